@@ -1,0 +1,122 @@
+"""The switch: which array namespace and device new layers run on.
+
+`XPNET_BACKEND` names it for a whole process (`numpy` by default); `use_backend` changes it at run time.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from xpnet.backend.reference import Array, Backend
+from xpnet.errors import BackendError
+
+__all__ = ["Array", "Backend", "backend_names", "get_backend", "make_backend", "use_backend"]
+
+
+def _numpy() -> Backend:
+    from xpnet.backend.numpy_backend import NumpyBackend
+
+    return NumpyBackend()
+
+
+def _cupy() -> Backend:
+    from xpnet.backend.cupy_backend import CupyBackend
+
+    return CupyBackend()
+
+
+def _auto() -> Backend:
+    try:
+        backend, reason = make_backend("cupy"), "a CUDA device was found"
+    except BackendError as error:
+        backend, reason = make_backend("numpy"), str(error).partition(".")[0]
+    print(f"xpnet: backend auto chose {backend.name} ({reason})", file=sys.stderr)
+    return backend
+
+
+def _array_api_strict() -> Backend:
+    try:
+        import array_api_strict as xp
+    except ImportError as error:
+        raise BackendError(f"backend 'array_api_strict': {error}. Install it: pip install array-api-strict") from error
+
+    class Strict(Backend):
+        def to_numpy(self, x: Array) -> np.ndarray:
+            return np.asarray(x.to_device(xp.Device("CPU_DEVICE")))
+
+    # The second device, so that an array that strays through NumPy raises an error instead of passing.
+    return Strict(xp, xp.Device("device1"), "array_api_strict")
+
+
+def _torch() -> Backend:
+    try:
+        import array_api_compat.torch as xp
+    except ImportError as error:
+        raise BackendError(f"backend 'torch': {error}. Install it: pip install torch") from error
+    return Backend(xp, "cpu", "torch")
+
+
+_MAKERS: dict[str, Callable[[], Backend]] = {
+    "numpy": _numpy,
+    "cupy": _cupy,
+    "auto": _auto,
+    "reference": Backend,
+    "array_api_strict": _array_api_strict,
+    "torch": _torch,
+}
+
+
+def backend_names() -> tuple[str, ...]:
+    """The names that `XPNET_BACKEND` and `use_backend` take."""
+    return tuple(_MAKERS)
+
+
+@functools.cache
+def make_backend(name: str) -> Backend:
+    """The backend of this name, one object for each; raises BackendError if it cannot run here, saying what is missing."""
+    if name not in _MAKERS:
+        raise BackendError(f"there is no backend {name!r}; choose one of {', '.join(_MAKERS)}")
+    return _MAKERS[name]()
+
+
+_current: Backend | None = None
+
+
+def get_backend() -> Backend:
+    """The backend that new layers are made on: what `use_backend` set, else `XPNET_BACKEND`, else numpy."""
+    global _current
+    if _current is None:
+        _current = make_backend(os.environ.get("XPNET_BACKEND", "").strip() or "numpy")
+    return _current
+
+
+class use_backend:  # noqa: N801 - called like a function
+    """Set the backend by name, from now on or, as a context manager, for the length of a `with` block.
+
+    >>> use_backend("numpy")
+    <use_backend numpy>
+    >>> with use_backend("reference"):
+    ...     get_backend().name
+    'reference'
+    """
+
+    def __init__(self, name: str | Backend) -> None:
+        global _current
+        backend = name if isinstance(name, Backend) else make_backend(name)
+        self._previous, _current = _current, backend
+        self.backend = backend
+
+    def __repr__(self) -> str:
+        return f"<use_backend {self.backend.name}>"
+
+    def __enter__(self) -> Backend:
+        return self.backend
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> Any:
+        global _current
+        _current = self._previous

@@ -1,0 +1,191 @@
+"""Convolution on the CPU: tiles of columns that stay in the cache, and one matrix product per row of a tile.
+
+The memory order is (H, C, W, N): rows first, the batch innermost, behind arrays whose shape is (N, C, H, W). In this order
+
+* columns are needed over the kernel's *width* only, KW times the input instead of KH*KW times: the KH rows of them that an
+  output row needs lie behind one another, so the matrix of output row i is a view that starts i rows further on;
+* every copy is one long run of pixels times images, and a product writes straight into its row of the output;
+* the gradient with respect to x is the same walk over dy with the flipped kernel: no col2im, nothing is scattered.
+
+A tile is some output rows times some output columns of all images. The division into tiles depends on shapes alone, and partial
+sums are added in the order of the tiles, so that the result does not depend on the number of threads.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from xpnet.backend.threads import run_tiles, scratch
+from xpnet.backend.window import Window
+
+Array = Any
+
+TILE_PIXELS = 400  # pixels times images in a row of a tile: 16 channels x 144 inputs x 400 is BLAS's fast path without packing
+TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
+
+
+def rows_first(x: Array) -> Array:
+    """(N, C, H, W) -> (H, C, W, N), contiguous: a view where the memory order is already so."""
+    return np.ascontiguousarray(x.transpose(2, 1, 3, 0))
+
+
+def images_first(x: Array) -> Array:
+    """(H, C, W, N) -> a view of shape (N, C, H, W)."""
+    return x.transpose(3, 1, 0, 2)
+
+
+class Walk:
+    """One sliding window over rows-first images, tile by tile.
+
+    `x` is (H, C, W, N), the output (OH, O, OW, N); `pad` rows and columns of zeros lie before the image, and as many as needed
+    behind it.
+    """
+
+    def __init__(
+        self, x: Array, size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int],
+        dilation: tuple[int, int], groups: int,
+    ) -> None:  # fmt: skip
+        self.x, self.size, self.kernel, self.stride = x, size, kernel, stride
+        self.pad, self.dilation, self.groups = pad, dilation, groups
+        self.C = x.shape[1] // groups  # channels that one output channel sees
+        self.shared = dilation[0] == 1  # consecutive rows of columns are one matrix
+
+    def tiles(self) -> list[tuple[int, int, int, int]]:
+        """(first row, end row, first column, end column) of the output, the same for any number of threads."""
+        (OH, OW), N = self.size, self.x.shape[3]
+        width = min(OW, max(1, TILE_PIXELS // N))
+        width = -(-OW // -(-OW // width))  # the same number of tiles, but of equal width
+        row_bytes = self.C * self.kernel[1] * width * N * self.x.itemsize
+        height = max(1, (TILE_BYTES // max(row_bytes, 1) - self.kernel[0]) // self.stride[0])
+        height = min(-(-OH // -(-OH // min(OH, height))), OH)
+        return [
+            (i, min(i + height, OH), j, min(j + width, OW)) for i in range(0, OH, height) for j in range(0, OW, width)
+        ]
+
+    def matrices(self, tile: tuple[int, int, int, int], group: int) -> Array:
+        """The columns of each output row of the tile: (rows, KH*C*KW, OW*N), a view of this thread's scratch space."""
+        i0, i1, j0, j1 = tile
+        (KH, KW), (SH, _), (DH, _) = self.kernel, self.stride, self.dilation
+        C, N, rows, width = self.C, self.x.shape[3], i1 - i0, j1 - j0
+        if self.shared:
+            count = (rows - 1) * SH + KH
+            cols = scratch(count * C * KW * width * N, self.x.dtype).reshape(count, C, KW, width, N)
+            self._fill(cols, i0 * SH - self.pad[0], 1, j0, group)
+            step = cols.strides[0]
+            return np.lib.stride_tricks.as_strided(
+                cols, (rows, KH * C * KW, width * N), (SH * step, cols.strides[2], cols.itemsize), writeable=False
+            )
+        cols = scratch(rows * KH * C * KW * width * N, self.x.dtype).reshape(rows, KH, C, KW, width, N)
+        for m in range(KH):
+            self._fill(cols[:, m], i0 * SH - self.pad[0] + m * DH, SH, j0, group)
+        return cols.reshape(rows, KH * C * KW, width * N)
+
+    def _fill(self, cols: Array, first: int, step: int, j0: int, group: int) -> None:
+        """cols[r, c, n, j] = x[first + r*step, c, (j0+j)*SW + n*DW - left], zero outside the image."""
+        H, _, W, _ = self.x.shape
+        count, _, KW, width, _ = cols.shape
+        x = self.x[:, group * self.C : (group + 1) * self.C]
+        r0, r1 = inside(first, step, count, H)
+        cols[:r0] = 0
+        cols[r1:] = 0
+        for n in range(KW):
+            left, SW = j0 * self.stride[1] + n * self.dilation[1] - self.pad[1], self.stride[1]
+            a, b = inside(left, SW, width, W)
+            if a > 0:
+                cols[r0:r1, :, n, :a] = 0
+            if b < width:
+                cols[r0:r1, :, n, b:] = 0
+            if r0 < r1 and a < b:
+                rows = slice(first + r0 * step, first + (r1 - 1) * step + 1, step)
+                cols[r0:r1, :, n, a:b] = x[rows, :, left + a * SW : left + (b - 1) * SW + 1 : SW]
+
+
+def inside(first: int, step: int, count: int, length: int) -> tuple[int, int]:
+    """The range of r in 0 ... count for which 0 <= first + r*step < length."""
+    a = min(max(0, -(first // step)), count)  # -(first // step) is ceil(-first / step)
+    return a, max(a, min(count, -((first - length) // step)))
+
+
+def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
+    """out[i, o, j, n] = act(b[o] + w[o] . columns): w (G, O/G, KH*C*KW), result (OH, O, OW, N)."""
+    G, OG, _ = w.shape
+    (OH, OW), N = walk.size, walk.x.shape[3]
+    out = np.empty((OH, G * OG, OW, N), w.dtype)
+    bias = None if b is None else b.reshape(1, -1, 1, 1)
+
+    def work(*tile: int) -> None:
+        i0, i1, j0, j1 = tile
+        for g in range(G):
+            target = out[i0:i1, g * OG : (g + 1) * OG, j0:j1]  # (rows, O/G, width, N)
+            np.matmul(w[g], walk.matrices(tile, g), out=flat_pixels(target))
+        tile_out = out[i0:i1, :, j0:j1]
+        if bias is not None:
+            tile_out += bias
+        if relu:
+            np.maximum(tile_out, 0, out=tile_out)
+
+    run_tiles(work, walk.tiles())
+    return out
+
+
+def flat_pixels(x: Array) -> Array:
+    """(rows, C, width, N) -> (rows, C, width*N), a view: the last two axes lie behind one another."""
+    return np.lib.stride_tricks.as_strided(
+        x, (*x.shape[:2], x.shape[2] * x.shape[3]), (*x.strides[:2], x.itemsize), writeable=x.flags.writeable
+    )
+
+
+def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
+    O, C, KH, KW = w.shape
+    (top, _), (left, _) = window.padding
+    size = window.output_size(x.shape[2:])
+    walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups)
+    kernels = w.reshape(groups, O // groups, C, KH, KW).transpose(0, 1, 3, 2, 4).reshape(groups, O // groups, -1)
+    return images_first(correlate(walk, kernels, b, relu))
+
+
+def backward(
+    dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
+) -> tuple[Array | None, Array, Array]:
+    dz = rows_first(dy)
+    if relu:
+        dz = dz * (rows_first(y) > 0)
+    db = flat_pixels(dz).sum(axis=2).sum(axis=0)
+    dw = weight_gradient(dz, x, w, window, groups)
+    dx = images_first(input_gradient(dz, w, x.shape[2:], window, groups)) if need_dx else None
+    return dx, dw, db
+
+
+def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
+    """dw: the columns of x times dz, summed over output rows; the product is taken as (K, P) @ (P, O), which BLAS does faster."""
+    O, C, KH, KW = w.shape
+    OG, K = O // groups, KH * C * KW
+    (top, _), (left, _) = window.padding
+    walk = Walk(rows_first(x), dz.shape[0:3:2], window.kernel, window.stride, (top, left), window.dilation, groups)
+    tiles = walk.tiles()
+    partial = np.empty((len(tiles), groups, K, OG), w.dtype)
+
+    def work(index: int, tile: tuple[int, int, int, int]) -> None:
+        i0, i1, j0, j1 = tile
+        for g in range(groups):
+            pixels = flat_pixels(dz[i0:i1, g * OG : (g + 1) * OG, j0:j1])  # (rows, O/G, width*N)
+            np.matmul(walk.matrices(tile, g), pixels.transpose(0, 2, 1)).sum(axis=0, out=partial[index, g])
+
+    run_tiles(work, list(enumerate(tiles)))
+    dw = partial.sum(axis=0).reshape(groups, KH, C, KW, OG)
+    return np.ascontiguousarray(dw.transpose(0, 4, 2, 1, 3)).reshape(w.shape)
+
+
+def input_gradient(dz: Array, w: Array, size: tuple[int, int], window: Window, groups: int) -> Array:
+    """dx: dz, spread out by the stride, correlated with the flipped kernel of which inputs and outputs are exchanged."""
+    O, C, KH, KW = w.shape
+    (SH, SW), (DH, DW) = window.stride, window.dilation
+    if (SH, SW) != (1, 1):
+        OH, _, OW, N = dz.shape
+        spread = np.zeros(((OH - 1) * SH + 1, O, (OW - 1) * SW + 1, N), dz.dtype)
+        spread[::SH, :, ::SW] = dz
+        dz = spread
+    pad = (KH - 1) * DH - window.padding[0][0], (KW - 1) * DW - window.padding[1][0]
+    flipped = w.reshape(groups, O // groups, C, KH, KW)[:, :, :, ::-1, ::-1]
+    kernels = flipped.transpose(0, 2, 3, 1, 4).reshape(groups, C, -1)  # (G, C/G, KH * O/G * KW)
+    return correlate(Walk(dz, size, window.kernel, (1, 1), pad, window.dilation, groups), kernels, None, False)

@@ -1,0 +1,148 @@
+"""Numerical derivatives against what `back` says, in float64."""
+
+from typing import Any
+
+import numpy as np
+
+from xpnet import random
+from xpnet.backend import Array
+from xpnet.errors import GradientError, OptionError
+from xpnet.layer import Layer
+from xpnet.parameter import Parameter
+
+MAX_ENTRIES = 4096  # entries looked at one by one in search of the worst
+
+
+def gradient_check(
+    layer: Layer, *xs: Any, train: bool = True, eps: float = 1e-4, tolerance: float = 1e-5, directions: int = 2, seed: int = 0
+) -> float:
+    """Check the gradient of a layer or model with respect to its inputs and its trainable parameters.
+
+    The scalar L = sum(y * c), with random c, is moved along random unit directions u of everything at once; the derivative
+    (L(x + eps u) - L(x - eps u)) / (2 eps) must be the inner product of u and the gradient that `back` gives. Two forward passes a
+    direction, whatever the size. A copy of the layer is checked, in float64; the layer itself is not changed. Random layers
+    (dropout) draw the same numbers in every pass. Keep inputs away from kinks: no zeros for ReLU, no ties for max pooling.
+
+    Returns the largest relative error. Raises GradientError that names the worst entry if it is above `tolerance`, and OptionError
+    for inputs that are not real numbers.
+    """
+    for x in xs:
+        if not np.isrealobj(layer.backend.to_numpy(x)):
+            raise OptionError("gradient_check takes real inputs")
+    with random.preserved_state():
+        return _Check(layer, xs, train, eps, seed).run(tolerance, directions)
+
+
+class _Check:
+    def __init__(self, layer: Layer, xs: tuple[Any, ...], train: bool, eps: float, seed: int) -> None:
+        rng = self.rng = np.random.default_rng((seed, 7919))  # a stream that no caller draws the inputs from
+        self.train, self.eps, self.seed = train, eps, seed
+        self.layer = layer.copy().astype("float64")
+        self.backend = self.layer.backend
+        self.inputs = [np.array(self.backend.to_numpy(x), np.float64) for x in xs]
+        y, _ = self.forward()  # builds the layer, if it was not built yet
+        self.weight = rng.standard_normal(tuple(y.shape))  # c
+        self.parameters = [p for p in self.layer.parameters() if p.trainable]
+        self.states = [p for p in self.layer.parameters() if not p.trainable]
+        self.state_values = [self.backend.copy(p.value) for p in self.states]
+
+    def forward(self) -> tuple[Array, Any]:
+        random.seed(self.seed)
+        return self.layer.forward(*(self.backend.asarray(x) for x in self.inputs), train=self.train)
+
+    def loss(self) -> float:
+        y, _ = self.forward()
+        self._restore()
+        return float(np.sum(self.backend.to_numpy(y) * self.weight))
+
+    def _restore(self) -> None:
+        """Running statistics as they were: they move in every training pass."""
+        for state, value in zip(self.states, self.state_values, strict=True):
+            state.value = value
+
+    def gradients(self) -> list[np.ndarray]:
+        """With respect to each input and each parameter, as `back` says."""
+        for parameter in self.parameters:
+            parameter.zero_grad()
+        y, back = self.forward()
+        self._restore()
+        dxs = back(self.backend.asarray(self.weight))
+        dxs = dxs if len(self.inputs) > 1 else (dxs,)
+        return [np.array(self.backend.to_numpy(g)) for g in (*dxs, *(p.grad for p in self.parameters))]
+
+    def run(self, tolerance: float, directions: int) -> float:
+        targets: list[np.ndarray | Parameter] = [*self.inputs, *self.parameters]
+        gradients = self.gradients()
+        names = [f"input {i + 1}" if len(self.inputs) > 1 else "the input" for i in range(len(self.inputs))]
+        names += [p.name for p in self.parameters]
+        for name, target, gradient in zip(names, targets, gradients, strict=True):
+            if gradient.shape != tuple(target.shape):
+                raise GradientError(
+                    f"{self.layer.label}: the gradient of {name} has shape {gradient.shape}, its value {tuple(target.shape)}"
+                )
+        worst = 0.0
+        for name, target, gradient in zip(names, targets, gradients, strict=True):
+            for _ in range(directions):
+                u = self.rng.standard_normal(gradient.shape)
+                u /= max(float(np.linalg.norm(u)), 1e-30)
+                error = relative_error(float(np.sum(u * gradient)), self.slope(target, u), gradient)
+                if not error <= tolerance:  # NaN too
+                    raise GradientError(self.worst_entry(name, target, gradient, error, tolerance))
+                worst = max(worst, error)
+        return worst
+
+    def slope(self, target: np.ndarray | Parameter, u: np.ndarray) -> float:
+        """The derivative of the loss along u, by central differences."""
+        losses = []
+        for sign in (1, -1):
+            with _moved(target, sign * self.eps * u):
+                losses.append(self.loss())
+        return (losses[0] - losses[1]) / (2 * self.eps)
+
+    def worst_entry(
+        self, name: str, target: np.ndarray | Parameter, gradient: np.ndarray, error: float, tolerance: float
+    ) -> str:
+        """The message: which entry of which gradient is wrong by how much."""
+        entries = self.rng.permutation(gradient.size)[:MAX_ENTRIES]
+        found: tuple[float, tuple[int, ...], float] = (-1.0, (), 0.0)
+        for entry in entries:
+            index = tuple(int(i) for i in np.unravel_index(entry, gradient.shape))
+            u = np.zeros(gradient.shape)
+            u[index] = 1
+            numerical = self.slope(target, u)
+            difference = abs(numerical - float(gradient[index]))
+            if not difference <= found[0]:
+                found = difference, index, numerical
+        _, index, numerical = found
+        position = f"[{', '.join(map(str, index))}]"
+        return (
+            f"{self.layer.label}: the gradient of {name} is wrong: at {position} back gives {gradient[index]:.6g}, the numerical"
+            f" derivative is {numerical:.6g} (relative error along a random direction {error:.2g}, allowed {tolerance:.2g})"
+        )
+
+
+class _moved:
+    """Within the block, `target` is moved by `step`."""
+
+    def __init__(self, target: np.ndarray | Parameter, step: np.ndarray) -> None:
+        self.target, self.step = target, step
+
+    def _add(self, step: np.ndarray) -> None:
+        if isinstance(self.target, Parameter):
+            self.target.value = self.before + step
+        else:
+            self.target[...] = self.before + step
+
+    def __enter__(self) -> None:
+        parameter = isinstance(self.target, Parameter)
+        self.before = np.array(self.target.backend.to_numpy(self.target.value) if parameter else self.target)  # type: ignore[union-attr]
+        self._add(self.step)
+
+    def __exit__(self, *error: object) -> None:
+        self._add(np.zeros_like(self.step))
+
+
+def relative_error(analytic: float, numerical: float, gradient: np.ndarray) -> float:
+    """|a - n| over the size that the derivative along a random direction typically has."""
+    scale = max(abs(analytic), abs(numerical), float(np.linalg.norm(gradient)) / max(gradient.size, 1) ** 0.5, 1e-8)
+    return abs(analytic - numerical) / scale

@@ -1,0 +1,102 @@
+"""Initial weights: He and Xavier (Glorot), normal and uniform, drawn on the host from the one seed.
+
+`fan_in` is the number of inputs that one output sees, `fan_out` the number of outputs that see one input; for a convolution both
+count the kernel's pixels.
+"""
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from xpnet import random
+from xpnet.errors import OptionError
+
+
+class Initializer:
+    """Called with a shape and its fans, it returns a float32 NumPy array."""
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        raise OptionError(f"{type(self).__name__} does not say how weights are drawn")
+
+    def config(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.config() == other.config()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+class Normal(Initializer):
+    """Normal with mean 0 and standard deviation `std` (default 0.01)."""
+
+    def __init__(self, std: float = 0.01) -> None:
+        self.std = std
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        return normal(shape, self.std)
+
+
+class HeNormal(Initializer):
+    """Normal with variance 2 / fan_in: keeps the variance through ReLU (He et al., 2015)."""
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        return normal(shape, (2 / fan_in) ** 0.5)
+
+
+class HeUniform(Initializer):
+    """Uniform in +-sqrt(6 / fan_in) (He et al., 2015)."""
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        return uniform(shape, (6 / fan_in) ** 0.5)
+
+
+class XavierNormal(Initializer):
+    """Normal with variance 2 / (fan_in + fan_out): for tanh and sigmoid (Glorot and Bengio, 2010)."""
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        return normal(shape, (2 / (fan_in + fan_out)) ** 0.5)
+
+
+class XavierUniform(Initializer):
+    """Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        return uniform(shape, (6 / (fan_in + fan_out)) ** 0.5)
+
+
+def normal(shape: tuple[int, ...], std: float) -> np.ndarray:
+    return random.generator().standard_normal(shape, dtype=np.float32) * np.float32(std)
+
+
+def uniform(shape: tuple[int, ...], limit: float) -> np.ndarray:
+    return (random.generator().random(shape, dtype=np.float32) * 2 - 1) * np.float32(limit)
+
+
+INITIALIZERS: dict[str, type[Initializer]] = {
+    "he_normal": HeNormal,
+    "he_uniform": HeUniform,
+    "xavier_normal": XavierNormal,
+    "xavier_uniform": XavierUniform,
+    "normal": Normal,
+}
+_KERAS_NAMES = {"he": "he_normal", "xavier": "xavier_normal", "glorot_normal": "xavier_normal", "glorot_uniform": "xavier_uniform"}
+
+
+def get(initializer: str | float | Initializer) -> Initializer:
+    """An initializer from its name, from a standard deviation, or as it is."""
+    if isinstance(initializer, Initializer):
+        return initializer
+    if isinstance(initializer, (int, float)) and not isinstance(initializer, bool) and initializer >= 0:
+        return Normal(float(initializer))
+    name = _KERAS_NAMES.get(str(initializer), str(initializer))
+    if name not in INITIALIZERS:
+        raise OptionError(
+            f"there is no initializer {initializer!r}; choose one of {', '.join(INITIALIZERS)}, a standard deviation, or an Initializer"
+        )
+    return INITIALIZERS[name]()

@@ -1,0 +1,31 @@
+"""Every layer by its name; a file for each family."""
+
+from xpnet.layer import Layer
+from xpnet.layers.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from xpnet.layers.convolution import Conv2D
+from xpnet.layers.dense import Dense, Flatten
+from xpnet.layers.dropout import Dropout
+from xpnet.layers.merge import Add, Concat
+from xpnet.layers.normalization import BatchNorm1D, BatchNorm2D, LocalResponseNorm
+from xpnet.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
+
+__all__ = [
+    "Add",
+    "AvgPool2D",
+    "BatchNorm1D",
+    "BatchNorm2D",
+    "Concat",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "Layer",
+    "LeakyReLU",
+    "LocalResponseNorm",
+    "MaxPool2D",
+    "ReLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+]

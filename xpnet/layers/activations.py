@@ -1,0 +1,156 @@
+"""Activations, elementwise but for Softmax: any shape in, the same shape out."""
+
+from typing import Any
+
+from xpnet.backend import Array
+from xpnet.errors import OptionError
+from xpnet.layer import Back, Layer
+
+
+class ReLU(Layer):
+    """y = max(x, 0);  dx = dy where y > 0, else 0 (Nair and Hinton, 2010)."""
+
+    kind = "relu"
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        y = self.backend.activate(x, "relu")  # same shape as x
+
+        def back(dy: Array) -> Array:
+            return self.backend.activate_backward(dy, y, "relu")
+
+        return y, back
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, else negative_slope * x (Maas et al., 2013)."""
+
+    kind = "leaky_relu"
+
+    def __init__(self, negative_slope: float = 0.01, name: str | None = None) -> None:
+        super().__init__(name)
+        if not 0 <= negative_slope:
+            raise OptionError(f"LeakyReLU: negative_slope must be at least 0, not {negative_slope!r}")
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        xp = self.xp
+        positive = x > 0
+        y = xp.where(positive, x, self.negative_slope * x)
+
+        def back(dy: Array) -> Array:
+            return xp.where(positive, dy, self.negative_slope * dy)
+
+        return y, back
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x));  dx = dy y (1 - y). No overflow for any x."""
+
+    kind = "sigmoid"
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        e = self.xp.exp(-self.xp.abs(x))
+        y = self.xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+        def back(dy: Array) -> Array:
+            return dy * y * (1 - y)
+
+        return y, back
+
+
+class Tanh(Layer):
+    """y = amplitude * tanh(slope * x);  dx = dy slope (amplitude - y**2 / amplitude).
+
+    LeNet-5 has amplitude 1.7159 and slope 2/3 (LeCun et al., 1998).
+    """
+
+    kind = "tanh"
+
+    def __init__(self, amplitude: float = 1.0, slope: float = 1.0, name: str | None = None) -> None:
+        super().__init__(name)
+        if amplitude == 0 or slope == 0:
+            raise OptionError(f"Tanh: amplitude and slope must not be 0, they are {amplitude!r} and {slope!r}")
+        self.amplitude, self.slope = amplitude, slope
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        y = self.amplitude * self.xp.tanh(self.slope * x)
+
+        def back(dy: Array) -> Array:
+            return dy * (self.slope * (self.amplitude - y * y / self.amplitude))
+
+        return y, back
+
+
+class Softmax(Layer):
+    """y = exp(x) / sum(exp(x)) along `axis` (default 1, the classes or channels);  dx = y (dy - sum(dy y)).
+
+    For training, leave it out and use the loss "softmax_cross_entropy", which contains it.
+    """
+
+    kind = "softmax"
+
+    def __init__(self, axis: int = 1, name: str | None = None) -> None:
+        super().__init__(name)
+        if not isinstance(axis, int) or axis == 0:
+            raise OptionError(f"Softmax: axis must be an integer other than 0 (the batch), not {axis!r}")
+        self.axis = axis
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if not -len(shape) <= self.axis <= len(shape):
+            raise self.wrong_shape(shape, f"an axis {self.axis} besides the batch")
+        return shape
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(x)
+        y = self.backend.softmax(x, self.axis)
+
+        def back(dy: Array) -> Array:
+            return y * (dy - self.xp.sum(dy * y, axis=self.axis, keepdims=True))
+
+        return y, back
+
+
+ACTIVATIONS: dict[str, type[Layer]] = {
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "softmax": Softmax,
+}
+
+
+def activation_layer(activation: Any) -> Layer | None:
+    """The layer for "relu", ReLU() or None."""
+    if activation is None or activation == "linear":
+        return None
+    if isinstance(activation, Layer):
+        return activation
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise OptionError(f"there is no activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}, or give a layer")
+    return ACTIVATIONS[activation]()
+
+
+class Activated(Layer):
+    """The base of layers that take `activation`: ReLU is left to the primitive, which fuses it; any other runs behind it."""
+
+    def __init__(self, activation: Any, name: str | None) -> None:
+        super().__init__(name)
+        self.activation = activation
+        layer = activation_layer(activation)
+        self.fused = "relu" if type(layer) is ReLU else None
+        self.then = None if self.fused else layer
+
+    def activated(self, y: Array, back: Back, train: bool) -> tuple[Array, Back]:
+        """`y` and `back` with the activation that was not fused behind them."""
+        if self.then is None:
+            return y, back
+        y, then_back = self.then.forward(y, train=train)
+
+        def both(dy: Array, need_dx: bool = True) -> Array:
+            return back(then_back(dy), need_dx)
+
+        return y, both
+
+    def children(self) -> Any:
+        if self.then is not None:
+            yield "activation", self.then

@@ -1,0 +1,84 @@
+"""The fully connected layer, and the reshape before it."""
+
+from typing import Any
+
+from xpnet import initializers
+from xpnet.backend import Array
+from xpnet.errors import OptionError
+from xpnet.layer import Back, Layer, Shape
+from xpnet.layers.activations import Activated
+from xpnet.parameter import Parameter
+
+
+class Dense(Activated):
+    """y = act(x weight^T + bias): x (N, I), weight (units, I), bias (units,), y (N, units).
+
+    units: number of outputs.  activation: a name ("relu", ...), a layer or None.  initializer: of the weight; the bias starts
+    at 0.
+    """
+
+    kind = "dense"
+    skips_dx = True
+
+    def __init__(
+        self, units: int, bias: bool = True, activation: Any = None, initializer: Any = "he_normal", name: str | None = None
+    ) -> None:
+        super().__init__(activation, name)
+        if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+            raise OptionError(f"Dense: units must be an integer of at least 1, not {units!r}")
+        self.units, self.has_bias = units, bool(bias)
+        self.initializer = initializers.get(initializer)
+        self.weight: Parameter
+        self.bias: Parameter | None = None
+
+    def config(self) -> dict[str, Any]:
+        return super().config() | {"bias": self.has_bias}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 1:
+            raise self.wrong_shape(shape, "(N, features): put a layers.Flatten() before it")
+        if self._built and shape[0] != self.weight.shape[1]:
+            raise self.wrong_shape(shape, f"(N, {self.weight.shape[1]})")
+        return (self.units,)
+
+    def build(self, shape: Shape) -> Shape:
+        output = self.output_shape(shape)
+        self.weight = self.parameter(self.initializer((self.units, shape[0]), shape[0], self.units))
+        self.bias = self.parameter(self.backend.zeros((self.units,))) if self.has_bias else None
+        self._built = True
+        return output
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(x)
+        b = self.bias.value if self.bias else None
+        y = self.backend.dense(x, self.weight.value, b, self.fused)
+
+        def back(dy: Array, need_dx: bool = True) -> Array:
+            dx, dw, db = self.backend.dense_backward(dy, x, self.weight.value, y, self.fused, need_dx)
+            self.weight.add_grad(dw)
+            if self.bias:
+                self.bias.add_grad(db)
+            return dx
+
+        return self.activated(y, back, train)
+
+
+class Flatten(Layer):
+    """(N, C, H, W) -> (N, C*H*W), in the order of the shape; the way back restores it."""
+
+    kind = "flatten"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        size = 1
+        for length in shape:
+            size *= length
+        return (size,)
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(x)
+        y = self.xp.reshape(x, (x.shape[0], -1))  # (N, C*H*W)
+
+        def back(dy: Array) -> Array:
+            return self.xp.reshape(dy, x.shape)  # (N, C, H, W)
+
+        return y, back

@@ -1,0 +1,65 @@
+"""One seed for everything random: initial weights, shuffling, augmentation and dropout masks.
+
+Random numbers are *counter-based* (Philox4x64-10, Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): a number
+depends only on a 128-bit key and on its position, not on what was drawn before. Whoever needs randomness takes the next key
+(seed, how many were taken before). A backend turns a key into the same bits on any device, so a run on a GPU sees the same
+dropout masks as the run on the CPU, and the whole random state of a training run is two integers.
+"""
+
+import contextlib
+import secrets
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+
+from xpnet.errors import OptionError
+
+Key = tuple[int, int]
+
+_lock = threading.Lock()
+_state: list[int] = [secrets.randbits(63), 0]  # seed, keys taken so far; fresh for each process until `seed` is called
+
+
+def seed(value: int) -> None:
+    """Start all random streams from `value`, an integer from 0 to 2**63 - 1.
+
+    The same seed gives the same initial weights, batches and dropout masks on every backend.
+    """
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise OptionError(f"the seed must be an integer from 0 to 2**63 - 1, not {value!r}")
+    set_state((int(value), 0))
+
+
+def next_key() -> Key:
+    """Take the next key; no two calls return the same one until the seed is set again."""
+    with _lock:
+        _state[1] += 1
+        return _state[0], _state[1]
+
+
+def generator() -> np.random.Generator:
+    """A NumPy generator on a stream of its own, for what is drawn on the host: weights, shuffles, augmentation."""
+    return np.random.Generator(np.random.Philox(key=np.array(next_key(), dtype=np.uint64)))
+
+
+def get_state() -> Key:
+    """The whole random state: what `set_state` takes to go on from here."""
+    with _lock:
+        return _state[0], _state[1]
+
+
+def set_state(state: Key) -> None:
+    """Return to a state that `get_state` gave."""
+    with _lock:
+        _state[:] = state
+
+
+@contextlib.contextmanager
+def preserved_state() -> Iterator[None]:
+    """Draw freely inside; afterwards the random state is what it was before."""
+    state = get_state()
+    try:
+        yield
+    finally:
+        set_state(state)
