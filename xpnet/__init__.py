@@ -1,0 +1,50 @@
+"""xpnet: deep learning that one person can read in an evening, on NumPy or CuPy."""
+
+from xpnet import (
+    callbacks,
+    errors,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    networks,
+    optimizers,
+    schedules,
+    visualize,
+)
+from xpnet.backend import Backend, get_backend, use_backend
+from xpnet.checkpoint import load
+from xpnet.data import datasets
+from xpnet.errors import XpnetError
+from xpnet.gradient_check import gradient_check
+from xpnet.layer import Layer
+from xpnet.model import Model, Sequential
+from xpnet.parameter import Parameter
+from xpnet.random import seed
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backend",
+    "Layer",
+    "Model",
+    "Parameter",
+    "Sequential",
+    "XpnetError",
+    "callbacks",
+    "datasets",
+    "errors",
+    "get_backend",
+    "gradient_check",
+    "initializers",
+    "layers",
+    "load",
+    "losses",
+    "metrics",
+    "networks",
+    "optimizers",
+    "schedules",
+    "seed",
+    "use_backend",
+    "visualize",
+]

@@ -4,26 +4,19 @@
 count the kernel's pixels.
 """
 
-import inspect
-from typing import Any
 
 import numpy as np
 
 from xpnet import random
+from xpnet.configured import Configured
 from xpnet.errors import OptionError
 
 
-class Initializer:
+class Initializer(Configured):
     """Called with a shape and its fans, it returns a float32 NumPy array."""
 
     def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
         raise OptionError(f"{type(self).__name__} does not say how weights are drawn")
-
-    def config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.config() == other.config()  # type: ignore[attr-defined]

@@ -9,12 +9,12 @@ tests/test_laws.py. CONTRIBUTING.md shows how to write one.
 """
 
 import copy
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
+from xpnet.configured import Configured
 from xpnet.errors import DTypeError, OptionError, ShapeError, XpnetError
 from xpnet.parameter import Parameter
 from xpnet.tape import Var, record
@@ -24,7 +24,7 @@ Back = Callable[..., Any]
 Self = TypeVar("Self", bound="Layer")
 
 
-class Layer:
+class Layer(Configured):
     """The base of all layers and models.
 
     A subclass writes `forward` and, as far as it needs them, `output_shape` (check the shape of an input and tell that of the
@@ -34,12 +34,14 @@ class Layer:
 
     kind = "layer"  # the stem of automatic names: conv1, conv2, dense1, ...
     skips_dx = False  # whether `back` takes need_dx=False, for a layer whose input needs no gradient
+    composite = False  # whether it is no more than the layers inside it, as a model is
     name: str | None = None
     _built = False
     _checked: Any = None
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
+        self._backend = get_backend()
 
     # ---- what a layer writes ----------------------------------------------------------------------------------------------
 
@@ -65,8 +67,6 @@ class Layer:
     @property
     def backend(self) -> Backend:
         """Where the layer runs: the backend that was current when it was made, or that `to` moved it to."""
-        if "_backend" not in self.__dict__:
-            self._backend = get_backend()
         return self._backend
 
     @property
@@ -96,11 +96,11 @@ class Layer:
                 raise ShapeError(f"{self.label}: the inputs are batches of {xs[0].shape[0]} and of {x.shape[0]}; they must be as long")
         shapes = [tuple(x.shape[1:]) for x in xs]
         if not self._built:
-            self._dtype = dtype_name(xs[0].dtype)
             self.build(*shapes)
         self.output_shape(*shapes)
+        has_parameters = any(isinstance(value, Parameter) for value in vars(self).values())
         for x in xs:
-            if dtype_name(x.dtype) != self.dtype:
+            if has_parameters and dtype_name(x.dtype) != self.dtype:
                 raise DTypeError(
                     f"{self.label}: the input is {dtype_name(x.dtype)}, the layer works in {self.dtype};"
                     f' convert the data with x.astype("{self.dtype}"), or the layer with layer.astype("{dtype_name(x.dtype)}")'
@@ -181,16 +181,6 @@ class Layer:
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
         return copy.deepcopy(self)
-
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments, from the attributes of the same names."""
-        names = inspect.signature(type(self)).parameters
-        return {name: getattr(self, name) for name in names}
-
-    def __repr__(self) -> str:
-        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        shown = [f"{name}={value!r}" for name, value in self.config().items() if value != defaults[name]]
-        return f"{type(self).__name__}({', '.join(shown)})"
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         object.__setattr__(self, attribute, value)

@@ -1,9 +1,13 @@
 """A learned array with an identity: its value, its gradient, and whether the optimizer may change it."""
 
+import threading
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.errors import ShapeError
+
+
+_adding = threading.Lock()  # two threads may add to one gradient; one lock for all, so that parameters can be copied
 
 
 class Parameter:
@@ -46,13 +50,14 @@ class Parameter:
         """grad += `grad`; what a layer's `back` calls for each of its parameters."""
         if tuple(grad.shape) != self.shape:
             raise ShapeError(f"parameter {self.name!r} has shape {self.shape}, its gradient came with {tuple(grad.shape)}")
-        if self._grad is None:
-            self._grad = self.backend.copy(grad)
-        elif self._grad_is_zero:
-            self._grad[...] = grad
-        else:
-            self._grad += grad
-        self._grad_is_zero = False
+        with _adding:
+            if self._grad is None:
+                self._grad = self.backend.copy(grad)
+            elif self._grad_is_zero:
+                self._grad[...] = grad
+            else:
+                self._grad += grad
+            self._grad_is_zero = False
 
     def zero_grad(self) -> None:
         self._grad_is_zero = True

@@ -8,7 +8,7 @@ nothing else, so that a gradient cannot be lost in silence.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xpnet.errors import TapeError
 
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 class Var:
     """A value on a tape."""
 
-    __slots__ = ("index", "needs_grad", "tape", "value")
-    __array_ufunc__ = None  # so that array + Var asks the Var
+    __slots__ = ("index", "tape", "value")
 
-    def __init__(self, value: Any, tape: Tape, needs_grad: bool) -> None:
-        self.value, self.tape, self.needs_grad = value, tape, needs_grad
+    def __init__(self, value: Any, tape: Tape) -> None:
+        self.value, self.tape = value, tape
         self.index = tape.count
         tape.count += 1
 
@@ -72,13 +71,22 @@ _OPERATORS = {
     "-": ("__sub__", "__rsub__", "__neg__"), "*": ("__mul__", "__rmul__"), "/": ("__truediv__", "__rtruediv__"),
     "//": ("__floordiv__", "__rfloordiv__"), "%": ("__mod__", "__rmod__"), "**": ("__pow__", "__rpow__"),
     "@": ("__matmul__", "__rmatmul__"), "+ with an array": ("__radd__",), "indexing": ("__getitem__", "__setitem__"),
-    "abs": ("__abs__",), "comparison": ("__lt__", "__le__", "__gt__", "__ge__"), "bool": ("__bool__",),
+    "abs": ("__abs__",), "comparison": ("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__"), "bool": ("__bool__",),
     "float": ("__float__", "__int__"), "len": ("__len__",), "iteration": ("__iter__",),
-    "NumPy functions": ("__array__", "__array_function__"),
+    "NumPy functions": ("__array__", "__array_function__", "__array_ufunc__"),
 }  # fmt: skip
 for _symbol, _names in _OPERATORS.items():
     for _name in _names:
         setattr(Var, _name, _refuse(_symbol))
+
+
+class Call(NamedTuple):
+    """One layer call on the tape: the Vars that went in and came out, by index."""
+
+    layer: Layer
+    back: Callable[..., Any]
+    inputs: tuple[int, ...]
+    output: int
 
 
 class Tape:
@@ -87,23 +95,32 @@ class Tape:
     def __init__(self, train: bool) -> None:
         self.train = train
         self.count = 0  # Vars so far
-        self.calls: list[tuple[Layer, Callable[..., Any], tuple[Var, ...], int]] = []
+        self.calls: list[Call] = []
 
-    def walk_back(self, dy: Any, output: Var, inputs: Sequence[Var]) -> list[Any]:
+    def walk_back(self, dy: Any, output: Var, inputs: Sequence[Var], need_dx: bool) -> list[Any]:
         """The gradients of the inputs; frees each call's arrays as soon as they have been used."""
+        wanted = self._wanted(inputs if need_dx else ())
         grads: dict[int, Any] = {output.index: dy}
         while self.calls:
             layer, back, xs, y = self.calls.pop()
-            if y not in grads:
-                continue  # nothing that reached the output came from here
+            if y not in grads or y not in wanted:
+                continue  # nothing that reached the output came from here, or nothing here has a gradient to collect
             dy = grads.pop(y)
-            if not any(x.needs_grad for x in xs):
-                back(dy, need_dx=False) if layer.skips_dx else back(dy)
+            if layer.skips_dx and not wanted.intersection(xs):
+                back(dy, need_dx=False)
                 continue
             dxs = back(dy)
             for x, dx in zip(xs, dxs if len(xs) > 1 else (dxs,), strict=True):
-                grads[x.index] = grads[x.index] + dx if x.index in grads else dx
+                grads[x] = grads[x] + dx if x in grads else dx
         return [grads.get(x.index) for x in inputs]
+
+    def _wanted(self, inputs: Sequence[Var]) -> set[int]:
+        """The Vars whose gradient leads to an input or to a parameter."""
+        wanted = {x.index for x in inputs}
+        for layer, _, xs, y in self.calls:
+            if wanted.intersection(xs) or any(True for _ in layer.named_parameters()):
+                wanted.add(y)
+        return wanted
 
 
 def record(layer: Layer, xs: Sequence[Any]) -> Var:
@@ -115,7 +132,6 @@ def record(layer: Layer, xs: Sequence[Any]) -> Var:
     if any(x.tape is not tape for x in xs):
         raise TapeError(f"{layer.label}: a Var of another forward pass was used; a model must not keep Vars between calls")
     y, back = layer.forward(*(x.value for x in xs), train=tape.train)
-    needs_grad = any(x.needs_grad for x in xs) or any(True for _ in layer.named_parameters())
-    out = Var(y, tape, needs_grad)
-    tape.calls.append((layer, back, tuple(xs), out.index))
+    out = Var(y, tape)
+    tape.calls.append(Call(layer, back, tuple(x.index for x in xs), out.index))
     return out

@@ -1,0 +1,246 @@
+"""Files: a network and its weights in one safetensors file. Nothing is pickled, and no file can name code to run.
+
+The weights are the tensors, under the parameters' paths. The network is a JSON description in the header: classes by name, each
+with its constructor's arguments. Names are looked up in a list of allowed classes and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xpnet.configured import Configured
+from xpnet.errors import FileError, FormatError, OptionError, XpnetError
+from xpnet.layer import Layer
+
+if TYPE_CHECKING:
+    from xpnet.model import Model
+
+VERSION = 1
+Path = str | os.PathLike[str]
+
+
+def save(model: Model, path: Path) -> None:
+    """Network, weights and what it was compiled with."""
+    if model.input_shape is None:
+        raise OptionError("the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first")
+    encoder = _Encoder(allowed_classes())
+    description = {
+        "version": VERSION,
+        "network": encoder.encode(model),
+        "input_shape": list(model.input_shape),
+        "dtype": model.dtype,
+        "optimizer": encoder.encode(model.optimizer),
+        "loss": encoder.encode(model.loss),
+        "metrics": encoder.encode(model.metrics),
+        "frozen": [name for name, parameter in model.named_parameters() if not parameter.trainable],
+    }
+    _write(model, path, {"xpnet": json.dumps(description)})
+
+
+def save_weights(model: Model, path: Path) -> None:
+    """The weights alone."""
+    if not model.parameters():
+        raise OptionError("the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first")
+    _write(model, path, {})
+
+
+def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
+    """The model that `model.save(path)` wrote, compiled as it was.
+
+    Classes of your own (layers, models, losses, ...) must be given in `custom`: files only hold their names.
+    Raises FileError if the file cannot be read, FormatError if it is not what it should be.
+    """
+    from xpnet.model import Model
+
+    tensors, metadata = _read(path)
+    if "xpnet" not in metadata:
+        raise FormatError(f"{path} holds weights but no network: make the network and use model.load_weights(path)")
+    try:
+        description = json.loads(metadata["xpnet"])
+        if description["version"] != VERSION:
+            raise FormatError(f"{path} has format version {description['version']}, this xpnet reads version {VERSION}: update xpnet")
+        decoder = _Decoder(allowed_classes() | {cls.__name__: cls for cls in custom})
+        model = decoder.decode(description["network"])
+        if not isinstance(model, Model):
+            raise FormatError("its network is no model")
+        _build(model, tuple(description["input_shape"]), str(description["dtype"]), tensors)
+        loss, optimizer, chosen = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
+        if loss is not None and optimizer is not None:
+            model.compile(optimizer, loss, chosen)
+        frozen = set(description["frozen"])
+        for name, parameter in model.named_parameters():
+            parameter.trainable = name not in frozen
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+    except (XpnetError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError, OverflowError) as error:
+        raise FormatError(f"{path}: its description of the network is damaged ({type(error).__name__}: {error})") from error
+    _assign(model, tensors, path)
+    return model
+
+
+def load_weights(model: Model, path: Path) -> None:
+    """Weights into a network that is built; every name, shape and data type must match, else nothing is changed."""
+    tensors, metadata = _read(path)
+    if not model._built and "xpnet" in metadata:
+        model.build(*[tuple(json.loads(metadata["xpnet"])["input_shape"])])
+    if not model._built:
+        raise OptionError("the model has no parameters yet: call model.build(shape) with the shape of one sample before load_weights")
+    _assign(model, tensors, path)
+
+
+# ---- the network as JSON ------------------------------------------------------------------------------------------------------
+
+
+def allowed_classes() -> dict[str, type[Configured]]:
+    """Every class that a file may name."""
+    from xpnet import initializers, layers, losses, metrics, model, networks, optimizers, schedules
+
+    modules = (layers, networks, losses, metrics, optimizers, schedules, initializers)
+    found = {name: cls for module in modules for name, cls in vars(module).items() if _is_description(cls)}
+    bases = {"Layer", "Loss", "Metric", "Optimizer", "Schedule", "Initializer", "Configured", "Model"}
+    return {name: cls for name, cls in found.items() if name not in bases} | {"Sequential": model.Sequential}
+
+
+def _is_description(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, Configured)
+
+
+class _Encoder:
+    """Objects to JSON. A layer that appears twice is written once and referred to afterwards."""
+
+    def __init__(self, allowed: Mapping[str, type[Configured]]) -> None:
+        self.allowed = allowed
+        self.numbers: dict[int, int] = {}
+
+    def encode(self, value: Any) -> Any:
+        if isinstance(value, (type(None), bool, int, float, str)):
+            return value
+        if isinstance(value, (np.integer, np.floating)):
+            return value.item()
+        if isinstance(value, (list, tuple)):
+            return [self.encode(item) for item in value]
+        if not isinstance(value, Configured):
+            raise OptionError(f"cannot save {value!r}: constructor arguments must be numbers, strings, lists, or xpnet objects")
+        if id(value) in self.numbers:
+            return {"same": self.numbers[id(value)]}
+        self.numbers[id(value)] = len(self.numbers)
+        return {"class": type(value).__name__, "config": {k: self.encode(v) for k, v in value.config().items()}}
+
+
+class _Decoder:
+    """JSON to objects, of allowed classes only."""
+
+    def __init__(self, allowed: Mapping[str, type[Configured]]) -> None:
+        self.allowed = allowed
+        self.made: list[Any] = []
+
+    def decode(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.decode(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "same" in value:
+            return self.made[value["same"]]
+        name = value["class"]
+        if name not in self.allowed:
+            raise FormatError(
+                f"it names the class {name!r}, which is not one of xpnet's; if it is yours and you trust the file, give it:"
+                f" xpnet.load(path, custom=[{name}])"
+            )
+        number = len(self.made)
+        self.made.append(None)
+        made = self.allowed[name](**{key: _tuples(self.decode(item)) for key, item in value["config"].items()})
+        self.made[number] = made
+        return made
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only; pairs such as a kernel size are tuples. Lists of objects stay lists."""
+    if isinstance(value, list) and not any(isinstance(item, Configured) for item in value):
+        return tuple(_tuples(item) for item in value)
+    return value
+
+
+def _build(model: Model, shape: tuple[int, ...], dtype: str, tensors: Mapping[str, np.ndarray]) -> None:
+    if dtype not in ("float32", "float64") or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise FormatError(f"its input shape {shape} or data type {dtype!r} is impossible")
+    model.astype(dtype)
+    model.build(shape)
+
+
+# ---- weights ------------------------------------------------------------------------------------------------------------------
+
+
+def _assign(model: Model, tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    """All weights, or an error before the first one is changed."""
+    parameters = dict(model.named_parameters())
+    missing, unknown = sorted(parameters.keys() - tensors.keys()), sorted(tensors.keys() - parameters.keys())
+    if missing or unknown:
+        parts = [f"it lacks {_some(missing)}" if missing else "", f"the network has no {_some(unknown)}" if unknown else ""]
+        raise FormatError(f"{path} does not fit the network: {'; '.join(part for part in parts if part)}")
+    for name, parameter in parameters.items():
+        tensor = tensors[name]
+        if tensor.shape != parameter.shape:
+            raise FormatError(f"{path} does not fit the network: {name} has shape {tensor.shape} in the file, {parameter.shape} in the network")
+        if tensor.dtype.kind != "f":
+            raise FormatError(f"{path}: {name} holds {tensor.dtype}, weights are floating point numbers")
+    for name, parameter in parameters.items():
+        parameter.value = tensors[name]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _write(model: Model, path: Path, metadata: dict[str, str]) -> None:
+    from safetensors.numpy import save as to_bytes
+
+    tensors = {name: np.ascontiguousarray(p.backend.to_numpy(p.value)) for name, p in model.named_parameters()}
+    data = to_bytes(tensors, metadata=metadata | {"format": "xpnet"})
+    write_atomically(path, lambda file: file.write(data))
+
+
+def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
+    """Write to a temporary file beside `path`, flush it to the disk, and rename it: the file is whole, or is what it was."""
+    path = os.fspath(path)
+    folder, temporary = os.path.dirname(path) or ".", ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=os.path.basename(path) + ".", suffix=".tmp")
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error}. Choose a folder that exists and that you may write to") from error
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """All tensors and the header's texts; safetensors checks sizes, offsets and data types."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with open(path, "rb"):  # for the operating system's own word on what is wrong
+            pass
+        with safe_open(os.fspath(path), framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, ValueError, TypeError, MemoryError) as error:
+        raise FormatError(f"{path} is no safetensors file, or it is damaged: {error}") from error
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error}") from error

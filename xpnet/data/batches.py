@@ -1,0 +1,85 @@
+"""Cut a data set into mini-batches, and set a part of it aside for validation."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xpnet import random
+from xpnet.errors import DataError, OptionError
+
+Array = npt.NDArray[Any]
+
+
+class Batches:
+    """The mini-batches of a data set: iterate over it once per epoch; `len()` is the number of batches.
+
+    Yields (x_batch, t_batch), or x_batch alone without `t`, of `batch_size` samples each (default 32). The last batch
+    is smaller if the samples do not divide evenly, or left out with `drop_last`.
+    In order, batches are views of the data; with `shuffle`, every new iteration draws its own order from the seed of
+    xpnet and the batches are copies.
+
+    Raises DataError if there is nothing to yield or `x` and `t` differ in length, OptionError for a bad batch size.
+    """
+
+    def __init__(
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike | None = None,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        drop_last: bool = False,
+    ) -> None:
+        if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size < 1:
+            raise OptionError(f"batch_size must be an integer of 1 or more, not {batch_size!r}")
+        self.x = np.asarray(x)
+        self.t = None if t is None else np.asarray(t)
+        self.batch_size, self.shuffle, self.drop_last = int(batch_size), shuffle, drop_last
+        N = _samples(self.x, self.t)
+        if drop_last and batch_size > N:
+            raise DataError(
+                f"{N} samples do not fill one batch of {batch_size}, and drop_last leaves out what is not full; "
+                "choose a smaller batch_size or drop_last=False"
+            )
+
+    def __len__(self) -> int:
+        N = len(self.x)
+        return N // self.batch_size if self.drop_last else math.ceil(N / self.batch_size)
+
+    def __iter__(self) -> Iterator[Any]:
+        order = random.generator().permutation(len(self.x)) if self.shuffle else None
+        for i in range(len(self)):
+            part = slice(i * self.batch_size, (i + 1) * self.batch_size)
+            chosen = part if order is None else order[part]
+            yield self.x[chosen] if self.t is None else (self.x[chosen], self.t[chosen])
+
+
+def split(x: npt.ArrayLike, t: npt.ArrayLike, fraction: float) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Split into (x_train, t_train), (x_val, t_val): the *last* `fraction` of the samples is for validation.
+
+    As in Keras, the first floor(N (1 - fraction)) samples train, and nothing is shuffled: do so beforehand if the data
+    is sorted. Both parts are views.
+
+    Raises OptionError unless 0 < fraction < 1, DataError if a part would be empty or `x` and `t` differ in length.
+    """
+    if not 0 < fraction < 1:
+        raise OptionError(f"the fraction for validation must be greater than 0 and less than 1, not {fraction!r}")
+    x, t = np.asarray(x), np.asarray(t)
+    N = _samples(x, t)
+    cut = math.floor(round(N * (1 - fraction), 6))  # rounded first: 1000 * (1 - 0.9) is 99.99999999999997
+    if not 0 < cut < N:
+        raise DataError(f"a fraction of {fraction} of {N} samples leaves one part empty; expected samples in both")
+    return (x[:cut], t[:cut]), (x[cut:], t[cut:])
+
+
+def _samples(x: Array, t: Array | None) -> int:
+    """The number of samples, checked."""
+    if x.ndim == 0 or (t is not None and t.ndim == 0):
+        raise DataError("x and t must be arrays with the samples along the first axis, not single numbers")
+    if len(x) == 0:
+        raise DataError(f"there is no data: x has shape {x.shape}; expected at least one sample")
+    if t is not None and len(x) != len(t):
+        raise DataError(f"x has {len(x)} samples but t has {len(t)}; expected one target for each sample")
+    return len(x)

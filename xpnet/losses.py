@@ -1,0 +1,138 @@
+"""Losses have the protocol of layers: `value, back = loss.forward(y, t)`, then `dy = back()`.
+
+`value` is the mean over the batch and stays on the device until somebody reads it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from xpnet.backend import Array, Backend
+from xpnet.configured import Configured
+from xpnet.errors import DataError, OptionError, ShapeError
+
+
+class Loss(Configured):
+    """The base of all losses. `activation` names the layer that a loss contains, and that a network must not end with."""
+
+    name = "loss"
+    activation: str | None = None
+
+    def forward(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Callable[[], Array]]:
+        """The mean loss of a batch, and `back`, which returns its gradient with respect to y."""
+        raise OptionError(f"{type(self).__name__} does not say how it is computed")
+
+    def check(self, outputs: tuple[int, ...], t: Any) -> None:
+        """Hold host labels `t` against the network's output shape (without the batch); once before training, not every step."""
+        if tuple(t.shape[1:]) != outputs:
+            raise ShapeError(f"loss {self.name}: targets have shape {_batch(t.shape[1:])}, the network gives {_batch(outputs)}")
+
+
+class SoftmaxCrossEntropy(Loss):
+    """L = mean_n(-sum_c t[n,c] log softmax(y[n])[c]);  dy = (softmax(y) - t) / N.
+
+    y (N, C) are scores before softmax ("logits"); t holds class numbers (N,) from 0 to C - 1, or one-hot rows (N, C) (or any
+    probabilities that sum to one).
+    """
+
+    name = "softmax_cross_entropy"
+    activation = "softmax"
+
+    def forward(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Callable[[], Array]]:
+        losses, dy = backend.softmax_cross_entropy(y, t)
+        return backend.xp.mean(losses), lambda: dy / y.shape[0]
+
+    def check(self, outputs: tuple[int, ...], t: Any) -> None:
+        if len(outputs) != 1:
+            raise ShapeError(f"loss {self.name} needs a network that gives (N, classes), not {_batch(outputs)}: end it with layers.Dense")
+        if t.ndim == 2:
+            return self._check_one_hot(outputs, t)
+        if t.ndim != 1:
+            raise ShapeError(f"loss {self.name}: labels have shape {tuple(t.shape)}; needed are class numbers (N,) or one-hot rows (N, {outputs[0]})")
+        if t.dtype.kind not in "iu":
+            raise DataError(f'loss {self.name}: class numbers must be integers, they are {t.dtype}; convert them with t.astype("int64")')
+        low, high = int(t.min()), int(t.max())
+        if low < 0 or high >= outputs[0]:
+            raise DataError(
+                f"loss {self.name}: labels reach from {low} to {high}, but the network has {outputs[0]} outputs, for classes 0 to"
+                f" {outputs[0] - 1}; correct the labels or the size of the last layer"
+            )
+        return None
+
+    def _check_one_hot(self, outputs: tuple[int, ...], t: Any) -> None:
+        super().check(outputs, t)
+        sums = t.sum(axis=1)
+        if not (abs(sums - 1) < 1e-3).all() or (t < 0).any():
+            raise DataError(f"loss {self.name}: one-hot rows must hold probabilities that sum to 1; some do not (use datasets' one_hot)")
+
+
+class BinaryCrossEntropyWithLogits(Loss):
+    """L = mean(max(y, 0) - y t + log(1 + exp(-|y|)));  dy = (sigmoid(y) - t) / size.
+
+    y are scores before the sigmoid, of any shape; t has the same shape, values from 0 to 1. The form above cannot overflow.
+    """
+
+    name = "binary_cross_entropy"
+    activation = "sigmoid"
+
+    def forward(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Callable[[], Array]]:
+        xp = backend.xp
+        t = _as_float(t, y, backend)
+        e = xp.exp(-xp.abs(y))
+        value = xp.mean(xp.maximum(y, 0) - y * t + xp.log1p(e))
+
+        def back() -> Array:
+            return (xp.where(y >= 0, 1 / (1 + e), e / (1 + e)) - t) / _size(y)
+
+        return value, back
+
+    def check(self, outputs: tuple[int, ...], t: Any) -> None:
+        super().check(outputs, t)
+        if t.min() < 0 or t.max() > 1:
+            raise DataError(f"loss {self.name}: targets must lie between 0 and 1, they reach from {t.min()} to {t.max()}")
+
+
+class MeanSquaredError(Loss):
+    """L = mean((y - t)**2);  dy = 2 (y - t) / size. y and t have one shape, any."""
+
+    name = "mean_squared_error"
+
+    def forward(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Callable[[], Array]]:
+        difference = y - _as_float(t, y, backend)
+        return backend.xp.mean(difference * difference), lambda: difference * (2 / _size(y))
+
+
+def _as_float(t: Array, y: Array, backend: Backend) -> Array:
+    return t if t.dtype == y.dtype else backend.xp.astype(t, y.dtype)
+
+
+def _size(y: Array) -> int:
+    count = 1
+    for length in y.shape:
+        count *= length
+    return count
+
+
+def _batch(shape: Any) -> str:
+    return "(" + ", ".join(["N", *map(str, shape)]) + ")"
+
+
+LOSSES: dict[str, type[Loss]] = {
+    loss.name: loss for loss in (SoftmaxCrossEntropy, BinaryCrossEntropyWithLogits, MeanSquaredError)
+}
+_KERAS_NAMES = {
+    "sparse_categorical_crossentropy": "softmax_cross_entropy",
+    "categorical_crossentropy": "softmax_cross_entropy",
+    "cross_entropy": "softmax_cross_entropy",
+    "binary_crossentropy": "binary_cross_entropy",
+    "mse": "mean_squared_error",
+}
+
+
+def get(loss: str | Loss) -> Loss:
+    """A loss from its name, or as it is."""
+    if isinstance(loss, Loss):
+        return loss
+    name = _KERAS_NAMES.get(str(loss), str(loss))
+    if name not in LOSSES:
+        raise OptionError(f"there is no loss {loss!r}; choose one of {', '.join(LOSSES)}, or give a Loss")
+    return LOSSES[name]()

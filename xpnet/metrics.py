@@ -1,0 +1,117 @@
+"""Metrics are counted on the device, batch by batch, and read once, at the end of an epoch."""
+
+from typing import Any
+
+from xpnet.backend import Array, Backend
+from xpnet.configured import Configured
+from xpnet.errors import OptionError, ShapeError
+
+
+class Metric(Configured):
+    """The base: a subclass says what one batch adds to the total; the result is the total over the number of samples."""
+
+    name = "metric"
+    total: Array | None = None
+    samples = 0
+
+    def count(self, y: Array, t: Array, backend: Backend) -> Array:
+        """What a batch of outputs `y` and labels `t` adds: a number or an array on the device."""
+        raise OptionError(f"{type(self).__name__} does not say what it counts")
+
+    def reset(self) -> None:
+        self.total, self.samples = None, 0
+
+    def update(self, y: Array, t: Array, backend: Backend) -> None:
+        added = self.count(y, t, backend)
+        self.total = added if self.total is None else self.total + added
+        self.samples += y.shape[0]
+
+    def result(self) -> Any:
+        """The value so far; waits for the device."""
+        return float(self.total) / self.samples if self.samples else float("nan")  # type: ignore[arg-type]
+
+
+class Accuracy(Metric):
+    """The share of samples whose largest output is at the label. One output: the share where y > 0 equals t > 0.5."""
+
+    name = "accuracy"
+
+    def count(self, y: Array, t: Array, backend: Backend) -> Array:
+        xp = backend.xp
+        if y.ndim == 2 and y.shape[1] == 1:
+            hits = (y > 0) == (xp.reshape(t, y.shape) > 0.5)
+        else:
+            hits = xp.argmax(y, axis=1) == labels_of(t, backend)
+        return xp.sum(xp.astype(hits, xp.int64))
+
+
+class TopK(Metric):
+    """The share of samples whose label is among the k largest outputs (k = 5). Equal outputs count against the sample."""
+
+    def __init__(self, k: int = 5) -> None:
+        if not isinstance(k, int) or k < 1:
+            raise OptionError(f"TopK: k must be an integer of at least 1, not {k!r}")
+        self.k = k
+        self.name = f"top_{k}_accuracy"
+
+    def count(self, y: Array, t: Array, backend: Backend) -> Array:
+        xp = backend.xp
+        chosen = one_hot(labels_of(t, backend), y.shape[1], backend)  # (N, C) of bool
+        own = xp.sum(xp.where(chosen, y, 0), axis=1, keepdims=True)
+        better = xp.sum(xp.astype((y >= own) & ~chosen, xp.int64), axis=1)
+        return xp.sum(xp.astype(better < self.k, xp.int64))
+
+
+class ConfusionMatrix(Metric):
+    """result()[i, j]: how many samples of class i were taken for class j; a NumPy array of integers (classes, classes)."""
+
+    name = "confusion_matrix"
+
+    def __init__(self, classes: int) -> None:
+        if not isinstance(classes, int) or classes < 2:
+            raise OptionError(f"ConfusionMatrix: classes must be an integer of at least 2, not {classes!r}")
+        self.classes = classes
+        self._backend: Backend | None = None
+
+    def count(self, y: Array, t: Array, backend: Backend) -> Array:
+        if y.shape[1] != self.classes:
+            raise ShapeError(f"ConfusionMatrix was made for {self.classes} classes, the network has {y.shape[1]} outputs")
+        xp, self._backend = backend.xp, backend
+        true = xp.astype(one_hot(labels_of(t, backend), self.classes, backend), xp.float32)  # (N, C)
+        guess = xp.astype(one_hot(xp.argmax(y, axis=1), self.classes, backend), xp.float32)
+        return xp.astype(xp.matmul(true.mT, guess), xp.int64)  # exact: a batch has fewer than 2**24 samples
+
+    def result(self) -> Any:
+        if self.total is None or self._backend is None:
+            raise OptionError("ConfusionMatrix has counted nothing yet: call update, or evaluate with it among the metrics")
+        return self._backend.to_numpy(self.total)
+
+
+def labels_of(t: Array, backend: Backend) -> Array:
+    """Class numbers (N,) from class numbers or one-hot rows (N, C)."""
+    return backend.xp.argmax(t, axis=1) if t.ndim == 2 else t
+
+
+def one_hot(labels: Array, classes: int, backend: Backend) -> Array:
+    """(N,) -> (N, C) of bool."""
+    numbers = backend.xp.arange(classes, dtype=labels.dtype, device=backend.device)
+    return numbers[None, :] == labels[:, None]
+
+
+METRICS: dict[str, type[Metric]] = {"accuracy": Accuracy, "top_k": TopK, "confusion_matrix": ConfusionMatrix}
+_KERAS_NAMES = {"acc": "accuracy", "sparse_categorical_accuracy": "accuracy", "categorical_accuracy": "accuracy"}
+
+
+def get(metric: str | Metric) -> Metric:
+    """A metric from its name ("accuracy", "top_5", ...), or as it is."""
+    if isinstance(metric, Metric):
+        return metric
+    name = _KERAS_NAMES.get(str(metric), str(metric))
+    stem, _, number = name.removesuffix("_accuracy").rpartition("_")
+    if stem == "top" and number.isdigit():
+        return TopK(int(number))
+    if name == "confusion_matrix":
+        raise OptionError("give the confusion matrix its size: metrics.ConfusionMatrix(10)")
+    if name not in METRICS:
+        raise OptionError(f"there is no metric {metric!r}; choose one of accuracy, top_5 (or any k), or give a Metric")
+    return METRICS[name]()

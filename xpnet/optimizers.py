@@ -1,0 +1,245 @@
+"""Optimizers: SGD, momentum, Nesterov, AdaGrad, RMSProp, Adam, AdamW.
+
+The arithmetic of a step is a backend primitive; here stand the settings and the state, which is kept per parameter object. Every
+optimizer takes `lr` (a number or a schedule), `weight_decay` (an L2 penalty: g += weight_decay * p; in AdamW it is decoupled) and
+`clip_norm` (the gradients of all parameters together are scaled down to at most this Euclidean norm; None: never).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from xpnet.backend import Array, Backend
+from xpnet.configured import Configured
+from xpnet.errors import OptionError
+from xpnet.parameter import Parameter
+from xpnet.schedules import Schedule, positive
+
+
+class Optimizer(Configured):
+    """The base: a subclass lists the arrays of state that it keeps for each parameter and says how one is updated."""
+
+    slots: tuple[str, ...] = ()  # names of the state arrays of a parameter; each starts at zero
+
+    def __init__(self, lr: float | Schedule, weight_decay: float, clip_norm: float | None) -> None:
+        self.lr = lr if isinstance(lr, Schedule) else positive("lr", lr)
+        self.weight_decay = at_least_zero("weight_decay", weight_decay)
+        self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
+        self.steps = 0  # taken so far
+        self.state: dict[Parameter, dict[str, Array]] = {}
+
+    @property
+    def current_lr(self) -> float:
+        """The learning rate of the next step."""
+        return self.lr(self.steps) if isinstance(self.lr, Schedule) else self.lr
+
+    def update(self, parameters: Iterable[Parameter]) -> None:
+        """One step: change every trainable parameter by its gradient, and start the gradients from zero again."""
+        trained = [p for p in parameters if p.trainable]
+        if self.clip_norm is not None:
+            self._clip(trained)
+        lr = self.current_lr
+        self.steps += 1
+        for p in trained:
+            if p not in self.state:
+                self.state[p] = {slot: p.backend.zeros(p.shape, p.dtype) for slot in self.slots}
+            self.step(p, self.state[p], lr)
+            p.zero_grad()
+
+    def move(self, before: Backend) -> None:
+        """Follow the parameters, which have left the backend `before`."""
+        for p, slots in self.state.items():
+            for slot, array in slots.items():
+                slots[slot] = p.backend.copy(p.backend.asarray(before.to_numpy(array)))
+
+    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+        raise OptionError(f"{type(self).__name__} does not say how a parameter is updated")
+
+    def _clip(self, parameters: list[Parameter]) -> None:
+        """Scale all gradients by min(1, clip_norm / norm), on the device."""
+        total: Any = 0.0
+        for p in parameters:
+            total = p.backend.xp.sum(p.grad * p.grad) + total
+        for p in parameters:
+            xp = p.backend.xp
+            p.grad *= xp.minimum(self.clip_norm / (xp.sqrt(total) + 1e-12), xp.ones_like(total))
+
+
+class SGD(Optimizer):
+    """v = momentum v + g;  p -= lr v.  With nesterov: p -= lr (g + momentum v)  (Polyak, 1964; Sutskever et al., 2013)."""
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, weight_decay, clip_norm)
+        self.momentum, self.nesterov = fraction("momentum", momentum), bool(nesterov)
+        if nesterov and not momentum:
+            raise OptionError("nesterov needs a momentum above 0; 0.9 is usual")
+        self.slots = ("velocity",) if momentum else ()
+
+    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+        p.backend.sgd(
+            p.value,
+            p.grad,
+            state.get("velocity"),
+            lr=lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+        )
+
+
+class Momentum(SGD):
+    """SGD with momentum 0.9."""
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, momentum, False, weight_decay, clip_norm)
+
+
+class Nesterov(SGD):
+    """SGD with Nesterov's momentum 0.9."""
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, momentum, True, weight_decay, clip_norm)
+
+
+class AdaGrad(Optimizer):
+    """s += g**2;  p -= lr g / (sqrt(s) + eps)  (Duchi, Hazan and Singer, 2011)."""
+
+    slots = ("squares",)
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        eps: float = 1e-10,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, weight_decay, clip_norm)
+        self.eps = positive("eps", eps)
+
+    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+        p.backend.adagrad(p.value, p.grad, state["squares"], lr=lr, eps=self.eps, weight_decay=self.weight_decay)
+
+
+class RMSProp(Optimizer):
+    """s = rho s + (1 - rho) g**2;  p -= lr g / (sqrt(s) + eps)  (Tieleman and Hinton, 2012)."""
+
+    slots = ("squares",)
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.001,
+        rho: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, weight_decay, clip_norm)
+        self.rho, self.eps = fraction("rho", rho), positive("eps", eps)
+
+    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+        p.backend.rmsprop(
+            p.value, p.grad, state["squares"], lr=lr, rho=self.rho, eps=self.eps, weight_decay=self.weight_decay
+        )
+
+
+class Adam(Optimizer):
+    """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g**2;  p -= lr m' / (sqrt(v') + eps), m' and v' without their bias to zero.
+
+    Kingma and Ba, 2015.
+    """
+
+    slots = ("mean", "squares")
+    decoupled = False
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, weight_decay, clip_norm)
+        self.beta1, self.beta2, self.eps = fraction("beta1", beta1), fraction("beta2", beta2), positive("eps", eps)
+
+    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+        p.backend.adam(
+            p.value,
+            p.grad,
+            state["mean"],
+            state["squares"],
+            step=self.steps,
+            lr=lr,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            decoupled=self.decoupled,
+        )
+
+
+class AdamW(Adam):
+    """Adam whose weight decay does not pass through the moments: p -= lr weight_decay p  (Loshchilov and Hutter, 2019)."""
+
+    decoupled = True
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, beta1, beta2, eps, weight_decay, clip_norm)
+
+
+def fraction(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise OptionError(f"{name} must be at least 0 and below 1, not {value!r}")
+    return float(value)
+
+
+def at_least_zero(name: str, value: float) -> float:
+    return positive(name, value) if value else 0.0
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": AdaGrad,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+
+
+def get(optimizer: str | Optimizer) -> Optimizer:
+    """An optimizer from its name, with its default settings, or as it is."""
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    name = str(optimizer).lower()
+    if name not in OPTIMIZERS:
+        raise OptionError(f"there is no optimizer {optimizer!r}; choose one of {', '.join(OPTIMIZERS)}, or give an Optimizer")
+    return OPTIMIZERS[name]()

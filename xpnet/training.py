@@ -1,0 +1,298 @@
+"""The loop: batches in, steps of the optimizer, metrics read once an epoch, callbacks told."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from xpnet.backend import Array
+from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
+from xpnet.data.batches import Batches, split
+from xpnet.errors import DataError, DTypeError, NonFiniteError, OptionError, ShapeError
+from xpnet.layer import Layer
+from xpnet.losses import Loss
+from xpnet.optimizers import Optimizer
+from xpnet.parameter import Parameter
+
+if TYPE_CHECKING:
+    from xpnet.model import Model
+
+Verbose = int | Literal["auto"]
+
+
+def fit(
+    model: Model,
+    x: Any,
+    t: Any,
+    *,
+    batch_size: int,
+    epochs: int,
+    verbose: Verbose,
+    callbacks: Iterable[Callback],
+    validation_split: float,
+    validation_data: tuple[Any, Any] | None,
+    shuffle: bool,
+    initial_epoch: int,
+    validation_freq: int,
+) -> History:
+    """What `Model.fit` says."""
+    optimizer, loss = compiled(model)
+    for name, value, least in (("epochs", epochs, 0), ("initial_epoch", initial_epoch, 0), ("validation_freq", validation_freq, 1)):
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+            raise OptionError(f"fit: {name} must be an integer of at least {least}, not {value!r}")
+    x, t = check_data(model, x, t)
+    if validation_data is not None:
+        validation_data = check_data(model, *validation_data)
+    elif validation_split:
+        (x, t), validation_data = split(x, t, validation_split)
+    batches = Batches(x, t, batch_size, shuffle=shuffle)
+    history = model.history = History()
+    shown = {0: [], 1: [ProgressBar()], 2: [EpochLines()]}[verbosity(verbose)]
+    params = {
+        "epochs": epochs,
+        "steps": len(batches),
+        "batch_size": batch_size,
+        "samples": len(x),
+        "validation": validation_data is not None,
+    }
+    told = Callbacks([history, *callbacks, *shown], model, params)
+    trainer = Trainer(model, optimizer, loss)
+    model.stop_training = False
+    logs: dict[str, Any] = {}
+    try:
+        told.on_train_begin(logs)
+        for epoch in range(initial_epoch, epochs):
+            told.on_epoch_begin(epoch, {})
+            start = time.perf_counter()
+            logs = trainer.epoch(batches, told, epoch)
+            history.seconds.append(time.perf_counter() - start)
+            if validation_data is not None and (epoch + 1) % validation_freq == 0:
+                results = evaluate(model, *validation_data, batch_size=max(batch_size, 256), verbose=0, checked=True)
+                logs |= {f"val_{name}": value for name, value in results.items()}
+            told.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+    finally:  # also after Ctrl-C: files are closed and the best weights restored
+        told.on_train_end(logs)
+    return history
+
+
+class Trainer:
+    """Steps and epochs of one training run."""
+
+    def __init__(self, model: Model, optimizer: Optimizer, loss: Loss) -> None:
+        self.model, self.optimizer, self.loss, self.backend = model, optimizer, loss, model.backend
+        self.parameters: list[Parameter] | None = None
+
+    def step(self, x: np.ndarray, t: np.ndarray, where: str) -> tuple[Array, Array, Array]:
+        """One step of the optimizer: the loss before it, the outputs, and the labels on the device."""
+        model, backend = self.model, self.backend
+        inputs, targets = backend.asarray(x, model.dtype), backend.asarray(t)
+        y, back = model.forward(inputs, train=True)
+        value, loss_back = self.loss.forward(y, targets, backend)
+        if not backend.lazy:
+            self.require_finite(value, inputs, where)
+        if self.parameters is None:  # now that the model is built
+            self.parameters = model.parameters()
+            for parameter in self.parameters:
+                parameter.zero_grad()
+        back(loss_back(), need_dx=False)
+        self.optimizer.update(self.parameters)
+        return value, y, targets
+
+    def epoch(self, batches: Batches, told: Callbacks, epoch: int) -> dict[str, Any]:
+        """Train on every batch once; the mean loss and the metrics over all samples."""
+        total: Any = 0.0
+        samples = 0
+        for metric in self.model.metrics:
+            metric.reset()
+
+        def so_far() -> dict[str, Any]:
+            """Reads from the device: waits for it."""
+            mean = float(total) / max(samples, 1)
+            if not math.isfinite(mean):
+                self.require_finite(mean, None, f"epoch {epoch + 1}, at or before step {step + 1}")
+            return {"loss": mean} | {metric.name: metric.result() for metric in self.model.metrics}
+
+        for step, (x, t) in enumerate(batches):
+            told.on_train_batch_begin(step, {})
+            value, y, targets = self.step(x, t, f"epoch {epoch + 1}, step {step + 1}")
+            total, samples = value * len(x) + total, samples + len(x)
+            for metric in self.model.metrics:
+                metric.update(y, targets, self.backend)
+            told.on_train_batch_end(step, {"loss": value, "size": len(x), "so_far": so_far})
+            if self.model.stop_training:
+                break
+        return so_far()
+
+    def require_finite(self, value: Any, x: Array | None, where: str) -> None:
+        """Stop at a loss that is NaN or infinite, and say in which layer it began."""
+        if math.isfinite(float(value)):
+            return
+        raise NonFiniteError(
+            f"the loss became {float(value)} in {where}: {first_nonfinite(self.model, x)}. A smaller learning rate, clip_norm in the"
+            " optimizer, or scaled inputs usually help"
+        )
+
+
+def first_nonfinite(model: Model, x: Array | None) -> str:
+    """Where NaN or infinity comes from: the data, a parameter, or the first layer that gives it."""
+    backend = model.backend
+
+    def finite(a: Array) -> bool:
+        return bool(np.isfinite(backend.to_numpy(a)).all())
+
+    if x is not None and not finite(x):
+        return "the input data hold NaN or infinity"
+    for name, parameter in model.named_parameters():
+        if not finite(parameter.value):
+            return f"parameter {name} holds NaN or infinity"
+    first: list[str] = []
+
+    def see(layer: Layer, y: Array) -> None:
+        if not first and not finite(y):
+            first.append(f"the output of layer {layer.label} is the first that is not finite")
+
+    if x is not None:
+        with watched(model, see):
+            model.forward(x, train=True)
+    return first[0] if first else "all layers gave finite outputs, the loss itself did not"
+
+
+@contextmanager
+def watched(model: Layer, see: Callable[[Layer, Array], None]) -> Iterator[None]:
+    """Within the block, `see(layer, output)` is called after every forward of a layer of the model."""
+    layers = list({id(layer): layer for layer in parts(model)}.values())
+    for layer in layers:
+
+        def forward(*xs: Array, train: bool = False, layer: Layer = layer) -> Any:
+            y, back = type(layer).forward(layer, *xs, train=train)
+            see(layer, y)
+            return y, back
+
+        layer.__dict__["forward"] = forward  # hides the method of the class
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.__dict__["forward"]
+
+
+def parts(layer: Layer) -> Iterator[Layer]:
+    """The layers that a model is made of, in order; models inside it are taken apart, other layers are not."""
+    if layer.composite:
+        for _, child in layer.children():
+            yield from parts(child)
+    else:
+        yield layer
+
+
+def evaluate(
+    model: Model, x: Any, t: Any, batch_size: int, verbose: Verbose, checked: bool = False
+) -> dict[str, float]:
+    """The mean loss and the metrics over all samples, in inference mode."""
+    _, loss = compiled(model)
+    if not checked:
+        x, t = check_data(model, x, t)
+    backend, total = model.backend, 0.0
+    for metric in model.metrics:
+        metric.reset()
+    for part, labels in with_bar(Batches(x, t, batch_size), verbosity(verbose), "evaluate"):
+        targets = backend.asarray(labels)
+        y = model(backend.asarray(part, model.dtype))
+        value, _ = loss.forward(y, targets, backend)
+        total = value * len(part) + total
+        for metric in model.metrics:
+            metric.update(y, targets, backend)
+    return {"loss": float(total) / len(x)} | {metric.name: metric.result() for metric in model.metrics}
+
+
+def predict(model: Model, x: Any, batch_size: int, verbose: Verbose) -> np.ndarray:
+    """The outputs of all samples, in inference mode."""
+    x = check_inputs(model, x)
+    backend = model.backend
+    outputs = [
+        backend.to_numpy(model(backend.asarray(part, model.dtype)))
+        for part in with_bar(Batches(x, None, batch_size), verbosity(verbose), "predict")
+    ]
+    return np.concatenate(outputs)
+
+
+def train_on_batch(model: Model, x: Any, t: Any) -> float:
+    optimizer, loss = compiled(model)
+    x, t = check_data(model, x, t)
+    value, _, _ = Trainer(model, optimizer, loss).step(x, t, f"step {optimizer.steps + 1}")
+    return float(value)
+
+
+# ---- what is held against what ------------------------------------------------------------------------------------------------
+
+
+def compiled(model: Model) -> tuple[Optimizer, Loss]:
+    if model.optimizer is None or model.loss is None:
+        raise OptionError('the model is not compiled: call model.compile(optimizer="adam", loss="softmax_cross_entropy") first')
+    return model.optimizer, model.loss
+
+
+def check_inputs(model: Model, x: Any) -> np.ndarray:
+    """`x` as a NumPy array that the model can take; it is converted to the model's data type batch by batch."""
+    x = host_array(model, x, "the input data")
+    if x.dtype.kind != "f":
+        raise DTypeError(
+            f'the input data are {x.dtype}; a network takes floating point numbers: convert them with x.astype("float32"), and scale'
+            " pixels to 0 ... 1 by / 255"
+        )
+    if x.ndim < 2:
+        raise ShapeError(f"the input data have shape {x.shape}; the first axis must be the samples: one sample is x[None]")
+    if len(x) == 0:
+        raise DataError(f"the input data are empty: their shape is {x.shape}")
+    if model._built:
+        model.output_shape(x.shape[1:])
+    else:
+        model.build(x.shape[1:])
+    return x
+
+
+def check_data(model: Model, x: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets that belong together and to the network and its loss."""
+    x, t = check_inputs(model, x), host_array(model, t, "the targets")
+    if t.ndim == 0 or len(t) != len(x):
+        raise DataError(f"there are {len(x)} samples and {len(t) if t.ndim else 'no'} targets; there must be one target a sample")
+    if t.dtype.kind not in "iufb":
+        raise DTypeError(f"the targets are {t.dtype}; needed are class numbers or floating point numbers")
+    _, loss = compiled(model)
+    loss.check(model.output_shape(x.shape[1:]), t)
+    if t.dtype.kind in "iub":
+        t = t.astype(np.int64, copy=False)
+    elif t.dtype.name != model.dtype:
+        t = t.astype(model.dtype)
+    return x, t
+
+
+def host_array(model: Model, x: Any, what: str) -> np.ndarray:
+    try:
+        return np.asarray(x) if isinstance(x, (np.ndarray, list, tuple, float, int)) else model.backend.to_numpy(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{what} cannot be read as an array: {error}") from error
+
+
+def verbosity(verbose: Verbose) -> int:
+    if verbose == "auto":
+        return 1 if sys.stderr.isatty() else 0
+    if verbose not in (0, 1, 2):
+        raise OptionError(f'verbose must be 0, 1, 2 or "auto", not {verbose!r}')
+    return int(verbose)
+
+
+def with_bar(batches: Batches, verbose: int, what: str) -> Any:
+    if verbose != 1:
+        return batches
+    from tqdm import tqdm
+
+    return tqdm(batches, desc=what, unit="batch", leave=False, dynamic_ncols=True)
