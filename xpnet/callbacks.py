@@ -1,6 +1,7 @@
 """What happens around training: callbacks are told of its beginning, its epochs, its steps and its end.
 
-`logs` holds the losses and metrics so far; at a step, `logs["loss"]` is a scalar on the device: float() reads it, and waits.
+`logs` holds the losses and metrics so far; at a step, `logs["loss"]` is a scalar on the device: float() reads it, and
+waits.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ Logs = dict[str, Any]
 
 
 class Callback:
-    """The base: override what is needed. `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples."""
+    """The base: override what is needed.
+
+    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation.
+    """
 
     model: Model
     params: dict[str, Any]
@@ -81,7 +85,8 @@ class Callbacks(Callback):
 class History(Callback):
     """`history` maps each name to a list with one value for each epoch; `epoch` lists the epochs' numbers, from 0.
 
-    `seconds` lists the time that each epoch's training took, validation not counted; `samples_per_second` follows from it.
+    `seconds` lists the time that each epoch's training took, validation not counted; `samples_per_second` follows from
+    it.
     """
 
     def __init__(self) -> None:
@@ -114,14 +119,16 @@ class Monitor(Callback):
         self.best = None
 
     def improved(self, logs: Logs) -> bool | None:
-        """Whether this epoch is the best so far; None if it has no such value (validation is not done in every epoch)."""
+        """Whether this epoch is the best so far; None if it has no such value (an epoch without validation)."""
         if self.monitor not in logs:
             known = ", ".join(logs)
             skipped = self.monitor.startswith("val_") and self.params["validation"]
             if skipped:
                 return None
             hint = "; give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
-            raise OptionError(f"{type(self).__name__}: there is no value {self.monitor!r} to follow; there are {known}{hint}")
+            raise OptionError(
+                f"{type(self).__name__}: there is no value {self.monitor!r} to follow; there are {known}{hint}"
+            )
         value = float(logs[self.monitor])
         rises = self.mode == "max" or (self.mode == "auto" and "acc" in self.monitor)
         gain = 0.0 if self.best is None else (value - self.best if rises else self.best - value)
@@ -132,10 +139,12 @@ class Monitor(Callback):
 
 
 class EarlyStopping(Monitor):
-    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs, and restore the best weights.
+    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs, and restore the best
+    weights.
 
-    The best weights are restored at the end of training however it ends: by patience, after the last epoch, or by Ctrl-C;
-    restore_best_weights=False keeps the last ones. mode "auto" takes more as better for accuracies, less for all else.
+    The best weights are restored at the end of training however it ends: by patience, after the last epoch, or by
+    Ctrl-C; restore_best_weights=False keeps the last ones. mode "auto" takes more as better for accuracies, less for
+    all else.
     """
 
     def __init__(
@@ -178,8 +187,8 @@ class EarlyStopping(Monitor):
 class ModelCheckpoint(Monitor):
     """Save the model after each epoch, or (save_best_only) after each that is the best so far.
 
-    `path` may hold fields that are filled in: "runs/digits-{epoch:02d}-{val_loss:.4f}.safetensors" (epochs count from 1).
-    save_weights_only leaves the description of the network out.
+    `path` may hold fields that are filled in: "runs/digits-{epoch:02d}-{val_loss:.4f}.safetensors" (epochs count from
+    1). save_weights_only leaves the description of the network out.
     """
 
     def __init__(
@@ -239,7 +248,9 @@ class CSVLogger(Callback):
         assert self.file is not None
         writer = csv.writer(self.file)
         if self.names is None:
-            validation = [f"val_{name}" for name in logs if not name.startswith("val_")] if self.params["validation"] else []
+            validation = (
+                [f"val_{name}" for name in logs if not name.startswith("val_")] if self.params["validation"] else []
+            )
             self.names = list(dict.fromkeys([*logs, *validation]))
             if self.file.tell() == 0:
                 writer.writerow(["epoch", *self.names])

@@ -1,7 +1,7 @@
 """Files: a network and its weights in one safetensors file. Nothing is pickled, and no file can name code to run.
 
-The weights are the tensors, under the parameters' paths. The network is a JSON description in the header: classes by name, each
-with its constructor's arguments. Names are looked up in a list of allowed classes and nowhere else.
+The weights are the tensors, under the parameters' paths. The network is a JSON description in the header: classes by
+name, each with its constructor's arguments. Names are looked up in a list of allowed classes and nowhere else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 
 from xpnet.configured import Configured
 from xpnet.errors import FileError, FormatError, OptionError, XpnetError
-from xpnet.layer import Layer
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -28,7 +27,9 @@ Path = str | os.PathLike[str]
 def save(model: Model, path: Path) -> None:
     """Network, weights and what it was compiled with."""
     if model.input_shape is None:
-        raise OptionError("the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first")
+        raise OptionError(
+            "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
+        )
     encoder = _Encoder(allowed_classes())
     description = {
         "version": VERSION,
@@ -46,7 +47,9 @@ def save(model: Model, path: Path) -> None:
 def save_weights(model: Model, path: Path) -> None:
     """The weights alone."""
     if not model.parameters():
-        raise OptionError("the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first")
+        raise OptionError(
+            "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
+        )
     _write(model, path, {})
 
 
@@ -64,7 +67,9 @@ def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
     try:
         description = json.loads(metadata["xpnet"])
         if description["version"] != VERSION:
-            raise FormatError(f"{path} has format version {description['version']}, this xpnet reads version {VERSION}: update xpnet")
+            raise FormatError(
+                f"{path} has format version {description['version']}, this xpnet reads version {VERSION}: update xpnet"
+            )
         decoder = _Decoder(allowed_classes() | {cls.__name__: cls for cls in custom})
         model = decoder.decode(description["network"])
         if not isinstance(model, Model):
@@ -78,8 +83,19 @@ def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
             parameter.trainable = name not in frozen
     except FormatError as error:
         raise FormatError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
-    except (XpnetError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError, OverflowError) as error:
-        raise FormatError(f"{path}: its description of the network is damaged ({type(error).__name__}: {error})") from error
+    except (
+        XpnetError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+        OverflowError,
+    ) as error:
+        raise FormatError(
+            f"{path}: its description of the network is damaged ({type(error).__name__}: {error})"
+        ) from error
     _assign(model, tensors, path)
     return model
 
@@ -90,11 +106,13 @@ def load_weights(model: Model, path: Path) -> None:
     if not model._built and "xpnet" in metadata:
         model.build(*[tuple(json.loads(metadata["xpnet"])["input_shape"])])
     if not model._built:
-        raise OptionError("the model has no parameters yet: call model.build(shape) with the shape of one sample before load_weights")
+        raise OptionError(
+            "the model has no parameters yet: call model.build(shape) with the shape of one sample before load_weights"
+        )
     _assign(model, tensors, path)
 
 
-# ---- the network as JSON ------------------------------------------------------------------------------------------------------
+# ---- the network as JSON -------------------------------------------------------------------------------------------
 
 
 def allowed_classes() -> dict[str, type[Configured]]:
@@ -126,7 +144,9 @@ class _Encoder:
         if isinstance(value, (list, tuple)):
             return [self.encode(item) for item in value]
         if not isinstance(value, Configured):
-            raise OptionError(f"cannot save {value!r}: constructor arguments must be numbers, strings, lists, or xpnet objects")
+            raise OptionError(
+                f"cannot save {value!r}: constructor arguments must be numbers, strings, lists, or xpnet objects"
+            )
         if id(value) in self.numbers:
             return {"same": self.numbers[id(value)]}
         self.numbers[id(value)] = len(self.numbers)
@@ -150,7 +170,8 @@ class _Decoder:
         name = value["class"]
         if name not in self.allowed:
             raise FormatError(
-                f"it names the class {name!r}, which is not one of xpnet's; if it is yours and you trust the file, give it:"
+                f"it names the class {name!r}, which is not one of xpnet's; if it is yours and you trust the file,"
+                " give it:"
                 f" xpnet.load(path, custom=[{name}])"
             )
         number = len(self.made)
@@ -174,7 +195,7 @@ def _build(model: Model, shape: tuple[int, ...], dtype: str, tensors: Mapping[st
     model.build(shape)
 
 
-# ---- weights ------------------------------------------------------------------------------------------------------------------
+# ---- weights -------------------------------------------------------------------------------------------------------
 
 
 def _assign(model: Model, tensors: Mapping[str, np.ndarray], path: Path) -> None:
@@ -182,12 +203,18 @@ def _assign(model: Model, tensors: Mapping[str, np.ndarray], path: Path) -> None
     parameters = dict(model.named_parameters())
     missing, unknown = sorted(parameters.keys() - tensors.keys()), sorted(tensors.keys() - parameters.keys())
     if missing or unknown:
-        parts = [f"it lacks {_some(missing)}" if missing else "", f"the network has no {_some(unknown)}" if unknown else ""]
+        parts = [
+            f"it lacks {_some(missing)}" if missing else "",
+            f"the network has no {_some(unknown)}" if unknown else "",
+        ]
         raise FormatError(f"{path} does not fit the network: {'; '.join(part for part in parts if part)}")
     for name, parameter in parameters.items():
         tensor = tensors[name]
         if tensor.shape != parameter.shape:
-            raise FormatError(f"{path} does not fit the network: {name} has shape {tensor.shape} in the file, {parameter.shape} in the network")
+            raise FormatError(
+                f"{path} does not fit the network: {name} has shape {tensor.shape} in the file, {parameter.shape} in"
+                " the network"
+            )
         if tensor.dtype.kind != "f":
             raise FormatError(f"{path}: {name} holds {tensor.dtype}, weights are floating point numbers")
     for name, parameter in parameters.items():
@@ -207,7 +234,7 @@ def _write(model: Model, path: Path, metadata: dict[str, str]) -> None:
 
 
 def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
-    """Write to a temporary file beside `path`, flush it to the disk, and rename it: the file is whole, or is what it was."""
+    """Write to a temporary file beside `path`, flush it to the disk, rename it: the file is whole, or as it was."""
     path = os.fspath(path)
     folder, temporary = os.path.dirname(path) or ".", ""
     try:
@@ -219,7 +246,9 @@ def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise FileError(f"cannot write {path}: {error}. Choose a folder that exists and that you may write to") from error
+        raise FileError(
+            f"cannot write {path}: {error}. Choose a folder that exists and that you may write to"
+        ) from error
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)

@@ -1,4 +1,4 @@
-"""Objects that are described by their constructor's arguments: layers, losses, metrics, optimizers, schedules, initializers."""
+"""Objects that are described by their constructor's arguments: layers, losses, optimizers, ..."""
 
 import inspect
 from typing import Any

@@ -1,7 +1,7 @@
 """Every error that xpnet raises on purpose.
 
-Each one says what was wrong, what was expected and what to do. All of them derive from `XpnetError`; each also derives from
-the built-in error that Python users would catch in its place.
+Each one says what was wrong, what was expected and what to do. All of them derive from `XpnetError`; each also derives
+from the built-in error that Python users would catch in its place.
 """
 
 

@@ -14,17 +14,24 @@ MAX_ENTRIES = 4096  # entries looked at one by one in search of the worst
 
 
 def gradient_check(
-    layer: Layer, *xs: Any, train: bool = True, eps: float = 1e-4, tolerance: float = 1e-5, directions: int = 2, seed: int = 0
+    layer: Layer,
+    *xs: Any,
+    train: bool = True,
+    eps: float = 1e-4,
+    tolerance: float = 1e-5,
+    directions: int = 2,
+    seed: int = 0,
 ) -> float:
     """Check the gradient of a layer or model with respect to its inputs and its trainable parameters.
 
-    The scalar L = sum(y * c), with random c, is moved along random unit directions u of everything at once; the derivative
-    (L(x + eps u) - L(x - eps u)) / (2 eps) must be the inner product of u and the gradient that `back` gives. Two forward passes a
-    direction, whatever the size. A copy of the layer is checked, in float64; the layer itself is not changed. Random layers
-    (dropout) draw the same numbers in every pass. Keep inputs away from kinks: no zeros for ReLU, no ties for max pooling.
+    The scalar L = sum(y * c), with random c, is moved along random unit directions u of everything at once; the
+    derivative (L(x + eps u) - L(x - eps u)) / (2 eps) must be the inner product of u and the gradient that `back`
+    gives. Two forward passes a direction, whatever the size. A copy of the layer is checked, in float64; the layer
+    itself is not changed. Random layers (dropout) draw the same numbers in every pass. Keep inputs away from kinks: no
+    zeros for ReLU, no ties for max pooling.
 
-    Returns the largest relative error. Raises GradientError that names the worst entry if it is above `tolerance`, and OptionError
-    for inputs that are not real numbers.
+    Returns the largest relative error. Raises GradientError that names the worst entry if it is above `tolerance`, and
+    OptionError for inputs that are not real numbers.
     """
     for x in xs:
         if not np.isrealobj(layer.backend.to_numpy(x)):
@@ -64,7 +71,7 @@ class _Check:
         """With respect to each input and each parameter, as `back` says."""
         for parameter in self.parameters:
             parameter.zero_grad()
-        y, back = self.forward()
+        _, back = self.forward()
         self._restore()
         dxs = back(self.backend.asarray(self.weight))
         dxs = dxs if len(self.inputs) > 1 else (dxs,)
@@ -78,7 +85,8 @@ class _Check:
         for name, target, gradient in zip(names, targets, gradients, strict=True):
             if gradient.shape != tuple(target.shape):
                 raise GradientError(
-                    f"{self.layer.label}: the gradient of {name} has shape {gradient.shape}, its value {tuple(target.shape)}"
+                    f"{self.layer.label}: the gradient of {name} has shape {gradient.shape}, its value"
+                    f" {tuple(target.shape)}"
                 )
         worst = 0.0
         for name, target, gradient in zip(names, targets, gradients, strict=True):
@@ -116,8 +124,10 @@ class _Check:
         _, index, numerical = found
         position = f"[{', '.join(map(str, index))}]"
         return (
-            f"{self.layer.label}: the gradient of {name} is wrong: at {position} back gives {gradient[index]:.6g}, the numerical"
-            f" derivative is {numerical:.6g} (relative error along a random direction {error:.2g}, allowed {tolerance:.2g})"
+            f"{self.layer.label}: the gradient of {name} is wrong: at {position} back gives {gradient[index]:.6g},"
+            " the numerical"
+            f" derivative is {numerical:.6g} (relative error along a random direction {error:.2g}, allowed"
+            f" {tolerance:.2g})"
         )
 
 
@@ -144,5 +154,5 @@ class _moved:
 
 def relative_error(analytic: float, numerical: float, gradient: np.ndarray) -> float:
     """|a - n| over the size that the derivative along a random direction typically has."""
-    scale = max(abs(analytic), abs(numerical), float(np.linalg.norm(gradient)) / max(gradient.size, 1) ** 0.5, 1e-8)
-    return abs(analytic - numerical) / scale
+    typical = float(np.linalg.norm(gradient)) / max(gradient.size, 1) ** 0.5
+    return abs(analytic - numerical) / max(abs(analytic), abs(numerical), typical, 1e-8)

@@ -1,9 +1,8 @@
 """Initial weights: He and Xavier (Glorot), normal and uniform, drawn on the host from the one seed.
 
-`fan_in` is the number of inputs that one output sees, `fan_out` the number of outputs that see one input; for a convolution both
-count the kernel's pixels.
+`fan_in` is the number of inputs that one output sees, `fan_out` the number of outputs that see one input; for a
+convolution both count the kernel's pixels.
 """
-
 
 import numpy as np
 
@@ -19,7 +18,7 @@ class Initializer(Configured):
         raise OptionError(f"{type(self).__name__} does not say how weights are drawn")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.config() == other.config()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.config() == other.config()
 
     def __hash__(self) -> int:
         return hash(repr(self))
@@ -78,7 +77,12 @@ INITIALIZERS: dict[str, type[Initializer]] = {
     "xavier_uniform": XavierUniform,
     "normal": Normal,
 }
-_KERAS_NAMES = {"he": "he_normal", "xavier": "xavier_normal", "glorot_normal": "xavier_normal", "glorot_uniform": "xavier_uniform"}
+_KERAS_NAMES = {
+    "he": "he_normal",
+    "xavier": "xavier_normal",
+    "glorot_normal": "xavier_normal",
+    "glorot_uniform": "xavier_uniform",
+}
 
 
 def get(initializer: str | float | Initializer) -> Initializer:
@@ -90,6 +94,7 @@ def get(initializer: str | float | Initializer) -> Initializer:
     name = _KERAS_NAMES.get(str(initializer), str(initializer))
     if name not in INITIALIZERS:
         raise OptionError(
-            f"there is no initializer {initializer!r}; choose one of {', '.join(INITIALIZERS)}, a standard deviation, or an Initializer"
+            f"there is no initializer {initializer!r}; choose one of {', '.join(INITIALIZERS)}, a standard"
+            " deviation, or an Initializer"
         )
     return INITIALIZERS[name]()

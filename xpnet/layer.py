@@ -3,9 +3,9 @@
     y, back = layer.forward(x, train=True)
     dx = back(dy)               # and adds to the `grad` of the layer's parameters
 
-What the way back needs is kept by the closure `back`, not by the layer: a layer may be used twice, shared, nested or called from
-two threads, and each `back` belongs to its own `forward`. The laws that every layer keeps are stated, and tested, in
-tests/test_laws.py. CONTRIBUTING.md shows how to write one.
+What the way back needs is kept by the closure `back`, not by the layer: a layer may be used twice, shared, nested or
+called from two threads, and each `back` belongs to its own `forward`. The laws that every layer keeps are stated, and
+tested, in tests/test_laws.py. CONTRIBUTING.md shows how to write one.
 """
 
 import copy
@@ -27,9 +27,9 @@ Self = TypeVar("Self", bound="Layer")
 class Layer(Configured):
     """The base of all layers and models.
 
-    A subclass writes `forward` and, as far as it needs them, `output_shape` (check the shape of an input and tell that of the
-    output, both without the batch) and `build` (make the parameters). The constructor keeps each argument in an attribute of the
-    same name: that is what `config`, `repr` and saved files are made from.
+    A subclass writes `forward` and, as far as it needs them, `output_shape` (check the shape of an input and tell that
+    of the output, both without the batch) and `build` (make the parameters). The constructor keeps each argument in an
+    attribute of the same name: that is what `config`, `repr` and saved files are made from.
     """
 
     kind = "layer"  # the stem of automatic names: conv1, conv2, dense1, ...
@@ -37,20 +37,21 @@ class Layer(Configured):
     composite = False  # whether it is no more than the layers inside it, as a model is
     name: str | None = None
     _built = False
+    _dtype = "float32"
     _checked: Any = None
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
         self._backend = get_backend()
 
-    # ---- what a layer writes ----------------------------------------------------------------------------------------------
+    # ---- what a layer writes ---------------------------------------------------------------------------------------
 
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
         """Return the output and `back`, which takes dy and returns dx (a tuple for a layer of several inputs)."""
         raise XpnetError(f"{type(self).__name__} has no forward: a layer must say how its output is made")
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The output's shape for inputs of these shapes, without the batch; raises ShapeError for what it cannot take."""
+        """The output's shape for inputs of these shapes, without the batch; ShapeError for what it cannot take."""
         return shapes[0]
 
     def build(self, *shapes: Shape) -> Shape:
@@ -62,7 +63,7 @@ class Layer(Configured):
         self._built = True
         return output
 
-    # ---- what a layer may use ---------------------------------------------------------------------------------------------
+    # ---- what a layer may use --------------------------------------------------------------------------------------
 
     @property
     def backend(self) -> Backend:
@@ -77,7 +78,7 @@ class Layer(Configured):
     @property
     def dtype(self) -> str:
         """The data type that parameters are made in; `astype` changes it."""
-        return self.__dict__.get("_dtype", "float32")
+        return self._dtype
 
     @property
     def label(self) -> str:
@@ -85,15 +86,21 @@ class Layer(Configured):
         return f"{self.name} ({type(self).__name__})" if self.name else type(self).__name__
 
     def check(self, *xs: Array) -> None:
-        """Hold inputs against what the layer takes, building it on first use; every forward with parameters begins so."""
+        """Hold inputs against what the layer takes, and build it on first use: how a forward begins."""
         seen = [(x.shape, x.dtype) for x in xs]
         if seen == self._checked:
             return
         for x in xs:
             if x.ndim < 1 or x.shape[0] < 1:
-                raise ShapeError(f"{self.label}: the input has shape {tuple(x.shape)}, but its first axis must be a batch of at least one")
+                raise ShapeError(
+                    f"{self.label}: the input has shape {tuple(x.shape)}, but its first axis must be a batch of at"
+                    " least one"
+                )
             if x.shape[0] != xs[0].shape[0]:
-                raise ShapeError(f"{self.label}: the inputs are batches of {xs[0].shape[0]} and of {x.shape[0]}; they must be as long")
+                raise ShapeError(
+                    f"{self.label}: the inputs are batches of {xs[0].shape[0]} and of {x.shape[0]}; they must be as"
+                    " long"
+                )
         shapes = [tuple(x.shape[1:]) for x in xs]
         if not self._built:
             self.build(*shapes)
@@ -103,7 +110,8 @@ class Layer(Configured):
             if has_parameters and dtype_name(x.dtype) != self.dtype:
                 raise DTypeError(
                     f"{self.label}: the input is {dtype_name(x.dtype)}, the layer works in {self.dtype};"
-                    f' convert the data with x.astype("{self.dtype}"), or the layer with layer.astype("{dtype_name(x.dtype)}")'
+                    f' convert the data with x.astype("{self.dtype}"), or the layer with'
+                    f' layer.astype("{dtype_name(x.dtype)}")'
                 )
         self._checked = seen
 
@@ -116,7 +124,7 @@ class Layer(Configured):
         """A parameter on the layer's backend and in its data type."""
         return Parameter(self.backend.asarray(value, self.dtype), trainable=trainable, backend=self.backend)
 
-    # ---- what users call --------------------------------------------------------------------------------------------------
+    # ---- what users call -------------------------------------------------------------------------------------------
 
     def __call__(self, *xs: Any, train: bool = False) -> Any:
         """On arrays: the output. On a Var, inside a model's `call`: the output's Var, with the way back on the tape."""

@@ -12,7 +12,7 @@ from xpnet.errors import DataError, OptionError, ShapeError
 
 
 class Loss(Configured):
-    """The base of all losses. `activation` names the layer that a loss contains, and that a network must not end with."""
+    """The base of all losses. `activation` names the layer that a loss contains: no network may end with it."""
 
     name = "loss"
     activation: str | None = None
@@ -22,16 +22,18 @@ class Loss(Configured):
         raise OptionError(f"{type(self).__name__} does not say how it is computed")
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
-        """Hold host labels `t` against the network's output shape (without the batch); once before training, not every step."""
+        """Hold host labels `t` against the network's output shape (no batch); once, before training."""
         if tuple(t.shape[1:]) != outputs:
-            raise ShapeError(f"loss {self.name}: targets have shape {_batch(t.shape[1:])}, the network gives {_batch(outputs)}")
+            raise ShapeError(
+                f"loss {self.name}: targets have shape {_batch(t.shape[1:])}, the network gives {_batch(outputs)}"
+            )
 
 
 class SoftmaxCrossEntropy(Loss):
     """L = mean_n(-sum_c t[n,c] log softmax(y[n])[c]);  dy = (softmax(y) - t) / N.
 
-    y (N, C) are scores before softmax ("logits"); t holds class numbers (N,) from 0 to C - 1, or one-hot rows (N, C) (or any
-    probabilities that sum to one).
+    y (N, C) are scores before softmax ("logits"); t holds class numbers (N,) from 0 to C - 1, or one-hot rows (N, C)
+    (or any probabilities that sum to one).
     """
 
     name = "softmax_cross_entropy"
@@ -43,17 +45,27 @@ class SoftmaxCrossEntropy(Loss):
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
         if len(outputs) != 1:
-            raise ShapeError(f"loss {self.name} needs a network that gives (N, classes), not {_batch(outputs)}: end it with layers.Dense")
+            raise ShapeError(
+                f"loss {self.name} needs a network that gives (N, classes), not {_batch(outputs)}: end it with"
+                " layers.Dense"
+            )
         if t.ndim == 2:
             return self._check_one_hot(outputs, t)
         if t.ndim != 1:
-            raise ShapeError(f"loss {self.name}: labels have shape {tuple(t.shape)}; needed are class numbers (N,) or one-hot rows (N, {outputs[0]})")
+            raise ShapeError(
+                f"loss {self.name}: labels have shape {tuple(t.shape)}; needed are class numbers (N,) or one-hot"
+                f" rows (N, {outputs[0]})"
+            )
         if t.dtype.kind not in "iu":
-            raise DataError(f'loss {self.name}: class numbers must be integers, they are {t.dtype}; convert them with t.astype("int64")')
+            raise DataError(
+                f'loss {self.name}: class numbers must be integers, they are {t.dtype}; convert them with'
+                ' t.astype("int64")'
+            )
         low, high = int(t.min()), int(t.max())
         if low < 0 or high >= outputs[0]:
             raise DataError(
-                f"loss {self.name}: labels reach from {low} to {high}, but the network has {outputs[0]} outputs, for classes 0 to"
+                f"loss {self.name}: labels reach from {low} to {high}, but the network has {outputs[0]} outputs, for"
+                " classes 0 to"
                 f" {outputs[0] - 1}; correct the labels or the size of the last layer"
             )
         return None
@@ -62,13 +74,17 @@ class SoftmaxCrossEntropy(Loss):
         super().check(outputs, t)
         sums = t.sum(axis=1)
         if not (abs(sums - 1) < 1e-3).all() or (t < 0).any():
-            raise DataError(f"loss {self.name}: one-hot rows must hold probabilities that sum to 1; some do not (use datasets' one_hot)")
+            raise DataError(
+                f"loss {self.name}: one-hot rows must hold probabilities that sum to 1; some do not (use datasets'"
+                " one_hot)"
+            )
 
 
 class BinaryCrossEntropyWithLogits(Loss):
     """L = mean(max(y, 0) - y t + log(1 + exp(-|y|)));  dy = (sigmoid(y) - t) / size.
 
-    y are scores before the sigmoid, of any shape; t has the same shape, values from 0 to 1. The form above cannot overflow.
+    y are scores before the sigmoid, of any shape; t has the same shape, values from 0 to 1. The form above cannot
+    overflow.
     """
 
     name = "binary_cross_entropy"
@@ -88,7 +104,9 @@ class BinaryCrossEntropyWithLogits(Loss):
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
         super().check(outputs, t)
         if t.min() < 0 or t.max() > 1:
-            raise DataError(f"loss {self.name}: targets must lie between 0 and 1, they reach from {t.min()} to {t.max()}")
+            raise DataError(
+                f"loss {self.name}: targets must lie between 0 and 1, they reach from {t.min()} to {t.max()}"
+            )
 
 
 class MeanSquaredError(Loss):

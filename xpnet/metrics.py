@@ -8,7 +8,7 @@ from xpnet.errors import OptionError, ShapeError
 
 
 class Metric(Configured):
-    """The base: a subclass says what one batch adds to the total; the result is the total over the number of samples."""
+    """The base: a subclass says what one batch adds to the total; the result is the total per sample."""
 
     name = "metric"
     total: Array | None = None
@@ -46,7 +46,7 @@ class Accuracy(Metric):
 
 
 class TopK(Metric):
-    """The share of samples whose label is among the k largest outputs (k = 5). Equal outputs count against the sample."""
+    """The share of samples whose label is among the k largest outputs (k = 5). Ties count as misses."""
 
     def __init__(self, k: int = 5) -> None:
         if not isinstance(k, int) or k < 1:
@@ -63,7 +63,7 @@ class TopK(Metric):
 
 
 class ConfusionMatrix(Metric):
-    """result()[i, j]: how many samples of class i were taken for class j; a NumPy array of integers (classes, classes)."""
+    """result()[i, j]: how many samples of class i were taken for class j; integers, (classes, classes), NumPy."""
 
     name = "confusion_matrix"
 
@@ -75,7 +75,9 @@ class ConfusionMatrix(Metric):
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         if y.shape[1] != self.classes:
-            raise ShapeError(f"ConfusionMatrix was made for {self.classes} classes, the network has {y.shape[1]} outputs")
+            raise ShapeError(
+                f"ConfusionMatrix was made for {self.classes} classes, the network has {y.shape[1]} outputs"
+            )
         xp, self._backend = backend.xp, backend
         true = xp.astype(one_hot(labels_of(t, backend), self.classes, backend), xp.float32)  # (N, C)
         guess = xp.astype(one_hot(xp.argmax(y, axis=1), self.classes, backend), xp.float32)
@@ -83,7 +85,9 @@ class ConfusionMatrix(Metric):
 
     def result(self) -> Any:
         if self.total is None or self._backend is None:
-            raise OptionError("ConfusionMatrix has counted nothing yet: call update, or evaluate with it among the metrics")
+            raise OptionError(
+                "ConfusionMatrix has counted nothing yet: call update, or evaluate with it among the metrics"
+            )
         return self._backend.to_numpy(self.total)
 
 

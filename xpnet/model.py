@@ -54,7 +54,7 @@ class Model(Layer):
         self.history: History | None = None
         self.stop_training = False
 
-    # ---- the layer protocol -----------------------------------------------------------------------------------------------
+    # ---- the layer protocol ----------------------------------------------------------------------------------------
 
     def call(self, *xs: Any) -> Any:
         """The network in plain Python: what a subclass writes."""
@@ -72,7 +72,9 @@ class Model(Layer):
         def back(dy: Array, need_dx: bool = True) -> Any:
             nonlocal spent
             if spent:
-                raise OptionError(f"{self.label}: back was called twice; run forward again (its arrays are freed on the way back)")
+                raise OptionError(
+                    f"{self.label}: back was called twice; run forward again (its arrays are freed on the way back)"
+                )
             spent = True
             dxs = tape.walk_back(dy, output, inputs, need_dx)
             return dxs[0] if len(dxs) == 1 else tuple(dxs)
@@ -105,17 +107,21 @@ class Model(Layer):
             self.optimizer.move(before)
         return self
 
-    # ---- Keras-like training ----------------------------------------------------------------------------------------------
+    # ---- Keras-like training ---------------------------------------------------------------------------------------
 
     def compile(
-        self, optimizer: str | Optimizer = "adam", loss: str | Loss = "softmax_cross_entropy", metrics: Iterable[str | Metric] = ()
+        self,
+        optimizer: str | Optimizer = "adam",
+        loss: str | Loss = "softmax_cross_entropy",
+        metrics: Iterable[str | Metric] = (),
     ) -> None:
         """Choose how to train: an optimizer, a loss and metrics, each by name or as an object."""
         chosen = losses.get(loss)
         last = self.last_layer()
         if chosen.activation and type(last).__name__.lower() == chosen.activation:
             raise OptionError(
-                f"the network ends with {chosen.activation}, and the loss {chosen.name} contains it already: leave the activation"
+                f"the network ends with {chosen.activation}, and the loss {chosen.name} contains it already: leave"
+                " the activation"
                 " of the last layer out (for probabilities apply layers.Softmax or Sigmoid to what predict returns)"
             )
         self.optimizer, self.loss = optimizers.get(optimizer), chosen
@@ -141,8 +147,8 @@ class Model(Layer):
     ) -> History:
         """Train on samples x (N, ...) with targets t (N, ...), and return the history of losses and metrics by epoch.
 
-        validation_data: (x, t), evaluated every `validation_freq` epochs; or validation_split: this last share of the data.
-        verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 0 elsewhere.
+        validation_data: (x, t), evaluated every `validation_freq` epochs; or validation_split: this last share of the
+        data. verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 0 elsewhere.
         `epochs` is the number of the last epoch: training goes from initial_epoch to epochs, as in Keras.
         Ctrl-C ends training after the step: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on.
         """
@@ -178,7 +184,7 @@ class Model(Layer):
         """One step of the optimizer on one batch; returns the loss before the step."""
         return training.train_on_batch(self, x, t)
 
-    # ---- weights and files ------------------------------------------------------------------------------------------------
+    # ---- weights and files -----------------------------------------------------------------------------------------
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all parameters' values, in the order of `parameters()`."""
@@ -225,7 +231,9 @@ class Sequential(Model):
     def add(self, layer: Layer) -> None:
         """Put a layer at the end."""
         if type(self) is not Sequential:
-            raise OptionError(f"{type(self).__name__} is complete as it is; to extend it, make a Sequential([*model.layers, ...])")
+            raise OptionError(
+                f"{type(self).__name__} is complete as it is; to extend it, make a Sequential([*model.layers, ...])"
+            )
         if self._built:
             layer.build(self.output_shape(self.input_shape or ()))
         self._append(layer)
@@ -276,7 +284,9 @@ class Sequential(Model):
         def back_all(dy: Array, need_dx: bool = True) -> Array:
             nonlocal spent
             if spent and self.layers:
-                raise OptionError(f"{self.label}: back was called twice; run forward again (its arrays are freed on the way back)")
+                raise OptionError(
+                    f"{self.label}: back was called twice; run forward again (its arrays are freed on the way back)"
+                )
             spent = True
             first = 0 if need_dx else self._first_trained()
             while len(backs) > first:

@@ -1,11 +1,12 @@
 """Optimizers: SGD, momentum, Nesterov, AdaGrad, RMSProp, Adam, AdamW.
 
-The arithmetic of a step is a backend primitive; here stand the settings and the state, which is kept per parameter object. Every
-optimizer takes `lr` (a number or a schedule), `weight_decay` (an L2 penalty: g += weight_decay * p; in AdamW it is decoupled) and
-`clip_norm` (the gradients of all parameters together are scaled down to at most this Euclidean norm; None: never).
+The arithmetic of a step is a backend primitive; here stand the settings and the state, which is kept per parameter
+object. Every optimizer takes `lr` (a number or a schedule), `weight_decay` (an L2 penalty: g += weight_decay * p; in
+AdamW it is decoupled) and `clip_norm` (the gradients of all parameters together are scaled down to at most this
+Euclidean norm; None: never).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from xpnet.backend import Array, Backend
@@ -65,7 +66,10 @@ class Optimizer(Configured):
 
 
 class SGD(Optimizer):
-    """v = momentum v + g;  p -= lr v.  With nesterov: p -= lr (g + momentum v)  (Polyak, 1964; Sutskever et al., 2013)."""
+    """v = momentum v + g;  p -= lr v.  With nesterov: p -= lr (g + momentum v).
+
+    Polyak, 1964; Sutskever et al., 2013.
+    """
 
     def __init__(
         self,
@@ -161,7 +165,8 @@ class RMSProp(Optimizer):
 
 
 class Adam(Optimizer):
-    """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g**2;  p -= lr m' / (sqrt(v') + eps), m' and v' without their bias to zero.
+    """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g**2;  p -= lr m' / (sqrt(v') + eps), m' and v' without their bias to
+    zero.
 
     Kingma and Ba, 2015.
     """
@@ -198,7 +203,10 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay does not pass through the moments: p -= lr weight_decay p  (Loshchilov and Hutter, 2019)."""
+    """Adam whose weight decay does not pass through the moments: p -= lr weight_decay p.
+
+    Loshchilov and Hutter, 2019.
+    """
 
     decoupled = True
 
@@ -224,7 +232,7 @@ def at_least_zero(name: str, value: float) -> float:
     return positive(name, value) if value else 0.0
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,
     "nesterov": Nesterov,
@@ -241,5 +249,7 @@ def get(optimizer: str | Optimizer) -> Optimizer:
         return optimizer
     name = str(optimizer).lower()
     if name not in OPTIMIZERS:
-        raise OptionError(f"there is no optimizer {optimizer!r}; choose one of {', '.join(OPTIMIZERS)}, or give an Optimizer")
+        raise OptionError(
+            f"there is no optimizer {optimizer!r}; choose one of {', '.join(OPTIMIZERS)}, or give an Optimizer"
+        )
     return OPTIMIZERS[name]()

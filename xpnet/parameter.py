@@ -6,7 +6,6 @@ from typing import Any
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.errors import ShapeError
 
-
 _adding = threading.Lock()  # two threads may add to one gradient; one lock for all, so that parameters can be copied
 
 
@@ -49,7 +48,9 @@ class Parameter:
     def add_grad(self, grad: Array) -> None:
         """grad += `grad`; what a layer's `back` calls for each of its parameters."""
         if tuple(grad.shape) != self.shape:
-            raise ShapeError(f"parameter {self.name!r} has shape {self.shape}, its gradient came with {tuple(grad.shape)}")
+            raise ShapeError(
+                f"parameter {self.name!r} has shape {self.shape}, its gradient came with {tuple(grad.shape)}"
+            )
         with _adding:
             if self._grad is None:
                 self._grad = self.backend.copy(grad)
@@ -87,7 +88,9 @@ class Parameter:
     def _copy(self, target: Array, value: Any) -> None:
         value = self.backend.asarray(value, target.dtype)
         if tuple(value.shape) != self.shape:
-            raise ShapeError(f"parameter {self.name!r} has shape {self.shape} and cannot take values of shape {tuple(value.shape)}")
+            raise ShapeError(
+                f"parameter {self.name!r} has shape {self.shape} and cannot take values of shape {tuple(value.shape)}"
+            )
         target[...] = value
 
     def __repr__(self) -> str:

@@ -1,9 +1,9 @@
 """One seed for everything random: initial weights, shuffling, augmentation and dropout masks.
 
-Random numbers are *counter-based* (Philox4x64-10, Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): a number
-depends only on a 128-bit key and on its position, not on what was drawn before. Whoever needs randomness takes the next key
-(seed, how many were taken before). A backend turns a key into the same bits on any device, so a run on a GPU sees the same
-dropout masks as the run on the CPU, and the whole random state of a training run is two integers.
+Random numbers are *counter-based* (Philox4x64-10, Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011):
+a number depends only on a 128-bit key and on its position, not on what was drawn before. Whoever needs randomness takes
+the next key (seed, how many were taken before). A backend turns a key into the same bits on any device, so a run on a
+GPU sees the same dropout masks as the run on the CPU, and the whole random state of a training run is two integers.
 """
 
 import contextlib

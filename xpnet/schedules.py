@@ -1,4 +1,4 @@
-"""Learning rates that change during training: a schedule is called with the step (from 0) and returns the learning rate."""
+"""Learning rates that change during training: called with the step (from 0), a schedule gives the rate."""
 
 import math
 
@@ -31,7 +31,9 @@ class Cosine(Schedule):
 
     def __init__(self, lr: float, steps: int, end: float = 0.0) -> None:
         if not isinstance(steps, int) or steps < 1 or end < 0:
-            raise OptionError(f"Cosine: steps must be an integer of at least 1 and end at least 0, not {steps!r} and {end!r}")
+            raise OptionError(
+                f"Cosine: steps must be an integer of at least 1 and end at least 0, not {steps!r} and {end!r}"
+            )
         self.lr, self.steps, self.end = positive("lr", lr), steps, end
 
     def __call__(self, step: int) -> float:

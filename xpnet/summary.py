@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def summary(model: Model) -> str:
     """Each layer in the order of its use, with its output's shape and its own parameters."""
     if model.input_shape is None:
-        raise OptionError("the model is not built yet: call model.build(shape) with the shape of one sample, or train it first")
+        raise OptionError(
+            "the model is not built yet: call model.build(shape) with the shape of one sample, or train it first"
+        )
     paths = {id(layer): path for path, layer in model.named_layers()}
     rows: list[tuple[str, str, str]] = []
     seen: set[int] = set()

@@ -1,8 +1,8 @@
 """The tape: how a model written in plain Python finds its way back.
 
-During training a `Model`'s inputs are wrapped in `Var`s. Calling a layer on a Var runs its forward and writes the `back` it
-returned on the tape of that one forward pass; walking the tape backwards gives the gradient. A Var takes layers and `+` and
-nothing else, so that a gradient cannot be lost in silence.
+During training a `Model`'s inputs are wrapped in `Var`s. Calling a layer on a Var runs its forward and writes the
+`back` it returned on the tape of that one forward pass; walking the tape backwards gives the gradient. A Var takes
+layers and `+` and nothing else, so that a gradient cannot be lost in silence.
 """
 
 from __future__ import annotations
@@ -55,13 +55,14 @@ class Var:
 
 
 ADVICE = (
-    "inside a model's call use layers and + only, so that the gradient is known: layers.Add and Concat to merge, layers.Flatten to"
+    "inside a model's call use layers and + only, so that the gradient is known: layers.Add and Concat to merge,"
+    " layers.Flatten to"
     " reshape, layers.ReLU and the other activations, or a layer of your own for anything else"
 )
 
 
 def _refuse(operation: str) -> Callable[..., Any]:
-    def method(self: Var, *others: Any) -> Any:
+    def method(self: Var, *others: Any, **options: Any) -> Any:
         raise TapeError(f"a Var does not take {operation}; {ADVICE}")
 
     return method
@@ -72,7 +73,7 @@ _OPERATORS = {
     "//": ("__floordiv__", "__rfloordiv__"), "%": ("__mod__", "__rmod__"), "**": ("__pow__", "__rpow__"),
     "@": ("__matmul__", "__rmatmul__"), "+ with an array": ("__radd__",), "indexing": ("__getitem__", "__setitem__"),
     "abs": ("__abs__",), "comparison": ("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__"), "bool": ("__bool__",),
-    "float": ("__float__", "__int__"), "len": ("__len__",), "iteration": ("__iter__",),
+    "float": ("__float__", "__int__"), "len": ("__len__",), "iteration": ("__iter__", "__contains__"),
     "NumPy functions": ("__array__", "__array_function__", "__array_ufunc__"),
 }  # fmt: skip
 for _symbol, _names in _OPERATORS.items():
@@ -127,10 +128,14 @@ def record(layer: Layer, xs: Sequence[Any]) -> Var:
     """Run the layer on Vars and write its way back on their tape."""
     for x in xs:
         if not isinstance(x, Var):
-            raise TapeError(f"{layer.label}: the inputs of a layer in training must all come from layers, one is {type(x).__name__}")
+            raise TapeError(
+                f"{layer.label}: the inputs of a layer in training must all come from layers, one is {type(x).__name__}"
+            )
     tape = xs[0].tape
     if any(x.tape is not tape for x in xs):
-        raise TapeError(f"{layer.label}: a Var of another forward pass was used; a model must not keep Vars between calls")
+        raise TapeError(
+            f"{layer.label}: a Var of another forward pass was used; a model must not keep Vars between calls"
+        )
     y, back = layer.forward(*(x.value for x in xs), train=tape.train)
     out = Var(y, tape)
     tape.calls.append(Call(layer, back, tuple(x.index for x in xs), out.index))

@@ -43,7 +43,11 @@ def fit(
 ) -> History:
     """What `Model.fit` says."""
     optimizer, loss = compiled(model)
-    for name, value, least in (("epochs", epochs, 0), ("initial_epoch", initial_epoch, 0), ("validation_freq", validation_freq, 1)):
+    for name, value, least in (
+        ("epochs", epochs, 0),
+        ("initial_epoch", initial_epoch, 0),
+        ("validation_freq", validation_freq, 1),
+    ):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise OptionError(f"fit: {name} must be an integer of at least {least}, not {value!r}")
     x, t = check_data(model, x, t)
@@ -53,7 +57,7 @@ def fit(
         (x, t), validation_data = split(x, t, validation_split)
     batches = Batches(x, t, batch_size, shuffle=shuffle)
     history = model.history = History()
-    shown = {0: [], 1: [ProgressBar()], 2: [EpochLines()]}[verbosity(verbose)]
+    displays: dict[int, list[Callback]] = {0: [], 1: [ProgressBar()], 2: [EpochLines()]}
     params = {
         "epochs": epochs,
         "steps": len(batches),
@@ -61,7 +65,7 @@ def fit(
         "samples": len(x),
         "validation": validation_data is not None,
     }
-    told = Callbacks([history, *callbacks, *shown], model, params)
+    told = Callbacks([history, *callbacks, *displays[verbosity(verbose)]], model, params)
     trainer = Trainer(model, optimizer, loss)
     model.stop_training = False
     logs: dict[str, Any] = {}
@@ -136,7 +140,8 @@ class Trainer:
         if math.isfinite(float(value)):
             return
         raise NonFiniteError(
-            f"the loss became {float(value)} in {where}: {first_nonfinite(self.model, x)}. A smaller learning rate, clip_norm in the"
+            f"the loss became {float(value)} in {where}: {first_nonfinite(self.model, x)}. A smaller learning rate,"
+            " clip_norm in the"
             " optimizer, or scaled inputs usually help"
         )
 
@@ -231,12 +236,14 @@ def train_on_batch(model: Model, x: Any, t: Any) -> float:
     return float(value)
 
 
-# ---- what is held against what ------------------------------------------------------------------------------------------------
+# ---- what is held against what -------------------------------------------------------------------------------------
 
 
 def compiled(model: Model) -> tuple[Optimizer, Loss]:
     if model.optimizer is None or model.loss is None:
-        raise OptionError('the model is not compiled: call model.compile(optimizer="adam", loss="softmax_cross_entropy") first')
+        raise OptionError(
+            'the model is not compiled: call model.compile(optimizer="adam", loss="softmax_cross_entropy") first'
+        )
     return model.optimizer, model.loss
 
 
@@ -245,11 +252,14 @@ def check_inputs(model: Model, x: Any) -> np.ndarray:
     x = host_array(model, x, "the input data")
     if x.dtype.kind != "f":
         raise DTypeError(
-            f'the input data are {x.dtype}; a network takes floating point numbers: convert them with x.astype("float32"), and scale'
+            f'the input data are {x.dtype}; a network takes floating point numbers: convert them with'
+            ' x.astype("float32"), and scale'
             " pixels to 0 ... 1 by / 255"
         )
     if x.ndim < 2:
-        raise ShapeError(f"the input data have shape {x.shape}; the first axis must be the samples: one sample is x[None]")
+        raise ShapeError(
+            f"the input data have shape {x.shape}; the first axis must be the samples: one sample is x[None]"
+        )
     if len(x) == 0:
         raise DataError(f"the input data are empty: their shape is {x.shape}")
     if model._built:
@@ -263,7 +273,9 @@ def check_data(model: Model, x: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and targets that belong together and to the network and its loss."""
     x, t = check_inputs(model, x), host_array(model, t, "the targets")
     if t.ndim == 0 or len(t) != len(x):
-        raise DataError(f"there are {len(x)} samples and {len(t) if t.ndim else 'no'} targets; there must be one target a sample")
+        raise DataError(
+            f"there are {len(x)} samples and {len(t) if t.ndim else 'no'} targets; there must be one target a sample"
+        )
     if t.dtype.kind not in "iufb":
         raise DTypeError(f"the targets are {t.dtype}; needed are class numbers or floating point numbers")
     _, loss = compiled(model)
@@ -277,7 +289,9 @@ def check_data(model: Model, x: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def host_array(model: Model, x: Any, what: str) -> np.ndarray:
     try:
-        return np.asarray(x) if isinstance(x, (np.ndarray, list, tuple, float, int)) else model.backend.to_numpy(x)
+        if isinstance(x, (np.ndarray, list, tuple, float, int)):
+            return np.asarray(x)
+        return model.backend.to_numpy(x)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{what} cannot be read as an array: {error}") from error
 

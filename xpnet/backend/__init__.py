@@ -78,7 +78,7 @@ def backend_names() -> tuple[str, ...]:
 
 @functools.cache
 def make_backend(name: str) -> Backend:
-    """The backend of this name, one object for each; raises BackendError if it cannot run here, saying what is missing."""
+    """The backend of this name, one object for each; BackendError says what is missing to run it here."""
     if name not in _MAKERS:
         raise BackendError(f"there is no backend {name!r}; choose one of {', '.join(_MAKERS)}")
     return _MAKERS[name]()
@@ -95,7 +95,7 @@ def get_backend() -> Backend:
     return _current
 
 
-class use_backend:  # noqa: N801 - called like a function
+class use_backend:
     """Set the backend by name, from now on or, as a context manager, for the length of a `with` block.
 
     >>> use_backend("numpy")
@@ -117,6 +117,8 @@ class use_backend:  # noqa: N801 - called like a function
     def __enter__(self) -> Backend:
         return self.backend
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> Any:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Any:
         global _current
         _current = self._previous

@@ -1,7 +1,7 @@
 """The CPU backend: the primitives that are worth more than the reference, tuned for NumPy.
 
-Arrays keep the shape (N, C, H, W); convolution and pooling return them in the memory order (H, C, W, N), which elementwise
-NumPy code keeps without knowing of it. `numpy_conv2d` says why.
+Arrays keep the shape (N, C, H, W); convolution and pooling return them in the memory order (H, C, W, N), which
+elementwise NumPy code keeps without knowing of it. `numpy_conv2d` says why.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ class NumpyBackend(Backend):
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         return np.asarray(x, dtype=dtype)
 
-    # ---- convolution and dense ------------------------------------------------------------------------------------------
+    # ---- convolution and dense -------------------------------------------------------------------------------------
 
     def conv2d(
         self, x: Array, w: Array, b: Array | None, window: Window, groups: int = 1, activation: str | None = None
@@ -54,7 +54,7 @@ class NumpyBackend(Backend):
     def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
         return dy * (y > 0) if activation == "relu" else dy
 
-    # ---- pooling: over rows-first views, where every slice is one long run of images --------------------------------------
+    # ---- pooling: over rows-first views, where every slice is one long run of images -------------------------------
 
     def max_pool2d(self, x: Array, window: Window) -> Array:
         rows = rows_first(_padded(x, window, -np.inf))
@@ -98,7 +98,7 @@ class NumpyBackend(Backend):
         y *= 1 / (window.kernel[0] * window.kernel[1])
         return images_first(y)
 
-    # ---- softmax and dropout ----------------------------------------------------------------------------------------------
+    # ---- softmax and dropout ---------------------------------------------------------------------------------------
 
     def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array]:
         if t.ndim != 1:
@@ -119,7 +119,7 @@ class NumpyBackend(Backend):
         words = stream.random_raw(-(-count // 2)).astype("<u8", copy=False).view("<u4")[:count]
         return (words >= round(rate * 2**32)).reshape(shape) * np.asarray(1 / (1 - rate), dtype)
 
-    # ---- update steps: one pass of temporaries, reused --------------------------------------------------------------------
+    # ---- update steps: one pass of temporaries, reused -------------------------------------------------------------
 
     def adam(
         self,

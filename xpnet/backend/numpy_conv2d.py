@@ -1,14 +1,14 @@
 """Convolution on the CPU: tiles of columns that stay in the cache, and one matrix product per row of a tile.
 
-The memory order is (H, C, W, N): rows first, the batch innermost, behind arrays whose shape is (N, C, H, W). In this order
+The memory order is (H, C, W, N): rows first, the batch innermost, behind arrays of shape (N, C, H, W). In this order
 
-* columns are needed over the kernel's *width* only, KW times the input instead of KH*KW times: the KH rows of them that an
-  output row needs lie behind one another, so the matrix of output row i is a view that starts i rows further on;
+* columns are needed over the kernel's *width* only, KW times the input instead of KH*KW times: the KH rows of them that
+  an output row needs lie behind one another, so the matrix of output row i is a view that starts i rows further on;
 * every copy is one long run of pixels times images, and a product writes straight into its row of the output;
 * the gradient with respect to x is the same walk over dy with the flipped kernel: no col2im, nothing is scattered.
 
-A tile is some output rows times some output columns of all images. The division into tiles depends on shapes alone, and partial
-sums are added in the order of the tiles, so that the result does not depend on the number of threads.
+A tile is some output rows times some output columns of all images. The division into tiles depends on shapes alone, and
+partial sums are added in the order of the tiles, so that the result does not depend on the number of threads.
 """
 
 from typing import Any
@@ -20,7 +20,9 @@ from xpnet.backend.window import Window
 
 Array = Any
 
-TILE_PIXELS = 400  # pixels times images in a row of a tile: 16 channels x 144 inputs x 400 is BLAS's fast path without packing
+TILE_PIXELS = (
+    400  # pixels times images in a row of a tile: 16 channels x 144 inputs x 400 is BLAS's fast path without packing
+)
 TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
 
 
@@ -37,8 +39,8 @@ def images_first(x: Array) -> Array:
 class Walk:
     """One sliding window over rows-first images, tile by tile.
 
-    `x` is (H, C, W, N), the output (OH, O, OW, N); `pad` rows and columns of zeros lie before the image, and as many as needed
-    behind it.
+    `x` is (H, C, W, N), the output (OH, O, OW, N); `pad` rows and columns of zeros lie before the image, and as many as
+    needed behind it.
     """
 
     def __init__(
@@ -113,11 +115,10 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
     out = np.empty((OH, G * OG, OW, N), w.dtype)
     bias = None if b is None else b.reshape(1, -1, 1, 1)
 
-    def work(*tile: int) -> None:
-        i0, i1, j0, j1 = tile
+    def work(i0: int, i1: int, j0: int, j1: int) -> None:
         for g in range(G):
             target = out[i0:i1, g * OG : (g + 1) * OG, j0:j1]  # (rows, O/G, width, N)
-            np.matmul(w[g], walk.matrices(tile, g), out=flat_pixels(target))
+            np.matmul(w[g], walk.matrices((i0, i1, j0, j1), g), out=flat_pixels(target))
         tile_out = out[i0:i1, :, j0:j1]
         if bias is not None:
             tile_out += bias
@@ -157,7 +158,7 @@ def backward(
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
-    """dw: the columns of x times dz, summed over output rows; the product is taken as (K, P) @ (P, O), which BLAS does faster."""
+    """dw: the columns of x times dz, summed over output rows; as (K, P) @ (P, O), which BLAS does faster."""
     O, C, KH, KW = w.shape
     OG, K = O // groups, KH * C * KW
     (top, _), (left, _) = window.padding
@@ -177,7 +178,7 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
 
 
 def input_gradient(dz: Array, w: Array, size: tuple[int, int], window: Window, groups: int) -> Array:
-    """dx: dz, spread out by the stride, correlated with the flipped kernel of which inputs and outputs are exchanged."""
+    """dx: dz, spread out by the stride, correlated with the flipped kernel, inputs and outputs exchanged."""
     O, C, KH, KW = w.shape
     (SH, SW), (DH, DW) = window.stride, window.dilation
     if (SH, SW) != (1, 1):

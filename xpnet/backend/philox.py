@@ -1,8 +1,8 @@
 """Philox4x64-10, the counter-based random generator, in array API code that runs on any namespace.
 
 Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011). The numbers are those of
-`numpy.random.Philox(key=key)`. All arithmetic is on int64, whose wrap-around gives the same 64 bits as uint64 and which, unlike
-uint64, every namespace can multiply and shift.
+`numpy.random.Philox(key=key)`. All arithmetic is on int64, whose wrap-around gives the same 64 bits as uint64 and
+which, unlike uint64, every namespace can multiply and shift.
 """
 
 from typing import Any

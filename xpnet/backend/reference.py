@@ -1,9 +1,10 @@
 """The specification: every hot primitive once, in code that uses the Python array API standard only.
 
-It is written to be read and to be right, on any conforming namespace (NumPy, CuPy, PyTorch, array-api-strict); other backends
-override what is worth it and are tested against this file. Names: N batch, C channels in, O channels out, H and W image,
-KH and KW kernel, OH and OW output, G groups. Gradients are called after what they belong to: `dy` is the gradient with respect
-to y. Nothing here writes into an argument, but for the update steps at the end, which change parameter and state in place.
+It is written to be read and to be right, on any conforming namespace (NumPy, CuPy, PyTorch, array-api-strict); other
+backends override what is worth it and are tested against this file. Names: N batch, C channels in, O channels out, H
+and W image, KH and KW kernel, OH and OW output, G groups. Gradients are called after what they belong to: `dy` is the
+gradient with respect to y. Nothing here writes into an argument, but for the update steps at the end, which change
+parameter and state in place.
 """
 
 from typing import Any
@@ -33,10 +34,10 @@ class Backend:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Backend":
         return self  # a copied layer stays on the same device
 
-    # ---- arrays in and out ----------------------------------------------------------------------------------------------
+    # ---- arrays in and out -----------------------------------------------------------------------------------------
 
     def asarray(self, x: Any, dtype: Any = None) -> Array:
-        """`x` (a NumPy array, a list, or an array of this backend) as an array of this backend; copies only if it must."""
+        """`x` (a NumPy array, a list, an array of this backend) as an array of this backend; copies only if it must."""
         return self.xp.asarray(x, dtype=self.dtype(dtype), device=self.device)
 
     def to_numpy(self, x: Array) -> np.ndarray:
@@ -58,7 +59,7 @@ class Backend:
     def synchronize(self) -> None:
         """Wait until the device has done all that it was asked to."""
 
-    # ---- windows --------------------------------------------------------------------------------------------------------
+    # ---- windows ---------------------------------------------------------------------------------------------------
 
     def pad(self, x: Array, padding: tuple[tuple[int, int], tuple[int, int]], value: float = 0.0) -> Array:
         """(N, C, H, W) -> (N, C, top + H + bottom, left + W + right)."""
@@ -82,7 +83,8 @@ class Backend:
         """(N, C, H, W) -> (N, C, KH, KW, OH, OW): the input pixels that each output pixel sees."""
         padded = self.pad(x, window.padding)
         taps = self.taps(window, x.shape[2:])
-        cols = self.xp.stack([padded[:, :, rows, columns] for _, _, rows, columns in taps], axis=2)  # (N, C, KH*KW, OH, OW)
+        slices = [padded[:, :, rows, columns] for _, _, rows, columns in taps]
+        cols = self.xp.stack(slices, axis=2)  # (N, C, KH*KW, OH, OW)
         return self.xp.reshape(cols, (*x.shape[:2], *window.kernel, *cols.shape[3:]))
 
     def col2im(self, cols: Array, size: tuple[int, int], window: Window) -> Array:
@@ -95,7 +97,7 @@ class Backend:
             padded[:, :, rows, columns] += cols[:, :, m, n, :, :]
         return padded[:, :, top : top + H, left : left + W]
 
-    # ---- convolution and dense ------------------------------------------------------------------------------------------
+    # ---- convolution and dense -------------------------------------------------------------------------------------
 
     def conv2d(
         self, x: Array, w: Array, b: Array | None, window: Window, groups: int = 1, activation: str | None = None
@@ -159,7 +161,7 @@ class Backend:
         """The gradient before the activation, from the output y after it."""
         return self.xp.where(y > 0, dy, 0) if activation == "relu" else dy
 
-    # ---- pooling --------------------------------------------------------------------------------------------------------
+    # ---- pooling ---------------------------------------------------------------------------------------------------
 
     def max_pool2d(self, x: Array, window: Window) -> Array:
         """The largest pixel of each window; padding never wins. (N, C, H, W) -> (N, C, OH, OW)."""
@@ -198,7 +200,7 @@ class Backend:
         share = self.xp.reshape(dy / (window.kernel[0] * window.kernel[1]), (N, C, 1, 1, OH, OW))
         return self.col2im(self.xp.broadcast_to(share, (N, C, *window.kernel, OH, OW)), size, window)
 
-    # ---- normalisation --------------------------------------------------------------------------------------------------
+    # ---- normalisation ---------------------------------------------------------------------------------------------
 
     def batch_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
         """y = gamma (x - mean) / sqrt(var + eps) + beta over all axes but the second; returns y, mean, var (biased)."""
@@ -223,9 +225,7 @@ class Backend:
         dx = (dy - dbeta / m - normal * (dgamma / m)) * (self._per_channel(gamma, x) * inverse)
         return dx, xp.reshape(dgamma, (-1,)), xp.reshape(dbeta, (-1,))
 
-    def local_response_norm(
-        self, x: Array, size: int, alpha: float, beta: float, k: float
-    ) -> tuple[Array, Array]:
+    def local_response_norm(self, x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
         """y = x / s**beta with s[c] = k + alpha/size * (sum of x**2 over `size` channels around c); returns y and s.
 
         The channels are c - size//2 ... c + (size-1)//2, as in PyTorch; those that do not exist count as zero.
@@ -256,7 +256,7 @@ class Backend:
         """(C,) -> (1, C, 1, ...), to broadcast along the second axis of x."""
         return self.xp.reshape(v, (1, -1) + (1,) * (x.ndim - 2))
 
-    # ---- softmax and dropout --------------------------------------------------------------------------------------------
+    # ---- softmax and dropout ---------------------------------------------------------------------------------------
 
     def softmax(self, x: Array, axis: int = -1) -> Array:
         e = self.xp.exp(x - self.xp.max(x, axis=axis, keepdims=True))
@@ -289,7 +289,7 @@ class Backend:
         kept = xp.reshape(words, shape) >= round(rate * 2**32)
         return xp.astype(kept, self.dtype(dtype)) / (1 - rate)
 
-    # ---- update steps: they change p and the state in place -------------------------------------------------------------
+    # ---- update steps: they change p and the state in place --------------------------------------------------------
 
     def sgd(
         self, p: Array, g: Array, v: Array | None, *, lr: float, momentum: float, nesterov: bool, weight_decay: float
@@ -346,6 +346,6 @@ def dtype_name(dtype: Any) -> str:
     if isinstance(dtype, str):
         return dtype
     try:
-        return np.dtype(dtype).name
+        return str(np.dtype(dtype).name)
     except TypeError:  # a dtype object of another namespace prints as "torch.float32" or "array_api_strict.float32"
         return str(dtype).rsplit(".", 1)[-1]

@@ -103,4 +103,5 @@ def scratch(size: int, dtype: Any, slot: str = "columns") -> np.ndarray:
     nbytes = size * np.dtype(dtype).itemsize
     if slot not in buffers or buffers[slot].nbytes < nbytes:
         buffers[slot] = np.empty(nbytes, np.uint8)
-    return buffers[slot][:nbytes].view(dtype)
+    buffer: np.ndarray = buffers[slot]
+    return buffer[:nbytes].view(dtype)

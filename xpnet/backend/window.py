@@ -1,23 +1,24 @@
 """The geometry of a sliding window: which input pixels an output pixel of a convolution or a pooling sees."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xpnet.errors import OptionError, ShapeError
 
 Pair = tuple[int, int]
-Padding = int | str | Pair | tuple[Pair, Pair]
+Pads = tuple[Pair, Pair]  # ((top, bottom), (left, right))
+Padding = int | str | Pair | Pads  # as users may write it
 
 
 class Window(NamedTuple):
     """A window of KH x KW pixels, `dilation` pixels apart, that moves by `stride` over a padded image.
 
-    Output pixel (i, j) sees the input pixels (i*SH + m*DH - top, j*SW + n*DW - left) for 0 <= m < KH and 0 <= n < KW; those
-    outside the image are padding.
+    Output pixel (i, j) sees the input pixels (i*SH + m*DH - top, j*SW + n*DW - left) for 0 <= m < KH and 0 <= n < KW;
+    those outside the image are padding.
     """
 
     kernel: Pair = (1, 1)
     stride: Pair = (1, 1)
-    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))  # ((top, bottom), (left, right))
+    padding: Pads = ((0, 0), (0, 0))
     dilation: Pair = (1, 1)
 
     @property
@@ -31,10 +32,12 @@ class Window(NamedTuple):
         padded = size[0] + sum(self.padding[0]), size[1] + sum(self.padding[1])
         if padded[0] < self.extent[0] or padded[1] < self.extent[1]:
             raise ShapeError(
-                f"the window covers {self.extent[0]}x{self.extent[1]} pixels, more than the {size[0]}x{size[1]} input has with"
-                f" its padding ({padded[0]}x{padded[1]}); use a smaller kernel or dilation, more padding, or larger images"
+                f"the window covers {self.extent[0]}x{self.extent[1]} pixels, more than the {size[0]}x{size[1]}"
+                " input has with"
+                f" its padding ({padded[0]}x{padded[1]}); use a smaller kernel or dilation, more padding, or larger"
+                " images"
             )
-        return tuple((p - e) // s + 1 for p, e, s in zip(padded, self.extent, self.stride, strict=True))  # type: ignore[return-value]
+        return (padded[0] - self.extent[0]) // self.stride[0] + 1, (padded[1] - self.extent[1]) // self.stride[1] + 1
 
 
 def pair(value: int | Pair, name: str, minimum: int = 1) -> Pair:
@@ -42,33 +45,35 @@ def pair(value: int | Pair, name: str, minimum: int = 1) -> Pair:
     values = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, (tuple, list)) else ()
     if len(values) != 2 or not all(isinstance(v, int) and not isinstance(v, bool) and v >= minimum for v in values):
         raise OptionError(f"{name} must be an integer of at least {minimum} or a pair of them, not {value!r}")
-    return values
+    return values[0], values[1]
 
 
-def check_padding(padding: Padding) -> Padding:
-    """Accept 0, "valid", "same", (vertical, horizontal) or ((top, bottom), (left, right)); integers become pairs."""
-    if isinstance(padding, str):
-        if padding in ("valid", "same"):
-            return padding
-    elif isinstance(padding, (tuple, list)) and len(padding) == 2 and all(isinstance(p, (tuple, list)) for p in padding):
-        return pair(padding[0], "padding", 0), pair(padding[1], "padding", 0)
-    elif isinstance(padding, (int, tuple, list)):
+def check_padding(padding: Any) -> str | Pads:
+    """Accept 0, "valid", "same", (vertical, horizontal) or ((top, bottom), (left, right)); numbers become pairs."""
+    if padding in ("valid", "same"):
+        return str(padding)
+    try:
+        if isinstance(padding, (tuple, list)) and any(isinstance(side, (tuple, list)) for side in padding):
+            vertical, horizontal = padding
+            return pair(vertical, "padding", 0), pair(horizontal, "padding", 0)
         vertical, horizontal = pair(padding, "padding", 0)
         return (vertical, vertical), (horizontal, horizontal)
-    raise OptionError(
-        f'padding must be an integer, "same", "valid", (vertical, horizontal) or ((top, bottom), (left, right)), not {padding!r}'
-    )
+    except (OptionError, ValueError):
+        raise OptionError(
+            'padding must be an integer, "same", "valid", (vertical, horizontal) or ((top, bottom), (left, right)),'
+            f" not {padding!r}"
+        ) from None
 
 
-def make_window(kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, size: Pair) -> Window:
+def make_window(kernel: Pair, stride: Pair, padding: str | Pads, dilation: Pair, size: Pair) -> Window:
     """The window for an image of `size` (H, W).
 
     "same" pads so that OH = ceil(H / SH); an odd pixel of padding goes to the bottom and to the right, as in Keras.
     """
     if padding == "valid":
         return Window(kernel, stride, ((0, 0), (0, 0)), dilation)
-    if padding != "same":
-        return Window(kernel, stride, padding, dilation)  # type: ignore[arg-type]
+    if not isinstance(padding, str):
+        return Window(kernel, stride, padding, dilation)
     pads = []
     for length, k, s, d in zip(size, kernel, stride, dilation, strict=True):
         total = max((-(-length // s) - 1) * s + (k - 1) * d + 1 - length, 0)

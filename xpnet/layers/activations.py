@@ -28,7 +28,7 @@ class LeakyReLU(Layer):
 
     def __init__(self, negative_slope: float = 0.01, name: str | None = None) -> None:
         super().__init__(name)
-        if not 0 <= negative_slope:
+        if not negative_slope >= 0:
             raise OptionError(f"LeakyReLU: negative_slope must be at least 0, not {negative_slope!r}")
         self.negative_slope = negative_slope
 
@@ -126,12 +126,14 @@ def activation_layer(activation: Any) -> Layer | None:
     if isinstance(activation, Layer):
         return activation
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise OptionError(f"there is no activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}, or give a layer")
+        raise OptionError(
+            f"there is no activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}, or give a layer"
+        )
     return ACTIVATIONS[activation]()
 
 
 class Activated(Layer):
-    """The base of layers that take `activation`: ReLU is left to the primitive, which fuses it; any other runs behind it."""
+    """The base of layers that take `activation`: the primitive fuses ReLU, any other runs behind it."""
 
     def __init__(self, activation: Any, name: str | None) -> None:
         super().__init__(name)

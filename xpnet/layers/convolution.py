@@ -12,14 +12,15 @@ from xpnet.parameter import Parameter
 
 
 class Conv2D(Activated):
-    """y[n,o,i,j] = act(bias[o] + sum_{c,m,l} weight[o,c,m,l] x[n,c, i*stride+m*dilation-top, j*stride+l*dilation-left]).
+    """y[n,o,i,j] = act(bias[o] + sum_{c,m,l} weight[o,c,m,l] x[n,c, i*stride+m*dilation-top,
+    j*stride+l*dilation-left]).
 
     Shapes: x (N, C, H, W), y (N, filters, OH, OW), weight (filters, C / groups, KH, KW), bias (filters,);
     OH = floor((H + top + bottom - (KH - 1) * dilation - 1) / stride) + 1.
 
     filters: number of output channels.  kernel_size, stride, dilation: an integer or a pair (vertical, horizontal).
-    padding: zeros around the image: 0, "valid" (none), "same" (OH = ceil(H / stride), an odd pixel at the bottom and right),
-    (vertical, horizontal) or ((top, bottom), (left, right)).  groups: channels in this many independent groups.
+    padding: zeros around the image: 0, "valid" (none), "same" (OH = ceil(H / stride), an odd pixel at the bottom and
+    right), (vertical, horizontal) or ((top, bottom), (left, right)).  groups: channels in this many independent groups.
     activation: a name ("relu", "tanh", ...), a layer or None.  initializer: of the weight; the bias starts at 0.
 
     Convolution with shared weights: LeCun et al., 1989; by im2col: Chellapilla et al., 2006.
@@ -27,6 +28,8 @@ class Conv2D(Activated):
 
     kind = "conv"
     skips_dx = True
+    weight: Parameter
+    bias: Parameter | None = None  # also where the layer has none
 
     def __init__(
         self,
@@ -51,8 +54,6 @@ class Conv2D(Activated):
         self.kernel_size, self.stride = pair(kernel_size, "kernel_size"), pair(stride, "stride")
         self.padding, self.dilation = check_padding(padding), pair(dilation, "dilation")
         self.initializer = initializers.get(initializer)
-        self.weight: Parameter
-        self.bias: Parameter | None = None
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}

@@ -13,23 +13,28 @@ from xpnet.parameter import Parameter
 class Dense(Activated):
     """y = act(x weight^T + bias): x (N, I), weight (units, I), bias (units,), y (N, units).
 
-    units: number of outputs.  activation: a name ("relu", ...), a layer or None.  initializer: of the weight; the bias starts
-    at 0.
+    units: number of outputs.  activation: a name ("relu", ...), a layer or None.  initializer: of the weight; the bias
+    starts at 0.
     """
 
     kind = "dense"
     skips_dx = True
+    weight: Parameter
+    bias: Parameter | None = None  # also where the layer has none
 
     def __init__(
-        self, units: int, bias: bool = True, activation: Any = None, initializer: Any = "he_normal", name: str | None = None
+        self,
+        units: int,
+        bias: bool = True,
+        activation: Any = None,
+        initializer: Any = "he_normal",
+        name: str | None = None,
     ) -> None:
         super().__init__(activation, name)
         if not isinstance(units, int) or isinstance(units, bool) or units < 1:
             raise OptionError(f"Dense: units must be an integer of at least 1, not {units!r}")
         self.units, self.has_bias = units, bool(bias)
         self.initializer = initializers.get(initializer)
-        self.weight: Parameter
-        self.bias: Parameter | None = None
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}

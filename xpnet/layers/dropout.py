@@ -7,10 +7,11 @@ from xpnet.layer import Back, Layer
 
 
 class Dropout(Layer):
-    """In training y = x m, m = 0 with probability `rate`, else 1 / (1 - rate); in inference y = x (Srivastava et al., 2014).
+    """In training y = x m, m = 0 with probability `rate`, else 1 / (1 - rate); in inference y = x (Srivastava et al.,
+    2014).
 
-    This is inverted dropout: the expectation is the same in training and inference. The mask comes from a counter-based generator,
-    so that one seed gives the same masks on every backend.
+    This is inverted dropout: the expectation is the same in training and inference. The mask comes from a counter-based
+    generator, so that one seed gives the same masks on every backend.
     """
 
     kind = "dropout"

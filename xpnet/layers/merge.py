@@ -12,7 +12,9 @@ class Add(Layer):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if len(shapes) < 2 or any(shape != shapes[0] for shape in shapes):
-            raise self.wrong_shape(shapes[-1], f"two or more inputs of one shape; they have {', '.join(map(str, shapes))}")
+            raise self.wrong_shape(
+                shapes[-1], f"two or more inputs of one shape; they have {', '.join(map(str, shapes))}"
+            )
         return shapes[0]
 
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:

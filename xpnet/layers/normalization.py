@@ -81,9 +81,9 @@ class _BatchNorm(Layer):
 class BatchNorm2D(_BatchNorm):
     """y = weight (x - mean) / sqrt(var + eps) + bias, each channel over N, H and W (Ioffe and Szegedy, 2015).
 
-    x (N, C, H, W); weight (starts at 1), bias (starts at 0), running_mean, running_var (C,). Training uses the batch's statistics
-    and moves the running ones: running = (1 - momentum) running + momentum batch (PyTorch's convention: default 0.1 is what Keras
-    calls 0.9; the running variance is the unbiased one). Inference uses the running ones.
+    x (N, C, H, W); weight (starts at 1), bias (starts at 0), running_mean, running_var (C,). Training uses the batch's
+    statistics and moves the running ones: running = (1 - momentum) running + momentum batch (PyTorch's convention:
+    default 0.1 is what Keras calls 0.9; the running variance is the unbiased one). Inference uses the running ones.
     """
 
     layout, ndim = "(N, C, H, W)", 3
@@ -98,8 +98,9 @@ class BatchNorm1D(_BatchNorm):
 class LocalResponseNorm(Layer):
     """y[c] = x[c] / (k + alpha / size * sum of x**2 over `size` channels around c) ** beta (Krizhevsky et al., 2012).
 
-    The channels are c - size//2 ... c + (size-1)//2; those outside count as zero. alpha is divided by size, as in PyTorch, Caffe and
-    ONNX; the paper's formula does not divide: its alpha = 1e-4, size 5 is alpha = 5e-4 here. AlexNet has k = 2, beta = 0.75.
+    The channels are c - size//2 ... c + (size-1)//2; those outside count as zero. alpha is divided by size, as in
+    PyTorch, Caffe and ONNX; the paper's formula does not divide: its alpha = 1e-4, size 5 is alpha = 5e-4 here. AlexNet
+    has k = 2, beta = 0.75.
     """
 
     kind = "lrn"
@@ -110,7 +111,8 @@ class LocalResponseNorm(Layer):
         super().__init__(name)
         if not isinstance(size, int) or size < 1 or k <= 0 or alpha < 0:
             raise OptionError(
-                f"LocalResponseNorm: size must be at least 1, k above 0 and alpha at least 0, not {size!r}, {k!r}, {alpha!r}"
+                f"LocalResponseNorm: size must be at least 1, k above 0 and alpha at least 0, not {size!r}, {k!r},"
+                f" {alpha!r}"
             )
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 

@@ -7,7 +7,7 @@ from xpnet.layer import Back, Layer, Shape
 
 
 class _Pool2D(Layer):
-    """What the two sliding windows share: (N, C, H, W) -> (N, C, OH, OW), OH = floor((H + top + bottom - KH) / stride) + 1."""
+    """What the two share: (N, C, H, W) -> (N, C, OH, OW), OH = floor((H + top + bottom - KH) / stride) + 1."""
 
     kind = "pool"
 
@@ -20,9 +20,10 @@ class _Pool2D(Layer):
         self.padding = check_padding(padding)
         if not isinstance(self.padding, str):
             for pads, k in zip(self.padding, self.pool_size, strict=True):
-                if max(pads) >= k:  # type: ignore[type-var, operator]
+                if max(pads) >= k:
                     raise OptionError(
-                        f"{type(self).__name__}: padding {padding!r} must be smaller than pool_size {self.pool_size}, else a"
+                        f"{type(self).__name__}: padding {padding!r} must be smaller than pool_size"
+                        f" {self.pool_size}, else a"
                         " window would see padding only"
                     )
 

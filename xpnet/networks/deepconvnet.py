@@ -5,10 +5,11 @@ from xpnet.model import Sequential
 
 
 class DeepConvNet(Sequential):
-    """Three times (conv - ReLU - conv - ReLU - max pooling), with 16, 16, 32, 32, 64, 64 filters; dense 50 and dense 10.
+    """Three times (conv - ReLU - conv - ReLU - max pooling), with 16, 16, 32, 32, 64, 64 filters; dense 50 and dense
+    10.
 
-    As in the book, the padding is 1 but for the fourth convolution's 2, and dropout 0.5 stands behind both dense layers, the last one
-    included; last_dropout=False leaves that one out. Weights are He's.
+    As in the book, the padding is 1 but for the fourth convolution's 2, and dropout 0.5 stands behind both dense
+    layers, the last one included; last_dropout=False leaves that one out. Weights are He's.
 
     Source: Saitoh, *Deep Learning from Scratch* (O'Reilly Japan, 2016), chapter 8. 123,552 parameters for 28x28 images.
     """

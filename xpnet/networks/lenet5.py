@@ -23,18 +23,22 @@ class LeNet5(Sequential):
     """Convolutions 6@5x5 and 16@5x5, each with pooling 2x2; dense 120, 84, 10.
 
     variant "modern" (61,706 parameters): ReLU, max pooling, C3 sees all maps of S2.
-    variant "1998" (60,850): scaled tanh 1.7159 tanh(2/3 x), sub-sampling with a learned scale and bias for each map, and the paper's
-    table of connections between S2 and C3. The layers up to F6 have the paper's 60,000 parameters; in the place of the paper's fixed
-    radial basis functions stands a dense layer of 850.
+    variant "1998" (60,850): scaled tanh 1.7159 tanh(2/3 x), sub-sampling with a learned scale and bias for each map,
+    and the paper's table of connections between S2 and C3. The layers up to F6 have the paper's 60,000 parameters; in
+    the place of the paper's fixed radial basis functions stands a dense layer of 850.
 
-    Both pad 28x28 images to the paper's 32x32. Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to
-    document recognition", 1998.
+    Both pad 28x28 images to the paper's 32x32. Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning
+    applied to document recognition", 1998.
     """
 
     kind = "lenet5"
 
     def __init__(
-        self, classes: int = 10, variant: str = "modern", input_shape: tuple[int, ...] = (1, 28, 28), name: str | None = None
+        self,
+        classes: int = 10,
+        variant: str = "modern",
+        input_shape: tuple[int, ...] = (1, 28, 28),
+        name: str | None = None,
     ) -> None:
         if variant == "modern":
             layers = _modern(classes)
@@ -74,14 +78,16 @@ def _as_published(classes: int) -> list[Layer]:
         Subsampling(name="s4"),
         squash(),
         Flatten(),
-        Dense(120, activation=squash(), initializer=xavier, name="c5"),  # on 5x5 maps a convolution of 5x5 is a dense layer
+        Dense(
+            120, activation=squash(), initializer=xavier, name="c5"
+        ),  # on 5x5 maps a convolution of 5x5 is a dense layer
         Dense(84, activation=squash(), initializer=xavier, name="f6"),
         Dense(classes, initializer=xavier, name="output"),
     ]
 
 
 class Subsampling(Layer):
-    """y[c] = weight[c] * (sum of each 2x2 window of x[c]) + bias[c]: (N, C, H, W) -> (N, C, H/2, W/2)  (LeCun et al., 1998)."""
+    """y[c] = weight[c] * (sum of each 2x2 window of x[c]) + bias[c]: (N, C, H, W) -> (N, C, H/2, W/2). LeCun, 1998."""
 
     kind = "subsampling"
     window = Window(kernel=(2, 2), stride=(2, 2))
@@ -126,7 +132,9 @@ class TableConv2D(Layer):
     def __init__(self, table: tuple[tuple[int, ...], ...], kernel_size: int, name: str | None = None) -> None:
         super().__init__(name)
         if not table or not all(row and len(set(row)) == len(row) and min(row) >= 0 for row in table):
-            raise OptionError("TableConv2D: the table must list, for each output map, the different input maps that it sees")
+            raise OptionError(
+                "TableConv2D: the table must list, for each output map, the different input maps that it sees"
+            )
         self.table, self.kernel_size = tuple(tuple(row) for row in table), kernel_size
         self.window = Window(kernel=(kernel_size, kernel_size))
 
@@ -141,7 +149,9 @@ class TableConv2D(Layer):
         K, generator = self.kernel_size, random.generator()
         kernels = []
         for row in self.table:  # uniform in +-2.4 / fan_in, as the paper's appendix has it
-            kernels.append((generator.random((len(row), K, K), dtype=np.float32) * 2 - 1) * np.float32(2.4 / (len(row) * K * K)))
+            kernels.append(
+                (generator.random((len(row), K, K), dtype=np.float32) * 2 - 1) * np.float32(2.4 / (len(row) * K * K))
+            )
         self.weight: Parameter = self.parameter(np.concatenate(kernels))
         self.bias: Parameter = self.parameter([0.0] * len(self.table))
         self._built = True

@@ -13,7 +13,12 @@ class SimpleConvNet(Sequential):
     kind = "simpleconvnet"
 
     def __init__(
-        self, classes: int = 10, filters: int = 30, hidden: int = 100, input_shape: tuple[int, ...] = (1, 28, 28), name: str | None = None
+        self,
+        classes: int = 10,
+        filters: int = 30,
+        hidden: int = 100,
+        input_shape: tuple[int, ...] = (1, 28, 28),
+        name: str | None = None,
     ) -> None:
         super().__init__(
             [
