@@ -1,0 +1,46 @@
+"""What every test gets: one seed, the backend put back, and the hypothesis profile of `HYPOTHESIS_PROFILE`."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import xpnet.backend
+from xpnet import random
+from xpnet.backend import Backend, make_backend, use_backend
+from xpnet.errors import BackendError
+
+# The fixture `backend` has no state of its own, so that all examples of a property may share it.
+COMMON: dict[str, Any] = {
+    "deadline": None,
+    "print_blob": True,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture],
+}
+settings.register_profile("dev", max_examples=15, **COMMON)
+settings.register_profile("ci", max_examples=50, derandomize=True, **COMMON)
+settings.register_profile("thorough", max_examples=500, **COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+BACKENDS = ("numpy", "reference", "array_api_strict", "torch", "cupy")
+
+
+@pytest.fixture(autouse=True)
+def fresh_state() -> Iterator[None]:
+    """Seed 0 before each test; afterwards the backend that was current before it."""
+    random.seed(0)
+    before = xpnet.backend._current
+    yield
+    xpnet.backend._current = before
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Each backend of this machine in turn, made current; one that is missing skips, and its error says why."""
+    try:
+        found = make_backend(request.param)
+    except BackendError as error:
+        pytest.skip(str(error))
+    with use_backend(found):
+        yield found
