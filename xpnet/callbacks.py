@@ -50,6 +50,7 @@ class Callbacks(Callback):
 
     def __init__(self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any]) -> None:
         self.callbacks = list(callbacks)
+        self.begun: list[Callback] = []
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise OptionError(f"{callback!r} is no Callback; give objects such as callbacks.EarlyStopping()")
@@ -58,11 +59,12 @@ class Callbacks(Callback):
     def on_train_begin(self, logs: Logs) -> None:
         for callback in self.callbacks:
             callback.on_train_begin(logs)
+            self.begun.append(callback)
 
     def on_train_end(self, logs: Logs) -> None:
-        """Every callback ends, even if one before it fails; the first failure is raised."""
+        """Every callback that has begun ends, even if one before it fails; the last failure is raised."""
         with contextlib.ExitStack() as stack:
-            for callback in reversed(self.callbacks):
+            for callback in reversed(self.begun):
                 stack.callback(callback.on_train_end, logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:

@@ -7,6 +7,7 @@ name, each with its constructor's arguments. Names are looked up in a list of al
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xpnet import initializers
 from xpnet.configured import Configured
 from xpnet.errors import FileError, FormatError, OptionError, XpnetError
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 VERSION = 1
 Path = str | os.PathLike[str]
+LARGEST_INPUT = 2**26  # numbers in one sample
+# what a damaged description can make the constructors raise
+DAMAGE = (
+    XpnetError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError,
+)  # fmt: skip
 
 
 def save(model: Model, path: Path) -> None:
@@ -71,10 +78,11 @@ def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
                 f"{path} has format version {description['version']}, this xpnet reads version {VERSION}: update xpnet"
             )
         decoder = _Decoder(allowed_classes() | {cls.__name__: cls for cls in custom})
-        model = decoder.decode(description["network"])
-        if not isinstance(model, Model):
-            raise FormatError("its network is no model")
-        _build(model, tuple(description["input_shape"]), str(description["dtype"]), tensors)
+        with initializers.at_most(sum(tensor.size for tensor in tensors.values())):
+            model = decoder.decode(description["network"])
+            if not isinstance(model, Model):
+                raise FormatError("its network is no model")
+            _build(model, tuple(description["input_shape"]), str(description["dtype"]))
         loss, optimizer, chosen = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
         if loss is not None and optimizer is not None:
             model.compile(optimizer, loss, chosen)
@@ -83,16 +91,7 @@ def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
             parameter.trainable = name not in frozen
     except FormatError as error:
         raise FormatError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
-    except (
-        XpnetError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-        MemoryError,
-        OverflowError,
-    ) as error:
+    except DAMAGE as error:
         raise FormatError(
             f"{path}: its description of the network is damaged ({type(error).__name__}: {error})"
         ) from error
@@ -104,7 +103,10 @@ def load_weights(model: Model, path: Path) -> None:
     """Weights into a network that is built; every name, shape and data type must match, else nothing is changed."""
     tensors, metadata = _read(path)
     if not model._built and "xpnet" in metadata:
-        model.build(*[tuple(json.loads(metadata["xpnet"])["input_shape"])])
+        try:
+            model.build(tuple(json.loads(metadata["xpnet"])["input_shape"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise FormatError(f"{path}: its input shape is damaged or does not fit the network ({error})") from error
     if not model._built:
         raise OptionError(
             "the model has no parameters yet: call model.build(shape) with the shape of one sample before load_weights"
@@ -171,8 +173,7 @@ class _Decoder:
         if name not in self.allowed:
             raise FormatError(
                 f"it names the class {name!r}, which is not one of xpnet's; if it is yours and you trust the file,"
-                " give it:"
-                f" xpnet.load(path, custom=[{name}])"
+                f" give it: xpnet.load(path, custom=[{name}])"
             )
         number = len(self.made)
         self.made.append(None)
@@ -188,8 +189,9 @@ def _tuples(value: Any) -> Any:
     return value
 
 
-def _build(model: Model, shape: tuple[int, ...], dtype: str, tensors: Mapping[str, np.ndarray]) -> None:
-    if dtype not in ("float32", "float64") or not all(isinstance(n, int) and n > 0 for n in shape):
+def _build(model: Model, shape: tuple[int, ...], dtype: str) -> None:
+    possible = all(isinstance(n, int) and n > 0 for n in shape) and math.prod(shape) <= LARGEST_INPUT
+    if dtype not in ("float32", "float64") or not possible:
         raise FormatError(f"its input shape {shape} or data type {dtype!r} is impossible")
     model.astype(dtype)
     model.build(shape)

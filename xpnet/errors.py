@@ -41,6 +41,10 @@ class FileError(XpnetError, OSError):
     """A file cannot be read or written."""
 
 
+class NotBuiltError(XpnetError, AttributeError):
+    """A layer's parameter was asked for before the layer knew the shape of its input."""
+
+
 class TapeError(XpnetError, TypeError):
     """A model's `call` did something to a `Var` that the tape cannot record."""
 

@@ -125,9 +125,8 @@ class _Check:
         position = f"[{', '.join(map(str, index))}]"
         return (
             f"{self.layer.label}: the gradient of {name} is wrong: at {position} back gives {gradient[index]:.6g},"
-            " the numerical"
-            f" derivative is {numerical:.6g} (relative error along a random direction {error:.2g}, allowed"
-            f" {tolerance:.2g})"
+            f" the numerical derivative is {numerical:.6g} (relative error along a random direction {error:.2g},"
+            f" allowed {tolerance:.2g})"
         )
 
 
@@ -155,4 +154,4 @@ class _moved:
 def relative_error(analytic: float, numerical: float, gradient: np.ndarray) -> float:
     """|a - n| over the size that the derivative along a random direction typically has."""
     typical = float(np.linalg.norm(gradient)) / max(gradient.size, 1) ** 0.5
-    return abs(analytic - numerical) / max(abs(analytic), abs(numerical), typical, 1e-8)
+    return float(abs(analytic - numerical) / max(abs(analytic), abs(numerical), typical, 1e-8))

@@ -4,11 +4,16 @@
 convolution both count the kernel's pixels.
 """
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 
 from xpnet import random
 from xpnet.configured import Configured
-from xpnet.errors import OptionError
+from xpnet.errors import FormatError, OptionError
 
 
 class Initializer(Configured):
@@ -62,11 +67,31 @@ class XavierUniform(Initializer):
         return uniform(shape, (6 / (fan_in + fan_out)) ** 0.5)
 
 
+_limit: ContextVar[float] = ContextVar("_limit", default=math.inf)
+
+
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Within the block no weight may have more than `count` entries: a file must not claim more than it holds."""
+    token = _limit.set(count)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def _check(shape: tuple[int, ...]) -> None:
+    if math.prod(shape) > _limit.get():
+        raise FormatError(f"it describes a weight of shape {shape}, which is more than the whole file holds")
+
+
 def normal(shape: tuple[int, ...], std: float) -> np.ndarray:
+    _check(shape)
     return random.generator().standard_normal(shape, dtype=np.float32) * np.float32(std)
 
 
 def uniform(shape: tuple[int, ...], limit: float) -> np.ndarray:
+    _check(shape)
     return (random.generator().random(shape, dtype=np.float32) * 2 - 1) * np.float32(limit)
 
 

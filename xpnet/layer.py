@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.configured import Configured
-from xpnet.errors import DTypeError, OptionError, ShapeError, XpnetError
+from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, XpnetError
 from xpnet.parameter import Parameter
 from xpnet.tape import Var, record
 
@@ -87,6 +87,8 @@ class Layer(Configured):
 
     def check(self, *xs: Array) -> None:
         """Hold inputs against what the layer takes, and build it on first use: how a forward begins."""
+        if not all(hasattr(x, "dtype") for x in xs):
+            raise DTypeError(f"{self.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)")
         seen = [(x.shape, x.dtype) for x in xs]
         if seen == self._checked:
             return
@@ -189,6 +191,16 @@ class Layer(Configured):
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
         return copy.deepcopy(self)
+
+    def __getattr__(self, attribute: str) -> Any:
+        """Only for what is not there: a parameter that is asked for before the layer was built."""
+        declared = any(attribute in vars(cls).get("__annotations__", {}) for cls in type(self).__mro__)
+        if declared and not self._built:
+            raise NotBuiltError(
+                f"{self.label} has no {attribute!r} yet: parameters are made by layer.build(shape), with the shape of"
+                " one sample, or by the first forward"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {attribute!r}")
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         object.__setattr__(self, attribute, value)

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from xpnet.backend import Array, Backend
+from xpnet.backend import Array, Backend, get_backend
 from xpnet.configured import Configured
 from xpnet.errors import DataError, OptionError, ShapeError
 
@@ -17,8 +17,11 @@ class Loss(Configured):
     name = "loss"
     activation: str | None = None
 
-    def forward(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Callable[[], Array]]:
-        """The mean loss of a batch, and `back`, which returns its gradient with respect to y."""
+    def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
+        """The mean loss of a batch, and `back`, which returns its gradient with respect to y.
+
+        `backend` is where y and t are; by default the current one.
+        """
         raise OptionError(f"{type(self).__name__} does not say how it is computed")
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
@@ -39,8 +42,9 @@ class SoftmaxCrossEntropy(Loss):
     name = "softmax_cross_entropy"
     activation = "softmax"
 
-    def forward(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Callable[[], Array]]:
-        losses, dy = backend.softmax_cross_entropy(y, t)
+    def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
+        backend = backend or get_backend()
+        losses, dy = backend.softmax_cross_entropy(y, _as_float(t, y, backend) if t.ndim == 2 else t)
         return backend.xp.mean(losses), lambda: dy / y.shape[0]
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
@@ -65,8 +69,7 @@ class SoftmaxCrossEntropy(Loss):
         if low < 0 or high >= outputs[0]:
             raise DataError(
                 f"loss {self.name}: labels reach from {low} to {high}, but the network has {outputs[0]} outputs, for"
-                " classes 0 to"
-                f" {outputs[0] - 1}; correct the labels or the size of the last layer"
+                f" classes 0 to {outputs[0] - 1}; correct the labels or the size of the last layer"
             )
         return None
 
@@ -90,9 +93,9 @@ class BinaryCrossEntropyWithLogits(Loss):
     name = "binary_cross_entropy"
     activation = "sigmoid"
 
-    def forward(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Callable[[], Array]]:
-        xp = backend.xp
-        t = _as_float(t, y, backend)
+    def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
+        backend = backend or get_backend()
+        xp, t = backend.xp, _as_float(t, y, backend)
         e = xp.exp(-xp.abs(y))
         value = xp.mean(xp.maximum(y, 0) - y * t + xp.log1p(e))
 
@@ -114,7 +117,8 @@ class MeanSquaredError(Loss):
 
     name = "mean_squared_error"
 
-    def forward(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Callable[[], Array]]:
+    def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
+        backend = backend or get_backend()
         difference = y - _as_float(t, y, backend)
         return backend.xp.mean(difference * difference), lambda: difference * (2 / _size(y))
 

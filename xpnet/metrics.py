@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xpnet.backend import Array, Backend
+from xpnet.backend import Array, Backend, get_backend
 from xpnet.configured import Configured
 from xpnet.errors import OptionError, ShapeError
 
@@ -21,8 +21,9 @@ class Metric(Configured):
     def reset(self) -> None:
         self.total, self.samples = None, 0
 
-    def update(self, y: Array, t: Array, backend: Backend) -> None:
-        added = self.count(y, t, backend)
+    def update(self, y: Array, t: Array, backend: Backend | None = None) -> None:
+        """Count a batch of outputs and labels, which are on `backend` (by default the current one)."""
+        added = self.count(y, t, backend or get_backend())
         self.total = added if self.total is None else self.total + added
         self.samples += y.shape[0]
 
@@ -39,7 +40,7 @@ class Accuracy(Metric):
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         xp = backend.xp
         if y.ndim == 2 and y.shape[1] == 1:
-            hits = (y > 0) == (xp.reshape(t, y.shape) > 0.5)
+            hits = (y > 0) == (xp.astype(xp.reshape(t, y.shape), y.dtype) > 0.5)
         else:
             hits = xp.argmax(y, axis=1) == labels_of(t, backend)
         return xp.sum(xp.astype(hits, xp.int64))

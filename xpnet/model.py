@@ -66,7 +66,7 @@ class Model(Layer):
         output = self.call(*inputs)
         if not isinstance(output, Var) or output.tape is not tape:
             raise OptionError(f"{self.label}: call must return what a layer returned, not {type(output).__name__}")
-        self._note_input(xs)
+        self._note_input(tuple(xs[0].shape[1:]))
         spent = False
 
         def back(dy: Array, need_dx: bool = True) -> Any:
@@ -77,6 +77,8 @@ class Model(Layer):
                 )
             spent = True
             dxs = tape.walk_back(dy, output, inputs, need_dx)
+            if need_dx:  # an input that the output does not depend on has gradient zero
+                dxs = [self.xp.zeros_like(x.value) if dx is None else dx for x, dx in zip(inputs, dxs, strict=True)]
             return dxs[0] if len(dxs) == 1 else tuple(dxs)
 
         return output.value, back
@@ -90,19 +92,19 @@ class Model(Layer):
         """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape."""
         dummies = [self.backend.zeros((1, *shape), self.dtype) for shape in shapes]
         output: Shape = tuple(self.call(*dummies).shape[1:])
-        self._note_input(dummies)
+        self._note_input(tuple(shapes[0]))
         return output
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.build(*shapes)  # a second build changes nothing: layers are built once
 
-    def _note_input(self, xs: Sequence[Array]) -> None:
+    def _note_input(self, shape: Shape) -> None:
         if not self._built:
-            self.input_shape, self._built = tuple(xs[0].shape[1:]), True
+            self.input_shape, self._built = shape, True
 
-    def to(self, backend: str | Backend) -> Self:
+    def _move(self, backend: Backend | None, dtype: str | None) -> Self:
         before = self.backend
-        super().to(backend)
+        super()._move(backend, dtype)
         if self.optimizer:
             self.optimizer.move(before)
         return self
@@ -113,19 +115,19 @@ class Model(Layer):
         self,
         optimizer: str | Optimizer = "adam",
         loss: str | Loss = "softmax_cross_entropy",
-        metrics: Iterable[str | Metric] = (),
+        metrics: Iterable[str | Metric] | None = None,
     ) -> None:
         """Choose how to train: an optimizer, a loss and metrics, each by name or as an object."""
         chosen = losses.get(loss)
         last = self.last_layer()
         if chosen.activation and type(last).__name__.lower() == chosen.activation:
             raise OptionError(
-                f"the network ends with {chosen.activation}, and the loss {chosen.name} contains it already: leave"
-                " the activation"
-                " of the last layer out (for probabilities apply layers.Softmax or Sigmoid to what predict returns)"
+                f"the network ends with {chosen.activation}, and the loss {chosen.name} contains it already: leave the"
+                " activation of the last layer out (for probabilities apply layers.Softmax or Sigmoid to what predict"
+                " returns)"
             )
         self.optimizer, self.loss = optimizers.get(optimizer), chosen
-        self.metrics = [get_metric(metric) for metric in metrics]
+        self.metrics = [get_metric(metric) for metric in metrics or ()]
 
     def last_layer(self) -> Layer | None:
         """The layer that the output comes from, where that can be told."""
@@ -234,9 +236,10 @@ class Sequential(Model):
             raise OptionError(
                 f"{type(self).__name__} is complete as it is; to extend it, make a Sequential([*model.layers, ...])"
             )
-        if self._built:
-            layer.build(self.output_shape(self.input_shape or ()))
         self._append(layer)
+        if self._built:
+            layer._move(self.backend, self.dtype)
+            self.build(self.input_shape or ())
 
     def _append(self, layer: Layer) -> None:
         if not isinstance(layer, Layer):
@@ -274,11 +277,12 @@ class Sequential(Model):
         return x
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
-        self._note_input((x,))
+        shape = tuple(x.shape[1:])
         backs: list[Back] = []
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
+        self._note_input(shape)  # now that every layer has taken it
         spent = not backs
 
         def back_all(dy: Array, need_dx: bool = True) -> Array:

@@ -35,6 +35,7 @@ class Optimizer(Configured):
 
     def update(self, parameters: Iterable[Parameter]) -> None:
         """One step: change every trainable parameter by its gradient, and start the gradients from zero again."""
+        parameters = list(parameters)
         trained = [p for p in parameters if p.trainable]
         if self.clip_norm is not None:
             self._clip(trained)
@@ -44,13 +45,14 @@ class Optimizer(Configured):
             if p not in self.state:
                 self.state[p] = {slot: p.backend.zeros(p.shape, p.dtype) for slot in self.slots}
             self.step(p, self.state[p], lr)
+        for p in parameters:  # a frozen one too: it may be trained later
             p.zero_grad()
 
     def move(self, before: Backend) -> None:
-        """Follow the parameters, which have left the backend `before`."""
+        """Follow the parameters, which have left the backend `before` or changed their data type."""
         for p, slots in self.state.items():
             for slot, array in slots.items():
-                slots[slot] = p.backend.copy(p.backend.asarray(before.to_numpy(array)))
+                slots[slot] = p.backend.copy(p.backend.asarray(before.to_numpy(array), p.dtype))
 
     def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
         raise OptionError(f"{type(self).__name__} does not say how a parameter is updated")

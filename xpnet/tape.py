@@ -56,8 +56,7 @@ class Var:
 
 ADVICE = (
     "inside a model's call use layers and + only, so that the gradient is known: layers.Add and Concat to merge,"
-    " layers.Flatten to"
-    " reshape, layers.ReLU and the other activations, or a layer of your own for anything else"
+    " layers.Flatten to reshape, layers.ReLU and the other activations, or a layer of your own for anything else"
 )
 
 
@@ -72,8 +71,9 @@ _OPERATORS = {
     "-": ("__sub__", "__rsub__", "__neg__"), "*": ("__mul__", "__rmul__"), "/": ("__truediv__", "__rtruediv__"),
     "//": ("__floordiv__", "__rfloordiv__"), "%": ("__mod__", "__rmod__"), "**": ("__pow__", "__rpow__"),
     "@": ("__matmul__", "__rmatmul__"), "+ with an array": ("__radd__",), "indexing": ("__getitem__", "__setitem__"),
-    "abs": ("__abs__",), "comparison": ("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__"), "bool": ("__bool__",),
-    "float": ("__float__", "__int__"), "len": ("__len__",), "iteration": ("__iter__", "__contains__"),
+    "abs": ("__abs__",), "comparison": ("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__"),
+    "bool": ("__bool__",), "float": ("__float__", "__int__"), "len": ("__len__",),
+    "iteration": ("__iter__", "__contains__"),
     "NumPy functions": ("__array__", "__array_function__", "__array_ufunc__"),
 }  # fmt: skip
 for _symbol, _names in _OPERATORS.items():

@@ -52,6 +52,8 @@ def fit(
             raise OptionError(f"fit: {name} must be an integer of at least {least}, not {value!r}")
     x, t = check_data(model, x, t)
     if validation_data is not None:
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            raise OptionError("fit: validation_data must be a pair (x, t)")
         validation_data = check_data(model, *validation_data)
     elif validation_split:
         (x, t), validation_data = split(x, t, validation_split)
@@ -141,8 +143,7 @@ class Trainer:
             return
         raise NonFiniteError(
             f"the loss became {float(value)} in {where}: {first_nonfinite(self.model, x)}. A smaller learning rate,"
-            " clip_norm in the"
-            " optimizer, or scaled inputs usually help"
+            " clip_norm in the optimizer, or scaled inputs usually help"
         )
 
 
@@ -249,24 +250,23 @@ def compiled(model: Model) -> tuple[Optimizer, Loss]:
 
 def check_inputs(model: Model, x: Any) -> np.ndarray:
     """`x` as a NumPy array that the model can take; it is converted to the model's data type batch by batch."""
-    x = host_array(model, x, "the input data")
-    if x.dtype.kind != "f":
+    array = host_array(model, x, "the input data")
+    if array.dtype.kind != "f":
         raise DTypeError(
-            f'the input data are {x.dtype}; a network takes floating point numbers: convert them with'
-            ' x.astype("float32"), and scale'
-            " pixels to 0 ... 1 by / 255"
+            f"the input data are {array.dtype}; a network takes floating point numbers: convert them with"
+            ' x.astype("float32"), and scale pixels to 0 ... 1 by / 255'
         )
-    if x.ndim < 2:
+    if array.ndim < 2:
         raise ShapeError(
-            f"the input data have shape {x.shape}; the first axis must be the samples: one sample is x[None]"
+            f"the input data have shape {array.shape}; the first axis must be the samples: one sample is x[None]"
         )
-    if len(x) == 0:
-        raise DataError(f"the input data are empty: their shape is {x.shape}")
+    if len(array) == 0:
+        raise DataError(f"the input data are empty: their shape is {array.shape}")
     if model._built:
-        model.output_shape(x.shape[1:])
+        model.output_shape(array.shape[1:])
     else:
-        model.build(x.shape[1:])
-    return x
+        model.build(array.shape[1:])
+    return array
 
 
 def check_data(model: Model, x: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -291,7 +291,8 @@ def host_array(model: Model, x: Any, what: str) -> np.ndarray:
     try:
         if isinstance(x, (np.ndarray, list, tuple, float, int)):
             return np.asarray(x)
-        return model.backend.to_numpy(x)
+        host: np.ndarray = model.backend.to_numpy(x)
+        return host
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{what} cannot be read as an array: {error}") from error
 

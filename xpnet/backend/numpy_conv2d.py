@@ -11,6 +11,7 @@ A tile is some output rows times some output columns of all images. The division
 partial sums are added in the order of the tiles, so that the result does not depend on the number of threads.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -71,12 +72,12 @@ class Walk:
         C, N, rows, width = self.C, self.x.shape[3], i1 - i0, j1 - j0
         if self.shared:
             count = (rows - 1) * SH + KH
-            cols = scratch(count * C * KW * width * N, self.x.dtype).reshape(count, C, KW, width, N)
+            flat = scratch(count * C * KW * width * N, self.x.dtype)
+            cols = flat.reshape(count, C, KW, width, N)
             self._fill(cols, i0 * SH - self.pad[0], 1, j0, group)
-            step = cols.strides[0]
-            return np.lib.stride_tricks.as_strided(
-                cols, (rows, KH * C * KW, width * N), (SH * step, cols.strides[2], cols.itemsize), writeable=False
-            )
+            # The matrix of one row begins SH rows of columns after that of the row before, and overlaps it.
+            strides = SH * cols.strides[0], cols.strides[2], cols.itemsize
+            return np.ndarray((rows, KH * C * KW, width * N), flat.dtype, flat, strides=strides)
         cols = scratch(rows * KH * C * KW * width * N, self.x.dtype).reshape(rows, KH, C, KW, width, N)
         for m in range(KH):
             self._fill(cols[:, m], i0 * SH - self.pad[0] + m * DH, SH, j0, group)
@@ -102,6 +103,7 @@ class Walk:
                 cols[r0:r1, :, n, a:b] = x[rows, :, left + a * SW : left + (b - 1) * SW + 1 : SW]
 
 
+@functools.lru_cache(maxsize=4096)
 def inside(first: int, step: int, count: int, length: int) -> tuple[int, int]:
     """The range of r in 0 ... count for which 0 <= first + r*step < length."""
     a = min(max(0, -(first // step)), count)  # -(first // step) is ceil(-first / step)
@@ -112,28 +114,20 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
     """out[i, o, j, n] = act(b[o] + w[o] . columns): w (G, O/G, KH*C*KW), result (OH, O, OW, N)."""
     G, OG, _ = w.shape
     (OH, OW), N = walk.size, walk.x.shape[3]
-    out = np.empty((OH, G * OG, OW, N), w.dtype)
-    bias = None if b is None else b.reshape(1, -1, 1, 1)
+    out = np.empty((OH, G * OG, OW * N), w.dtype)
+    bias = None if b is None else b.reshape(1, -1, 1)
 
     def work(i0: int, i1: int, j0: int, j1: int) -> None:
+        y = out[i0:i1, :, j0 * N : j1 * N]  # (rows, O, width*N)
         for g in range(G):
-            target = out[i0:i1, g * OG : (g + 1) * OG, j0:j1]  # (rows, O/G, width, N)
-            np.matmul(w[g], walk.matrices((i0, i1, j0, j1), g), out=flat_pixels(target))
-        tile_out = out[i0:i1, :, j0:j1]
+            np.matmul(w[g], walk.matrices((i0, i1, j0, j1), g), out=y[:, g * OG : (g + 1) * OG])
         if bias is not None:
-            tile_out += bias
+            y += bias
         if relu:
-            np.maximum(tile_out, 0, out=tile_out)
+            np.maximum(y, 0, out=y)
 
     run_tiles(work, walk.tiles())
-    return out
-
-
-def flat_pixels(x: Array) -> Array:
-    """(rows, C, width, N) -> (rows, C, width*N), a view: the last two axes lie behind one another."""
-    return np.lib.stride_tricks.as_strided(
-        x, (*x.shape[:2], x.shape[2] * x.shape[3]), (*x.strides[:2], x.itemsize), writeable=x.flags.writeable
-    )
+    return out.reshape(OH, G * OG, OW, N)
 
 
 def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
@@ -151,7 +145,7 @@ def backward(
     dz = rows_first(dy)
     if relu:
         dz = dz * (rows_first(y) > 0)
-    db = flat_pixels(dz).sum(axis=2).sum(axis=0)
+    db = dz.reshape(*dz.shape[:2], -1).sum(axis=2).sum(axis=0)
     dw = weight_gradient(dz, x, w, window, groups)
     dx = images_first(input_gradient(dz, w, x.shape[2:], window, groups)) if need_dx else None
     return dx, dw, db
@@ -163,14 +157,15 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
     OG, K = O // groups, KH * C * KW
     (top, _), (left, _) = window.padding
     walk = Walk(rows_first(x), dz.shape[0:3:2], window.kernel, window.stride, (top, left), window.dilation, groups)
-    tiles = walk.tiles()
+    N, tiles = dz.shape[3], walk.tiles()
+    pixels = dz.reshape(*dz.shape[:2], -1)  # (OH, O, OW*N)
     partial = np.empty((len(tiles), groups, K, OG), w.dtype)
 
     def work(index: int, tile: tuple[int, int, int, int]) -> None:
         i0, i1, j0, j1 = tile
         for g in range(groups):
-            pixels = flat_pixels(dz[i0:i1, g * OG : (g + 1) * OG, j0:j1])  # (rows, O/G, width*N)
-            np.matmul(walk.matrices(tile, g), pixels.transpose(0, 2, 1)).sum(axis=0, out=partial[index, g])
+            part = pixels[i0:i1, g * OG : (g + 1) * OG, j0 * N : j1 * N]  # (rows, O/G, width*N)
+            np.matmul(walk.matrices(tile, g), part.transpose(0, 2, 1)).sum(axis=0, out=partial[index, g])
 
     run_tiles(work, list(enumerate(tiles)))
     dw = partial.sum(axis=0).reshape(groups, KH, C, KW, OG)

@@ -287,7 +287,7 @@ class Backend:
             count *= length
         words = philox_words(xp, count, key, self.device)  # int64 (count,), values below 2**32
         kept = xp.reshape(words, shape) >= round(rate * 2**32)
-        return xp.astype(kept, self.dtype(dtype)) / (1 - rate)
+        return xp.astype(kept, self.dtype(dtype)) * (1 / (1 - rate))  # rounded once, alike everywhere
 
     # ---- update steps: they change p and the state in place --------------------------------------------------------
 

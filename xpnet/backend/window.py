@@ -33,9 +33,8 @@ class Window(NamedTuple):
         if padded[0] < self.extent[0] or padded[1] < self.extent[1]:
             raise ShapeError(
                 f"the window covers {self.extent[0]}x{self.extent[1]} pixels, more than the {size[0]}x{size[1]}"
-                " input has with"
-                f" its padding ({padded[0]}x{padded[1]}); use a smaller kernel or dilation, more padding, or larger"
-                " images"
+                f" input has with its padding ({padded[0]}x{padded[1]}); use a smaller kernel or dilation, more"
+                " padding, or larger images"
             )
         return (padded[0] - self.extent[0]) // self.stride[0] + 1, (padded[1] - self.extent[1]) // self.stride[1] + 1
 

@@ -45,15 +45,20 @@ class Conv2D(Activated):
         name: str | None = None,
     ) -> None:
         super().__init__(activation, name)
+        if not isinstance(bias, bool):
+            raise OptionError(
+                f'Conv2D: bias must be True or False, not {bias!r}; an activation is given by name: activation="relu"'
+            )
         for argument, value in (("filters", filters), ("groups", groups)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise OptionError(f"Conv2D: {argument} must be an integer of at least 1, not {value!r}")
         if filters % groups:
             raise OptionError(f"Conv2D: filters ({filters}) must be a multiple of groups ({groups})")
-        self.filters, self.groups, self.has_bias = filters, groups, bool(bias)
+        self.filters, self.groups, self.has_bias = filters, groups, bias
         self.kernel_size, self.stride = pair(kernel_size, "kernel_size"), pair(stride, "stride")
         self.padding, self.dilation = check_padding(padding), pair(dilation, "dilation")
-        self.initializer = initializers.get(initializer)
+        initializers.get(initializer)  # an unknown one is an error now, not at build
+        self.initializer = initializer
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}
@@ -76,7 +81,7 @@ class Conv2D(Activated):
         output = self.output_shape(shape)
         kh, kw = self.kernel_size
         inputs, outputs = shape[0] // self.groups, self.filters // self.groups
-        weight = self.initializer((self.filters, inputs, kh, kw), inputs * kh * kw, outputs * kh * kw)
+        weight = initializers.get(self.initializer)((self.filters, inputs, kh, kw), inputs * kh * kw, outputs * kh * kw)
         self.weight = self.parameter(weight)
         self.bias = self.parameter(self.backend.zeros((self.filters,))) if self.has_bias else None
         self._built = True

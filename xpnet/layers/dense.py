@@ -31,10 +31,15 @@ class Dense(Activated):
         name: str | None = None,
     ) -> None:
         super().__init__(activation, name)
+        if not isinstance(bias, bool):
+            raise OptionError(
+                f'Dense: bias must be True or False, not {bias!r}; an activation is given by name: activation="relu"'
+            )
         if not isinstance(units, int) or isinstance(units, bool) or units < 1:
             raise OptionError(f"Dense: units must be an integer of at least 1, not {units!r}")
-        self.units, self.has_bias = units, bool(bias)
-        self.initializer = initializers.get(initializer)
+        self.units, self.has_bias = units, bias
+        initializers.get(initializer)  # an unknown one is an error now, not at build
+        self.initializer = initializer
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}
@@ -48,7 +53,7 @@ class Dense(Activated):
 
     def build(self, shape: Shape) -> Shape:
         output = self.output_shape(shape)
-        self.weight = self.parameter(self.initializer((self.units, shape[0]), shape[0], self.units))
+        self.weight = self.parameter(initializers.get(self.initializer)((self.units, shape[0]), shape[0], self.units))
         self.bias = self.parameter(self.backend.zeros((self.units,))) if self.has_bias else None
         self._built = True
         return output

@@ -23,8 +23,7 @@ class _Pool2D(Layer):
                 if max(pads) >= k:
                     raise OptionError(
                         f"{type(self).__name__}: padding {padding!r} must be smaller than pool_size"
-                        f" {self.pool_size}, else a"
-                        " window would see padding only"
+                        f" {self.pool_size}, else a window would see padding only"
                     )
 
     def window(self, size: Pair) -> Window:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from xpnet import random
 from xpnet.backend import Array
 from xpnet.backend.window import Window
 from xpnet.errors import OptionError
+from xpnet.initializers import uniform
 from xpnet.layer import Back, Layer, Shape
 from xpnet.layers import Conv2D, Dense, Flatten, MaxPool2D, Tanh
 from xpnet.model import Sequential
@@ -146,13 +146,9 @@ class TableConv2D(Layer):
 
     def build(self, shape: Shape) -> Shape:
         output = self.output_shape(shape)
-        K, generator = self.kernel_size, random.generator()
-        kernels = []
-        for row in self.table:  # uniform in +-2.4 / fan_in, as the paper's appendix has it
-            kernels.append(
-                (generator.random((len(row), K, K), dtype=np.float32) * 2 - 1) * np.float32(2.4 / (len(row) * K * K))
-            )
-        self.weight: Parameter = self.parameter(np.concatenate(kernels))
+        K, fan_in = self.kernel_size, [len(row) * self.kernel_size**2 for row in self.table for _ in row]
+        limits = np.array([2.4 / n for n in fan_in], np.float32)  # +-2.4 / fan_in, as the paper's appendix has it
+        self.weight: Parameter = self.parameter(uniform((len(fan_in), K, K), 1.0) * limits[:, None, None])
         self.bias: Parameter = self.parameter([0.0] * len(self.table))
         self._built = True
         return output

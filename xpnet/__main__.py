@@ -1,0 +1,5 @@
+"""`python -m xpnet` is the command `xpnet`."""
+
+from xpnet.cli import main
+
+main()
