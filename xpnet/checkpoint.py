@@ -231,7 +231,8 @@ def _write(model: Model, path: Path, metadata: dict[str, str]) -> None:
     from safetensors.numpy import save as to_bytes
 
     tensors = {name: np.ascontiguousarray(p.backend.to_numpy(p.value)) for name, p in model.named_parameters()}
-    data = to_bytes(tensors, metadata=metadata | {"format": "xpnet"})
+    # One key only: safetensors writes several in random order, and equal models should give equal files.
+    data = to_bytes(tensors, metadata=metadata or {"format": "xpnet"})
     write_atomically(path, lambda file: file.write(data))
 
 

@@ -1,0 +1,517 @@
+"""The commands: what they print, which files they leave, their exit statuses, and one line for whatever goes wrong."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import xpnet
+from xpnet import cli, layers
+from xpnet.data import datasets, write_idx
+from xpnet.errors import BackendError
+from xpnet.layer import Layer
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Outcome(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The error: the last line on stderr, and the only one that is an error."""
+        lines = self.err.splitlines()
+        assert [line for line in lines if line.startswith("xpnet: error: ")] == lines[-1:]
+        assert "Traceback" not in self.err
+        return lines[-1].removeprefix("xpnet: error: ")
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command line in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        status = cli.run([str(argument) for argument in arguments])
+        return Outcome(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the first 400 training images and the first 200 test images of MNIST."""
+    folder = tmp_path_factory.mktemp("data")
+    for part, (x, t), count in zip(("train", "t10k"), datasets.mnist(normalize=False), (400, 200), strict=True):
+        write_idx(folder / f"{part}-images-idx3-ubyte", x[:count, 0])
+        write_idx(folder / f"{part}-labels-idx1-ubyte", t[:count].astype(np.uint8))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training of three epochs."""
+    folder = tmp_path_factory.mktemp("runs") / "mlp"
+    assert cli.run(["train", "mlp", "--epochs", "3", "--quiet", "--data", str(data), "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if matplotlib were not installed, which also saves the time that pictures take."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+
+
+@pytest.fixture
+def digit(tmp_path: Path, data: Path) -> Path:
+    """A picture of MNIST's first test digit, a 7, dark on light and enlarged."""
+    from PIL import Image
+
+    _, (x, _) = datasets.mnist(data, normalize=False)
+    path = tmp_path / "seven.png"
+    Image.fromarray(255 - x[0, 0]).resize((140, 140)).save(path)
+    return path
+
+
+def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", "xpnet", *map(str, arguments)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# ---- help ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "summary", "gradcheck", "doctor"])
+def test_every_command_has_help(command: Command, name: str) -> None:
+    outcome = command(name, "--help")
+    assert outcome.status == 0 and outcome.err == ""
+    assert outcome.out.startswith(f"Usage: xpnet {name}") and "--backend" in outcome.out
+
+
+def test_without_a_command_the_commands_are_listed(command: Command) -> None:
+    for arguments in ([], ["--help"], ["-h"]):
+        outcome = command(*arguments)
+        assert outcome.status == 0 and "train" in outcome.out and "doctor" in outcome.out
+
+
+def test_version(command: Command) -> None:
+    assert command("--version").out == f"xpnet {xpnet.__version__}\n"
+
+
+def test_help_does_not_wait_for_packages_that_only_some_commands_need() -> None:
+    heavy = "{'matplotlib', 'PIL', 'safetensors', 'threadpoolctl', 'tqdm', 'torch'}"
+    check = f"import sys, xpnet.cli; xpnet.cli.run(['--help']); sys.exit(str({heavy} & set(sys.modules) or ''))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
+    assert done.stderr.strip() == "" and done.stdout.startswith("Usage: xpnet")
+
+
+def test_python_m_xpnet_is_the_command_and_keeps_its_status() -> None:
+    for arguments, status in ((["--version"], 0), (["nonsense"], 2)):
+        child = process(*arguments)
+        out, err = child.communicate(timeout=60)
+        assert child.returncode == status
+        assert (out if status == 0 else err).startswith("xpnet")
+
+
+# ---- train -----------------------------------------------------------------------------------------------------------
+
+
+def test_training_leaves_weights_history_and_pictures(command: Command, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "some" / "folder"
+    outcome = command("train", "mlp", "--epochs", 2, "--data", data, "--out", out)
+    assert outcome.status == 0
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("epoch 1/2") and lines[1].startswith("epoch 2/2")  # no terminal, no bar
+    names = ["test accuracy", "test loss", "images per second", "weights", "csv", "history", "misclassified"]
+    assert [line.rpartition(" ")[0] for line in lines[2:]] == names
+    model = xpnet.load(out / "mlp.safetensors")
+    _, (x, t) = datasets.mnist(data)
+    assert lines[2] == f"test accuracy {model.evaluate(x, t)[1]:.4f}"
+    rows = read_csv(out / "history.csv")
+    assert [row["epoch"] for row in rows] == ["1", "2"] and set(rows[0]) >= {"loss", "accuracy", "val_accuracy"}
+    for picture in ("history.png", "misclassified.png"):
+        assert (out / picture).read_bytes().startswith(PNG)
+        assert str(out / picture) in outcome.out
+
+
+def test_json_is_the_last_line_of_stdout_and_all_else_is_on_stderr(
+    command: Command, data: Path, tmp_path: Path
+) -> None:
+    outcome = command(
+        "train", "lenet5", "--variant", "1998", "--epochs", 1, "--data", data, "--out", tmp_path, "--json"
+    )
+    assert outcome.status == 0 and len(outcome.out.splitlines()) == 1
+    result = json.loads(outcome.out)
+    assert list(result) == [
+        *("network", "parameters", "epochs", "batch_size", "backend", "seed", "test_accuracy", "test_loss"),
+        *("images_per_second", "peak_memory_mb", "seconds", "history", "files"),
+    ]
+    assert (result["network"], result["parameters"], result["epochs"], result["batch_size"]) == ("lenet5", 60850, 1, 64)
+    assert 20 < result["peak_memory_mb"] < 20_000 and result["seconds"] > 0 and result["images_per_second"] > 0
+    assert result["history"]["val_accuracy"] == [result["test_accuracy"]]
+    assert all(Path(file).is_file() for file in result["files"].values())
+    assert "epoch 1/1" in outcome.err and f"test accuracy {result['test_accuracy']:.4f}" in outcome.err
+
+
+def test_quiet_prints_the_result_only(command: Command, data: Path, tmp_path: Path) -> None:
+    outcome = command("train", "mlp", "--epochs", 1, "--data", data, "--out", tmp_path, "--quiet")
+    assert outcome.status == 0 and outcome.out.startswith("test accuracy") and outcome.err == ""
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_same_seed_gives_the_same_network(command: Command, data: Path, tmp_path: Path) -> None:
+    def weights(seed: int) -> bytes:
+        arguments = ["--epochs", 1, "--limit", 100, "--data", data, "--out", tmp_path, "--seed", seed, "--quiet"]
+        assert command("train", "mlp", *arguments).status == 0
+        return b"".join(weight.tobytes() for weight in xpnet.load(tmp_path / "mlp.safetensors").get_weights())
+
+    assert weights(3) == weights(3) != weights(4)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_validation_keeps_the_best_epoch_of_the_held_out_images(command: Command, data: Path, tmp_path: Path) -> None:
+    """With this learning rate the accuracy goes up and down."""
+    options = ["--epochs", 5, "--validation", 0.25, "--optimizer", "rmsprop", "--lr", 0.03, "--schedule", "constant"]
+    result = json.loads(command("train", "mlp", *options, "--data", data, "--out", tmp_path, "--json").out)
+    held_out = result["history"]["val_accuracy"]
+    assert max(held_out) > held_out[-1], "the last epoch is the best: this test shows nothing"
+    (x, t), _ = datasets.mnist(data)
+    assert xpnet.load(tmp_path / "mlp.safetensors").evaluate(x[300:], t[300:])[1] == pytest.approx(max(held_out))
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("name", list(xpnet.optimizers.OPTIMIZERS))
+def test_every_optimizer_trains(command: Command, data: Path, tmp_path: Path, name: str) -> None:
+    options = ["--optimizer", name, "--weight-decay", 1e-4, "--limit", 64, "--epochs", 1, "--quiet"]
+    assert command("train", "mlp", *options, "--data", data, "--out", tmp_path).status == 0
+    assert type(xpnet.load(tmp_path / "mlp.safetensors").optimizer) is xpnet.optimizers.OPTIMIZERS[name]
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_training_runs_on_the_backend_asked_for(command: Command, data: Path, tmp_path: Path) -> None:
+    options = ["--limit", 32, "--epochs", 1, "--data", data, "--out", tmp_path, "--json", "--backend", "reference"]
+    assert json.loads(command("train", "mlp", *options).out)["backend"] == "reference"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_without_matplotlib_pictures_are_left_out_with_one_notice(command: Command, data: Path, tmp_path: Path) -> None:
+    outcome = command("train", "mlp", "--epochs", 1, "--data", data, "--out", tmp_path, "--json", "--quiet")
+    assert outcome.status == 0
+    assert len(outcome.err.splitlines()) == 1 and 'pip install "xpnet[plot]"' in outcome.err
+    files = json.loads(outcome.out)["files"]
+    assert files["history_png"] is None and files["misclassified_png"] is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "mlp.safetensors"]
+
+
+def test_ctrl_c_keeps_history_and_best_weights(data: Path, tmp_path: Path) -> None:
+    options = ["--epochs", 10_000, "--lr", 0.01, "--schedule", "constant", "--data", data, "--out", tmp_path]
+    child = process("train", "mlp", *options)
+    history = tmp_path / "history.csv"
+    deadline = time.monotonic() + 60
+    while not (history.exists() and history.read_text().count("\n") >= 4) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "Traceback" not in err and len(err.splitlines()) == 1
+    rows = read_csv(history)
+    accuracies = [float(row["val_accuracy"]) for row in rows]
+    best = accuracies.index(max(accuracies)) + 1
+    assert (
+        f"interrupted in epoch {len(rows) + 1}; kept the weights of epoch {best} (val_accuracy {max(accuracies):.4f})"
+        in err
+    )
+    _, (x, t) = datasets.mnist(data)
+    assert xpnet.load(tmp_path / "mlp.safetensors").evaluate(x, t)[1] == pytest.approx(max(accuracies))
+    assert (tmp_path / "history.png").read_bytes().startswith(PNG)
+
+
+def test_ctrl_c_in_the_first_epoch_keeps_the_weights_as_they_are(
+    command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(xpnet.optimizers.Adam, "step", interrupt)
+    outcome = command("train", "mlp", "--data", data, "--out", tmp_path)
+    assert outcome.status == 130
+    assert "interrupted in epoch 1; kept the weights as they are" in outcome.err
+    assert xpnet.load(tmp_path / "mlp.safetensors").input_shape == (1, 28, 28)
+
+
+# ---- training that cannot be -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("network", "lr"), [("mlp", 1e30), ("simpleconvnet", 1e9)])
+def test_a_loss_that_is_not_finite_stops_training(
+    command: Command, data: Path, tmp_path: Path, network: str, lr: float
+) -> None:
+    outcome = command("train", network, "--lr", lr, "--optimizer", "sgd", "--data", data, "--out", tmp_path)
+    assert outcome.status == 1
+    assert "the loss became" in outcome.error and "epoch 1, step" in outcome.error
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_a_late_loss_that_is_not_finite_keeps_the_best_epoch(
+    command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xpnet.schedules.Constant, "__call__", lambda self, step: 0.001 if step < 30 else 1e30)
+    options = ["--schedule", "constant", "--optimizer", "sgd", "--data", data, "--out", tmp_path]
+    outcome = command("train", "mlp", *options)
+    assert outcome.status == 1
+    assert "the loss became nan in epoch 3" in outcome.error
+    assert re.search(r"kept the weights of epoch [12] \(val_accuracy 0\.\d{4}\) in ", outcome.error)
+    assert np.isfinite(xpnet.load(tmp_path / "mlp.safetensors").get_weights()[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "resnet"], "'resnet' is not one of 'simpleconvnet'"),
+        (["train"], "Missing argument 'NETWORK'"),
+        (["train", "mlp", "--epochs", "0"], "--epochs"),
+        (["train", "mlp", "--epochs", "many"], "'many'"),
+        (["train", "mlp", "--optimizer", "adan"], "'adan' is not one of 'sgd'"),
+        (["train", "mlp", "--validation", "1"], "--validation"),
+        (["train", "mlp", "--backend", "abacus"], "'abacus' is not one of 'numpy'"),
+        (["train", "mlp", "--variant", "1998"], "--variant is for lenet5"),
+        (["train", "mlp", "--colour"], "--colour"),
+        (["summary", "resnet"], "no network or file 'resnet'; the networks are simpleconvnet"),
+        (["gradcheck", "Conv3D"], "no layer 'Conv3D'; the layers are Add"),
+        (["predict"], "IMAGE"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_understood(command: Command, arguments: Sequence[str], says: str) -> None:
+    outcome = command(*arguments)
+    assert outcome.status == 2 and outcome.out == ""
+    assert says in outcome.error and "--help" in outcome.error
+
+
+@pytest.mark.parametrize("lr", ["0", "-1", "nan", "inf"])
+def test_a_learning_rate_that_cannot_be(command: Command, data: Path, tmp_path: Path, lr: str) -> None:
+    outcome = command("train", "mlp", "--lr", lr, "--data", data, "--out", tmp_path)
+    assert outcome.status == 1 and "lr must be a positive number" in outcome.error
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_data_are_read(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xpnet.data.datasets.read_idx", None)
+    (tmp_path / "file").touch()
+    (tmp_path / "full" / "mlp.safetensors").mkdir(parents=True)
+    for place, says in (
+        (tmp_path / "file", "it is a file"),
+        (tmp_path / "file" / "below", "Not a directory"),
+        (tmp_path / "full", "it is a folder"),
+        ("/dev/null/x", "cannot write"),
+    ):
+        outcome = command("train", "mlp", "--out", place)
+        assert outcome.status == 1 and says in outcome.error and "--out" in outcome.error
+
+
+def test_data_that_are_not_there_or_damaged(command: Command, tmp_path: Path, data: Path) -> None:
+    outcome = command("train", "mlp", "--data", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert outcome.status == 1 and "not a folder" in outcome.error
+    for file in data.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes()[:1000])
+    outcome = command("train", "mlp", "--data", tmp_path, "--out", tmp_path / "out")
+    assert outcome.status == 1 and "truncated" in outcome.error
+
+
+def test_cupy_without_a_device(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = "backend 'cupy': CuPy is not installed. Install it: pip install \"xpnet[cuda13]\""
+
+    def missing() -> None:
+        raise BackendError(message)
+
+    monkeypatch.setattr("xpnet.backend.cupy_backend.require_device", missing)
+    xpnet.backend.make_backend.cache_clear()
+    for arguments in (["train", "mlp", "--out", tmp_path], ["summary", "mlp"], ["gradcheck", "relu"]):
+        outcome = command(*arguments, "--backend", "cupy")
+        assert outcome.status == 1 and outcome.error == message and outcome.out == ""
+
+
+def test_an_unknown_backend_in_the_environment(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xpnet.backend._current", None)
+    monkeypatch.setenv("XPNET_BACKEND", "abacus")
+    outcome = command("summary", "mlp")
+    assert outcome.status == 1 and "there is no backend 'abacus'" in outcome.error
+
+
+def test_too_little_memory(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise MemoryError("Unable to allocate 1 TiB")
+
+    monkeypatch.setattr(xpnet.Model, "summary", fail)
+    outcome = command("summary", "mlp")
+    assert outcome.status == 1 and "1 TiB" in outcome.error and "--batch-size" in outcome.error
+
+
+# ---- evaluate, summary -----------------------------------------------------------------------------------------------
+
+
+def test_evaluate_prints_accuracy_loss_and_confusion(command: Command, data: Path, trained: Path) -> None:
+    file = trained / "mlp.safetensors"
+    outcome = command("evaluate", file, "--data", data)
+    assert outcome.status == 0 and outcome.err == ""
+    result = json.loads(command("evaluate", file, "--data", data, "--json").out)
+    lines = outcome.out.splitlines()
+    assert lines[:2] == [f"test accuracy {result['test_accuracy']:.4f}", f"test loss {result['test_loss']:.4f}"]
+    matrix = np.array(result["confusion_matrix"])
+    _, (_, t) = datasets.mnist(data)
+    assert result["images"] == 200 and (matrix.sum(axis=1) == np.bincount(t)).all()
+    assert np.trace(matrix) / 200 == pytest.approx(result["test_accuracy"]) and result["test_accuracy"] > 0.5
+    assert [line.replace(".", "0").split()[1:] for line in lines[4:]] == [[str(n) for n in row] for row in matrix]
+
+
+def test_evaluate_takes_a_network_of_flat_digits_that_is_not_compiled(
+    command: Command, data: Path, tmp_path: Path
+) -> None:
+    model = xpnet.Sequential([layers.Dense(10)])
+    model.build((784,))
+    model.save(tmp_path / "flat.safetensors")
+    assert "test accuracy 0." in command("evaluate", tmp_path / "flat.safetensors", "--data", data).out
+
+
+def test_files_that_are_no_network_for_digits(command: Command, tmp_path: Path, trained: Path, digit: Path) -> None:
+    def failure(name: str, content: bytes | None = None) -> str:
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        errors = set()
+        for arguments in (["evaluate", path], ["summary", path], ["predict", digit, "--model", path]):
+            outcome = command(*arguments)
+            assert outcome.status in (1, 2) and outcome.out == ""
+            errors.add(outcome.error)
+        return " ".join(errors)
+
+    good = (trained / "mlp.safetensors").read_bytes()
+    assert "No such file" in failure("nowhere.safetensors")
+    assert "no safetensors file" in failure("text.safetensors", b"hello, world")
+    assert "no safetensors file" in failure("cut.safetensors", good[:-1000])
+    assert "no safetensors file" in failure("empty.safetensors", b"")
+    assert "the class 'LPM'" in failure("changed.safetensors", good.replace(b"MLP", b"LPM"))
+    (tmp_path / "folder").mkdir()
+    assert "Is a directory" in failure("folder")
+
+
+def test_a_network_for_other_images_is_refused(command: Command, tmp_path: Path, digit: Path, data: Path) -> None:
+    model = xpnet.Sequential([layers.Flatten(), layers.Dense(10)])
+    model.build((3, 32, 32))
+    model.save(tmp_path / "colour.safetensors")
+    for arguments in (["evaluate"], ["predict", digit, "--model"]):
+        outcome = command(*arguments, tmp_path / "colour.safetensors")
+        assert outcome.status == 1 and "(3, 32, 32)" in outcome.error and "(1, 28, 28)" in outcome.error
+
+
+def test_summary_of_a_network_and_of_a_file(command: Command, trained: Path) -> None:
+    assert "123,552 parameters" in command("summary", "DeepConvNet").out
+    assert "101,770 parameters" in command("summary", trained / "mlp.safetensors").out
+
+
+# ---- predict ---------------------------------------------------------------------------------------------------------
+
+
+def test_predict_says_which_digit_and_how_sure(command: Command, trained: Path, digit: Path) -> None:
+    outcome = command("predict", digit, digit, "--model", trained / "mlp.safetensors")
+    assert outcome.status == 0 and outcome.err == ""
+    lines = outcome.out.splitlines()
+    assert len(lines) == 2 and lines[0].startswith(f"{digit}: 7 (") and lines[0].endswith(" %)")
+
+
+def test_predict_top_and_json(command: Command, trained: Path, digit: Path) -> None:
+    model = trained / "mlp.safetensors"
+    assert command("predict", digit, "--model", model, "--top", 3).out.count("%") == 3
+    result = json.loads(command("predict", digit, "--model", model, "--top", 10, "--json").out)
+    (prediction,) = result["predictions"]
+    chances = [entry["probability"] for entry in prediction["top"]]
+    assert prediction["digit"] == 7 and prediction["probability"] == chances[0]
+    assert chances == sorted(chances, reverse=True) and sum(chances) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_picture_that_cannot_be_read_does_not_stop_the_others(
+    command: Command, trained: Path, digit: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    pictures = [tmp_path / "nowhere.png", digit, tmp_path / "text.png"]
+    outcome = command("predict", *pictures, "--model", trained / "mlp.safetensors")
+    assert outcome.status == 1
+    assert outcome.out.startswith(f"{digit}: 7") and len(outcome.out.splitlines()) == 1
+    first, second = outcome.err.splitlines()
+    assert first == f"xpnet: error: cannot read {pictures[0]}: No such file or directory"
+    assert second.startswith(f"xpnet: error: {pictures[2]} cannot be read as an image")
+    outcome = command("predict", *pictures, "--model", trained / "mlp.safetensors", "--json")
+    assert outcome.status == 1
+    assert ["error" in prediction for prediction in json.loads(outcome.out)["predictions"]] == [True, False, True]
+
+
+def test_predict_finds_the_newest_network(
+    command: Command, trained: Path, digit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = command("predict", digit)
+    assert outcome.status == 1 and "xpnet train deepconvnet --epochs 1" in outcome.error
+    for name, changed, used in (
+        ("b", 2000, "b"),
+        ("a", 1000, "b"),
+        ("c", 3000, "c"),
+        ("deepconvnet", 0, "deepconvnet"),
+    ):
+        file = Path("runs", name, f"{name}.safetensors")
+        file.parent.mkdir(parents=True)
+        file.write_bytes((trained / "mlp.safetensors").read_bytes())
+        os.utime(file, (changed, changed))
+        assert command("predict", digit).err == f"xpnet: using {Path('runs', used, f'{used}.safetensors')}\n"
+
+
+# ---- gradcheck -------------------------------------------------------------------------------------------------------
+
+
+def test_gradcheck_covers_every_layer(command: Command) -> None:
+    outcome = command("gradcheck")
+    assert outcome.status == 0
+    for name in set(layers.__all__) - {"Layer"}:
+        assert f"  {name}(" in outcome.out
+    assert outcome.out.splitlines()[-1].endswith(f"gradients are right on the backend {xpnet.get_backend().name}")
+
+
+def test_gradcheck_of_some_layers_on_a_backend(command: Command) -> None:
+    outcome = command("gradcheck", "relu", "CONV2D", "--backend", "array_api_strict")
+    assert outcome.status == 0
+    assert {line.split()[1].partition("(")[0] for line in outcome.out.splitlines()[:-1]} == {"ReLU", "Conv2D"}
+    assert outcome.out.endswith("on the backend array_api_strict\n")
+
+
+def test_gradcheck_finds_a_wrong_sign(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = layers.Tanh.forward
+
+    def wrong(self: Layer, x: Any, train: bool = False) -> Any:
+        y, back = right(self, x, train)
+        return y, lambda dy: -back(dy)
+
+    monkeypatch.setattr(layers.Tanh, "forward", wrong)
+    outcome = command("gradcheck", "tanh", "sigmoid")
+    assert outcome.status == 1
+    assert outcome.err.count("xpnet: error: ") == 2 and "the gradient of the input is wrong" in outcome.err
+    assert "Sigmoid()" in outcome.out and "1 of 3 gradients are right" in outcome.out

@@ -1,0 +1,125 @@
+"""What the doctor finds, and when it is alarmed."""
+
+import importlib.metadata
+import json
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import xpnet
+import xpnet.backend
+from xpnet import cli, doctor
+from xpnet.backend import threads
+from xpnet.errors import BackendError, FormatError
+
+
+@pytest.fixture(autouse=True)
+def no_wishes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("XPNET_BACKEND", raising=False)
+    monkeypatch.delenv("XPNET_NUM_THREADS", raising=False)
+    xpnet.backend.make_backend.cache_clear()
+    threads.thread_count.cache_clear()
+    yield
+    threads.thread_count.cache_clear()
+
+
+@pytest.fixture
+def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading all of MNIST takes a while, and one test does it."""
+    part = np.zeros((3, 1, 28, 28), np.uint8), np.zeros(3, np.int64)
+    monkeypatch.setattr(doctor.datasets, "mnist", lambda **_: (part, part))
+
+
+def no_device() -> None:
+    raise BackendError("backend 'cupy': CuPy is not installed (No module named 'cupy'). Install it: pip install ...")
+
+
+def test_a_machine_in_order() -> None:
+    report = doctor.examine()
+    assert doctor.healthy(report)
+    assert report["software"]["xpnet"].startswith(xpnet.__version__)
+    assert report["software"]["NumPy"] == np.__version__ and "threads:" in report["software"]["BLAS"]
+    assert report["backend"]["asked for"] == "numpy" and report["backend"]["state"] == "works"
+    assert report["data"]["MNIST"].startswith("60,000 + 10,000 images")
+    assert report["optional"]["matplotlib"] == importlib.metadata.version("matplotlib")
+
+
+@pytest.mark.usefixtures("small_data")
+def test_the_command_prints_what_the_report_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert cli.run(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for name, section in report.items():
+        assert f"\n{name}\n" in f"\n{out}"
+        for what, finding in section.items():
+            assert any(line.split() == f"{what} {finding}".split() for line in out.splitlines())
+    starts = {
+        len(line) - len(line[2:].split("  ", 1)[1].lstrip()) for line in out.splitlines() if line.startswith("  ")
+    }
+    assert len(starts) == 1, "the findings do not stand in one column"
+
+
+@pytest.mark.usefixtures("small_data")
+def test_a_gpu_that_is_missing_is_a_problem_only_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "require_device", no_device)
+    monkeypatch.setattr("xpnet.backend.cupy_backend.require_device", no_device)
+    assert doctor.examine()["backend"]["GPU"] == "none: CuPy is not installed (No module named 'cupy')"
+    assert cli.run(["doctor"]) == 0
+    assert cli.run(["doctor", "--backend", "cupy"]) == 1
+    monkeypatch.setenv("XPNET_BACKEND", "cupy")
+    assert cli.run(["doctor"]) == 1
+    assert "problem: backend 'cupy': CuPy is not installed" in capsys.readouterr().out
+    assert cli.run(["doctor", "--backend", "reference"]) == 0
+
+
+@pytest.mark.usefixtures("small_data")
+def test_a_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime: Any = types.SimpleNamespace(
+        getDeviceProperties=lambda number: {"name": b"NVIDIA H100", "totalGlobalMem": 80 * 2**30},
+        driverGetVersion=lambda: 13000,
+        runtimeGetVersion=lambda: 12090,
+    )
+    cupy = types.SimpleNamespace(cuda=types.SimpleNamespace(runtime=runtime))
+    monkeypatch.setattr(doctor, "require_device", lambda: None)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    assert doctor.examine()["backend"]["GPU"] == "NVIDIA H100, 80 GiB, CUDA driver 13.0, runtime 12.9"
+
+
+@pytest.mark.usefixtures("small_data")
+@pytest.mark.parametrize("name", ["abacus", "array_api_strict", "torch"])
+def test_a_backend_that_is_unknown_or_not_installed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for module in ("array_api_strict", "array_api_compat.torch"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setenv("XPNET_BACKEND", name)
+    report = doctor.examine()
+    assert report["backend"]["state"].startswith("problem: ") and name in report["backend"]["state"]
+    assert not doctor.healthy(report)
+
+
+def test_an_impossible_number_of_threads_and_damaged_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(**_: Any) -> Any:
+        raise FormatError("the file is truncated")
+
+    monkeypatch.setenv("XPNET_NUM_THREADS", "many")
+    monkeypatch.setattr("xpnet.data.datasets.mnist", damaged)
+    report = doctor.examine()
+    assert "'many'" in report["processors"]["threads"] and report["data"]["MNIST"] == "problem: the file is truncated"
+    assert not doctor.healthy(report)
+
+
+@pytest.mark.usefixtures("small_data")
+def test_a_package_that_is_missing_comes_with_its_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    optional = doctor.examine()["optional"]
+    assert all(finding.startswith("not installed: pip install ") for finding in optional.values())
+    assert 'pip install "xpnet[plot]"' in optional["matplotlib"]

@@ -1,0 +1,139 @@
+"""Pictures of training and of mistakes."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from xpnet import Sequential, visualize
+from xpnet.callbacks import History
+from xpnet.errors import DataError, FileError, MissingExtraError, OptionError, ShapeError
+from xpnet.layers import Dense, Flatten, Softmax
+
+EPOCHS = {
+    "loss": [0.9, 0.5, 0.4, 0.35],
+    "accuracy": [0.7, 0.8, 0.9, 0.91],
+    "val_loss": [0.8, 0.45, 0.43, 0.5],
+    "val_accuracy": [0.75, 0.86, 0.85, 0.84],
+}
+
+
+def ring(figure: Figure, panel: int) -> tuple[float, float]:
+    """Where the best epoch is marked: the last thing drawn."""
+    (x,), (y,) = figure.axes[panel].lines[-1].get_data()
+    return float(x), float(y)
+
+
+def identity(inputs: int, *after: Any) -> Sequential:
+    """A model of flat inputs whose outputs are its inputs."""
+    model = Sequential([Flatten(), Dense(inputs), *after])
+    model.build((1, 2, inputs // 2))
+    model.set_weights([np.eye(inputs, dtype=np.float32), np.zeros(inputs, np.float32)])
+    return model
+
+
+def test_history_shows_loss_and_accuracy_side_by_side_with_the_best_epoch() -> None:
+    figure = visualize.plot_history(EPOCHS)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy"]
+    assert all(axes.get_xlabel() == "epoch" for axes in figure.axes)
+    training, validation, _ = figure.axes[0].lines
+    assert list(training.get_xdata()) == list(validation.get_xdata()) == [1, 2, 3, 4]
+    assert list(training.get_ydata()) == EPOCHS["loss"] and list(validation.get_ydata()) == EPOCHS["val_loss"]
+    assert ring(figure, 0) == (3, 0.43) and ring(figure, 1) == (2, 0.86)
+    texts = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert texts == ["training", "validation", "best: 0.8600 in epoch 2"]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 20, 300])
+def test_epochs_are_whole_numbers(epochs: int) -> None:
+    axes = visualize.plot_history({"loss": list(np.linspace(1, 0, epochs))}).axes[0]
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert ticks and all(tick == int(tick) and 1 <= tick <= epochs for tick in ticks)
+
+
+def test_history_of_training_that_went_on_and_of_validation_in_every_second_epoch() -> None:
+    history = History()
+    history.epoch, history.history = [4, 5, 6, 7], {"loss": EPOCHS["loss"], "val_loss": [0.4, 0.3]}
+    figure = visualize.plot_history(history)
+    training, validation, _ = figure.axes[0].lines
+    assert list(training.get_xdata()) == [5, 6, 7, 8] and list(validation.get_xdata()) == [6, 8]
+
+
+def test_a_history_without_epochs() -> None:
+    for empty in ({}, {"loss": []}, History()):
+        with pytest.raises(DataError, match="history is empty"):
+            visualize.plot_history(empty)
+
+
+def test_misclassified_shows_the_surest_mistakes_first() -> None:
+    model = identity(4)
+    x = np.zeros((5, 1, 2, 2), np.float32)
+    x.reshape(5, 4)[[0, 1, 2, 3, 4], [0, 1, 2, 3, 0]] = [5, 1, 3, 2, 4]  # the guesses, and how sure they are
+    figure = visualize.plot_misclassified(model, x, np.array([0, 0, 0, 0, 1]), count=3)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert [title.split("\n")[0] for title in titles] == ["1 taken for 0", "0 taken for 2", "0 taken for 3"]
+    assert titles[0].split("\n")[1] == f"{100 * np.exp(4) / (np.exp(4) + 3):.1f} %"
+    assert np.array_equal(figure.axes[0].images[0].get_array(), x[4, 0])
+    assert figure.get_suptitle().startswith("4 of 5 images misclassified")
+    one_hot = np.eye(4, dtype=np.float32)[[0, 0, 0, 0, 1]]
+    assert visualize.plot_misclassified(model, x, one_hot).get_suptitle() == figure.get_suptitle()
+
+
+def test_flat_squares_and_no_mistakes() -> None:
+    model = Sequential([Dense(4)])
+    model.build((4,))
+    model.set_weights([np.eye(4, dtype=np.float32), np.zeros(4, np.float32)])
+    figure = visualize.plot_misclassified(model, np.eye(4, dtype=np.float32), np.arange(4))
+    assert figure.get_suptitle() == "0 of 4 images misclassified"
+    figure = visualize.plot_misclassified(model, np.eye(4, dtype=np.float32), np.arange(4)[::-1])
+    assert figure.axes[0].images[0].get_array().shape == (2, 2)
+
+
+def test_misclassified_refuses_what_it_cannot_show() -> None:
+    model = identity(4)
+    x, t = np.zeros((3, 1, 2, 2), np.float32), np.zeros(3, np.int64)
+    with pytest.raises(OptionError, match="count"):
+        visualize.plot_misclassified(model, x, t, count=0)
+    with pytest.raises(DataError, match="3 images"):
+        visualize.plot_misclassified(model, x, t[:2])
+    with pytest.raises(ShapeError, match=r"\(3, 3, 2, 2\)"):
+        visualize.plot_misclassified(model, np.zeros((3, 3, 2, 2), np.float32), t)
+
+
+def test_probabilities_add_up_to_one_and_a_softmax_is_not_applied_twice() -> None:
+    x = np.random.default_rng(0).standard_normal((3, 1, 2, 2)).astype(np.float32) * 100
+    plain, ending = (visualize.probabilities(identity(4, *after), x) for after in ((), (Softmax(),)))
+    assert plain.dtype == np.float32 and np.allclose(plain.sum(axis=1), 1, atol=1e-6)
+    assert np.allclose(plain, ending, atol=1e-6)
+    one_output = Sequential([Flatten(), Dense(1)])
+    with pytest.raises(ShapeError, match="two classes or more"):
+        visualize.probabilities(one_output, x)
+
+
+def test_pictures_are_saved_in_the_format_of_the_ending(tmp_path: Path) -> None:
+    for name, start in (("a.png", b"\x89PNG"), ("b.PDF", b"%PDF"), ("c.svg", b"<?xml"), ("d", b"\x89PNG")):
+        visualize.plot_history(EPOCHS, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(start)
+    with pytest.raises(OptionError, match=r"saved as \.doc"):
+        visualize.plot_history(EPOCHS, tmp_path / "e.doc")
+    with pytest.raises(FileError, match="cannot write"):
+        visualize.plot_history(EPOCHS, tmp_path / "nowhere" / "f.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.PDF", "c.svg", "d"]
+
+
+def test_no_window_and_no_global_state() -> None:
+    before = "matplotlib.pyplot" in sys.modules
+    visualize.plot_history(EPOCHS)
+    assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "xpnet\[plot\]"'):
+        visualize.plot_history(EPOCHS)
+    with pytest.raises(MissingExtraError, match=r'pip install "xpnet\[plot\]"'):
+        visualize.plot_misclassified(identity(4), np.zeros((1, 1, 2, 2), np.float32), np.zeros(1, np.int64))

@@ -1,0 +1,88 @@
+"""What the commands share: options, the table of networks, and how they speak."""
+
+import json
+import math
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import click
+
+from xpnet import networks
+from xpnet.backend import backend_names, use_backend
+from xpnet.checkpoint import load
+from xpnet.data.datasets import Labelled, mnist
+from xpnet.errors import ShapeError
+from xpnet.model import Model
+
+
+class Network(NamedTuple):
+    """A network that can be trained by name, and how long it is trained by default."""
+
+    make: Callable[..., Model]
+    epochs: int
+    batch_size: int
+
+
+NETWORKS = {
+    "simpleconvnet": Network(networks.SimpleConvNet, epochs=20, batch_size=100),
+    "deepconvnet": Network(networks.DeepConvNet, epochs=20, batch_size=100),
+    "lenet5": Network(networks.LeNet5, epochs=20, batch_size=64),
+    "mlp": Network(networks.MLP, epochs=5, batch_size=32),
+}
+
+
+def _use(context: click.Context, parameter: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        use_backend(name)
+
+
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(backend_names()),
+    callback=_use,
+    expose_value=False,
+    help="What to compute with.  [default: XPNET_BACKEND, else numpy]",
+)
+data_option = click.option(
+    "--data",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Files in MNIST's form, such as Fashion-MNIST.  [default: the MNIST in the box]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout.")
+
+
+def complain(error: object) -> None:
+    """One line on stderr, whatever the error's text is."""
+    text = " ".join(str(error).split("\n")) or type(error).__name__
+    click.echo(f"xpnet: error: {text}", err=True)
+
+
+def print_json(result: Any) -> None:
+    click.echo(json.dumps(result))
+
+
+def network_or_file(name: str) -> Model:
+    """A new network by its name, or the one that is saved in a file."""
+    if name.lower() in NETWORKS and not os.path.exists(name):
+        return NETWORKS[name.lower()].make()
+    if not os.path.exists(name):
+        known = ", ".join(NETWORKS)
+        raise click.UsageError(
+            f"there is no network or file {name!r}; the networks are {known}", click.get_current_context()
+        )
+    return load(name)
+
+
+def takes_digits(model: Model, file: object) -> bool:
+    """Whether the model takes flat digits (784,) rather than images (1, 28, 28); ShapeError if it takes neither."""
+    shape = model.input_shape or ()
+    if math.prod(shape) != 784:
+        raise ShapeError(f"{file}: the network takes inputs of shape {shape}; digits need (1, 28, 28) or (784,)")
+    return len(shape) == 1
+
+
+def mnist_for(model: Model, file: object, folder: str | None) -> Labelled:
+    """MNIST's test images in the shape that the model takes."""
+    return mnist(folder, flatten=takes_digits(model, file))[1]

@@ -1,0 +1,28 @@
+"""`xpnet doctor`: what is there, and what is missing?"""
+
+import click
+
+from xpnet.backend import backend_names
+from xpnet.cli.common import json_option, print_json
+
+
+@click.command()
+@click.option(
+    "--backend",
+    type=click.Choice(backend_names()),
+    help="The backend to examine.  [default: XPNET_BACKEND, else numpy]",
+)
+@json_option
+def doctor(backend: str | None, as_json: bool) -> int:
+    """Report what xpnet finds on this machine.
+
+    The exit status is 1 if the backend that is asked for cannot run, or the data set is damaged.
+    """
+    from xpnet.doctor import examine, healthy, text
+
+    report = examine(backend)
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(text(report))
+    return 0 if healthy(report) else 1

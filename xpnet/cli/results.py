@@ -1,0 +1,62 @@
+"""The files that `xpnet train` leaves behind, and what it measures of its own process."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from xpnet.callbacks import History
+from xpnet.data.datasets import Labelled
+from xpnet.errors import FileError
+from xpnet.model import Model
+from xpnet.visualize import plot_history, plot_misclassified
+
+
+class Results:
+    """A folder for the results, made if it is not there. Raises FileError now if they could not be written later."""
+
+    def __init__(self, folder: str, network: str, pictures: bool) -> None:
+        place = Path(folder)
+        self.weights, self.csv = place / f"{network}.safetensors", place / "history.csv"
+        self.history_png = place / "history.png" if pictures else None
+        self.misclassified_png = place / "misclassified.png" if pictures else None
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=place):  # asking for permissions is not enough: a disk may be read-only
+                pass
+        except OSError as error:
+            reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror or error
+            raise FileError(f"cannot write to the folder {folder}: {reason}; choose another with --out") from error
+        for path in self.files().values():
+            if path and os.path.isdir(path):
+                raise FileError(f"cannot write {path}: it is a folder; choose another place with --out")
+
+    def files(self) -> dict[str, str | None]:
+        """The paths by what they hold."""
+        files = {
+            "weights": self.weights,
+            "csv": self.csv,
+            "history_png": self.history_png,
+            "misclassified_png": self.misclassified_png,
+        }
+        return {name: str(path) if path else None for name, path in files.items()}
+
+    def draw(self, model: Model, history: History, test: Labelled, labels: tuple[str, str]) -> None:
+        self.draw_history(history, labels)
+        if self.misclassified_png:
+            plot_misclassified(model, *test, path=self.misclassified_png)
+
+    def draw_history(self, history: History, labels: tuple[str, str]) -> None:
+        """Not before the first epoch has ended."""
+        if self.history_png and history.epoch:
+            plot_history(history, self.history_png, labels)
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory that this process has held, in units of 10**6 bytes; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6

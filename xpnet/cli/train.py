@@ -1,0 +1,203 @@
+"""`xpnet train`: a network on MNIST, from the first batch to the saved weights and pictures."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from xpnet import random
+from xpnet.callbacks import CSVLogger, History, Logs, Monitor
+from xpnet.cli.common import NETWORKS, backend_option, data_option, json_option, print_json
+from xpnet.cli.results import Results, peak_memory_mb
+from xpnet.data.batches import Batches, split
+from xpnet.data.datasets import mnist
+from xpnet.errors import MissingExtraError, NonFiniteError
+from xpnet.model import Model
+from xpnet.optimizers import OPTIMIZERS, Optimizer
+from xpnet.schedules import SCHEDULES, Constant, Cosine
+from xpnet.visualize import require_matplotlib
+
+
+def _default(field: str) -> str:
+    """The networks' defaults in words: 100; lenet5 64; mlp 32."""
+    usual = getattr(NETWORKS["deepconvnet"], field)
+    others = [f"{name} {value}" for name, network in NETWORKS.items() if (value := getattr(network, field)) != usual]
+    return f"[default: {'; '.join([str(usual), *others])}]"
+
+
+@click.command()
+@click.argument("network", metavar="NETWORK", type=click.Choice(list(NETWORKS), case_sensitive=False))
+@click.option("--epochs", type=click.IntRange(min=1), help=f"How often to go through the data.  {_default('epochs')}")
+@click.option("--batch-size", type=click.IntRange(min=1), help=f"Images in one step.  {_default('batch_size')}")
+@click.option("--lr", type=float, default=0.001, show_default=True, help="Learning rate, at the start.")
+@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True)
+@click.option(
+    "--schedule",
+    type=click.Choice(list(SCHEDULES)),
+    default="cosine",
+    show_default=True,
+    help="How the learning rate changes: cosine lowers it to zero over the whole training, which helps the accuracy.",
+)
+@click.option("--weight-decay", type=float, help="How much to shrink the weights.  [default: 0; adamw 0.01]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same weights."
+)
+@click.option("--out", type=click.Path(), metavar="FOLDER", help="Where the files go.  [default: runs/NETWORK]")
+@data_option
+@click.option(
+    "--variant",
+    type=click.Choice(["modern", "1998"]),
+    help="Of lenet5: as it is taught today, or as it was published.  [default: modern]",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Train on the first N images only: a quick try.")
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    metavar="SHARE",
+    help="Hold out this share of the training images, and keep the weights of the epoch that is best on them."
+    "  [default: 0: the test images are looked at after every epoch, and the last weights are kept]",
+)
+@click.option("--quiet", is_flag=True, help="Print the result only.")
+@backend_option
+@json_option
+def train(
+    network: str,
+    epochs: int | None,
+    batch_size: int | None,
+    lr: float,
+    optimizer: str,
+    schedule: str,
+    weight_decay: float | None,
+    seed: int,
+    out: str | None,
+    data: str | None,
+    variant: str | None,
+    limit: int | None,
+    validation: float,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Train a network on MNIST and test it.
+
+    NETWORK is simpleconvnet, deepconvnet, lenet5 or mlp.
+
+    The folder of --out gets NETWORK.safetensors (the trained network), history.csv, history.png (loss and accuracy by
+    epoch) and misclassified.png (sixteen test digits that the network gets wrong). Ctrl-C keeps the history and the
+    best weights so far.
+    """
+    if variant and network != "lenet5":
+        raise click.UsageError(f"--variant is for lenet5; {network} has none", click.get_current_context())
+    choice = NETWORKS[network]
+    epochs, batch_size = epochs or choice.epochs, batch_size or choice.batch_size
+    results = Results(out or f"runs/{network}", network, pictures=_pictures_possible())
+
+    random.seed(seed)
+    model = choice.make(**({"variant": variant} if variant else {}))
+    (x, t), test = mnist(data)
+    x, t = x[:limit], t[:limit]
+    held_out, labels = test, ("training", "test")
+    if validation:
+        (x, t), held_out = split(x, t, validation)
+        labels = ("training", "validation")
+    steps = epochs * len(Batches(x, t, batch_size))
+    model.compile(_optimizer(optimizer, lr, schedule, steps, weight_decay), "softmax_cross_entropy", ["accuracy"])
+
+    best = BestWeights()
+    verbose = 0 if quiet else 1 if sys.stderr.isatty() else 2
+    start = time.perf_counter()
+    try:
+        with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+            history = model.fit(
+                x, t, batch_size, epochs, verbose, [CSVLogger(results.csv), best], validation_data=held_out
+            )
+    except KeyboardInterrupt:
+        epoch = len(model.history.epoch if model.history else []) + 1
+        click.echo(f"xpnet: interrupted in epoch {epoch}; {_keep(model, best, results, labels)}", err=True)
+        return 130
+    except NonFiniteError as error:
+        if best.weights is None:
+            raise
+        raise NonFiniteError(f"{error}; {_keep(model, best, results, labels)}") from error
+    seconds = time.perf_counter() - start
+    if validation:
+        best.restore()
+    model.save(results.weights)
+
+    scores = model.evaluate(*test, return_dict=True)
+    results.draw(model, history, test, labels)
+    if not (quiet and as_json):
+        _tell(scores, history, results, lambda line: click.echo(line, err=as_json))
+    if as_json:
+        print_json(
+            {
+                "network": network,
+                "parameters": sum(parameter.size for parameter in model.parameters()),
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "backend": model.backend.name,
+                "seed": seed,
+                "test_accuracy": scores["accuracy"],
+                "test_loss": scores["loss"],
+                "images_per_second": history.samples_per_second,
+                "peak_memory_mb": peak_memory_mb(),
+                "seconds": seconds,
+                "history": history.history,
+                "files": results.files(),
+            }
+        )
+    return 0
+
+
+class BestWeights(Monitor):
+    """Remembers the weights of the epoch with the best val_accuracy so far."""
+
+    def __init__(self) -> None:
+        super().__init__("val_accuracy", "max")
+        self.weights: list[Any] | None = None
+        self.epoch = 0  # from 1
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self.improved(logs):
+            self.weights, self.epoch = self.model.get_weights(), epoch + 1
+
+    def restore(self) -> None:
+        if self.weights is not None:
+            self.model.set_weights(self.weights)
+
+
+def _optimizer(name: str, lr: float, schedule: str, steps: int, weight_decay: float | None) -> Optimizer:
+    rate = Cosine(lr, steps) if schedule == "cosine" else Constant(lr)
+    make: Callable[..., Optimizer] = OPTIMIZERS[name]
+    return make(rate) if weight_decay is None else make(rate, weight_decay=weight_decay)
+
+
+def _pictures_possible() -> bool:
+    try:
+        require_matplotlib()
+    except MissingExtraError as error:
+        click.echo(f"xpnet: no pictures will be drawn: {error}", err=True)
+        return False
+    return True
+
+
+def _keep(model: Model, best: BestWeights, results: Results, labels: tuple[str, str]) -> str:
+    """Save what an unfinished training has to show, and say what that is."""
+    best.restore()
+    model.save(results.weights)
+    results.draw_history(model.history or History(), labels)
+    which = f"of epoch {best.epoch} (val_accuracy {best.best:.4f})" if best.weights else "as they are"
+    return f"kept the weights {which} in {results.weights} and the history in {results.csv}"
+
+
+def _tell(scores: dict[str, float], history: History, results: Results, say: Callable[[str], None]) -> None:
+    """The last lines."""
+    say(f"test accuracy {scores['accuracy']:.4f}")
+    say(f"test loss {scores['loss']:.4f}")
+    say(f"images per second {history.samples_per_second:.0f}")
+    for name, path in results.files().items():
+        if path:
+            say(f"{name.replace('_png', '')} {path}")
