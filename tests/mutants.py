@@ -1,0 +1,99 @@
+"""Deliberate errors, one at a time: does the suite notice each of them?
+
+    python -m tests.mutants                 # all, a few minutes
+    python -m tests.mutants pool batch      # those whose file or line holds one of these words
+
+Every mutant is a wrong sign, a missing term or a wrong index in one backward pass. It is planted in a copy of the project, and
+the tests named beside it are run there until the first failure. Exit status 1 if a mutant lives.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+
+
+class Mutant(NamedTuple):
+    file: str
+    right: str
+    wrong: str
+    tests: str
+
+
+LAWS = "tests/test_laws.py"
+PRIMITIVES = "tests/test_primitives.py"
+LOSSES = "tests/test_losses.py"
+NETWORKS = "tests/test_networks.py"
+MUTANTS = [
+    Mutant("backend/reference.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
+    Mutant("backend/reference.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
+    Mutant("backend/reference.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", LAWS),
+    Mutant("backend/reference.py", "dx = self.xp.matmul(dz, w) if", "dx = -self.xp.matmul(dz, w) if", LAWS),
+    Mutant("backend/reference.py", "self.xp.matmul(dz.mT, x)", "-self.xp.matmul(dz.mT, x)", LAWS),
+    Mutant("backend/reference.py", "xp.where(hit, dy, 0)", "xp.where(hit, -dy, 0)", LAWS),
+    Mutant("backend/reference.py", "self.xp.where(y > 0, dy, 0) if", "self.xp.where(y > 0, -dy, 0) if", LAWS),
+    Mutant("backend/reference.py", "self.xp.reshape(dy / (window", "self.xp.reshape(-dy / (window", LAWS),
+    Mutant("backend/reference.py", "(dy - dbeta / m - normal", "(dy + dbeta / m - normal", LAWS),
+    Mutant("backend/reference.py", "- normal * (dgamma / m))", "+ normal * (dgamma / m))", LAWS),
+    Mutant("backend/reference.py", "dgamma = xp.sum(dy * normal", "dgamma = -xp.sum(dy * normal", LAWS),
+    Mutant("backend/reference.py", "dy * power - (2 * alpha", "dy * power + (2 * alpha", LAWS),
+    Mutant("backend/reference.py", "xp.exp(shifted - log_sum) - t", "xp.exp(shifted - log_sum) + t", LOSSES),
+    Mutant("backend/numpy_conv2d.py", "db = dz.reshape", "db = -dz.reshape", LAWS),
+    Mutant("backend/numpy_conv2d.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
+    Mutant("backend/numpy_conv2d.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
+    Mutant("backend/numpy_conv2d.py", "dz = dz * (rows_first(y) > 0)", "dz = dz * (rows_first(y) >= 0)", PRIMITIVES),
+    Mutant("backend/numpy_backend.py", "share = left * (", "share = -left * (", LAWS),
+    Mutant("backend/numpy_backend.py", "left -= share", "left -= 0 * share", PRIMITIVES),
+    Mutant("backend/numpy_backend.py", "return dy * (y > 0) if", "return -dy * (y > 0) if", LAWS),
+    Mutant("backend/numpy_backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
+    Mutant("layers/activations.py", "self.negative_slope * dy)", "-self.negative_slope * dy)", LAWS),
+    Mutant("layers/activations.py", "return dy * y * (1 - y)", "return dy * y * (1 + y)", LAWS),
+    Mutant("layers/activations.py", "self.amplitude - y * y", "self.amplitude + y * y", LAWS),
+    Mutant("layers/activations.py", "return y * (dy - self", "return y * (dy + self", LAWS),
+    Mutant("layers/dropout.py", "return dy * mask", "return -dy * mask", LAWS),
+    Mutant("layers/dense.py", "return self.xp.reshape(dy, x.shape)", "return -self.xp.reshape(dy, x.shape)", LAWS),
+    Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
+    Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),
+    Mutant("layers/merge.py", "return (dy,) * len(xs)", "return (-dy,) * len(xs)", LAWS),
+    Mutant("layers/merge.py", "parts.append(dy[", "parts.append(-dy[", LAWS),
+    Mutant("losses.py", "lambda: dy / y.shape[0]", "lambda: -dy / y.shape[0]", LOSSES),
+    Mutant("losses.py", "e / (1 + e)) - t) /", "e / (1 + e)) + t) /", LOSSES),
+    Mutant("losses.py", "lambda: difference * (2 /", "lambda: difference * (-2 /", LOSSES),
+    Mutant("tape.py", "grads[x] + dx if x in grads else dx", "dx", "tests/test_tape.py"),
+    Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
+    Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),
+]
+
+
+def main(words: list[str]) -> int:
+    chosen = [m for m in MUTANTS if not words or any(word in m.file + m.right for word in words)]
+    alive = 0
+    for mutant in chosen:
+        with tempfile.TemporaryDirectory() as folder:
+            survives = run(mutant, Path(folder))
+        alive += survives
+        print(f"{'ALIVE ' if survives else 'caught'}  {mutant.file}: {mutant.right}  ->  {mutant.wrong}", flush=True)
+    print(f"{len(chosen) - alive} of {len(chosen)} mutants caught")
+    return 1 if alive else 0
+
+
+def run(mutant: Mutant, folder: Path) -> bool:
+    """Whether the tests pass in spite of the mutant."""
+    for part in ("xpnet", "tests"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    path = folder / "xpnet" / mutant.file
+    source = path.read_text(encoding="utf-8")
+    if source.count(mutant.right) != 1:
+        raise SystemExit(f"{mutant.file} must hold {mutant.right!r} once, not {source.count(mutant.right)} times")
+    path.write_text(source.replace(mutant.right, mutant.wrong), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutant.tests]
+    return subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,194 @@
+"""The checker itself: it must pass what is right, find what is wrong and name it, and change nothing."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.helpers import bits
+from tests.strategies import normal, spaced
+from xpnet import random
+from xpnet.backend import Array, Backend
+from xpnet.errors import GradientError, OptionError
+from xpnet.gradient_check import gradient_check
+from xpnet.layer import Layer
+from xpnet.layers import BatchNorm2D, Conv2D, Dense, Dropout, ReLU
+
+
+class Affine(Layer):
+    """y = x * scale + shift, and what is wrong with its way back."""
+
+    def __init__(self, fault: str = "none", name: str | None = None) -> None:
+        super().__init__(name)
+        self.fault = fault
+
+    def build(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self.scale, self.shift = self.parameter([1.5] * shape[0]), self.parameter([0.5] * shape[0])
+        self._built = True
+        return shape
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
+        self.check(x)
+        xp, fault = self.xp, self.fault
+        scale = self.scale.value
+
+        def back(dy: Array) -> Array:
+            if fault != "no gradient for shift":
+                self.shift.add_grad(xp.sum(dy, axis=0))
+            dscale = xp.sum(dy * x, axis=0)
+            self.scale.add_grad(dscale / x.shape[0] if fault == "mean instead of sum" else dscale)
+            dx = dy * scale
+            if fault == "sign":
+                dx = -dx
+            elif fault == "scale":
+                dx = dx * 1.001
+            elif fault == "missing term":
+                dx = dy * 1.0
+            elif fault == "one entry":
+                dx[1, 2] += 0.5
+            elif fault == "shape":
+                dx = xp.sum(dx, axis=0)
+            elif fault == "nan":
+                dx = dx * float("nan")
+            return dx
+
+        return x * scale + self.shift.value, back
+
+
+class Product(Layer):
+    """y = a b, of which one gradient may be exchanged for the other."""
+
+    swapped = False
+
+    def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Any]:
+        a, b = xs
+        return a * b, lambda dy: (dy * a, dy * b) if self.swapped else (dy * b, dy * a)
+
+
+X = normal((4, 5), 1)
+
+
+def test_a_right_gradient_passes_and_its_error_is_small(backend: Backend) -> None:
+    assert gradient_check(Affine(), X) < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("fault", "culprit"),
+    [
+        ("sign", "the input"),
+        ("scale", "the input"),
+        ("missing term", "the input"),
+        ("nan", "the input"),
+        ("no gradient for shift", "shift"),
+        ("mean instead of sum", "scale"),
+    ],
+)
+def test_a_wrong_gradient_is_found_and_named(backend: Backend, fault: str, culprit: str) -> None:
+    with pytest.raises(
+        GradientError, match=rf"^Affine: the gradient of {culprit} is wrong: at \[.*numerical derivative"
+    ):
+        gradient_check(Affine(fault), X)
+
+
+def test_the_worst_entry_is_named_with_both_numbers() -> None:
+    c = np.random.default_rng((0, 7919)).standard_normal(X.shape)  # the weights of the scalar that is differentiated
+    right = 1.5 * c[1, 2]
+    with pytest.raises(GradientError) as caught:
+        gradient_check(Affine("one entry"), X)
+    assert f"at [1, 2] back gives {right + 0.5:.6g}, the numerical derivative is {right:.6g}" in str(caught.value)
+
+
+def test_a_gradient_of_the_wrong_shape_is_named(backend: Backend) -> None:
+    with pytest.raises(GradientError, match=r"Affine: the gradient of the input has shape \(5,\), its value \(4, 5\)"):
+        gradient_check(Affine("shape"), X)
+
+
+def test_each_of_several_inputs_is_checked() -> None:
+    layer = Product()
+    assert gradient_check(layer, X, normal((4, 5), 2)) < 1e-8
+    layer.swapped = True
+    with pytest.raises(GradientError, match="the gradient of input 1 is wrong"):
+        gradient_check(layer, X, normal((4, 5), 2))
+
+
+def test_a_mistake_in_a_parameter_inside_is_named_by_its_path() -> None:
+    class Wrapper(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Affine("mean instead of sum")
+
+        def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
+            return self.inner.forward(x, train=train)
+
+    with pytest.raises(GradientError, match=r"Wrapper: the gradient of inner\.scale is wrong"):
+        gradient_check(Wrapper(), X)
+
+
+def test_frozen_parameters_are_not_checked() -> None:
+    layer = Affine("no gradient for shift")
+    layer.forward(X.astype("float32"))
+    layer.shift.trainable = False
+    assert gradient_check(layer, X) < 1e-8
+
+
+def test_the_tolerance_decides() -> None:
+    assert 1e-5 < gradient_check(Affine("scale"), X, tolerance=0.01) < 0.01
+
+
+def test_a_kink_is_found_where_the_input_meets_it() -> None:
+    """At zero the central difference of ReLU is one half: why inputs are kept away from kinks."""
+    assert gradient_check(ReLU(), spaced((4, 5), 1)) < 1e-8
+    with pytest.raises(GradientError, match="ReLU"):
+        gradient_check(ReLU(), np.zeros((4, 5)))
+
+
+def test_random_layers_are_checked_with_one_mask() -> None:
+    assert gradient_check(Dropout(0.5), X, train=True) < 1e-8
+
+
+def test_complex_inputs_are_refused() -> None:
+    with pytest.raises(OptionError, match="real inputs"):
+        gradient_check(ReLU(), X + 1j)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_the_layer_and_the_inputs_are_not_changed(backend: Backend, train: bool) -> None:
+    layer = BatchNorm2D()
+    x = normal((3, 2, 4, 4), 1, "float32")
+    y, back = layer.forward(backend.asarray(x), train=True)
+    back(y)
+    before = [bits(a) for p in layer.parameters() for a in (p.value, p.grad)], random.get_state(), bits(x)
+    assert np.any(backend.to_numpy(layer.running_mean.value))
+    gradient_check(layer, x, train=train)
+    assert ([bits(a) for p in layer.parameters() for a in (p.value, p.grad)], random.get_state(), bits(x)) == before
+    assert layer.dtype == "float32"
+
+
+def test_a_failing_check_changes_nothing_either() -> None:
+    layer = Affine("sign")
+    layer.forward(X.astype("float32"))
+    before = [bits(p.value) for p in layer.parameters()], random.get_state()
+    with pytest.raises(GradientError):
+        gradient_check(layer, X)
+    assert ([bits(p.value) for p in layer.parameters()], random.get_state()) == before
+
+
+def test_an_unbuilt_layer_stays_unbuilt() -> None:
+    layer = Conv2D(2, 3)
+    gradient_check(layer, normal((2, 3, 5, 5), 1))
+    assert layer.parameters() == []
+
+
+def test_running_statistics_do_not_drift_between_the_passes() -> None:
+    """In inference mode the statistics are part of the function: they must be the same in every pass."""
+    layer = BatchNorm2D(momentum=1.0)
+    layer.forward(normal((3, 2, 4, 4), 1, "float32"), train=True)
+    assert gradient_check(layer, normal((3, 2, 4, 4), 2), train=True) < 1e-6
+    assert gradient_check(layer, normal((3, 2, 4, 4), 2), train=False) < 1e-6
+
+
+def test_the_same_seed_gives_the_same_answer() -> None:
+    layer = Dense(3)
+    layer.forward(X.astype("float32"))
+    assert gradient_check(layer, X, seed=3) == gradient_check(layer, X, seed=3)
+    assert gradient_check(layer, X, seed=3) != gradient_check(layer, X, seed=4)
