@@ -24,7 +24,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 train: $(READY)
-	$(BIN)/xpnet train deepconvnet --epochs 1 --out runs/deepconvnet
+	$(BIN)/xpnet train deepconvnet --epochs 1 --batch-size 50 --lr 0.002 --no-last-dropout --out runs/deepconvnet
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -3,8 +3,8 @@
     python -m tests.mutants                 # all, a few minutes
     python -m tests.mutants pool batch      # those whose file or line holds one of these words
 
-Every mutant is a wrong sign, a missing term or a wrong index in one backward pass. It is planted in a copy of the project, and
-the tests named beside it are run there until the first failure. Exit status 1 if a mutant lives.
+Every mutant is a wrong sign, a missing term or a wrong index in one backward pass. It is planted in a copy of the
+project, and the tests named beside it are run there until the first failure. Exit status 1 if a mutant lives.
 """
 
 import shutil

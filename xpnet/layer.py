@@ -21,6 +21,7 @@ from xpnet.tape import Var, record
 
 Shape = tuple[int, ...]
 Back = Callable[..., Any]
+FLOATS = ("float32", "float64")
 Self = TypeVar("Self", bound="Layer")
 
 
@@ -107,15 +108,18 @@ class Layer(Configured):
         if not self._built:
             self.build(*shapes)
         self.output_shape(*shapes)
-        has_parameters = any(isinstance(value, Parameter) for value in vars(self).values())
-        for x in xs:
-            if has_parameters and dtype_name(x.dtype) != self.dtype:
-                raise DTypeError(
-                    f"{self.label}: the input is {dtype_name(x.dtype)}, the layer works in {self.dtype};"
-                    f' convert the data with x.astype("{self.dtype}"), or the layer with'
-                    f' layer.astype("{dtype_name(x.dtype)}")'
-                )
+        if any(isinstance(value, Parameter) for value in vars(self).values()):
+            for x in xs:
+                self._check_dtype(dtype_name(x.dtype))
         self._checked = seen
+
+    def _check_dtype(self, dtype: str) -> None:
+        if dtype != self.dtype:
+            other = f', or the layer with layer.astype("{dtype}")' if dtype in FLOATS else ""
+            raise DTypeError(
+                f"{self.label}: the input is {dtype}, the layer works in {self.dtype}; convert the data with"
+                f' x.astype("{self.dtype}"){other}'
+            )
 
     def wrong_shape(self, got: Shape, needed: str) -> ShapeError:
         """The error for an input of shape `got` (without the batch)."""
@@ -175,7 +179,7 @@ class Layer(Configured):
     def astype(self: Self, dtype: Any) -> Self:
         """Convert the layer and all inside it to "float32" or "float64", in place. Returns the layer."""
         name = dtype_name(dtype)
-        if name not in ("float32", "float64"):
+        if name not in FLOATS:
             raise OptionError(f"layers work in float32 or float64, not in {name}")
         return self._move(None, name)
 

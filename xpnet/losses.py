@@ -44,7 +44,9 @@ class SoftmaxCrossEntropy(Loss):
 
     def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
         backend = backend or get_backend()
-        losses, dy = backend.softmax_cross_entropy(y, _as_float(t, y, backend) if t.ndim == 2 else t)
+        if t.ndim == 2:
+            t = _as_float(t, y, backend)
+        losses, dy = backend.softmax_cross_entropy(y, t)
         return backend.xp.mean(losses), lambda: dy / y.shape[0]
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:

@@ -7,7 +7,7 @@ GPU sees the same dropout masks as the run on the CPU, and the whole random stat
 """
 
 import contextlib
-import secrets
+import os
 import threading
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from xpnet.errors import OptionError
 Key = tuple[int, int]
 
 _lock = threading.Lock()
-_state: list[int] = [secrets.randbits(63), 0]  # seed, keys taken so far; fresh for each process until `seed` is called
+_state: list[int] = [int.from_bytes(os.urandom(8), "little") >> 1, 0]  # seed, keys taken so far; fresh for each process until `seed` is called
 
 
 def seed(value: int) -> None:

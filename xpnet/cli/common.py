@@ -17,18 +17,19 @@ from xpnet.model import Model
 
 
 class Network(NamedTuple):
-    """A network that can be trained by name, and how long it is trained by default."""
+    """A network that can be trained by name, and how it is trained by default."""
 
     make: Callable[..., Model]
     epochs: int
     batch_size: int
+    lr: float
 
 
 NETWORKS = {
-    "simpleconvnet": Network(networks.SimpleConvNet, epochs=20, batch_size=100),
-    "deepconvnet": Network(networks.DeepConvNet, epochs=20, batch_size=100),
-    "lenet5": Network(networks.LeNet5, epochs=20, batch_size=64),
-    "mlp": Network(networks.MLP, epochs=5, batch_size=32),
+    "simpleconvnet": Network(networks.SimpleConvNet, epochs=20, batch_size=100, lr=0.001),
+    "deepconvnet": Network(networks.DeepConvNet, epochs=20, batch_size=100, lr=0.001),
+    "lenet5": Network(networks.LeNet5, epochs=20, batch_size=64, lr=0.001),
+    "mlp": Network(networks.MLP, epochs=5, batch_size=32, lr=0.002),
 }
 
 

@@ -32,7 +32,7 @@ def _default(field: str) -> str:
 @click.argument("network", metavar="NETWORK", type=click.Choice(list(NETWORKS), case_sensitive=False))
 @click.option("--epochs", type=click.IntRange(min=1), help=f"How often to go through the data.  {_default('epochs')}")
 @click.option("--batch-size", type=click.IntRange(min=1), help=f"Images in one step.  {_default('batch_size')}")
-@click.option("--lr", type=float, default=0.001, show_default=True, help="Learning rate, at the start.")
+@click.option("--lr", type=float, help=f"Learning rate, at the start.  {_default('lr')}")
 @click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True)
 @click.option(
     "--schedule",
@@ -52,6 +52,11 @@ def _default(field: str) -> str:
     type=click.Choice(["modern", "1998"]),
     help="Of lenet5: as it is taught today, or as it was published.  [default: modern]",
 )
+@click.option(
+    "--no-last-dropout",
+    is_flag=True,
+    help="Of deepconvnet: leave out the dropout behind the last layer, which the book has; it learns faster without.",
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Train on the first N images only: a quick try.")
 @click.option(
     "--validation",
@@ -68,7 +73,7 @@ def train(
     network: str,
     epochs: int | None,
     batch_size: int | None,
-    lr: float,
+    lr: float | None,
     optimizer: str,
     schedule: str,
     weight_decay: float | None,
@@ -76,6 +81,7 @@ def train(
     out: str | None,
     data: str | None,
     variant: str | None,
+    no_last_dropout: bool,
     limit: int | None,
     validation: float,
     quiet: bool,
@@ -89,14 +95,14 @@ def train(
     epoch) and misclassified.png (sixteen test digits that the network gets wrong). Ctrl-C keeps the history and the
     best weights so far.
     """
-    if variant and network != "lenet5":
-        raise click.UsageError(f"--variant is for lenet5; {network} has none", click.get_current_context())
+    options = _network_options(network, variant, no_last_dropout)
     choice = NETWORKS[network]
     epochs, batch_size = epochs or choice.epochs, batch_size or choice.batch_size
+    lr = choice.lr if lr is None else lr
     results = Results(out or f"runs/{network}", network, pictures=_pictures_possible())
 
     random.seed(seed)
-    model = choice.make(**({"variant": variant} if variant else {}))
+    model = choice.make(**options)
     (x, t), test = mnist(data)
     x, t = x[:limit], t[:limit]
     held_out, labels = test, ("training", "test")
@@ -150,6 +156,20 @@ def train(
             }
         )
     return 0
+
+
+def _network_options(network: str, variant: str | None, no_last_dropout: bool) -> dict[str, Any]:
+    """The options that only one network has, as arguments of its constructor."""
+    options: dict[str, Any] = {}
+    for owner, option, given, arguments in (
+        ("lenet5", "--variant", variant, {"variant": variant}),
+        ("deepconvnet", "--no-last-dropout", no_last_dropout, {"last_dropout": False}),
+    ):
+        if given and network != owner:
+            raise click.UsageError(f"{option} is for {owner}; {network} has none", click.get_current_context())
+        if given:
+            options |= arguments
+    return options
 
 
 class BestWeights(Monitor):

@@ -139,6 +139,8 @@ class Activated(Layer):
         super().__init__(name)
         self.activation = activation
         layer = activation_layer(activation)
+        if layer is not None and layer.name is None:
+            layer.name = "activation"
         self.fused = "relu" if type(layer) is ReLU else None
         self.then = None if self.fused else layer
 
