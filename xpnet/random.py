@@ -18,7 +18,8 @@ from xpnet.errors import OptionError
 Key = tuple[int, int]
 
 _lock = threading.Lock()
-_state: list[int] = [int.from_bytes(os.urandom(8), "little") >> 1, 0]  # seed, keys taken so far; fresh for each process until `seed` is called
+# The seed and the keys taken so far; the seed is a fresh one in each process, until `seed` is called.
+_state: list[int] = [int.from_bytes(os.urandom(8), "little") >> 1, 0]
 
 
 def seed(value: int) -> None:
