@@ -1,5 +1,6 @@
 """What every test gets: one seed, the backend put back, and the hypothesis profile of `HYPOTHESIS_PROFILE`."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,11 @@ import xpnet.backend
 from xpnet import random
 from xpnet.backend import Backend, make_backend, use_backend
 from xpnet.errors import BackendError
+
+with contextlib.suppress(ImportError):  # many small products: PyTorch's threads would only get into each other's way
+    import torch
+
+    torch.set_num_threads(1)
 
 # The fixture `backend` has no state of its own, so that all examples of a property may share it.
 COMMON: dict[str, Any] = {

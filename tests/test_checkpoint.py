@@ -266,7 +266,7 @@ def test_a_description_with_any_value_replaced_gives_a_format_error_or_a_model(
         (lambda d: d.update(version=2), "format version 2, this xpnet reads version 1: update xpnet"),
         (lambda d: d.update(network={"class": "SGD", "config": {}}), "its network is no model"),
         (lambda d: d.update(network={"same": 5}), "damaged"),
-        (lambda d: d.update(input_shape=[10**9, 10**9]), "impossible"),
+        (lambda d: d.update(input_shapes=[[10**9, 10**9]]), "impossible"),
         (lambda d: d.update(dtype="object"), "impossible"),
         (lambda d: d["network"]["config"]["layers"][0]["config"].update(units=10**8), "more than the whole file holds"),
         (
@@ -303,7 +303,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_damaged_description_does_not_get_into_load_weights(tmp_path: Path) -> None:
-    for text in ("{", "[]", "{}", '{"input_shape": "x"}', '{"input_shape": [3]}', '{"input_shape": [1, 1, 1]}'):
+    for text in ("{", "[]", "{}", '{"input_shapes": "x"}', '{"input_shapes": [[3]]}', '{"input_shapes": [3]}'):
         save_file({"a": np.ones(1, np.float32)}, tmp_path / "w", metadata={"xpnet": text})
         with pytest.raises(FormatError):
             Sequential([layers.Conv2D(2, 3)]).load_weights(tmp_path / "w")
@@ -372,7 +372,7 @@ def test_what_cannot_be_saved_says_so(tmp_path: Path) -> None:
         with pytest.raises(OptionError, match=r"no weights yet: call model\.build"):
             save(tmp_path / "net")
     model = Sequential([Scale(object())])  # type: ignore[arg-type]
-    model.input_shape = (1,)
+    model.input_shapes = ((1,),)
     with pytest.raises(OptionError, match="cannot save <object"):
         model.save(tmp_path / "net")
     assert os.listdir(tmp_path) == []
@@ -382,3 +382,22 @@ def test_only_classes_that_a_user_can_make_are_allowed() -> None:
     allowed = checkpoint.allowed_classes()
     assert {"Dense", "Sequential", "LeNet5", "Adam", "Cosine", "TopK", "HeNormal", "MeanSquaredError"} <= set(allowed)
     assert not {"Layer", "Model", "Optimizer", "Configured", "Activated"} & set(allowed)
+
+
+class TwoInputs(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.merge, self.dense = layers.Concat(), layers.Dense(3)
+
+    def call(self, a: object, b: object) -> object:
+        return self.dense(self.merge(a, b))
+
+
+def test_a_model_of_several_inputs_comes_back(tmp_path: Path) -> None:
+    model = TwoInputs()
+    model.build((4,), (2,))
+    model.save(tmp_path / "two.safetensors")
+    again = xpnet.load(tmp_path / "two.safetensors", custom=[TwoInputs])
+    assert again.input_shapes == ((4,), (2,))
+    a, b = model.backend.asarray([[1.0] * 4], "float32"), model.backend.asarray([[2.0] * 2], "float32")
+    assert (again(a, b) == model(a, b)).all()

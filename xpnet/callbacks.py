@@ -206,26 +206,31 @@ class ModelCheckpoint(Monitor):
 
     def on_train_begin(self, logs: Logs) -> None:
         super().on_train_begin(logs)
-        folder = os.path.dirname(self.path) or "."
-        try:  # before an hour of training, not after it
-            if "{" not in folder:
-                os.makedirs(folder, exist_ok=True)
-                if not os.access(folder, os.W_OK):
-                    raise PermissionError(f"no permission to write in {folder}")
-        except OSError as error:
-            raise FileError(f"ModelCheckpoint cannot write to {self.path}: {error}") from error
+        if "{" not in os.path.dirname(self.path):
+            self._make_folder(self.path)  # before an hour of training, not after it
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self.save_best_only and not self.improved(logs):
             return
+        if self.params["validation"] and "{val_" in self.path and not any(name.startswith("val_") for name in logs):
+            return  # an epoch without validation has no name to save under
         try:
             path = self.path.format(epoch=epoch + 1, **logs)
         except (KeyError, ValueError, IndexError) as error:
             raise OptionError(
                 f"ModelCheckpoint: cannot fill in {self.path!r} ({error!r}); there are epoch, {', '.join(logs)}"
             ) from error
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        self._make_folder(path)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+
+    def _make_folder(self, path: str) -> None:
+        folder = os.path.dirname(path) or "."
+        try:
+            os.makedirs(folder, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(f"no permission to write in {folder}")
+        except OSError as error:
+            raise FileError(f"ModelCheckpoint cannot write to {path}: {error}") from error
 
 
 class CSVLogger(Callback):

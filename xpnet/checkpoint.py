@@ -18,6 +18,7 @@ import numpy as np
 from xpnet import initializers
 from xpnet.configured import Configured
 from xpnet.errors import FileError, FormatError, OptionError, XpnetError
+from xpnet.layer import FLOATS
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -33,7 +34,7 @@ DAMAGE = (
 
 def save(model: Model, path: Path) -> None:
     """Network, weights and what it was compiled with."""
-    if model.input_shape is None:
+    if not model.input_shapes:
         raise OptionError(
             "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
         )
@@ -41,7 +42,7 @@ def save(model: Model, path: Path) -> None:
     description = {
         "version": VERSION,
         "network": encoder.encode(model),
-        "input_shape": list(model.input_shape),
+        "input_shapes": [list(shape) for shape in model.input_shapes],
         "dtype": model.dtype,
         "optimizer": encoder.encode(model.optimizer),
         "loss": encoder.encode(model.loss),
@@ -82,7 +83,7 @@ def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
             model = decoder.decode(description["network"])
             if not isinstance(model, Model):
                 raise FormatError("its network is no model")
-            _build(model, tuple(description["input_shape"]), str(description["dtype"]))
+            _build(model, [tuple(shape) for shape in description["input_shapes"]], str(description["dtype"]))
         loss, optimizer, chosen = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
         if loss is not None and optimizer is not None:
             model.compile(optimizer, loss, chosen)
@@ -104,7 +105,7 @@ def load_weights(model: Model, path: Path) -> None:
     tensors, metadata = _read(path)
     if not model._built and "xpnet" in metadata:
         try:
-            model.build(tuple(json.loads(metadata["xpnet"])["input_shape"]))
+            model.build(*(tuple(shape) for shape in json.loads(metadata["xpnet"])["input_shapes"]))
         except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"{path}: its input shape is damaged or does not fit the network ({error})") from error
     if not model._built:
@@ -189,12 +190,14 @@ def _tuples(value: Any) -> Any:
     return value
 
 
-def _build(model: Model, shape: tuple[int, ...], dtype: str) -> None:
-    possible = all(isinstance(n, int) and n > 0 for n in shape) and math.prod(shape) <= LARGEST_INPUT
-    if dtype not in ("float32", "float64") or not possible:
-        raise FormatError(f"its input shape {shape} or data type {dtype!r} is impossible")
+def _build(model: Model, shapes: list[tuple[int, ...]], dtype: str) -> None:
+    for shape in shapes:
+        if not all(isinstance(n, int) and n > 0 for n in shape) or math.prod(shape) > LARGEST_INPUT:
+            raise FormatError(f"its input shape {shape} is impossible")
+    if dtype not in FLOATS:
+        raise FormatError(f"its data type {dtype!r} is impossible")
     model.astype(dtype)
-    model.build(shape)
+    model.build(*shapes)
 
 
 # ---- weights -------------------------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ class Model(Layer):
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
-        self.input_shape: Shape | None = None  # without the batch
+        self.input_shapes: tuple[Shape, ...] = ()  # of each input, without the batch; () until the model is built
+        self._known_shapes: dict[tuple[Shape, ...], Shape] = {}  # of the output, by those of the inputs
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: list[Metric] = []
@@ -66,7 +67,7 @@ class Model(Layer):
         output = self.call(*inputs)
         if not isinstance(output, Var) or output.tape is not tape:
             raise OptionError(f"{self.label}: call must return what a layer returned, not {type(output).__name__}")
-        self._note_input(tuple(xs[0].shape[1:]))
+        self._note_inputs(tuple(tuple(x.shape[1:]) for x in xs))
         spent = False
 
         def back(dy: Array, need_dx: bool = True) -> Any:
@@ -92,15 +93,22 @@ class Model(Layer):
         """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape."""
         dummies = [self.backend.zeros((1, *shape), self.dtype) for shape in shapes]
         output: Shape = tuple(self.call(*dummies).shape[1:])
-        self._note_input(tuple(shapes[0]))
+        self._note_inputs(tuple(tuple(shape) for shape in shapes))
         return output
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        return self.build(*shapes)  # a second build changes nothing: layers are built once
+        if shapes not in self._known_shapes:  # `call` is Python: the way to know is to run it, on one image of zeros
+            self._known_shapes[shapes] = self.build(*shapes)  # layers are built once only
+        return self._known_shapes[shapes]
 
-    def _note_input(self, shape: Shape) -> None:
+    @property
+    def input_shape(self) -> Shape | None:
+        """The shape of one sample of the (first) input, or None for a model that is not built."""
+        return self.input_shapes[0] if self.input_shapes else None
+
+    def _note_inputs(self, shapes: tuple[Shape, ...]) -> None:
         if not self._built:
-            self.input_shape, self._built = shape, True
+            self.input_shapes, self._built = shapes, True
 
     def _move(self, backend: Backend | None, dtype: str | None) -> Self:
         before = self.backend
@@ -277,12 +285,12 @@ class Sequential(Model):
         return x
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
-        shape = tuple(x.shape[1:])
+        shape: Shape = tuple(x.shape[1:])
         backs: list[Back] = []
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
-        self._note_input(shape)  # now that every layer has taken it
+        self._note_inputs((shape,))  # now that every layer has taken it
         spent = not backs
 
         def back_all(dy: Array, need_dx: bool = True) -> Array:
@@ -311,7 +319,7 @@ class Sequential(Model):
 
     def build(self, shape: Shape) -> Shape:
         if not self._built:
-            self.input_shape = tuple(shape)
+            self.input_shapes = (tuple(shape),)
         for layer in self.layers:
             if layer._built and not isinstance(layer, Model):
                 shape = layer.output_shape(shape)

@@ -6,6 +6,7 @@ AdamW it is decoupled) and `clip_norm` (the gradients of all parameters together
 Euclidean norm; None: never).
 """
 
+import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -225,7 +226,7 @@ class AdamW(Adam):
 
 
 def fraction(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
         raise OptionError(f"{name} must be at least 0 and below 1, not {value!r}")
     return float(value)
 

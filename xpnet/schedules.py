@@ -1,6 +1,7 @@
 """Learning rates that change during training: called with the step (from 0), a schedule gives the rate."""
 
 import math
+import numbers
 
 from xpnet.configured import Configured
 from xpnet.errors import OptionError
@@ -42,7 +43,7 @@ class Cosine(Schedule):
 
 def positive(name: str, value: float) -> float:
     """`value`, or an OptionError that says what it should have been."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < math.inf:
         raise OptionError(f"{name} must be a positive number, not {value!r}")
     return float(value)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def summary(model: Model) -> str:
     """Each layer in the order of its use, with its output's shape and its own parameters."""
-    if model.input_shape is None:
+    if not model.input_shapes:
         raise OptionError(
             "the model is not built yet: call model.build(shape) with the shape of one sample, or train it first"
         )
@@ -31,13 +31,14 @@ def summary(model: Model) -> str:
         rows.append((name, str(("N", *y.shape[1:])).replace("'", ""), f"{count:,}"))
 
     with watched(model, see):
-        model(model.backend.zeros((1, *model.input_shape), model.dtype))
+        model(*(model.backend.zeros((1, *shape), model.dtype) for shape in model.input_shapes))
     trained = sum(p.size for p in model.parameters() if p.trainable)
     fixed = sum(p.size for p in model.parameters() if not p.trainable)
     header = ("layer", "output", "parameters")
     first, second, third = (max(len(row[i]) for row in (header, *rows)) for i in range(3))
     lines = [f"{name:<{first}}  {shape:<{second}}  {count:>{third}}" for name, shape, count in (header, *rows)]
     rule = "-" * len(lines[0])
-    title = f"{model.name or type(model).__name__}, input (N, {', '.join(map(str, model.input_shape))})"
+    inputs = " and ".join(f"(N, {', '.join(map(str, shape))})" for shape in model.input_shapes)
+    title = f"{model.name or type(model).__name__}, input {inputs}"
     total = f"{trained + fixed:,} parameters, {trained:,} of them trainable"
     return "\n".join([title, rule, lines[0], rule, *lines[1:], rule, total])

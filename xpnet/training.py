@@ -100,8 +100,9 @@ class Trainer:
         """One step of the optimizer: the loss before it, the outputs, and the labels on the device."""
         model, backend = self.model, self.backend
         inputs, targets = backend.asarray(x, model.dtype), backend.asarray(t)
-        y, back = model.forward(inputs, train=True)
-        value, loss_back = self.loss.forward(y, targets, backend)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # require_finite says more than a warning
+            y, back = model.forward(inputs, train=True)
+            value, loss_back = self.loss.forward(y, targets, backend)
         if not backend.lazy:
             self.require_finite(value, inputs, where)
         if self.parameters is None:  # now that the model is built
