@@ -3,37 +3,32 @@
     python bench/memory.py --network deepconvnet --batch 100 1000
 
 Each batch size is measured in a process of its own, on random images; the figure is the growth of the peak resident
-set, in MB.
+set, in MB (10**6 bytes).
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 
 import numpy as np
 
 import xpnet
-from xpnet import networks
-
-NETWORKS = {
-    "deepconvnet": networks.DeepConvNet,
-    "simpleconvnet": networks.SimpleConvNet,
-    "lenet5": networks.LeNet5,
-    "mlp": networks.MLP,
-}
+from xpnet.cli.common import NETWORKS
+from xpnet.cli.results import peak_memory_mb
 
 
 def peak_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    peak = peak_memory_mb()
+    if peak is None:
+        raise SystemExit("this system does not tell how much memory a process has held")
+    return peak
 
 
 def measure(network: str, batch: int, steps: int) -> float:
     """MB that `steps` training steps add to the peak."""
     xpnet.seed(0)
-    model = NETWORKS[network]()
+    model = NETWORKS[network].make()
     model.compile("adam")
     rng = np.random.default_rng(0)
     x, t = rng.random((batch, 1, 28, 28), dtype=np.float32), rng.integers(0, 10, batch)

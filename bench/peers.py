@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import xpnet
-from xpnet import networks
+from xpnet.cli.common import NETWORKS
 from xpnet.training import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -18,7 +18,7 @@ import textbook
 
 Step = Callable[[], float]
 
-BATCH = {"mlp": 32, "lenet5": 64, "simpleconvnet": 100, "deepconvnet": 100}
+BATCH = {name: network.batch_size for name, network in NETWORKS.items()}
 
 
 def data(batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -27,14 +27,8 @@ def data(batch: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def xpnet_step(network: str, batch: int) -> Step:
-    makers = {
-        "mlp": networks.MLP,
-        "lenet5": networks.LeNet5,
-        "simpleconvnet": networks.SimpleConvNet,
-        "deepconvnet": networks.DeepConvNet,
-    }
     xpnet.seed(0)
-    model = makers[network]()
+    model = NETWORKS[network].make()
     model.compile("adam")
     assert model.optimizer and model.loss
     trainer, (x, t) = Trainer(model, model.optimizer, model.loss), data(batch)

@@ -36,9 +36,9 @@ BACKENDS = ("numpy", "reference", "array_api_strict", "torch", "cupy")
 def fresh_state() -> Iterator[None]:
     """Seed 0 before each test; afterwards the backend that was current before it."""
     random.seed(0)
-    before = xpnet.backend._current
+    before = xpnet.backend._default
     yield
-    xpnet.backend._current = before
+    xpnet.backend._default = before
 
 
 @pytest.fixture(params=BACKENDS)

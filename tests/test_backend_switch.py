@@ -282,4 +282,4 @@ def test_a_shared_layer_counts_once_and_lists_give_numbers() -> None:
 
 
 def test_the_switch_is_put_back_between_tests() -> None:
-    assert xpnet.backend._current is None or xpnet.backend._current.name == os.environ.get("XPNET_BACKEND", "numpy")
+    assert xpnet.backend._default is None or xpnet.backend._default.name == os.environ.get("XPNET_BACKEND", "numpy")

@@ -1,6 +1,7 @@
 """Callbacks: what they are told and when, and that they end however training ends."""
 
 import csv
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from tests.small import clusters, network
 from xpnet import optimizers
 from xpnet.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
 from xpnet.errors import FileError, OptionError
+from xpnet.metrics import ConfusionMatrix
 from xpnet.model import Sequential
+
+NAN = float("nan")
 
 
 class Teller(Callback):
@@ -66,6 +70,20 @@ def run(*callbacks: Callback, epochs: int = 6, model: Sequential | None = None, 
     model = model or network()
     model.fit(*clusters(12), batch_size=6, epochs=epochs, callbacks=callbacks, **options)
     return model
+
+
+# ---- history ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_history_says_in_which_epochs_its_values_were_taken() -> None:
+    model = run(epochs=10, initial_epoch=1, validation_data=clusters(6), validation_freq=4)
+    history = model.history
+    assert history is not None
+    assert history.epoch == history.epochs["loss"] == history.epochs["accuracy"] == list(range(1, 10))
+    assert history.epochs["val_loss"] == history.epochs["val_accuracy"] == [3, 7]
+    assert {name: len(values) for name, values in history.history.items()} == {
+        name: len(epochs) for name, epochs in history.epochs.items()
+    }
 
 
 # ---- order -----------------------------------------------------------------------------------------------------------
@@ -128,6 +146,10 @@ def test_what_is_no_callback_is_refused() -> None:
         ([5, 3, 4, 4, 2, 1], {"patience": 3}, None, 5),
         ([5, 3, 4, 1, 1, 1], {"patience": 2}, 5, 3),
         ([5, 6, 1, 1, 1, 1], {}, 1, 0),
+        ([5, 4, 4, 1, 1, 1], {"patience": 0}, 2, 1),
+        ([NAN, 5, 4, NAN, 3, NAN], {"patience": 2}, None, 4),
+        ([NAN, 5, 6, 7, 1, 1], {"patience": 2, "mode": "max"}, 5, 3),
+        ([5, NAN, 1, 1, 1, 1], {"patience": 0}, 1, 0),
         ([5, 6, 1, 1, 1, 1], {"patience": 1}, 1, 0),
         ([5, 4.5, 4.1, 3, 3, 3], {"patience": 2, "min_delta": 1.0}, 2, 0),
         ([5, 4.5, 4.1, 3, 3, 3], {"patience": 3, "min_delta": -1.0}, None, 3),
@@ -163,6 +185,27 @@ def test_epochs_without_validation_do_not_count() -> None:
     model = run(early, epochs=8, validation_data=clusters(6), validation_freq=3, model=network(optimizers.SGD(1e-30)))
     assert model.history is not None
     assert (early.best_epoch, early.stopped_epoch, model.history.epoch[-1]) == (2, 5, 5)
+
+
+def test_a_value_that_is_always_nan_is_never_the_best(tmp_path: Path) -> None:
+    early, path = EarlyStopping("score", patience=3), tmp_path / "best.safetensors"
+    model = run(Script(score=[NAN] * 6), early, ModelCheckpoint(path, "score", save_best_only=True))
+    assert (early.best, early.best_epoch, early.stopped_epoch) == (None, None, 2)
+    assert mark(model) == 2, "there are no better weights than the last"
+    assert not path.exists()
+
+
+def test_infinity_is_worse_than_any_number_and_no_better_than_itself() -> None:
+    early = EarlyStopping("score", patience=9)
+    run(Script(score=[math.inf, math.inf, 5, math.inf, 6, 5]), early)
+    assert (early.best, early.best_epoch, early.wait) == (5, 2, 3)
+
+
+@pytest.mark.parametrize("name", ["confusion_matrix", "val_confusion_matrix"])
+def test_an_array_cannot_be_followed(name: str) -> None:
+    for follower in (EarlyStopping(name), ModelCheckpoint("never", name, save_best_only=True)):
+        with pytest.raises(OptionError, match=rf"'{name}' is an array of shape \(3, 3\); follow a single number"):
+            run(follower, epochs=1, validation_split=0.5, model=network(metrics=[ConfusionMatrix(3)]))
 
 
 def test_one_early_stopping_serves_two_trainings() -> None:
@@ -246,6 +289,65 @@ def test_the_csv_starts_anew_or_goes_on(tmp_path: Path) -> None:
     for append, epochs in ((False, ["1", "2"]), (True, ["1", "2", "1", "2"]), (False, ["1", "2"])):
         run(CSVLogger(path, append=append), epochs=2)
         assert [row[0] for row in rows(path)] == ["epoch", *epochs]
+
+
+def test_a_csv_that_is_there_is_replaced_by_the_first_epoch_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    run(CSVLogger(path), epochs=2)
+    before = path.read_bytes()
+    for append in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            run(CSVLogger(path, append), Teller(interrupt=(0, 1)))
+        assert path.read_bytes() == before
+    with pytest.raises(KeyboardInterrupt):
+        run(CSVLogger(path), Teller(interrupt=(1, 0)))
+    assert [row[0] for row in rows(path)] == ["epoch", "1"]
+
+
+def test_no_csv_is_left_if_no_epoch_was_completed(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(CSVLogger(tmp_path / "log.csv"), Teller(interrupt=(0, 1)))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_csv_goes_on_only_with_the_same_columns(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    run(CSVLogger(path), epochs=1, validation_split=0.5)
+    before = path.read_bytes()
+    with pytest.raises(OptionError, match=r"it has val_loss, val_accuracy, which this training has not\. Write to"):
+        run(CSVLogger(path, append=True), epochs=1)
+    with pytest.raises(OptionError, match=r"it lacks score, val_score\. .* append=False"):
+        run(Script(score=[1.0]), CSVLogger(path, append=True), epochs=1, validation_split=0.5)
+    with pytest.raises(OptionError, match=r"it has val_loss, val_accuracy, .*; it lacks score\."):
+        run(Script(score=[1.0]), CSVLogger(path, append=True), epochs=1)
+    assert path.read_bytes() == before
+
+
+def test_a_csv_goes_on_in_the_order_of_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("accuracy,epoch,score,loss\n0.5,7,0.25,1.5\n", encoding="utf-8")
+    model = run(Script(score=[1.0, 2.0]), CSVLogger(path, append=True), epochs=2)
+    assert model.history is not None
+    history = model.history.history
+    added = [[str(history["accuracy"][i]), str(i + 1), str(i + 1.0), str(history["loss"][i])] for i in range(2)]
+    assert rows(path) == [["accuracy", "epoch", "score", "loss"], ["0.5", "7", "0.25", "1.5"], *added]
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_csv_that_is_missing_or_empty_gets_its_header(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "log.csv"
+    if content is not None:
+        path.write_bytes(content)
+    run(CSVLogger(path, append=True), epochs=1)
+    assert rows(path)[0] == ["epoch", "loss", "accuracy"] and len(rows(path)) == 2
+
+
+def test_a_confusion_matrix_is_left_out_of_the_csv(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    model = network(metrics=["accuracy", ConfusionMatrix(3)])
+    run(CSVLogger(path), epochs=2, validation_split=0.5, validation_freq=2, model=model)
+    assert rows(path)[0] == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
+    assert [len(row) for row in rows(path)] == [5, 5, 5]
 
 
 # ---- Ctrl-C ----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,6 +226,7 @@ def test_without_matplotlib_pictures_are_left_out_with_one_notice(command: Comma
 
 def test_ctrl_c_keeps_history_and_best_weights(data: Path, tmp_path: Path) -> None:
     options = ["--epochs", 10_000, "--lr", 0.01, "--schedule", "constant", "--data", data, "--out", tmp_path]
+    (tmp_path / "misclassified.png").write_bytes(b"the mistakes of another network")
     child = process("train", "mlp", *options)
     history = tmp_path / "history.csv"
     deadline = time.monotonic() + 60
@@ -238,12 +240,13 @@ def test_ctrl_c_keeps_history_and_best_weights(data: Path, tmp_path: Path) -> No
     accuracies = [float(row["val_accuracy"]) for row in rows]
     best = accuracies.index(max(accuracies)) + 1
     assert (
-        f"interrupted in epoch {len(rows) + 1}; kept the weights of epoch {best} (val_accuracy {max(accuracies):.4f})"
-        in err
-    )
+        f"interrupted in epoch {len(rows) + 1}; kept the weights of epoch {best}"
+        f" (best test accuracy so far: {max(accuracies):.4f})"
+    ) in err
     _, (x, t) = datasets.mnist(data)
     assert xpnet.load(tmp_path / "mlp.safetensors").evaluate(x, t)[1] == pytest.approx(max(accuracies))
     assert (tmp_path / "history.png").read_bytes().startswith(PNG)
+    assert not (tmp_path / "misclassified.png").exists()
 
 
 def test_ctrl_c_in_the_first_epoch_keeps_the_weights_as_they_are(
@@ -257,6 +260,50 @@ def test_ctrl_c_in_the_first_epoch_keeps_the_weights_as_they_are(
     assert outcome.status == 130
     assert "interrupted in epoch 1; kept the weights as they are" in outcome.err
     assert xpnet.load(tmp_path / "mlp.safetensors").input_shape == (1, 28, 28)
+    assert os.listdir(tmp_path) == ["mlp.safetensors"], "there is no history yet"
+
+
+@pytest.mark.parametrize("what", ["Ctrl-C", "NaN"])
+def test_an_earlier_training_survives_a_first_epoch_that_comes_to_nothing(
+    command: Command, data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert len(before) == 4
+    options = ["--data", data, "--out", out]
+    if what == "Ctrl-C":
+        monkeypatch.setattr(xpnet.optimizers.Adam, "step", interrupt)
+        outcome = command("train", "mlp", *options)
+        assert outcome.status == 130
+        assert f"interrupted in epoch 1; the files of an earlier training in {out} are as they were" in outcome.err
+    else:
+        outcome = command("train", "mlp", "--optimizer", "sgd", "--lr", 1e30, *options)
+        assert outcome.status == 1 and "epoch 1, step" in outcome.error
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_with_validation_the_best_weights_are_those_of_the_held_out_images(
+    command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, steps = xpnet.optimizers.Adam.step, iter(range(40))
+
+    def interrupted(*arguments: Any) -> None:
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+        step(*arguments)
+
+    monkeypatch.setattr(xpnet.optimizers.Adam, "step", interrupted)
+    outcome = command("train", "mlp", "--validation", 0.25, "--data", data, "--out", tmp_path)
+    assert outcome.status == 130
+    best = max(float(row["val_accuracy"]) for row in read_csv(tmp_path / "history.csv"))
+    assert f"(best validation accuracy so far: {best:.4f})" in outcome.err
+    (x, t), _ = datasets.mnist(data)
+    assert xpnet.load(tmp_path / "mlp.safetensors").evaluate(x[300:], t[300:])[1] == pytest.approx(best)
 
 
 # ---- training that cannot be -----------------------------------------------------------------------------------------
@@ -270,6 +317,7 @@ def test_a_loss_that_is_not_finite_stops_training(
     assert outcome.status == 1
     assert "the loss became" in outcome.error and "epoch 1, step" in outcome.error
     assert len(outcome.err.splitlines()) == 1
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_late_loss_that_is_not_finite_keeps_the_best_epoch(
@@ -280,7 +328,7 @@ def test_a_late_loss_that_is_not_finite_keeps_the_best_epoch(
     outcome = command("train", "mlp", *options)
     assert outcome.status == 1
     assert "the loss became nan in epoch 3" in outcome.error
-    assert re.search(r"kept the weights of epoch [12] \(val_accuracy 0\.\d{4}\) in ", outcome.error)
+    assert re.search(r"kept the weights of epoch [12] \(best test accuracy so far: 0\.\d{4}\) in ", outcome.error)
     assert np.isfinite(xpnet.load(tmp_path / "mlp.safetensors").get_weights()[0]).all()
 
 
@@ -353,7 +401,7 @@ def test_cupy_without_a_device(command: Command, tmp_path: Path, monkeypatch: py
 
 
 def test_an_unknown_backend_in_the_environment(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xpnet.backend._current", None)
+    monkeypatch.setattr("xpnet.backend._default", None)
     monkeypatch.setenv("XPNET_BACKEND", "abacus")
     outcome = command("summary", "mlp")
     assert outcome.status == 1 and "there is no backend 'abacus'" in outcome.error
@@ -383,6 +431,12 @@ def test_evaluate_prints_accuracy_loss_and_confusion(command: Command, data: Pat
     assert result["images"] == 200 and (matrix.sum(axis=1) == np.bincount(t)).all()
     assert np.trace(matrix) / 200 == pytest.approx(result["test_accuracy"]) and result["test_accuracy"] > 0.5
     assert [line.replace(".", "0").split()[1:] for line in lines[4:]] == [[str(n) for n in row] for row in matrix]
+
+
+def test_evaluate_reads_the_test_images_only(command: Command, data: Path, trained: Path, tmp_path: Path) -> None:
+    for file in data.glob("t10k-*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert command("evaluate", trained / "mlp.safetensors", "--data", tmp_path).status == 0
 
 
 def test_evaluate_takes_a_network_of_flat_digits_that_is_not_compiled(

@@ -5,6 +5,7 @@ import json
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ import xpnet
 import xpnet.backend
 from xpnet import cli, doctor
 from xpnet.backend import threads
-from xpnet.errors import BackendError, FormatError
+from xpnet.data import write_idx
+from xpnet.errors import BackendError
 
 
 @pytest.fixture(autouse=True)
@@ -27,13 +29,6 @@ def no_wishes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     threads.thread_count.cache_clear()
 
 
-@pytest.fixture
-def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading all of MNIST takes a while, and one test does it."""
-    part = np.zeros((3, 1, 28, 28), np.uint8), np.zeros(3, np.int64)
-    monkeypatch.setattr(doctor.datasets, "mnist", lambda **_: (part, part))
-
-
 def no_device() -> None:
     raise BackendError("backend 'cupy': CuPy is not installed (No module named 'cupy'). Install it: pip install ...")
 
@@ -44,11 +39,10 @@ def test_a_machine_in_order() -> None:
     assert report["software"]["xpnet"].startswith(xpnet.__version__)
     assert report["software"]["NumPy"] == np.__version__ and "threads:" in report["software"]["BLAS"]
     assert report["backend"]["asked for"] == "numpy" and report["backend"]["state"] == "works"
-    assert report["data"]["MNIST"].startswith("60,000 + 10,000 images")
+    assert report["data"]["MNIST"] == "60,000 + 10,000 images in the box"
     assert report["optional"]["matplotlib"] == importlib.metadata.version("matplotlib")
 
 
-@pytest.mark.usefixtures("small_data")
 def test_the_command_prints_what_the_report_holds(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -64,7 +58,6 @@ def test_the_command_prints_what_the_report_holds(capsys: pytest.CaptureFixture[
     assert len(starts) == 1, "the findings do not stand in one column"
 
 
-@pytest.mark.usefixtures("small_data")
 def test_a_gpu_that_is_missing_is_a_problem_only_when_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,7 +72,6 @@ def test_a_gpu_that_is_missing_is_a_problem_only_when_asked_for(
     assert cli.run(["doctor", "--backend", "reference"]) == 0
 
 
-@pytest.mark.usefixtures("small_data")
 def test_a_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime: Any = types.SimpleNamespace(
         getDeviceProperties=lambda number: {"name": b"NVIDIA H100", "totalGlobalMem": 80 * 2**30},
@@ -92,7 +84,6 @@ def test_a_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.examine()["backend"]["GPU"] == "NVIDIA H100, 80 GiB, CUDA driver 13.0, runtime 12.9"
 
 
-@pytest.mark.usefixtures("small_data")
 @pytest.mark.parametrize("name", ["abacus", "array_api_strict", "torch"])
 def test_a_backend_that_is_unknown_or_not_installed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for module in ("array_api_strict", "array_api_compat.torch"):
@@ -103,18 +94,35 @@ def test_a_backend_that_is_unknown_or_not_installed(monkeypatch: pytest.MonkeyPa
     assert not doctor.healthy(report)
 
 
-def test_an_impossible_number_of_threads_and_damaged_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    def damaged(**_: Any) -> Any:
-        raise FormatError("the file is truncated")
+@pytest.mark.parametrize("wish", ["many", "0", "-1", "1.5", "²", "½"])
+def test_an_impossible_number_of_threads_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wish: str
+) -> None:
+    monkeypatch.setenv("XPNET_NUM_THREADS", wish)
+    assert cli.run(["doctor"]) == 1
+    out, err = capsys.readouterr()
+    problems = [line.split(doctor.PROBLEM)[1] for line in out.splitlines() if doctor.PROBLEM in line]
+    assert problems == [f"XPNET_NUM_THREADS must be a whole number of at least 1, not {wish!r}"] and err == ""
 
-    monkeypatch.setenv("XPNET_NUM_THREADS", "many")
-    monkeypatch.setattr("xpnet.data.datasets.mnist", damaged)
+
+def test_data_that_are_missing_or_damaged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor.datasets, "_MNIST", tmp_path)
     report = doctor.examine()
-    assert "'many'" in report["processors"]["threads"] and report["data"]["MNIST"] == "problem: the file is truncated"
+    assert report["data"]["MNIST"].startswith(f"problem: {tmp_path} holds no train-images")
     assert not doctor.healthy(report)
+    for part in ("train", "t10k"):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte.xz", np.zeros((3, 28, 28), np.uint8))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte.xz", np.zeros(3, np.uint8))
+    assert doctor.examine()["data"]["MNIST"] == "3 + 3 images in the box"
+    (tmp_path / "t10k-labels-idx1-ubyte.xz").write_bytes(b"")
+    assert doctor.examine()["data"]["MNIST"].endswith("is empty; expected an IDX file")
 
 
-@pytest.mark.usefixtures("small_data")
+def test_the_doctor_unpacks_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xpnet.data.datasets.read_idx", None)
+    assert doctor.examine()["data"]["MNIST"] == "60,000 + 10,000 images in the box"
+
+
 def test_a_package_that_is_missing_comes_with_its_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)

@@ -5,7 +5,7 @@ import pytest
 
 from xpnet import initializers, random
 from xpnet.backend import make_backend, use_backend
-from xpnet.errors import OptionError
+from xpnet.errors import DTypeError, FormatError, OptionError, ShapeError
 from xpnet.layers import Conv2D, Dense
 
 FAN_IN, FAN_OUT = 300, 200
@@ -104,6 +104,46 @@ def test_fans_count_the_kernels_pixels() -> None:
     Conv2D(6, (3, 2), groups=2, initializer=Recording()).build((4, 8, 8))
     Dense(7, initializer=Recording()).build((5,))
     assert fans == [((6, 2, 3, 2), 2 * 3 * 2, 3 * 3 * 2), ((7, 5), 5, 7)]
+
+
+class Returning(initializers.Initializer):
+    """An initializer of the user's own, that returns this."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        return self.value  # type: ignore[return-value]
+
+
+def test_weights_are_drawn_by_name_or_by_ones_own_initializer() -> None:
+    for name in VARIANCES:
+        random.seed(0)
+        np.testing.assert_array_equal(initializers.draw(name, (FAN_OUT, FAN_IN), FAN_IN, FAN_OUT), draw(name))
+    mine = np.ones((4, 5), np.float32)
+    assert initializers.draw(Returning(mine), (4, 5), 5, 4) is mine
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "says"),
+    [
+        (np.ones((5, 4), np.float32), ShapeError, r"returned shape \(5, 4\); expected \(4, 5\)"),
+        (np.float32(1), DTypeError, "returned float32; expected a NumPy array"),
+        (np.array(1, np.float32), ShapeError, r"returned shape \(\); expected \(4, 5\)"),
+        (np.ones((4, 5), np.int64), DTypeError, "returned int64; expected a NumPy array of float32"),
+        (np.ones((4, 5), np.complex64), DTypeError, "returned complex64"),
+        ([[1.0] * 5] * 4, DTypeError, "returned list"),
+        (None, DTypeError, "returned NoneType"),
+    ],
+)
+def test_what_ones_own_initializer_returns_is_checked(value: object, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        initializers.draw(Returning(value), (4, 5), 5, 4)
+
+
+def test_no_initializer_may_draw_more_than_the_limit() -> None:
+    with initializers.at_most(19), pytest.raises(FormatError, match=r"a weight of shape \(4, 5\), which is more than"):
+        initializers.draw(Returning(np.ones((4, 5), np.float32)), (4, 5), 5, 4)
 
 
 def test_two_layers_of_one_shape_start_differently() -> None:

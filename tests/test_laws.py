@@ -182,7 +182,7 @@ def test_two_threads_may_call_one_layer(backend: Backend, case: Case) -> None:
             for _ in range(rounds):
                 y, back = layer.forward(*inputs[call])
                 for got, want in zip((y, *as_tuple(back(dy_for(backend, y)))), expected[call], strict=False):
-                    assert_same(got, want)
+                    assert_same(got, want, backend)
         except BaseException as error:
             failures.append(error)
 

@@ -246,6 +246,7 @@ def test_state_moves_with_the_parameters(there: str) -> None:
             assert_lives_on(target, array, "float32")
         np.testing.assert_allclose(target.to_numpy(p.value), q.value, rtol=1e-5)
     model.astype("float64")
+    steps(model, optimizer)  # the state follows at the next step
     for p in model.parameters():
         for array in optimizer.state[p].values():
             assert_lives_on(target, array, "float64")
@@ -264,7 +265,7 @@ def test_state_moves_with_the_parameters(there: str) -> None:
         (lambda: Adam(beta1=1), "beta1 must be"),
         (lambda: Adam(beta2=-0.1), "beta2 must be"),
         (lambda: Adam(eps=0), "eps must be a positive number"),
-        (lambda: AdamW(weight_decay=-0.1), "weight_decay must be a positive number, not -0.1"),
+        (lambda: AdamW(weight_decay=-0.1), "weight_decay must be a number of at least 0, not -0.1"),
         (lambda: RMSProp(rho=2), "rho must be"),
         (lambda: AdaGrad(clip_norm=0), "clip_norm must be a positive number, not 0"),
         (lambda: Cosine(0.1, steps=0), "steps must be an integer of at least 1"),

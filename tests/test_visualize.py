@@ -55,12 +55,40 @@ def test_epochs_are_whole_numbers(epochs: int) -> None:
     assert ticks and all(tick == int(tick) and 1 <= tick <= epochs for tick in ticks)
 
 
-def test_history_of_training_that_went_on_and_of_validation_in_every_second_epoch() -> None:
+@pytest.mark.parametrize(("first", "last", "every"), [(0, 9, 4), (4, 7, 2), (0, 2, 3), (2, 10, 5), (0, 4, 1)])
+def test_validation_is_drawn_at_the_epochs_in_which_it_happened(first: int, last: int, every: int) -> None:
+    x, t = np.zeros((6, 4), np.float32), np.zeros(6, np.int64)
+    model = Sequential([Dense(4)])
+    model.compile(metrics=["accuracy"])
+    history = model.fit(
+        x, t, batch_size=6, initial_epoch=first, epochs=last + 1, validation_data=(x, t), validation_freq=every
+    )
+    for axes in visualize.plot_history(history).axes:
+        training, validation, _ = axes.lines
+        assert list(training.get_xdata()) == list(range(first + 1, last + 2))
+        expected = [epoch for epoch in range(first + 1, last + 2) if epoch % every == 0]
+        assert list(validation.get_xdata()) == expected
+
+
+def test_a_dict_of_shorter_series_is_spread_over_the_epochs() -> None:
+    training, validation, _ = visualize.plot_history({"loss": EPOCHS["loss"], "val_loss": [0.4, 0.3]}).axes[0].lines
+    assert list(training.get_xdata()) == [1, 2, 3, 4] and list(validation.get_xdata()) == [2, 4]
+
+
+def test_metrics_that_are_no_numbers_are_not_drawn() -> None:
     history = History()
-    history.epoch, history.history = [4, 5, 6, 7], {"loss": EPOCHS["loss"], "val_loss": [0.4, 0.3]}
-    figure = visualize.plot_history(history)
-    training, validation, _ = figure.axes[0].lines
-    assert list(training.get_xdata()) == [5, 6, 7, 8] and list(validation.get_xdata()) == [6, 8]
+    for epoch in range(2):
+        matrix = np.eye(2, dtype=np.int64)
+        history.on_epoch_end(epoch, {"loss": 0.5, "confusion_matrix": matrix, "val_confusion_matrix": matrix})
+    for given in (history, history.history):
+        assert [axes.get_ylabel() for axes in visualize.plot_history(given).axes] == ["loss"]
+
+
+def test_nan_is_not_the_best_epoch() -> None:
+    nan = float("nan")
+    figure = visualize.plot_history({"loss": [nan, 0.5, 0.6], "accuracy": [nan, 0.7, 0.8], "error": [nan, nan, nan]})
+    assert ring(figure, 0) == (2, 0.5) and ring(figure, 1) == (3, 0.8)
+    assert len(figure.axes[2].lines) == 1, "there is no best epoch to mark"
 
 
 def test_a_history_without_epochs() -> None:

@@ -1,99 +1,47 @@
-"""What happens around training: callbacks are told of its beginning, its epochs, its steps and its end.
+"""What happens around training: the history, early stopping, checkpoints, a CSV log, a progress bar.
 
-`logs` holds the losses and metrics so far; at a step, `logs["loss"]` is a scalar on the device: float() reads it, and
-waits.
+What a callback is told, and when, stands in callback.py.
 """
 
-from __future__ import annotations
-
-import contextlib
-import csv
+import math
 import os
 import sys
 import time
-from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from xpnet.callback import Callback, Callbacks, Logs, scalar
+from xpnet.checks import whole
+from xpnet.csv_logger import CSVLogger
 from xpnet.errors import FileError, OptionError
 
-if TYPE_CHECKING:
-    from xpnet.model import Model
-
-Logs = dict[str, Any]
-
-
-class Callback:
-    """The base: override what is needed.
-
-    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation.
-    """
-
-    model: Model
-    params: dict[str, Any]
-
-    def on_train_begin(self, logs: Logs) -> None: ...
-
-    def on_train_end(self, logs: Logs) -> None:
-        """Also after Ctrl-C and after an error."""
-
-    def on_epoch_begin(self, epoch: int, logs: Logs) -> None: ...
-
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None: ...
-
-    def on_train_batch_begin(self, batch: int, logs: Logs) -> None: ...
-
-    def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
-
-
-class Callbacks(Callback):
-    """A list of callbacks that are told in turn."""
-
-    def __init__(self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any]) -> None:
-        self.callbacks = list(callbacks)
-        self.begun: list[Callback] = []
-        for callback in self.callbacks:
-            if not isinstance(callback, Callback):
-                raise OptionError(f"{callback!r} is no Callback; give objects such as callbacks.EarlyStopping()")
-            callback.model, callback.params = model, params
-
-    def on_train_begin(self, logs: Logs) -> None:
-        for callback in self.callbacks:
-            callback.on_train_begin(logs)
-            self.begun.append(callback)
-
-    def on_train_end(self, logs: Logs) -> None:
-        """Every callback that has begun ends, even if one before it fails; the last failure is raised."""
-        with contextlib.ExitStack() as stack:
-            for callback in reversed(self.begun):
-                stack.callback(callback.on_train_end, logs)
-
-    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_begin(epoch, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_end(epoch, logs)
-
-    def on_train_batch_begin(self, batch: int, logs: Logs) -> None:
-        for callback in self.callbacks:
-            callback.on_train_batch_begin(batch, logs)
-
-    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        for callback in self.callbacks:
-            callback.on_train_batch_end(batch, logs)
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "Callbacks",
+    "EarlyStopping",
+    "EpochLines",
+    "History",
+    "Logs",
+    "ModelCheckpoint",
+    "Monitor",
+    "ProgressBar",
+]
 
 
 class History(Callback):
-    """`history` maps each name to a list with one value for each epoch; `epoch` lists the epochs' numbers, from 0.
+    """`history` maps each name to the list of its values; `epoch` lists the numbers of all epochs, from 0.
 
-    `seconds` lists the time that each epoch's training took, validation not counted; `samples_per_second` follows from
-    it.
+    `epochs` maps each name to the numbers of the epochs that its values belong to: validation need not happen in every
+    one. `seconds` lists the time that each epoch's training took, validation not counted; `samples_per_second` follows
+    from it.
     """
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+        self.epochs: dict[str, list[int]] = {}
         self.seconds: list[float] = []
 
     @property
@@ -106,6 +54,7 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
+            self.epochs.setdefault(name, []).append(epoch)
 
 
 class Monitor(Callback):
@@ -121,7 +70,10 @@ class Monitor(Callback):
         self.best = None
 
     def improved(self, logs: Logs) -> bool | None:
-        """Whether this epoch is the best so far; None if it has no such value (an epoch without validation)."""
+        """Whether this epoch is the best so far; None if it has no such value (an epoch without validation).
+
+        NaN is never better. Raises OptionError for a value that does not exist, or that is no single number.
+        """
         if self.monitor not in logs:
             known = ", ".join(logs)
             skipped = self.monitor.startswith("val_") and self.params["validation"]
@@ -131,18 +83,23 @@ class Monitor(Callback):
             raise OptionError(
                 f"{type(self).__name__}: there is no value {self.monitor!r} to follow; there are {known}{hint}"
             )
+        if not scalar(logs[self.monitor]):
+            raise OptionError(
+                f"{type(self).__name__}: {self.monitor!r} is an array of shape {np.shape(logs[self.monitor])}; follow a"
+                " single number, such as val_loss"
+            )
         value = float(logs[self.monitor])
         rises = self.mode == "max" or (self.mode == "auto" and "acc" in self.monitor)
-        gain = 0.0 if self.best is None else (value - self.best if rises else self.best - value)
-        if self.best is None or gain > self.min_delta:
-            self.best = value
-            return True
-        return False
+        gain = math.inf if self.best is None else (value - self.best if rises else self.best - value)
+        if math.isnan(value) or not gain > self.min_delta:
+            return False
+        self.best = value
+        return True
 
 
 class EarlyStopping(Monitor):
     """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs, and restore the best
-    weights.
+    weights. patience 0, the default, stops at the first epoch that is no better, as 1 does.
 
     The best weights are restored at the end of training however it ends: by patience, after the last epoch, or by
     Ctrl-C; restore_best_weights=False keeps the last ones. mode "auto" takes more as better for accuracies, less for
@@ -158,9 +115,8 @@ class EarlyStopping(Monitor):
         restore_best_weights: bool = True,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if not isinstance(patience, int) or patience < 0:
-            raise OptionError(f"EarlyStopping: patience must be an integer of at least 0, not {patience!r}")
-        self.patience, self.restore_best_weights = patience, restore_best_weights
+        self.patience = whole("EarlyStopping: patience", patience, 0)
+        self.restore_best_weights = restore_best_weights
 
     def on_train_begin(self, logs: Logs) -> None:
         super().on_train_begin(logs)
@@ -177,7 +133,7 @@ class EarlyStopping(Monitor):
                 self.best_weights = self.model.get_weights()
         elif better is False:
             self.wait += 1
-            if self.wait > self.patience or self.wait == self.patience > 0:
+            if self.wait >= max(self.patience, 1):
                 self.stopped_epoch = epoch
                 self.model.stop_training = True
 
@@ -231,42 +187,6 @@ class ModelCheckpoint(Monitor):
                 raise PermissionError(f"no permission to write in {folder}")
         except OSError as error:
             raise FileError(f"ModelCheckpoint cannot write to {path}: {error}") from error
-
-
-class CSVLogger(Callback):
-    """A line for each epoch in a CSV file: epoch (from 1), then losses and metrics; written as it happens.
-
-    append=True goes on in a file that is there, without a second header.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
-        self.path, self.append = os.fspath(path), append
-        self.file: IO[str] | None = None
-
-    def on_train_begin(self, logs: Logs) -> None:
-        try:
-            os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
-            self.file = open(self.path, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
-        except OSError as error:
-            raise FileError(f"CSVLogger cannot write to {self.path}: {error}") from error
-        self.names: list[str] | None = None
-
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        assert self.file is not None
-        writer = csv.writer(self.file)
-        if self.names is None:
-            validation = (
-                [f"val_{name}" for name in logs if not name.startswith("val_")] if self.params["validation"] else []
-            )
-            self.names = list(dict.fromkeys([*logs, *validation]))
-            if self.file.tell() == 0:
-                writer.writerow(["epoch", *self.names])
-        writer.writerow([epoch + 1, *(logs.get(name, "") for name in self.names)])
-        self.file.flush()
-
-    def on_train_end(self, logs: Logs) -> None:
-        if self.file is not None:
-            self.file.close()
 
 
 class ProgressBar(Callback):

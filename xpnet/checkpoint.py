@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xpnet import initializers
+from xpnet import initializers, random
+from xpnet.backend import on_backend
 from xpnet.configured import Configured
 from xpnet.errors import FileError, FormatError, OptionError, XpnetError
-from xpnet.layer import FLOATS
+from xpnet.files import write_atomically
+from xpnet.parameter import FLOATS
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -38,7 +39,7 @@ def save(model: Model, path: Path) -> None:
         raise OptionError(
             "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
         )
-    encoder = _Encoder(allowed_classes())
+    encoder = _Encoder()
     description = {
         "version": VERSION,
         "network": encoder.encode(model),
@@ -49,7 +50,23 @@ def save(model: Model, path: Path) -> None:
         "metrics": encoder.encode(model.metrics),
         "frozen": [name for name, parameter in model.named_parameters() if not parameter.trainable],
     }
+    _check_description(model, description["network"], encoder.classes)
     _write(model, path, {"xpnet": json.dumps(description)})
+
+
+def _check_description(model: Model, network: Any, classes: dict[str, type[Configured]]) -> None:
+    """Make the network from its description: a file that `load` would refuse must not be written."""
+    with random.preserved_state(), on_backend(model.backend):
+        twin = _Decoder(classes).decode(json.loads(json.dumps(network)))
+        twin.build(*model.input_shapes)
+    parameters = list(model.named_parameters())
+    have, made = ([(name, p.shape) for name, p in pairs] for pairs in (parameters, twin.named_parameters()))
+    if sorted(have) != sorted(made) or len(dict(have)) < len(have):
+        raise OptionError(
+            f"this {type(model).__name__} cannot be saved whole: its constructor does not make the same parameters"
+            " again (a layer was replaced, or two layers share one parameter); put the layers into a Sequential, or use"
+            " save_weights"
+        )
 
 
 def save_weights(model: Model, path: Path) -> None:
@@ -61,7 +78,7 @@ def save_weights(model: Model, path: Path) -> None:
     _write(model, path, {})
 
 
-def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
+def load(path: Path, custom: type[Configured] | Iterable[type[Configured]] = ()) -> Model:
     """The model that `model.save(path)` wrote, compiled as it was.
 
     Classes of your own (layers, models, losses, ...) must be given in `custom`: files only hold their names.
@@ -69,6 +86,7 @@ def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
     """
     from xpnet.model import Model
 
+    own = [custom] if isinstance(custom, type) else list(custom)
     tensors, metadata = _read(path)
     if "xpnet" not in metadata:
         raise FormatError(f"{path} holds weights but no network: make the network and use model.load_weights(path)")
@@ -78,7 +96,7 @@ def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
             raise FormatError(
                 f"{path} has format version {description['version']}, this xpnet reads version {VERSION}: update xpnet"
             )
-        decoder = _Decoder(allowed_classes() | {cls.__name__: cls for cls in custom})
+        decoder = _Decoder(allowed_classes() | {cls.__name__: cls for cls in own})
         with initializers.at_most(sum(tensor.size for tensor in tensors.values())):
             model = decoder.decode(description["network"])
             if not isinstance(model, Model):
@@ -101,7 +119,7 @@ def load(path: Path, custom: Iterable[type[Configured]] = ()) -> Model:
 
 
 def load_weights(model: Model, path: Path) -> None:
-    """Weights into a network that is built; every name, shape and data type must match, else nothing is changed."""
+    """Weights into a network that is built; every name and shape must match, else nothing is changed."""
     tensors, metadata = _read(path)
     if not model._built and "xpnet" in metadata:
         try:
@@ -135,9 +153,9 @@ def _is_description(cls: Any) -> bool:
 class _Encoder:
     """Objects to JSON. A layer that appears twice is written once and referred to afterwards."""
 
-    def __init__(self, allowed: Mapping[str, type[Configured]]) -> None:
-        self.allowed = allowed
+    def __init__(self) -> None:
         self.numbers: dict[int, int] = {}
+        self.classes: dict[str, type[Configured]] = {}
 
     def encode(self, value: Any) -> Any:
         if isinstance(value, (type(None), bool, int, float, str)):
@@ -153,6 +171,7 @@ class _Encoder:
         if id(value) in self.numbers:
             return {"same": self.numbers[id(value)]}
         self.numbers[id(value)] = len(self.numbers)
+        self.classes[type(value).__name__] = type(value)
         return {"class": type(value).__name__, "config": {k: self.encode(v) for k, v in value.config().items()}}
 
 
@@ -237,33 +256,6 @@ def _write(model: Model, path: Path, metadata: dict[str, str]) -> None:
     # One key only: safetensors writes several in random order, and equal models should give equal files.
     data = to_bytes(tensors, metadata=metadata or {"format": "xpnet"})
     write_atomically(path, lambda file: file.write(data))
-
-
-def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
-    """Write to a temporary file beside `path`, flush it to the disk, rename it: the file is whole, or as it was."""
-    path = os.fspath(path)
-    folder, temporary = os.path.dirname(path) or ".", ""
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=os.path.basename(path) + ".", suffix=".tmp")
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FileError(
-            f"cannot write {path}: {error}. Choose a folder that exists and that you may write to"
-        ) from error
-    finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

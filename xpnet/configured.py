@@ -6,6 +6,13 @@ from typing import Any
 from xpnet.errors import OptionError
 
 
+def lookup_name(given: Any) -> str:
+    """A name as tables hold it, whatever its case; a class in the place of an object is an error that says so."""
+    if isinstance(given, type):
+        raise OptionError(f"give an object, not the class: {given.__name__}(...)")
+    return str(given).lower()
+
+
 class Configured:
     """The constructor keeps each argument in an attribute of the same name; files and `repr` are made from these."""
 
@@ -27,5 +34,5 @@ class Configured:
         except OptionError:
             return f"<{type(self).__name__}>"
         defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        shown = [f"{name}={value!r}" for name, value in config.items() if value != defaults[name]]
+        shown = [f"{name}={value!r}" for name, value in config.items() if repr(value) != repr(defaults[name])]
         return f"{type(self).__name__}({', '.join(shown)})"

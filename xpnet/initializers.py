@@ -13,7 +13,7 @@ import numpy as np
 
 from xpnet import random
 from xpnet.configured import Configured
-from xpnet.errors import FormatError, OptionError
+from xpnet.errors import DTypeError, FormatError, OptionError, ShapeError
 
 
 class Initializer(Configured):
@@ -123,3 +123,20 @@ def get(initializer: str | float | Initializer) -> Initializer:
             " deviation, or an Initializer"
         )
     return INITIALIZERS[name]()
+
+
+def draw(initializer: str | float | Initializer, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+    """Initial weights of `shape` for a layer. An initializer may be the user's own, so what it gives is checked.
+
+    Raises OptionError for an unknown initializer, DTypeError unless it returns a NumPy array of floating point numbers,
+    ShapeError if that has another shape.
+    """
+    _check(shape)
+    initializer = get(initializer)
+    weights, name = initializer(shape, fan_in, fan_out), type(initializer).__name__
+    if not isinstance(weights, np.ndarray) or weights.dtype.kind != "f":
+        given = weights.dtype if isinstance(weights, np.ndarray) else type(weights).__name__
+        raise DTypeError(f"the initializer {name} returned {given}; expected a NumPy array of float32")
+    if weights.shape != shape:
+        raise ShapeError(f"the initializer {name} returned shape {weights.shape}; expected {shape}")
+    return weights

@@ -9,6 +9,8 @@ tested, in tests/test_laws.py. CONTRIBUTING.md shows how to write one.
 """
 
 import copy
+import inspect
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -16,12 +18,13 @@ from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.configured import Configured
 from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, XpnetError
-from xpnet.parameter import Parameter
+from xpnet.parameter import FLOATS, Parameter
 from xpnet.tape import Var, record
 
 Shape = tuple[int, ...]
 Back = Callable[..., Any]
-FLOATS = ("float32", "float64")
+
+_building = threading.RLock()  # the first use of a layer may come from two threads at once
 Self = TypeVar("Self", bound="Layer")
 
 
@@ -37,8 +40,11 @@ class Layer(Configured):
     skips_dx = False  # whether `back` takes need_dx=False, for a layer whose input needs no gradient
     composite = False  # whether it is no more than the layers inside it, as a model is
     name: str | None = None
+    _named = False  # whether the user gave the name
     _built = False
     _dtype = "float32"
+    _trainable = True
+    _backend: Backend | None = None
     _checked: Any = None
 
     def __init__(self, name: str | None = None) -> None:
@@ -58,17 +64,24 @@ class Layer(Configured):
     def build(self, *shapes: Shape) -> Shape:
         """Make the parameters for inputs of these shapes (without the batch) and return the output's shape.
 
-        Happens by itself on first use.
+        Happens by itself on first use. A layer is built once: a second call only tells the shape.
         """
         output = self.output_shape(*shapes)
         self._built = True
         return output
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments; the name only if it was given, not if a model made it up."""
+        config = super().config()
+        return config | {"name": self.name if self._named else None} if "name" in config else config
 
     # ---- what a layer may use --------------------------------------------------------------------------------------
 
     @property
     def backend(self) -> Backend:
         """Where the layer runs: the backend that was current when it was made, or that `to` moved it to."""
+        if self._backend is None:  # a subclass did not call super().__init__()
+            self._backend = get_backend()
         return self._backend
 
     @property
@@ -105,16 +118,20 @@ class Layer(Configured):
                     " long"
                 )
         shapes = [tuple(x.shape[1:]) for x in xs]
+        for x in xs:
+            self._check_dtype(dtype_name(x.dtype))
         if not self._built:
-            self.build(*shapes)
+            with _building:
+                if not self._built:
+                    self.build(*shapes)
         self.output_shape(*shapes)
-        if any(isinstance(value, Parameter) for value in vars(self).values()):
-            for x in xs:
-                self._check_dtype(dtype_name(x.dtype))
+        for x in xs:
+            self._check_dtype(dtype_name(x.dtype))
         self._checked = seen
 
     def _check_dtype(self, dtype: str) -> None:
-        if dtype != self.dtype:
+        has_parameters = any(isinstance(value, Parameter) for value in vars(self).values())
+        if dtype not in FLOATS or (has_parameters and dtype != self.dtype):
             other = f', or the layer with layer.astype("{dtype}")' if dtype in FLOATS else ""
             raise DTypeError(
                 f"{self.label}: the input is {dtype}, the layer works in {self.dtype}; convert the data with"
@@ -128,15 +145,33 @@ class Layer(Configured):
 
     def parameter(self, value: Any, trainable: bool = True) -> Parameter:
         """A parameter on the layer's backend and in its data type."""
-        return Parameter(self.backend.asarray(value, self.dtype), trainable=trainable, backend=self.backend)
+        parameter = Parameter(self.backend.asarray(value, self.dtype), trainable=trainable, backend=self.backend)
+        parameter.trainable = trainable and self._trainable
+        return parameter
 
     # ---- what users call -------------------------------------------------------------------------------------------
 
-    def __call__(self, *xs: Any, train: bool = False) -> Any:
-        """On arrays: the output. On a Var, inside a model's `call`: the output's Var, with the way back on the tape."""
+    def __call__(self, *xs: Any, train: bool | None = None) -> Any:
+        """On arrays: the output. On a Var, inside a model's `call`: the output's Var, with the way back on the tape.
+
+        `train` chooses between training and inference; by default arrays mean inference, and a Var what its tape is
+        for.
+        """
         if any(isinstance(x, Var) for x in xs):
-            return record(self, xs)
-        return self.forward(*xs, train=train)[0]
+            return record(self, xs, train)
+        return self.forward(*xs, train=bool(train))[0]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all."""
+        return any(parameter.trainable for parameter in self.parameters()) if self._built else self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        for _, layer in self.named_layers():
+            layer._trainable = trainable
+        for parameter in self.parameters():
+            parameter.trainable = trainable and parameter.learned
 
     def children(self) -> Iterator[tuple[str, "Layer"]]:
         """The layers that this one is made of, by attribute name, in the order of definition."""
@@ -192,13 +227,19 @@ class Layer(Configured):
             layer._checked = None
         return self
 
+    def _unbuild(self) -> None:
+        """Back to before `build`, which went wrong further on."""
+        for attribute in [name for name, value in vars(self).items() if isinstance(value, Parameter)]:
+            delattr(self, attribute)
+        self._built, self._checked = False, None
+
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
         return copy.deepcopy(self)
 
     def __getattr__(self, attribute: str) -> Any:
         """Only for what is not there: a parameter that is asked for before the layer was built."""
-        declared = any(attribute in vars(cls).get("__annotations__", {}) for cls in type(self).__mro__)
+        declared = any(attribute in inspect.get_annotations(cls) for cls in type(self).__mro__)
         if declared and not self._built:
             raise NotBuiltError(
                 f"{self.label} has no {attribute!r} yet: parameters are made by layer.build(shape), with the shape of"
@@ -208,9 +249,15 @@ class Layer(Configured):
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         object.__setattr__(self, attribute, value)
+        if attribute == "name":
+            object.__setattr__(self, "_named", value is not None)
         for name, layer in _layers_in(attribute, value):
-            if layer.name is None:  # errors inside a model call a layer by its attribute
-                layer.name = name
+            layer.call_it(name)  # errors inside a model call a layer by its attribute
+
+    def call_it(self, name: str) -> None:
+        """A name for error messages, if the user gave none."""
+        if self.name is None:
+            object.__setattr__(self, "name", name)
 
 
 def _layers_in(attribute: str, value: Any) -> Iterator[tuple[str, Layer]]:

@@ -3,11 +3,12 @@
 `value` is the mean over the batch and stays on the device until somebody reads it.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
-from xpnet.configured import Configured
+from xpnet.configured import Configured, lookup_name
 from xpnet.errors import DataError, OptionError, ShapeError
 
 
@@ -23,6 +24,20 @@ class Loss(Configured):
         `backend` is where y and t are; by default the current one.
         """
         raise OptionError(f"{type(self).__name__} does not say how it is computed")
+
+    def check_last(self, layer: type | None) -> None:
+        """Refuse a network that ends with the activation that the loss contains: it would be applied twice."""
+        if self.activation and layer and layer.__name__.lower() == self.activation:
+            raise OptionError(
+                f"the network ends with {self.activation}, and the loss {self.name} contains it already: leave the"
+                " activation of the last layer out (for probabilities apply layers.Softmax or Sigmoid to what predict"
+                " returns)"
+            )
+
+    def same_shape(self, y: Array, t: Array) -> None:
+        """Nothing is broadcast: every output needs its own target."""
+        if tuple(y.shape) != tuple(t.shape):
+            raise ShapeError(f"loss {self.name}: y has shape {tuple(y.shape)}, t {tuple(t.shape)}; they must be equal")
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
         """Hold host labels `t` against the network's output shape (no batch); once, before training."""
@@ -44,10 +59,20 @@ class SoftmaxCrossEntropy(Loss):
 
     def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
         backend = backend or get_backend()
-        if t.ndim == 2:
+        if t.ndim == 1:
+            self._check_labels(y, t, backend)
+        else:
+            self.same_shape(y, t)
             t = _as_float(t, y, backend)
         losses, dy = backend.softmax_cross_entropy(y, t)
         return backend.xp.mean(losses), lambda: dy / y.shape[0]
+
+    def _check_labels(self, y: Array, t: Array, backend: Backend) -> None:
+        """As far as it costs nothing: on a device that computes in the background, to look at labels is to wait."""
+        if tuple(y.shape[:1]) != tuple(t.shape) or y.ndim != 2:
+            raise ShapeError(f"loss {self.name}: y is {tuple(y.shape)}, t {tuple(t.shape)}; needed are (N, C) and (N,)")
+        if not backend.lazy and (int(backend.xp.min(t)) < 0 or int(backend.xp.max(t)) >= y.shape[1]):
+            raise DataError(f"loss {self.name}: a label is not from 0 to {y.shape[1] - 1}, the network's classes")
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
         if len(outputs) != 1:
@@ -80,8 +105,8 @@ class SoftmaxCrossEntropy(Loss):
         sums = t.sum(axis=1)
         if not (abs(sums - 1) < 1e-3).all() or (t < 0).any():
             raise DataError(
-                f"loss {self.name}: one-hot rows must hold probabilities that sum to 1; some do not (use datasets'"
-                " one_hot)"
+                f"loss {self.name}: one-hot rows must hold probabilities that sum to 1, and some do not;"
+                " xpnet.data.one_hot makes such rows"
             )
 
 
@@ -97,12 +122,12 @@ class BinaryCrossEntropyWithLogits(Loss):
 
     def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
         backend = backend or get_backend()
+        self.same_shape(y, t)
         xp, t = backend.xp, _as_float(t, y, backend)
-        e = xp.exp(-xp.abs(y))
-        value = xp.mean(xp.maximum(y, 0) - y * t + xp.log1p(e))
+        value = xp.mean(xp.maximum(y, 0) - y * t + xp.log1p(xp.exp(-xp.abs(y))))
 
         def back() -> Array:
-            return (xp.where(y >= 0, 1 / (1 + e), e / (1 + e)) - t) / _size(y)
+            return (backend.sigmoid(y) - t) / math.prod(y.shape)
 
         return value, back
 
@@ -121,19 +146,13 @@ class MeanSquaredError(Loss):
 
     def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
         backend = backend or get_backend()
+        self.same_shape(y, t)
         difference = y - _as_float(t, y, backend)
-        return backend.xp.mean(difference * difference), lambda: difference * (2 / _size(y))
+        return backend.xp.mean(difference * difference), lambda: difference * (2 / math.prod(y.shape))
 
 
 def _as_float(t: Array, y: Array, backend: Backend) -> Array:
     return t if t.dtype == y.dtype else backend.xp.astype(t, y.dtype)
-
-
-def _size(y: Array) -> int:
-    count = 1
-    for length in y.shape:
-        count *= length
-    return count
 
 
 def _batch(shape: Any) -> str:
@@ -156,7 +175,7 @@ def get(loss: str | Loss) -> Loss:
     """A loss from its name, or as it is."""
     if isinstance(loss, Loss):
         return loss
-    name = _KERAS_NAMES.get(str(loss), str(loss))
+    name = _KERAS_NAMES.get(lookup_name(loss), lookup_name(loss))
     if name not in LOSSES:
         raise OptionError(f"there is no loss {loss!r}; choose one of {', '.join(LOSSES)}, or give a Loss")
     return LOSSES[name]()

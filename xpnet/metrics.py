@@ -1,10 +1,13 @@
 """Metrics are counted on the device, batch by batch, and read once, at the end of an epoch."""
 
+import math
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
-from xpnet.configured import Configured
+from xpnet.checks import whole
+from xpnet.configured import Configured, lookup_name
 from xpnet.errors import OptionError, ShapeError
+from xpnet.losses import BinaryCrossEntropyWithLogits, Loss
 
 
 class Metric(Configured):
@@ -46,13 +49,22 @@ class Accuracy(Metric):
         return xp.sum(xp.astype(hits, xp.int64))
 
 
+class BinaryAccuracy(Metric):
+    """The share of outputs, of all samples, on the right side: y > 0 where t > 0.5. y and t have one shape, any."""
+
+    name = "accuracy"
+
+    def count(self, y: Array, t: Array, backend: Backend) -> Array:
+        xp = backend.xp
+        hits = (y > 0) == (xp.reshape(t, y.shape) > 0.5)
+        return xp.sum(xp.astype(hits, y.dtype)) / math.prod(y.shape[1:])
+
+
 class TopK(Metric):
     """The share of samples whose label is among the k largest outputs (k = 5). Ties count as misses."""
 
     def __init__(self, k: int = 5) -> None:
-        if not isinstance(k, int) or k < 1:
-            raise OptionError(f"TopK: k must be an integer of at least 1, not {k!r}")
-        self.k = k
+        self.k = whole("TopK: k", k)
         self.name = f"top_{k}_accuracy"
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
@@ -69,9 +81,7 @@ class ConfusionMatrix(Metric):
     name = "confusion_matrix"
 
     def __init__(self, classes: int) -> None:
-        if not isinstance(classes, int) or classes < 2:
-            raise OptionError(f"ConfusionMatrix: classes must be an integer of at least 2, not {classes!r}")
-        self.classes = classes
+        self.classes = whole("ConfusionMatrix: classes", classes, 2)
         self._backend: Backend | None = None
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
@@ -103,15 +113,22 @@ def one_hot(labels: Array, classes: int, backend: Backend) -> Array:
     return numbers[None, :] == labels[:, None]
 
 
-METRICS: dict[str, type[Metric]] = {"accuracy": Accuracy, "top_k": TopK, "confusion_matrix": ConfusionMatrix}
+METRICS: dict[str, type[Metric]] = {
+    "accuracy": Accuracy,
+    "binary_accuracy": BinaryAccuracy,
+    "top_k": TopK,
+    "confusion_matrix": ConfusionMatrix,
+}
 _KERAS_NAMES = {"acc": "accuracy", "sparse_categorical_accuracy": "accuracy", "categorical_accuracy": "accuracy"}
 
 
-def get(metric: str | Metric) -> Metric:
-    """A metric from its name ("accuracy", "top_5", ...), or as it is."""
+def get(metric: str | Metric, loss: Loss | None = None) -> Metric:
+    """A metric from its name ("accuracy", "top_5", ...), or as it is; what "accuracy" means depends on the loss."""
     if isinstance(metric, Metric):
         return metric
-    name = _KERAS_NAMES.get(str(metric), str(metric))
+    name = _KERAS_NAMES.get(lookup_name(metric), lookup_name(metric))
+    if name == "accuracy" and isinstance(loss, BinaryCrossEntropyWithLogits):
+        return BinaryAccuracy()
     stem, _, number = name.removesuffix("_accuracy").rpartition("_")
     if stem == "top" and number.isdigit():
         return TopK(int(number))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 
 from xpnet import checkpoint, losses, optimizers, training
-from xpnet.backend import Array, Backend
+from xpnet.backend import Array, on_backend
 from xpnet.callbacks import Callback, History
-from xpnet.errors import OptionError, ShapeError, XpnetError
+from xpnet.errors import OptionError, ShapeError, TapeError, XpnetError
 from xpnet.layer import Back, Layer, Shape
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
@@ -47,13 +47,15 @@ class Model(Layer):
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
-        self.input_shapes: tuple[Shape, ...] = ()  # of each input, without the batch; () until the model is built
+        self.input_shape: Shape | None = None  # without the batch; of several inputs, of the first
+        self.input_shapes: tuple[Shape, ...] = ()  # of each input; () until the model is built
         self._known_shapes: dict[tuple[Shape, ...], Shape] = {}  # of the output, by those of the inputs
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: list[Metric] = []
         self.history: History | None = None
         self.stop_training = False
+        self._last: type[Layer] | None = None  # the class of layer that the last output came from
 
     # ---- the layer protocol ----------------------------------------------------------------------------------------
 
@@ -64,10 +66,11 @@ class Model(Layer):
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
         tape = Tape(train)
         inputs = [Var(x, tape) for x in xs]
-        output = self.call(*inputs)
+        output = self._run(*inputs)
         if not isinstance(output, Var) or output.tape is not tape:
             raise OptionError(f"{self.label}: call must return what a layer returned, not {type(output).__name__}")
-        self._note_inputs(tuple(tuple(x.shape[1:]) for x in xs))
+        self._check_calls(tape)
+        self._last = next((type(call.layer) for call in tape.calls if call.output == output.index), None)
         spent = False
 
         def back(dy: Array, need_dx: bool = True) -> Any:
@@ -84,16 +87,41 @@ class Model(Layer):
 
         return output.value, back
 
-    def __call__(self, *xs: Any, train: bool = False) -> Any:
+    def _run(self, *xs: Any) -> Any:
+        """`call`, on the model's backend; if it fails on first use, no layer is left half built."""
+        with on_backend(self.backend):
+            if self._built:
+                return self.call(*xs)
+            before = [layer for _, layer in self.named_layers() if layer._built]
+            try:
+                output = self.call(*xs)
+            except XpnetError:
+                for _, layer in self.named_layers():
+                    if layer not in before:
+                        layer._unbuild()
+                raise
+            self._note_inputs(tuple(tuple(x.shape[1:]) for x in xs))
+            return output
+
+    def _check_calls(self, tape: Tape) -> None:
+        """A layer with parameters that the model does not own would never be trained."""
+        own = {id(layer) for _, layer in self.named_layers()}
+        for call in tape.calls:
+            if id(call.layer) not in own and any(True for _ in call.layer.named_parameters()):
+                raise TapeError(
+                    f"{self.label}: call uses a {type(call.layer).__name__} that is not an attribute of the model, so"
+                    " its parameters would not be trained; make it in __init__: self.name = ..."
+                )
+
+    def __call__(self, *xs: Any, train: bool | None = None) -> Any:
         if train or any(isinstance(x, Var) for x in xs):
             return super().__call__(*xs, train=train)
-        return self.call(*xs)
+        return self._run(*xs)
 
     def build(self, *shapes: Shape) -> Shape:
         """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape."""
         dummies = [self.backend.zeros((1, *shape), self.dtype) for shape in shapes]
-        output: Shape = tuple(self.call(*dummies).shape[1:])
-        self._note_inputs(tuple(tuple(shape) for shape in shapes))
+        output: Shape = tuple(self._run(*dummies).shape[1:])
         return output
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -101,21 +129,8 @@ class Model(Layer):
             self._known_shapes[shapes] = self.build(*shapes)  # layers are built once only
         return self._known_shapes[shapes]
 
-    @property
-    def input_shape(self) -> Shape | None:
-        """The shape of one sample of the (first) input, or None for a model that is not built."""
-        return self.input_shapes[0] if self.input_shapes else None
-
     def _note_inputs(self, shapes: tuple[Shape, ...]) -> None:
-        if not self._built:
-            self.input_shapes, self._built = shapes, True
-
-    def _move(self, backend: Backend | None, dtype: str | None) -> Self:
-        before = self.backend
-        super()._move(backend, dtype)
-        if self.optimizer:
-            self.optimizer.move(before)
-        return self
+        self.input_shape, self.input_shapes, self._built = shapes[0], shapes, True
 
     # ---- Keras-like training ---------------------------------------------------------------------------------------
 
@@ -123,23 +138,21 @@ class Model(Layer):
         self,
         optimizer: str | Optimizer = "adam",
         loss: str | Loss = "softmax_cross_entropy",
-        metrics: Iterable[str | Metric] | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
     ) -> None:
         """Choose how to train: an optimizer, a loss and metrics, each by name or as an object."""
         chosen = losses.get(loss)
-        last = self.last_layer()
-        if chosen.activation and type(last).__name__.lower() == chosen.activation:
-            raise OptionError(
-                f"the network ends with {chosen.activation}, and the loss {chosen.name} contains it already: leave the"
-                " activation of the last layer out (for probabilities apply layers.Softmax or Sigmoid to what predict"
-                " returns)"
-            )
-        self.optimizer, self.loss = optimizers.get(optimizer), chosen
-        self.metrics = [get_metric(metric) for metric in metrics or ()]
+        chosen.check_last(self.last())
+        given = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics or ())
+        counted = [get_metric(metric, chosen) for metric in given]
+        names = ["loss", *(metric.name for metric in counted)]
+        if len(set(names)) < len(names):
+            raise OptionError(f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}")
+        self.optimizer, self.loss, self.metrics = optimizers.get(optimizer), chosen, counted
 
-    def last_layer(self) -> Layer | None:
-        """The layer that the output comes from, where that can be told."""
-        return None
+    def last(self) -> type[Layer] | None:
+        """The class of the layer that gives the output; a written model knows it after its first forward."""
+        return self._last
 
     def fit(
         self,
@@ -148,7 +161,7 @@ class Model(Layer):
         batch_size: int = 32,
         epochs: int = 1,
         verbose: int | Literal["auto"] = "auto",
-        callbacks: Iterable[Callback] = (),
+        callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: tuple[Data, Data] | None = None,
         shuffle: bool = True,
@@ -235,6 +248,10 @@ class Sequential(Model):
     def __init__(self, layers: Iterable[Layer] = (), name: str | None = None) -> None:
         super().__init__(name)
         self.layers: list[Layer] = []
+        self._first: int | None = None  # what _first_trained found
+        self._names: list[str] = []  # of the layers; a layer may have another name in another model
+        if isinstance(layers, Layer):
+            raise OptionError("Sequential takes a list of layers: Sequential([layers.Flatten(), layers.Dense(10)])")
         for layer in layers:
             self._append(layer)
 
@@ -252,23 +269,35 @@ class Sequential(Model):
     def _append(self, layer: Layer) -> None:
         if not isinstance(layer, Layer):
             raise OptionError(f"{self.label}: {layer!r} is no layer; give objects such as layers.Dense(10)")
-        if layer.name is None:  # conv1, conv2, dense1, ...
-            numbers = [int(n) for known in self.layers if (n := (known.name or "").removeprefix(layer.kind)).isdigit()]
-            layer.name = f"{layer.kind}{max(numbers, default=0) + 1}"
-        if any(known.name == layer.name and known is not layer for known in self.layers):
-            raise OptionError(f"{self.label}: two layers have the name {layer.name!r}; give each a name of its own")
+        self._first = None
+        self._names.append(self._name_for(layer))
         self.layers.append(layer)
 
-    def children(self) -> Iterator[tuple[str, Layer]]:
-        for layer in self.layers:
-            yield layer.name or layer.kind, layer
+    def _name_for(self, layer: Layer) -> str:
+        """The name that the user gave, or conv1, conv2, dense1, ..."""
+        if layer in self.layers:  # shared
+            return self._names[self.layers.index(layer)]
+        if layer._named:
+            name = str(layer.name)
+            if name in self._names:
+                raise OptionError(f"{self.label}: two layers have the name {name!r}; give each a name of its own")
+            if not name or "." in name:
+                raise OptionError(f"{self.label}: {name!r} cannot name a layer: dots part the names of a path")
+            return name
+        numbers = [int(n) for name in self._names if (n := name.removeprefix(layer.kind)).isdecimal()]
+        name = f"{layer.kind}{max(numbers, default=0) + 1}"
+        layer.call_it(name)
+        return name
 
-    def last_layer(self) -> Layer | None:
-        last = self.layers[-1] if self.layers else None
-        if isinstance(last, Model):
-            return last.last_layer()
-        inner = [child for _, child in last.children()] if last else []
-        return inner[-1] if inner else last
+    def children(self) -> Iterator[tuple[str, Layer]]:
+        yield from zip(self._names, self.layers, strict=True)
+
+    def last(self) -> type[Layer] | None:
+        layer = self.layers[-1] if self.layers else None
+        if layer is None or isinstance(layer, Model):
+            return layer.last() if layer else None
+        inner = [child for _, child in layer.children()]  # such as the activation of a Dense
+        return type(inner[-1] if inner else layer)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -285,17 +314,17 @@ class Sequential(Model):
         return x
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
-        shape: Shape = tuple(x.shape[1:])
+        if not self._built:
+            self.build(tuple(x.shape[1:]))
         backs: list[Back] = []
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
-        self._note_inputs((shape,))  # now that every layer has taken it
-        spent = not backs
+        spent = False
 
         def back_all(dy: Array, need_dx: bool = True) -> Array:
             nonlocal spent
-            if spent and self.layers:
+            if spent:
                 raise OptionError(
                     f"{self.label}: back was called twice; run forward again (its arrays are freed on the way back)"
                 )
@@ -305,6 +334,8 @@ class Sequential(Model):
                 layer, back = self.layers[len(backs) - 1], backs.pop()  # popped: its arrays are freed after use
                 last = len(backs) == first and not need_dx
                 dy = back(dy, need_dx=False) if last and layer.skips_dx else back(dy)
+                if dy is None and not last:
+                    raise TapeError(f"{layer.label}: back must return the gradient of the input, it returned None")
             backs.clear()
             return dy
 
@@ -312,21 +343,19 @@ class Sequential(Model):
 
     def _first_trained(self) -> int:
         """The index of the first layer with parameters: nobody asks for a gradient in front of it."""
-        for index, layer in enumerate(self.layers):
-            if any(True for _ in layer.named_parameters()):
-                return index
-        return 0
+        if self._first is None:
+            learned = (i for i, layer in enumerate(self.layers) if any(True for _ in layer.named_parameters()))
+            self._first = next(learned, 0)
+        return self._first
 
     def build(self, shape: Shape) -> Shape:
+        self.output_shape(shape)  # raises, before any layer is built, if one of them cannot take it
         if not self._built:
-            self.input_shapes = (tuple(shape),)
+            self._note_inputs((tuple(shape),))
         for layer in self.layers:
-            if layer._built and not isinstance(layer, Model):
-                shape = layer.output_shape(shape)
-            else:
+            if not layer._built:
                 layer._dtype = self.dtype
-                shape = layer.build(shape)
-        self._built = True
+            shape = layer.build(shape)
         return shape
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -6,15 +6,31 @@ AdamW it is decoupled) and `clip_norm` (the gradients of all parameters together
 Euclidean norm; None: never).
 """
 
-import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from xpnet.backend import Array, Backend
-from xpnet.configured import Configured
+from xpnet.backend import Array
+from xpnet.checks import at_least_zero, fraction, positive
+from xpnet.configured import Configured, lookup_name
 from xpnet.errors import OptionError
 from xpnet.parameter import Parameter
-from xpnet.schedules import Schedule, positive
+from xpnet.schedules import Schedule
+
+
+class State(dict[str, Array]):
+    """What an optimizer remembers of one parameter: arrays of its shape by name, and how often it was updated."""
+
+    def __init__(self, p: Parameter, slots: Iterable[str]) -> None:
+        super().__init__({slot: p.backend.zeros(p.shape, p.dtype) for slot in slots})
+        self.backend, self.dtype, self.steps = p.backend, p.dtype, 0
+
+    def follow(self, p: Parameter) -> None:
+        """The parameter may have moved to another backend or data type since."""
+        if p.backend is self.backend and p.dtype == self.dtype:
+            return
+        for slot, array in self.items():
+            self[slot] = p.backend.copy(p.backend.asarray(self.backend.to_numpy(array), p.dtype))
+        self.backend, self.dtype = p.backend, p.dtype
 
 
 class Optimizer(Configured):
@@ -26,8 +42,8 @@ class Optimizer(Configured):
         self.lr = lr if isinstance(lr, Schedule) else positive("lr", lr)
         self.weight_decay = at_least_zero("weight_decay", weight_decay)
         self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
-        self.steps = 0  # taken so far
-        self.state: dict[Parameter, dict[str, Array]] = {}
+        self.steps = 0  # taken so far: where the schedule stands
+        self.state: dict[Parameter, State] = {}
 
     @property
     def current_lr(self) -> float:
@@ -44,18 +60,15 @@ class Optimizer(Configured):
         self.steps += 1
         for p in trained:
             if p not in self.state:
-                self.state[p] = {slot: p.backend.zeros(p.shape, p.dtype) for slot in self.slots}
-            self.step(p, self.state[p], lr)
+                self.state[p] = State(p, self.slots)
+            state = self.state[p]
+            state.follow(p)
+            state.steps += 1
+            self.step(p, state, lr)
         for p in parameters:  # a frozen one too: it may be trained later
             p.zero_grad()
 
-    def move(self, before: Backend) -> None:
-        """Follow the parameters, which have left the backend `before` or changed their data type."""
-        for p, slots in self.state.items():
-            for slot, array in slots.items():
-                slots[slot] = p.backend.copy(p.backend.asarray(before.to_numpy(array), p.dtype))
-
-    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+    def step(self, p: Parameter, state: State, lr: float) -> None:
         raise OptionError(f"{type(self).__name__} does not say how a parameter is updated")
 
     def _clip(self, parameters: list[Parameter]) -> None:
@@ -88,7 +101,7 @@ class SGD(Optimizer):
             raise OptionError("nesterov needs a momentum above 0; 0.9 is usual")
         self.slots = ("velocity",) if momentum else ()
 
-    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+    def step(self, p: Parameter, state: State, lr: float) -> None:
         p.backend.sgd(
             p.value,
             p.grad,
@@ -141,7 +154,7 @@ class AdaGrad(Optimizer):
         super().__init__(lr, weight_decay, clip_norm)
         self.eps = positive("eps", eps)
 
-    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+    def step(self, p: Parameter, state: State, lr: float) -> None:
         p.backend.adagrad(p.value, p.grad, state["squares"], lr=lr, eps=self.eps, weight_decay=self.weight_decay)
 
 
@@ -161,7 +174,7 @@ class RMSProp(Optimizer):
         super().__init__(lr, weight_decay, clip_norm)
         self.rho, self.eps = fraction("rho", rho), positive("eps", eps)
 
-    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+    def step(self, p: Parameter, state: State, lr: float) -> None:
         p.backend.rmsprop(
             p.value, p.grad, state["squares"], lr=lr, rho=self.rho, eps=self.eps, weight_decay=self.weight_decay
         )
@@ -189,13 +202,13 @@ class Adam(Optimizer):
         super().__init__(lr, weight_decay, clip_norm)
         self.beta1, self.beta2, self.eps = fraction("beta1", beta1), fraction("beta2", beta2), positive("eps", eps)
 
-    def step(self, p: Parameter, state: dict[str, Array], lr: float) -> None:
+    def step(self, p: Parameter, state: State, lr: float) -> None:
         p.backend.adam(
             p.value,
             p.grad,
             state["mean"],
             state["squares"],
-            step=self.steps,
+            step=state.steps,
             lr=lr,
             beta1=self.beta1,
             beta2=self.beta2,
@@ -225,16 +238,6 @@ class AdamW(Adam):
         super().__init__(lr, beta1, beta2, eps, weight_decay, clip_norm)
 
 
-def fraction(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
-        raise OptionError(f"{name} must be at least 0 and below 1, not {value!r}")
-    return float(value)
-
-
-def at_least_zero(name: str, value: float) -> float:
-    return positive(name, value) if value else 0.0
-
-
 OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,
@@ -250,7 +253,7 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     """An optimizer from its name, with its default settings, or as it is."""
     if isinstance(optimizer, Optimizer):
         return optimizer
-    name = str(optimizer).lower()
+    name = lookup_name(optimizer)
     if name not in OPTIMIZERS:
         raise OptionError(
             f"there is no optimizer {optimizer!r}; choose one of {', '.join(OPTIMIZERS)}, or give an Optimizer"

@@ -1,10 +1,14 @@
 """A learned array with an identity: its value, its gradient, and whether the optimizer may change it."""
 
+import math
 import threading
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
-from xpnet.errors import ShapeError
+from xpnet.backend.reference import dtype_name
+from xpnet.errors import DTypeError, ShapeError
+
+FLOATS = ("float32", "float64")
 
 _adding = threading.Lock()  # two threads may add to one gradient; one lock for all, so that parameters can be copied
 
@@ -12,16 +16,18 @@ _adding = threading.Lock()  # two threads may add to one gradient; one lock for 
 class Parameter:
     """`value` and `grad` have one shape and data type; assigning to either copies into place, so that views stay valid.
 
-    Running statistics, which are saved but not learned, are parameters with `trainable=False`.
+    The value is a copy of what is given, in float32 unless it is an array of float64. Running statistics, which are
+    saved but not learned, are parameters with `trainable=False` from the start.
     """
 
     def __init__(self, value: Any, name: str = "", trainable: bool = True, backend: Backend | None = None) -> None:
         self.backend = backend or get_backend()
-        self._value = self.backend.asarray(value)
+        dtype = dtype_name(value.dtype) if hasattr(value, "dtype") else ""
+        self._value = self.backend.copy(self.backend.asarray(value, dtype if dtype in FLOATS else "float32"))
         self._grad: Array | None = None
         self._grad_is_zero = True  # the array, if there is one, counts as zero until something is added
         self.name = name
-        self.trainable = trainable
+        self.trainable = self.learned = trainable  # whether it may change now, and whether it ever may
 
     @property
     def value(self) -> Array:
@@ -51,6 +57,10 @@ class Parameter:
             raise ShapeError(
                 f"parameter {self.name!r} has shape {self.shape}, its gradient came with {tuple(grad.shape)}"
             )
+        if grad.dtype != self.dtype:
+            raise DTypeError(
+                f"parameter {self.name!r} is {dtype_name(self.dtype)}, its gradient came as {dtype_name(grad.dtype)}"
+            )
         with _adding:
             if self._grad is None:
                 self._grad = self.backend.copy(grad)
@@ -70,10 +80,7 @@ class Parameter:
     @property
     def size(self) -> int:
         """How many numbers it has."""
-        count = 1
-        for length in self.shape:
-            count *= length
-        return count
+        return math.prod(self.shape)
 
     @property
     def dtype(self) -> Any:
@@ -95,4 +102,4 @@ class Parameter:
 
     def __repr__(self) -> str:
         frozen = "" if self.trainable else ", trainable=False"
-        return f"Parameter({self.name!r}, shape={self.shape}, dtype={str(self.dtype).rsplit('.', 1)[-1]}{frozen})"
+        return f"Parameter({self.name!r}, shape={self.shape}, dtype={dtype_name(self.dtype)}{frozen})"

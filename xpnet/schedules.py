@@ -1,8 +1,8 @@
 """Learning rates that change during training: called with the step (from 0), a schedule gives the rate."""
 
 import math
-import numbers
 
+from xpnet.checks import positive
 from xpnet.configured import Configured
 from xpnet.errors import OptionError
 
@@ -39,13 +39,6 @@ class Cosine(Schedule):
 
     def __call__(self, step: int) -> float:
         return self.end + (self.lr - self.end) * (1 + math.cos(math.pi * min(step / self.steps, 1.0))) / 2
-
-
-def positive(name: str, value: float) -> float:
-    """`value`, or an OptionError that says what it should have been."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < math.inf:
-        raise OptionError(f"{name} must be a positive number, not {value!r}")
-    return float(value)
 
 
 SCHEDULES: dict[str, type[Schedule]] = {"constant": Constant, "cosine": Cosine}

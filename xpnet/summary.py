@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xpnet.backend import Array
 from xpnet.errors import OptionError
 from xpnet.layer import Layer
-from xpnet.training import watched
+from xpnet.watch import watched
 
 if TYPE_CHECKING:
     from xpnet.model import Model

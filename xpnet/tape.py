@@ -110,8 +110,14 @@ class Tape:
             if layer.skips_dx and not wanted.intersection(xs):
                 back(dy, need_dx=False)
                 continue
-            dxs = back(dy)
-            for x, dx in zip(xs, dxs if len(xs) > 1 else (dxs,), strict=True):
+            dxs = back(dy) if len(xs) > 1 else (back(dy),)
+            if not isinstance(dxs, tuple) or len(dxs) != len(xs) or any(dx is None for dx in dxs):
+                raise TapeError(
+                    f"{layer.label}: back must return the gradient of the input, or a tuple with one for each of"
+                    f" several inputs; there are {len(xs)}, and it returned"
+                    f" {type(dxs).__name__ if len(xs) > 1 else dxs[0]}"
+                )
+            for x, dx in zip(xs, dxs, strict=True):
                 grads[x] = grads[x] + dx if x in grads else dx
         return [grads.get(x.index) for x in inputs]
 
@@ -124,8 +130,8 @@ class Tape:
         return wanted
 
 
-def record(layer: Layer, xs: Sequence[Any]) -> Var:
-    """Run the layer on Vars and write its way back on their tape."""
+def record(layer: Layer, xs: Sequence[Any], train: bool | None = None) -> Var:
+    """Run the layer on Vars and write its way back on their tape; `train` overrides what the tape was made for."""
     for x in xs:
         if not isinstance(x, Var):
             raise TapeError(
@@ -136,7 +142,7 @@ def record(layer: Layer, xs: Sequence[Any]) -> Var:
         raise TapeError(
             f"{layer.label}: a Var of another forward pass was used; a model must not keep Vars between calls"
         )
-    y, back = layer.forward(*(x.value for x in xs), train=tape.train)
+    y, back = layer.forward(*(x.value for x in xs), train=tape.train if train is None else train)
     out = Var(y, tape)
     tape.calls.append(Call(layer, back, tuple(x.index for x in xs), out.index))
     return out

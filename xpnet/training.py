@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from xpnet import random
 from xpnet.backend import Array
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
+from xpnet.checks import whole
 from xpnet.data.batches import Batches, split
-from xpnet.errors import DataError, DTypeError, NonFiniteError, OptionError, ShapeError
-from xpnet.layer import Layer
+from xpnet.errors import BackendError, DataError, DTypeError, NonFiniteError, OptionError, ShapeError
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.parameter import Parameter
+from xpnet.watch import first_nonfinite
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -34,7 +36,7 @@ def fit(
     batch_size: int,
     epochs: int,
     verbose: Verbose,
-    callbacks: Iterable[Callback],
+    callbacks: Callback | Iterable[Callback] | None,
     validation_split: float,
     validation_data: tuple[Any, Any] | None,
     shuffle: bool,
@@ -43,13 +45,8 @@ def fit(
 ) -> History:
     """What `Model.fit` says."""
     optimizer, loss = compiled(model)
-    for name, value, least in (
-        ("epochs", epochs, 0),
-        ("initial_epoch", initial_epoch, 0),
-        ("validation_freq", validation_freq, 1),
-    ):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-            raise OptionError(f"fit: {name} must be an integer of at least {least}, not {value!r}")
+    epochs, initial_epoch = whole("epochs", epochs, 0), whole("initial_epoch", initial_epoch, 0)
+    validation_freq = whole("validation_freq", validation_freq)
     x, t = check_data(model, x, t)
     if validation_data is not None:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
@@ -67,7 +64,8 @@ def fit(
         "samples": len(x),
         "validation": validation_data is not None,
     }
-    told = Callbacks([history, *callbacks, *displays[verbosity(verbose)]], model, params)
+    given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    told = Callbacks([history, *given, *displays[verbosity(verbose)]], model, params)
     trainer = Trainer(model, optimizer, loss)
     model.stop_training = False
     logs: dict[str, Any] = {}
@@ -98,20 +96,30 @@ class Trainer:
 
     def step(self, x: np.ndarray, t: np.ndarray, where: str) -> tuple[Array, Array, Array]:
         """One step of the optimizer: the loss before it, the outputs, and the labels on the device."""
-        model, backend = self.model, self.backend
-        inputs, targets = backend.asarray(x, model.dtype), backend.asarray(t)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # require_finite says more than a warning
-            y, back = model.forward(inputs, train=True)
-            value, loss_back = self.loss.forward(y, targets, backend)
+            return self._step(x, t, where)
+
+    def _step(self, x: np.ndarray, t: np.ndarray, where: str) -> tuple[Array, Array, Array]:
+        model, backend, state = self.model, self.backend, random.get_state()
+        inputs, targets = backend.asarray(x, model.dtype), backend.asarray(t)
+        y, back = model.forward(inputs, train=True)
+        value, loss_back = self.loss.forward(y, targets, backend)
+        if self.parameters is None:  # the first step: now the model is built
+            self.parameters = self._begin()
         if not backend.lazy:
-            self.require_finite(value, inputs, where)
-        if self.parameters is None:  # now that the model is built
-            self.parameters = model.parameters()
-            for parameter in self.parameters:
-                parameter.zero_grad()
+            self.require_finite(value, inputs, where, state)
         back(loss_back(), need_dx=False)
         self.optimizer.update(self.parameters)
         return value, y, targets
+
+    def _begin(self) -> list[Parameter]:
+        self.loss.check_last(self.model.last())
+        parameters = self.model.parameters()
+        if not any(parameter.trainable for parameter in parameters):
+            raise OptionError("there is nothing to train: the model has no parameter that is trainable")
+        for parameter in parameters:
+            parameter.zero_grad()
+        return parameters
 
     def epoch(self, batches: Batches, told: Callbacks, epoch: int) -> dict[str, Any]:
         """Train on every batch once; the mean loss and the metrics over all samples."""
@@ -124,7 +132,7 @@ class Trainer:
             """Reads from the device: waits for it."""
             mean = float(total) / max(samples, 1)
             if not math.isfinite(mean):
-                self.require_finite(mean, None, f"epoch {epoch + 1}, at or before step {step + 1}")
+                self.require_finite(mean, None, f"epoch {epoch + 1}, at or before step {step + 1}", random.get_state())
             return {"loss": mean} | {metric.name: metric.result() for metric in self.model.metrics}
 
         for step, (x, t) in enumerate(batches):
@@ -138,66 +146,14 @@ class Trainer:
                 break
         return so_far()
 
-    def require_finite(self, value: Any, x: Array | None, where: str) -> None:
+    def require_finite(self, value: Any, x: Array | None, where: str, state: random.Key) -> None:
         """Stop at a loss that is NaN or infinite, and say in which layer it began."""
         if math.isfinite(float(value)):
             return
         raise NonFiniteError(
-            f"the loss became {float(value)} in {where}: {first_nonfinite(self.model, x)}. A smaller learning rate,"
-            " clip_norm in the optimizer, or scaled inputs usually help"
+            f"the loss became {float(value)} in {where}: {first_nonfinite(self.model, x, state)}. A smaller learning"
+            " rate, clip_norm in the optimizer, or scaled inputs usually help"
         )
-
-
-def first_nonfinite(model: Model, x: Array | None) -> str:
-    """Where NaN or infinity comes from: the data, a parameter, or the first layer that gives it."""
-    backend = model.backend
-
-    def finite(a: Array) -> bool:
-        return bool(np.isfinite(backend.to_numpy(a)).all())
-
-    if x is not None and not finite(x):
-        return "the input data hold NaN or infinity"
-    for name, parameter in model.named_parameters():
-        if not finite(parameter.value):
-            return f"parameter {name} holds NaN or infinity"
-    first: list[str] = []
-
-    def see(layer: Layer, y: Array) -> None:
-        if not first and not finite(y):
-            first.append(f"the output of layer {layer.label} is the first that is not finite")
-
-    if x is not None:
-        with watched(model, see):
-            model.forward(x, train=True)
-    return first[0] if first else "all layers gave finite outputs, the loss itself did not"
-
-
-@contextmanager
-def watched(model: Layer, see: Callable[[Layer, Array], None]) -> Iterator[None]:
-    """Within the block, `see(layer, output)` is called after every forward of a layer of the model."""
-    layers = list({id(layer): layer for layer in parts(model)}.values())
-    for layer in layers:
-
-        def forward(*xs: Array, train: bool = False, layer: Layer = layer) -> Any:
-            y, back = type(layer).forward(layer, *xs, train=train)
-            see(layer, y)
-            return y, back
-
-        layer.__dict__["forward"] = forward  # hides the method of the class
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del layer.__dict__["forward"]
-
-
-def parts(layer: Layer) -> Iterator[Layer]:
-    """The layers that a model is made of, in order; models inside it are taken apart, other layers are not."""
-    if layer.composite:
-        for _, child in layer.children():
-            yield from parts(child)
-    else:
-        yield layer
 
 
 def evaluate(
@@ -208,16 +164,17 @@ def evaluate(
     if not checked:
         x, t = check_data(model, x, t)
     backend, total = model.backend, 0.0
-    for metric in model.metrics:
+    metrics = [copy.copy(metric) for metric in model.metrics]  # training may be in the middle of counting
+    for metric in metrics:
         metric.reset()
     for part, labels in with_bar(Batches(x, t, batch_size), verbosity(verbose), "evaluate"):
         targets = backend.asarray(labels)
         y = model(backend.asarray(part, model.dtype))
         value, _ = loss.forward(y, targets, backend)
         total = value * len(part) + total
-        for metric in model.metrics:
+        for metric in metrics:
             metric.update(y, targets, backend)
-    return {"loss": float(total) / len(x)} | {metric.name: metric.result() for metric in model.metrics}
+    return {"loss": float(total) / len(x)} | {metric.name: metric.result() for metric in metrics}
 
 
 def predict(model: Model, x: Any, batch_size: int, verbose: Verbose) -> np.ndarray:
@@ -251,6 +208,17 @@ def compiled(model: Model) -> tuple[Optimizer, Loss]:
 
 def check_inputs(model: Model, x: Any) -> np.ndarray:
     """`x` as a NumPy array that the model can take; it is converted to the model's data type batch by batch."""
+    for _, layer in model.named_layers():
+        if layer.backend is not model.backend:
+            raise BackendError(
+                f"layer {layer.label} is on backend {layer.backend.name}, the model on {model.backend.name}; move them"
+                f' together: model.to("{model.backend.name}")'
+            )
+    if isinstance(x, tuple) and len(x) > 1 and all(hasattr(part, "shape") for part in x):
+        raise OptionError(
+            "fit, evaluate and predict take one array; a model of several inputs is trained with"
+            " y, back = model.forward(a, b, train=True)"
+        )
     array = host_array(model, x, "the input data")
     if array.dtype.kind != "f":
         raise DTypeError(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xpnet.callback import scalar
 from xpnet.callbacks import History
-from xpnet.checkpoint import write_atomically
 from xpnet.errors import DataError, MissingExtraError, OptionError, ShapeError
+from xpnet.files import write_atomically
 from xpnet.layers import Softmax
 
 if TYPE_CHECKING:
@@ -30,42 +31,50 @@ def plot_history(
 ) -> Figure:
     """Loss, accuracy and other metrics by epoch, side by side; a ring marks the best epoch of each.
 
-    `history` is what `fit` returns, or its dict. With `path` the picture is saved too, in the format of the file's
-    ending. `labels` names the curves of training and of validation.
+    `history` is what `fit` returns, or its dict, which cannot say in which epochs validation happened: a shorter series
+    is then spread over all of them. Metrics that are no single numbers are left out. With `path` the picture is saved
+    too, in the format of the file's ending. `labels` names the curves of training and of validation.
 
     Raises DataError for a history without epochs, MissingExtraError without matplotlib, OptionError or FileError if the
     picture cannot be saved.
     """
     figure_class = require_matplotlib()
-    values = history.history if isinstance(history, History) else history
-    names = [name for name, series in values.items() if not name.startswith("val_") and len(series)]
+    series = _series(history)
+    names = [name for name in series if not name.startswith("val_")]
     if not names:
         raise DataError("the history is empty: train for at least one epoch first")
-    first = history.epoch[0] + 1 if isinstance(history, History) else 1
     figure = figure_class(figsize=(max(5.0 * len(names), 6.4), 4.2), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        curves = [
-            (label, values[key])
-            for label, key in zip(labels, (name, f"val_{name}"), strict=True)
-            if key in values and len(values[key])
-        ]
-        _draw_curves(axes, name, curves, range(first, first + len(values[name])))
+        pairs = zip(labels, (name, f"val_{name}"), strict=True)
+        _draw_curves(axes, name, [(label, *series[key]) for label, key in pairs if key in series])
     return _saved(figure, path)
 
 
-def _draw_curves(axes: Axes, name: str, curves: list[tuple[str, Sequence[float]]], epochs: range) -> None:
+def _series(history: History | Mapping[str, Sequence[float]]) -> dict[str, tuple[list[int], Sequence[float]]]:
+    """The epochs, from 1, and the values of each series of numbers."""
+    values = history.history if isinstance(history, History) else history
+    numbers = {name: each for name, each in values.items() if len(each) and all(scalar(value) for value in each)}
+    if isinstance(history, History):
+        return {name: ([epoch + 1 for epoch in history.epochs[name]], each) for name, each in numbers.items()}
+    longest = max(map(len, numbers.values()), default=0)
+    steps = {name: longest // len(each) for name, each in numbers.items()}
+    return {name: ([steps[name] * (i + 1) for i in range(len(each))], each) for name, each in numbers.items()}
+
+
+def _draw_curves(axes: Axes, name: str, curves: list[tuple[str, list[int], Sequence[float]]]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    marker = "o" if len(epochs) <= 30 else ""
-    for label, series in curves:
-        every = max(len(epochs) // len(series), 1)  # validation need not happen in every epoch
-        places = list(epochs)[every - 1 :: every][: len(series)]
-        axes.plot(places, series, marker=marker, markersize=4, label=label)
-    # The best point of the last curve, which is validation's where there is one.
-    best = int(np.argmax(series) if "acc" in name else np.argmin(series))
-    found = f"best: {series[best]:.4f} in epoch {places[best]}"
-    axes.plot(places[best], series[best], "ko", markersize=10, fillstyle="none", label=found)
-    axes.set(xlabel="epoch", ylabel=name, xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+    first, last = min(epochs[0] for _, epochs, _ in curves), max(epochs[-1] for _, epochs, _ in curves)
+    marker = "o" if last - first < 30 else ""
+    for label, epochs, values in curves:
+        axes.plot(epochs, values, marker=marker, markersize=4, label=label)
+    # The best point of the last curve, which is validation's where there is one; NaN is never the best.
+    goodness = np.asarray(values, np.float64) * (1 if "acc" in name else -1)
+    if not np.isnan(goodness).all():
+        best = int(np.nanargmax(goodness))
+        found = f"best: {values[best]:.4f} in epoch {epochs[best]}"
+        axes.plot(epochs[best], values[best], "ko", markersize=10, fillstyle="none", label=found)
+    axes.set(xlabel="epoch", ylabel=name, xlim=(first - 0.5, last + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.margins(y=0.1)
     axes.grid(alpha=0.3)
@@ -115,7 +124,7 @@ def probabilities(model: Model, x: Any) -> np.ndarray:
     y = model.predict(x)
     if y.ndim != 2 or y.shape[1] < 2:
         raise ShapeError(f"probabilities need outputs (N, classes) of two classes or more; the model gives {y.shape}")
-    if isinstance(model.last_layer(), Softmax):
+    if model.last() is Softmax:
         return y
     e = np.exp(y - y.max(axis=1, keepdims=True))
     chances: np.ndarray = e / e.sum(axis=1, keepdims=True)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from xpnet.data import mnist, write_idx
-from xpnet.errors import DataError, FileError, FormatError
+from xpnet.data.datasets import mnist_part, mnist_sizes
+from xpnet.errors import DataError, FileError, FormatError, OptionError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
 LABELS = np.arange(12, dtype=np.uint8) % 10
@@ -56,6 +57,34 @@ def test_flatten_and_normalize(tmp_path):
     assert np.array_equal(x, IMAGES.reshape(12, 784) / np.float32(255))
 
 
+def test_one_part_is_read_alone(tmp_path):
+    fill(tmp_path)
+    both = mnist(tmp_path, flatten=True)
+    for part, other, (x, t) in zip(("train", "test"), ("t10k", "train"), both, strict=True):
+        hidden = [file.rename(tmp_path / f"hidden-{file.name}") for file in tmp_path.glob(f"{other}-*")]
+        assert len(hidden) == 2
+        alone = mnist_part(part, tmp_path, flatten=True)
+        assert np.array_equal(alone[0], x) and np.array_equal(alone[1], t)
+        for file in hidden:
+            file.rename(tmp_path / file.name.removeprefix("hidden-"))
+    with pytest.raises(OptionError, match='part must be "train" or "test", not \'t10k\''):
+        mnist_part("t10k", tmp_path)
+
+
+def test_sizes_come_from_the_headers_alone(tmp_path):
+    assert mnist_sizes() == (60_000, 10_000)
+    fill(tmp_path)
+    for file, header in (("images-idx3", 16), ("labels-idx1", 8)):
+        path = tmp_path / f"t10k-{file}-ubyte"
+        path.write_bytes(path.read_bytes()[:header])
+    assert mnist_sizes(tmp_path) == (12, 12)
+    with pytest.raises(FormatError, match="truncated"):
+        mnist(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FormatError, match="ends within its header"):
+        mnist_sizes(tmp_path)
+
+
 def test_a_missing_folder_or_file_is_named(tmp_path):
     with pytest.raises(FileError, match="nowhere is not a folder"):
         mnist(tmp_path / "nowhere")
@@ -77,6 +106,9 @@ def test_a_missing_folder_or_file_is_named(tmp_path):
 def test_data_that_is_not_mnist_is_refused(tmp_path, images, labels, message):
     with pytest.raises(DataError, match=message):
         mnist(fill(tmp_path, images, labels))
+    if "the label" not in message:  # the headers alone show it
+        with pytest.raises(DataError, match=message):
+            mnist_sizes(tmp_path)
 
 
 def test_files_of_another_kind_are_refused(tmp_path):

@@ -6,16 +6,17 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from xpnet.backend.reference import Array, Backend
 from xpnet.errors import BackendError
 
-__all__ = ["Array", "Backend", "backend_names", "get_backend", "make_backend", "use_backend"]
+__all__ = ["Array", "Backend", "backend_names", "get_backend", "make_backend", "on_backend", "use_backend"]
 
 
 def _numpy() -> Backend:
@@ -84,19 +85,24 @@ def make_backend(name: str) -> Backend:
     return _MAKERS[name]()
 
 
-_current: Backend | None = None
+_default: Backend | None = None  # for the whole process
+_inside: ContextVar[Backend | None] = ContextVar("_inside", default=None)  # in a `with` block of this thread
 
 
 def get_backend() -> Backend:
     """The backend that new layers are made on: what `use_backend` set, else `XPNET_BACKEND`, else numpy."""
-    global _current
-    if _current is None:
-        _current = make_backend(os.environ.get("XPNET_BACKEND", "").strip() or "numpy")
-    return _current
+    global _default
+    if (backend := _inside.get()) is not None:
+        return backend
+    if _default is None:
+        _default = make_backend(os.environ.get("XPNET_BACKEND", "").strip() or "numpy")
+    return _default
 
 
 class use_backend:
     """Set the backend by name, from now on or, as a context manager, for the length of a `with` block.
+
+    The block holds for its own thread only; a plain call holds for the process, or, inside a block, to its end.
 
     >>> use_backend("numpy")
     <use_backend numpy>
@@ -106,19 +112,37 @@ class use_backend:
     """
 
     def __init__(self, name: str | Backend) -> None:
-        global _current
-        backend = name if isinstance(name, Backend) else make_backend(name)
-        self._previous, _current = _current, backend
-        self.backend = backend
+        global _default
+        self.backend = name if isinstance(name, Backend) else make_backend(name)
+        self._before, self._outer = _default, None
+        if _inside.get() is None:
+            _default = self.backend
+        else:
+            self._outer = _inside.set(self.backend)
 
     def __repr__(self) -> str:
         return f"<use_backend {self.backend.name}>"
 
     def __enter__(self) -> Backend:
+        global _default
+        if self._outer is None:  # it turned out to be a block: take back what the call did
+            _default = self._before
+        else:
+            _inside.reset(self._outer)
+        self._token = _inside.set(self.backend)
         return self.backend
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Any:
-        global _current
-        _current = self._previous
+    ) -> None:
+        _inside.reset(self._token)
+
+
+@contextmanager
+def on_backend(backend: Backend) -> Iterator[None]:
+    """Within the block, and in this thread, `backend` is the current one."""
+    token = _inside.set(backend)
+    try:
+        yield
+    finally:
+        _inside.reset(token)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend import numpy_conv2d
-from xpnet.backend.numpy_conv2d import images_first, rows_first
+from xpnet.backend.numpy_conv2d import bands, images_first, rows_first
 from xpnet.backend.reference import Array, Backend
 from xpnet.backend.threads import run_tiles
 from xpnet.backend.window import Window
 from xpnet.random import Key
+
+PRODUCT_ROWS = 64  # of a dense layer's product in one piece
 
 
 class NumpyBackend(Backend):
@@ -46,10 +48,16 @@ class NumpyBackend(Backend):
         return numpy_conv2d.backward(dy, x, w, y, window, groups, activation == "relu", need_dx)
 
     def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
-        y = np.matmul(x, w.T)
+        y = product(x, w.T)
         if b is not None:
             y += b
         return np.maximum(y, 0, out=y) if activation == "relu" else y
+
+    def dense_backward(
+        self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
+    ) -> tuple[Array | None, Array, Array]:
+        dz = self.activate_backward(dy, y, activation)
+        return product(dz, w) if need_dx else None, product(dz.T, x), dz.sum(axis=0)
 
     def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
         return dy * (y > 0) if activation == "relu" else dy
@@ -68,7 +76,7 @@ class NumpyBackend(Backend):
             for other in others:
                 np.maximum(out, other, out=out)
 
-        run_tiles(work, _bands(OH))
+        run_tiles(work, bands(OH))
         return images_first(y)
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
@@ -85,7 +93,7 @@ class NumpyBackend(Backend):
                 left -= share
 
         overlap = window.stride[0] < window.extent[0]  # bands that share input rows cannot be written at the same time
-        run_tiles(work, [(0, y.shape[2])] if overlap else _bands(y.shape[2]))
+        run_tiles(work, [(0, y.shape[2])] if overlap else bands(y.shape[2]))
         (top, _), (left_, _) = window.padding
         return images_first(dx[top : top + x.shape[2], :, left_ : left_ + x.shape[3]])
 
@@ -155,13 +163,20 @@ class NumpyBackend(Backend):
         p -= buffer
 
 
+def product(a: Array, b: Array) -> Array:
+    """a @ b, by bands of rows on all threads; BLAS's own threads would make the bits depend on their number."""
+    out = np.empty((a.shape[0], b.shape[1]), a.dtype)
+
+    def work(i0: int, i1: int) -> None:
+        np.matmul(a[i0:i1], b, out=out[i0:i1])
+
+    run_tiles(work, bands(len(a), PRODUCT_ROWS))
+    return out
+
+
 def part(rows: slice, i0: int, i1: int) -> slice:
     """Of the input rows that one row of the window meets, those of the output rows i0 ... i1."""
     return slice(rows.start + i0 * rows.step, rows.start + (i1 - 1) * rows.step + 1, rows.step)
-
-
-def _bands(rows: int, height: int = 4) -> list[tuple[int, int]]:
-    return [(i, min(i + height, rows)) for i in range(0, rows, height)]
 
 
 def _padded(x: Array, window: Window, value: float) -> Array:

@@ -142,13 +142,30 @@ def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, re
 def backward(
     dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
 ) -> tuple[Array | None, Array, Array]:
-    dz = rows_first(dy)
-    if relu:
-        dz = dz * (rows_first(y) > 0)
-    db = dz.reshape(*dz.shape[:2], -1).sum(axis=2).sum(axis=0)
+    dz, db = before_activation(rows_first(dy), rows_first(y) if relu else None)
     dw = weight_gradient(dz, x, w, window, groups)
     dx = images_first(input_gradient(dz, w, x.shape[2:], window, groups)) if need_dx else None
     return dx, dw, db
+
+
+def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
+    """dz = dy where y > 0 (dy itself without y), and db, its sum over all pixels and images; band by band of rows."""
+    OH, O, _, _ = dy.shape
+    dz = dy if y is None else np.empty_like(dy)
+    sums = np.empty((OH, O), dy.dtype)
+
+    def work(i0: int, i1: int) -> None:
+        if y is not None:
+            np.multiply(dy[i0:i1], y[i0:i1] > 0, out=dz[i0:i1])
+        dz[i0:i1].reshape(i1 - i0, O, -1).sum(axis=2, out=sums[i0:i1])
+
+    run_tiles(work, bands(OH))
+    return dz, sums.sum(axis=0)
+
+
+def bands(rows: int, height: int = 4) -> list[tuple[int, int]]:
+    """(first, end) of each band of rows."""
+    return [(i, min(i + height, rows)) for i in range(0, rows, height)]
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:

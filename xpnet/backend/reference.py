@@ -7,6 +7,7 @@ gradient with respect to y. Nothing here writes into an argument, but for the up
 parameter and state in place.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,11 @@ class Backend:
         return getattr(self.xp, dtype_name(dtype))
 
     def zeros(self, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
+        """Zeros of this shape on the device."""
         return self.xp.zeros(shape, dtype=self.dtype(dtype), device=self.device)
 
     def copy(self, x: Array) -> Array:
+        """A copy that shares no memory with x."""
         return self.xp.asarray(x, copy=True)
 
     def synchronize(self) -> None:
@@ -155,6 +158,7 @@ class Backend:
         return dx, self.xp.matmul(dz.mT, x), self.xp.sum(dz, axis=0)
 
     def activate(self, y: Array, activation: str | None) -> Array:
+        """max(y, 0) for "relu", y itself for None."""
         return self.xp.maximum(y, 0) if activation == "relu" else y
 
     def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
@@ -219,9 +223,7 @@ class Backend:
         normal = (x - self._per_channel(mean, x)) * inverse
         dgamma = xp.sum(dy * normal, axis=axes, keepdims=True)
         dbeta = xp.sum(dy, axis=axes, keepdims=True)
-        m = x.shape[0]
-        for length in x.shape[2:]:
-            m *= length
+        m = x.shape[0] * math.prod(x.shape[2:])
         dx = (dy - dbeta / m - normal * (dgamma / m)) * (self._per_channel(gamma, x) * inverse)
         return dx, xp.reshape(dgamma, (-1,)), xp.reshape(dbeta, (-1,))
 
@@ -258,7 +260,13 @@ class Backend:
 
     # ---- softmax and dropout ---------------------------------------------------------------------------------------
 
+    def sigmoid(self, x: Array) -> Array:
+        """1 / (1 + exp(-x)), in the form that cannot overflow."""
+        e = self.xp.exp(-self.xp.abs(x))
+        return self.xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
     def softmax(self, x: Array, axis: int = -1) -> Array:
+        """exp(x) / sum(exp(x)) along `axis`, shifted so that it cannot overflow."""
         e = self.xp.exp(x - self.xp.max(x, axis=axis, keepdims=True))
         return e / self.xp.sum(e, axis=axis, keepdims=True)
 
@@ -282,10 +290,7 @@ class Backend:
         rate * 2**32: the same elements on every backend.
         """
         xp = self.xp
-        count = 1
-        for length in shape:
-            count *= length
-        words = philox_words(xp, count, key, self.device)  # int64 (count,), values below 2**32
+        words = philox_words(xp, math.prod(shape), key, self.device)  # int64 (count,), values below 2**32
         kept = xp.reshape(words, shape) >= round(rate * 2**32)
         return xp.astype(kept, self.dtype(dtype)) * (1 / (1 - rate))  # rounded once, alike everywhere
 
@@ -295,7 +300,7 @@ class Backend:
         self, p: Array, g: Array, v: Array | None, *, lr: float, momentum: float, nesterov: bool, weight_decay: float
     ) -> None:
         """g += weight_decay p;  v = momentum v + g;  p -= lr v  (Nesterov: p -= lr (g + momentum v))."""
-        g = g + weight_decay * p
+        g = g + weight_decay * p if weight_decay else g
         if v is not None:
             v[...] = momentum * v + g
             g = g + momentum * v if nesterov else v
@@ -303,13 +308,13 @@ class Backend:
 
     def adagrad(self, p: Array, g: Array, s: Array, *, lr: float, eps: float, weight_decay: float) -> None:
         """s += g**2;  p -= lr g / (sqrt(s) + eps)."""
-        g = g + weight_decay * p
+        g = g + weight_decay * p if weight_decay else g
         s[...] = s + g * g
         p[...] = p - lr * g / (self.xp.sqrt(s) + eps)
 
     def rmsprop(self, p: Array, g: Array, s: Array, *, lr: float, rho: float, eps: float, weight_decay: float) -> None:
         """s = rho s + (1 - rho) g**2;  p -= lr g / (sqrt(s) + eps)."""
-        g = g + weight_decay * p
+        g = g + weight_decay * p if weight_decay else g
         s[...] = rho * s + (1 - rho) * g * g
         p[...] = p - lr * g / (self.xp.sqrt(s) + eps)
 
@@ -334,7 +339,7 @@ class Backend:
         """
         if decoupled:
             p[...] = p - (lr * weight_decay) * p
-        else:
+        elif weight_decay:
             g = g + weight_decay * p
         m[...] = beta1 * m + (1 - beta1) * g
         v[...] = beta2 * v + (1 - beta2) * g * g

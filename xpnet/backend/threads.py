@@ -13,13 +13,18 @@ import numpy as np
 from xpnet.errors import OptionError
 
 
+def usable_cpus() -> int:
+    """As many as this process may use, of those that the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @functools.cache
 def thread_count() -> int:
     """XPNET_NUM_THREADS, or as many as this process may use."""
     wish = os.environ.get("XPNET_NUM_THREADS", "").strip()
     if not wish:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not wish.isdigit() or int(wish) < 1:
+        return usable_cpus()
+    if not wish.isdecimal() or int(wish) < 1:
         raise OptionError(f"XPNET_NUM_THREADS must be a whole number of at least 1, not {wish!r}")
     return int(wish)
 
@@ -71,19 +76,23 @@ def run_tiles(function: Callable[..., None], tiles: Iterable[tuple[Any, ...]]) -
     tiles = list(tiles)
     workers = min(thread_count(), len(tiles))
     if workers == 1:
-        for tile in tiles:
-            function(*tile)
+        with single_threaded_blas():
+            for tile in tiles:
+                function(*tile)
         return
     waiting = iter(tiles)
     lock = threading.Lock()
 
+    settings = np.geterr()  # of this thread; the others take them over
+
     def work() -> None:
-        while True:
-            with lock:
-                tile = next(waiting, None)
-            if tile is None:
-                return
-            function(*tile)
+        with np.errstate(**settings):
+            while True:
+                with lock:
+                    tile = next(waiting, None)
+                if tile is None:
+                    return
+                function(*tile)
 
     with single_threaded_blas():
         futures = [_pool().submit(work) for _ in range(workers - 1)]
@@ -97,11 +106,10 @@ def run_tiles(function: Callable[..., None], tiles: Iterable[tuple[Any, ...]]) -
 _local = threading.local()
 
 
-def scratch(size: int, dtype: Any, slot: str = "columns") -> np.ndarray:
-    """A flat uninitialised array of this thread's own, valid until its next request for the same slot."""
-    buffers = _local.__dict__
+def scratch(size: int, dtype: Any) -> np.ndarray:
+    """A flat uninitialised array of this thread's own, valid until its next request."""
     nbytes = size * np.dtype(dtype).itemsize
-    if slot not in buffers or buffers[slot].nbytes < nbytes:
-        buffers[slot] = np.empty(nbytes, np.uint8)
-    buffer: np.ndarray = buffers[slot]
+    buffer: np.ndarray | None = getattr(_local, "buffer", None)
+    if buffer is None or buffer.nbytes < nbytes:
+        buffer = _local.buffer = np.empty(nbytes, np.uint8)
     return buffer[:nbytes].view(dtype)

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from xpnet.checks import whole
 from xpnet.errors import OptionError, ShapeError
 
 Pair = tuple[int, int]
@@ -41,10 +42,14 @@ class Window(NamedTuple):
 
 def pair(value: int | Pair, name: str, minimum: int = 1) -> Pair:
     """`3` or `(3, 3)` -> `(3, 3)`, checked."""
-    values = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, (tuple, list)) else ()
-    if len(values) != 2 or not all(isinstance(v, int) and not isinstance(v, bool) and v >= minimum for v in values):
-        raise OptionError(f"{name} must be an integer of at least {minimum} or a pair of them, not {value!r}")
-    return values[0], values[1]
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    try:
+        vertical, horizontal = values
+        return whole(name, vertical, minimum), whole(name, horizontal, minimum)
+    except (OptionError, ValueError):
+        raise OptionError(
+            f"{name} must be an integer of at least {minimum} or a pair of them, not {value!r}"
+        ) from None
 
 
 def check_padding(padding: Any) -> str | Pads:

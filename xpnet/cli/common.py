@@ -11,7 +11,7 @@ import click
 from xpnet import networks
 from xpnet.backend import backend_names, use_backend
 from xpnet.checkpoint import load
-from xpnet.data.datasets import Labelled, mnist
+from xpnet.data.datasets import Labelled, mnist_part
 from xpnet.errors import ShapeError
 from xpnet.model import Model
 
@@ -86,4 +86,4 @@ def takes_digits(model: Model, file: object) -> bool:
 
 def mnist_for(model: Model, file: object, folder: str | None) -> Labelled:
     """MNIST's test images in the shape that the model takes."""
-    return mnist(folder, flatten=takes_digits(model, file))[1]
+    return mnist_part("test", folder, flatten=takes_digits(model, file))

@@ -20,6 +20,7 @@ class Results:
         self.weights, self.csv = place / f"{network}.safetensors", place / "history.csv"
         self.history_png = place / "history.png" if pictures else None
         self.misclassified_png = place / "misclassified.png" if pictures else None
+        self.earlier = any(path and os.path.exists(path) for path in self.files().values())  # of another training
         try:
             place.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=place):  # asking for permissions is not enough: a disk may be read-only

@@ -92,8 +92,10 @@ def train(
     NETWORK is simpleconvnet, deepconvnet, lenet5 or mlp.
 
     The folder of --out gets NETWORK.safetensors (the trained network), history.csv, history.png (loss and accuracy by
-    epoch) and misclassified.png (sixteen test digits that the network gets wrong). Ctrl-C keeps the history and the
-    best weights so far.
+    epoch) and misclassified.png (sixteen test digits that the network gets wrong).
+
+    Ctrl-C keeps the history and the weights of the best epoch so far: best on the held-out images with --validation,
+    else on the test images. Before the end of the first epoch the files of an earlier training stay as they are.
     """
     options = _network_options(network, variant, no_last_dropout)
     choice = NETWORKS[network]
@@ -122,7 +124,11 @@ def train(
             )
     except KeyboardInterrupt:
         epoch = len(model.history.epoch if model.history else []) + 1
-        click.echo(f"xpnet: interrupted in epoch {epoch}; {_keep(model, best, results, labels)}", err=True)
+        if best.weights is None and results.earlier:
+            kept = f"the files of an earlier training in {results.weights.parent} are as they were"
+        else:
+            kept = _keep(model, best, results, labels)
+        click.echo(f"xpnet: interrupted in epoch {epoch}; {kept}", err=True)
         return 130
     except NonFiniteError as error:
         if best.weights is None:
@@ -173,7 +179,7 @@ def _network_options(network: str, variant: str | None, no_last_dropout: bool) -
 
 
 class BestWeights(Monitor):
-    """Remembers the weights of the epoch with the best val_accuracy so far."""
+    """Remembers the weights of the epoch with the best val_accuracy: on held-out images, else on the test images."""
 
     def __init__(self) -> None:
         super().__init__("val_accuracy", "max")
@@ -208,8 +214,12 @@ def _keep(model: Model, best: BestWeights, results: Results, labels: tuple[str, 
     """Save what an unfinished training has to show, and say what that is."""
     best.restore()
     model.save(results.weights)
+    if best.weights is None:
+        return f"kept the weights as they are in {results.weights}"
     results.draw_history(model.history or History(), labels)
-    which = f"of epoch {best.epoch} (val_accuracy {best.best:.4f})" if best.weights else "as they are"
+    if results.misclassified_png:
+        results.misclassified_png.unlink(missing_ok=True)  # of an earlier network, if there is one
+    which = f"of epoch {best.epoch} (best {labels[1]} accuracy so far: {best.best:.4f})"
     return f"kept the weights {which} in {results.weights} and the history in {results.csv}"
 
 

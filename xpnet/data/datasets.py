@@ -2,16 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.data.idx import read_idx
+from xpnet.data.idx import idx_shape, read_idx
 from xpnet.data.transforms import to_unit
-from xpnet.errors import DataError, FileError
+from xpnet.errors import DataError, FileError, OptionError
 
 Labelled = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
+
+Part = Literal["train", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 _MNIST = Path(__file__).parent / "mnist"
 
@@ -33,26 +36,56 @@ def mnist(
 
     Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", 1998.
     """
-    folder = _MNIST if folder is None else Path(folder)
-    return _labelled(folder, "train", flatten, normalize), _labelled(folder, "t10k", flatten, normalize)
+    train, test = (mnist_part(part, folder, flatten, normalize) for part in PARTS)
+    return train, test
 
 
-def _labelled(folder: Path, part: str, flatten: bool, normalize: bool) -> Labelled:
-    images_path = _find(folder, f"{part}-images", "idx3-ubyte")
-    labels_path = _find(folder, f"{part}-labels", "idx1-ubyte")
+def mnist_part(
+    part: Part, folder: str | os.PathLike[str] | None = None, flatten: bool = False, normalize: bool = True
+) -> Labelled:
+    """(x, t) of one part alone, "train" or "test"; the rest as for `mnist`. The other part's files are not read."""
+    images_path, labels_path = _files(part, folder)
     images = read_idx(images_path, dtype=np.uint8, ndim=3)  # (N, 28, 28)
     labels = read_idx(labels_path, dtype=np.uint8, ndim=1)  # (N,)
-    N = len(images)
-    if len(labels) != N:
-        raise DataError(f"{images_path} holds {N} images but {labels_path} {len(labels)} labels; they must be as many")
-    if N == 0:
-        raise DataError(f"{images_path} holds no image")
-    if images.shape[1:] != (28, 28):
-        raise DataError(f"the images of {images_path} have shape {images.shape[1:]}; expected (28, 28)")
+    N = _count(images_path, images.shape, labels_path, labels.shape)
     if labels.max() > 9:
         raise DataError(f"{labels_path} holds the label {labels.max()}; expected the digits 0 to 9")
     x = images.reshape((N, 784) if flatten else (N, 1, 28, 28))
     return to_unit(x) if normalize else x, labels.astype(np.int64)
+
+
+def mnist_sizes(folder: str | os.PathLike[str] | None = None) -> tuple[int, int]:
+    """How many images there are to train on and to test on, from the headers of the four files: images and labels
+    themselves are not read. Errors as of `mnist`."""
+    found = []
+    for part in PARTS:
+        images_path, labels_path = _files(part, folder)
+        images = idx_shape(images_path, dtype=np.uint8, ndim=3)
+        labels = idx_shape(labels_path, dtype=np.uint8, ndim=1)
+        found.append(_count(images_path, images, labels_path, labels))
+    return found[0], found[1]
+
+
+def _count(images_path: Path, images: tuple[int, ...], labels_path: Path, labels: tuple[int, ...]) -> int:
+    """The number of images, from the shapes of images and labels if they fit together."""
+    if labels[0] != images[0]:
+        raise DataError(
+            f"{images_path} holds {images[0]} images but {labels_path} {labels[0]} labels; they must be as many"
+        )
+    if images[0] == 0:
+        raise DataError(f"{images_path} holds no image")
+    if images[1:] != (28, 28):
+        raise DataError(f"the images of {images_path} have shape {images[1:]}; expected (28, 28)")
+    return images[0]
+
+
+def _files(part: Part, folder: str | os.PathLike[str] | None) -> tuple[Path, Path]:
+    """Images and labels."""
+    if part not in PARTS:
+        raise OptionError(f'part must be "train" or "test", not {part!r}')
+    folder = _MNIST if folder is None else Path(folder)
+    stem = {"train": "train", "test": "t10k"}[part]
+    return _find(folder, f"{stem}-images", "idx3-ubyte"), _find(folder, f"{stem}-labels", "idx1-ubyte")
 
 
 def _find(folder: Path, stem: str, kind: str) -> Path:

@@ -1,4 +1,4 @@
-"""Files in IDX, the format of MNIST: read safely, write atomically.
+"""Files in IDX, the format of MNIST: read safely, written whole or not at all.
 
 Layout (Y. LeCun, "The MNIST database of handwritten digits"): two zero bytes, a byte for the element type, one for the
 number of dimensions, each dimension as a big-endian uint32, then the elements, big-endian, last axis fastest.
@@ -9,11 +9,10 @@ import gzip
 import lzma
 import math
 import os
-import secrets
 import struct
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet.errors import DTypeError, FileError, FormatError, ShapeError
+from xpnet.files import write_atomically
 
 _TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(np.uint8),
@@ -49,20 +49,22 @@ def read_idx(
 
     Raises FileError if the file cannot be read and FormatError if it is not a sound IDX file or not the expected one.
     """
-    try:
-        with open(path, "rb") as file:
-            return _parse(path, _decompressing(file), dtype, ndim)
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    except (zlib.error, lzma.LZMAError, EOFError) as error:
-        raise FormatError(f"{path} is truncated or corrupt ({error}); get the file again") from error
+    with _opened(path) as stream:
+        return _array(path, stream, *_header(path, stream, dtype, ndim))
+
+
+def idx_shape(
+    path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None, ndim: int | None = None
+) -> tuple[int, ...]:
+    """The shape that the header of an IDX file announces; the elements are not read. Errors as of `read_idx`."""
+    with _opened(path) as stream:
+        return _header(path, stream, dtype, ndim)[1]
 
 
 def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
     """Write `array` as an IDX file, with gzip if the name ends in .gz, with xz if it ends in .xz.
 
-    The same array always gives the same bytes. The file appears whole or not at all: it is written beside its
-    destination, flushed to the disk and then renamed.
+    The same array always gives the same bytes. The file appears whole or not at all.
 
     Raises DTypeError or ShapeError for what IDX cannot hold, FileError if the file cannot be written.
     """
@@ -76,25 +78,28 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
     header = struct.pack(f">HBB{array.ndim}I", 0, _CODES[native], array.ndim, *array.shape)
     elements = np.ascontiguousarray(array, dtype=native.newbyteorder(">")).reshape(-1).view(np.uint8)
 
-    path = Path(path)
-    temporary = path.parent / f".xpnet-{secrets.token_hex(8)}.tmp"
-    try:
-        try:
-            with open(temporary, "xb") as file:
-                with _compressing(file, path.suffix) as stream:
-                    stream.write(header)
-                    stream.write(elements.data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+    def write(file: IO[bytes]) -> None:
+        with _compressing(file, Path(path).suffix) as stream:
+            stream.write(header)
+            stream.write(elements.data)
+
+    write_atomically(path, write)
 
 
 class _Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[_Stream]:
+    """The file's content, decompressed; what goes wrong in the block becomes an error that names the file."""
+    try:
+        with open(path, "rb") as file:
+            yield _decompressing(file)
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    except (zlib.error, lzma.LZMAError, EOFError) as error:
+        raise FormatError(f"{path} is truncated or corrupt ({error}); get the file again") from error
 
 
 class _Inflater:
@@ -147,9 +152,10 @@ def _read_up_to(stream: _Stream, size: int) -> bytearray:
     return data
 
 
-def _parse(
+def _header(
     path: str | os.PathLike[str], stream: _Stream, dtype: npt.DTypeLike | None, ndim: int | None
-) -> npt.NDArray[Any]:
+) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Type and shape of what follows."""
     magic = _read_up_to(stream, 4)
     if not magic:
         raise FormatError(f"{path} is empty; expected an IDX file")
@@ -167,7 +173,12 @@ def _parse(
     sizes = _read_up_to(stream, 4 * axes)
     if len(sizes) < 4 * axes:
         raise FormatError(f"{path} is truncated: it ends within its header; get the file again")
-    shape = struct.unpack(f">{axes}I", sizes)
+    return native, struct.unpack(f">{axes}I", sizes)
+
+
+def _array(
+    path: str | os.PathLike[str], stream: _Stream, native: np.dtype[Any], shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
     expected = math.prod(shape) * native.itemsize
     data = _read_up_to(stream, expected)
     if len(data) < expected:

@@ -3,8 +3,9 @@
 from xpnet.layer import Layer
 from xpnet.layers.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from xpnet.layers.convolution import Conv2D
-from xpnet.layers.dense import Dense, Flatten
+from xpnet.layers.dense import Dense
 from xpnet.layers.dropout import Dropout
+from xpnet.layers.flatten import Flatten
 from xpnet.layers.merge import Add, Concat
 from xpnet.layers.normalization import BatchNorm1D, BatchNorm2D, LocalResponseNorm
 from xpnet.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D

@@ -3,6 +3,8 @@
 from typing import Any
 
 from xpnet.backend import Array
+from xpnet.checks import at_least_zero, positive
+from xpnet.configured import lookup_name
 from xpnet.errors import OptionError
 from xpnet.layer import Back, Layer
 
@@ -28,17 +30,16 @@ class LeakyReLU(Layer):
 
     def __init__(self, negative_slope: float = 0.01, name: str | None = None) -> None:
         super().__init__(name)
-        if not negative_slope >= 0:
-            raise OptionError(f"LeakyReLU: negative_slope must be at least 0, not {negative_slope!r}")
-        self.negative_slope = negative_slope
+        self.negative_slope = at_least_zero("LeakyReLU: negative_slope", negative_slope)
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(x)
         xp = self.xp
-        positive = x > 0
-        y = xp.where(positive, x, self.negative_slope * x)
+        above = x > 0
+        y = xp.where(above, x, self.negative_slope * x)
 
         def back(dy: Array) -> Array:
-            return xp.where(positive, dy, self.negative_slope * dy)
+            return xp.where(above, dy, self.negative_slope * dy)
 
         return y, back
 
@@ -49,8 +50,8 @@ class Sigmoid(Layer):
     kind = "sigmoid"
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
-        e = self.xp.exp(-self.xp.abs(x))
-        y = self.xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+        self.check(x)
+        y = self.backend.sigmoid(x)
 
         def back(dy: Array) -> Array:
             return dy * y * (1 - y)
@@ -68,11 +69,10 @@ class Tanh(Layer):
 
     def __init__(self, amplitude: float = 1.0, slope: float = 1.0, name: str | None = None) -> None:
         super().__init__(name)
-        if amplitude == 0 or slope == 0:
-            raise OptionError(f"Tanh: amplitude and slope must not be 0, they are {amplitude!r} and {slope!r}")
-        self.amplitude, self.slope = amplitude, slope
+        self.amplitude, self.slope = positive("Tanh: amplitude", amplitude), positive("Tanh: slope", slope)
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(x)
         y = self.amplitude * self.xp.tanh(self.slope * x)
 
         def back(dy: Array) -> Array:
@@ -125,11 +125,11 @@ def activation_layer(activation: Any) -> Layer | None:
         return None
     if isinstance(activation, Layer):
         return activation
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+    if lookup_name(activation) not in ACTIVATIONS:
         raise OptionError(
             f"there is no activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}, or give a layer"
         )
-    return ACTIVATIONS[activation]()
+    return ACTIVATIONS[lookup_name(activation)]()
 
 
 class Activated(Layer):
@@ -139,8 +139,8 @@ class Activated(Layer):
         super().__init__(name)
         self.activation = activation
         layer = activation_layer(activation)
-        if layer is not None and layer.name is None:
-            layer.name = "activation"
+        if layer is not None:
+            layer.call_it("activation")
         self.fused = "relu" if type(layer) is ReLU else None
         self.then = None if self.fused else layer
 

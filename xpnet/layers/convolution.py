@@ -5,6 +5,7 @@ from typing import Any
 from xpnet import initializers
 from xpnet.backend import Array
 from xpnet.backend.window import Padding, Pair, Window, check_padding, make_window, pair
+from xpnet.checks import whole
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layer import Back, Shape
 from xpnet.layers.activations import Activated
@@ -49,9 +50,7 @@ class Conv2D(Activated):
             raise OptionError(
                 f'Conv2D: bias must be True or False, not {bias!r}; an activation is given by name: activation="relu"'
             )
-        for argument, value in (("filters", filters), ("groups", groups)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise OptionError(f"Conv2D: {argument} must be an integer of at least 1, not {value!r}")
+        filters, groups = whole("Conv2D: filters", filters), whole("Conv2D: groups", groups)
         if filters % groups:
             raise OptionError(f"Conv2D: filters ({filters}) must be a multiple of groups ({groups})")
         self.filters, self.groups, self.has_bias = filters, groups, bias
@@ -79,9 +78,12 @@ class Conv2D(Activated):
 
     def build(self, shape: Shape) -> Shape:
         output = self.output_shape(shape)
+        if self._built:
+            return output
         kh, kw = self.kernel_size
         inputs, outputs = shape[0] // self.groups, self.filters // self.groups
-        weight = initializers.get(self.initializer)((self.filters, inputs, kh, kw), inputs * kh * kw, outputs * kh * kw)
+        shape = self.filters, inputs, kh, kw
+        weight = initializers.draw(self.initializer, shape, fan_in=inputs * kh * kw, fan_out=outputs * kh * kw)
         self.weight = self.parameter(weight)
         self.bias = self.parameter(self.backend.zeros((self.filters,))) if self.has_bias else None
         self._built = True

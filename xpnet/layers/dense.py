@@ -1,11 +1,12 @@
-"""The fully connected layer, and the reshape before it."""
+"""The fully connected layer."""
 
 from typing import Any
 
 from xpnet import initializers
 from xpnet.backend import Array
+from xpnet.checks import whole
 from xpnet.errors import OptionError
-from xpnet.layer import Back, Layer, Shape
+from xpnet.layer import Back, Shape
 from xpnet.layers.activations import Activated
 from xpnet.parameter import Parameter
 
@@ -35,9 +36,7 @@ class Dense(Activated):
             raise OptionError(
                 f'Dense: bias must be True or False, not {bias!r}; an activation is given by name: activation="relu"'
             )
-        if not isinstance(units, int) or isinstance(units, bool) or units < 1:
-            raise OptionError(f"Dense: units must be an integer of at least 1, not {units!r}")
-        self.units, self.has_bias = units, bias
+        self.units, self.has_bias = whole("Dense: units", units), bias
         initializers.get(initializer)  # an unknown one is an error now, not at build
         self.initializer = initializer
 
@@ -53,7 +52,9 @@ class Dense(Activated):
 
     def build(self, shape: Shape) -> Shape:
         output = self.output_shape(shape)
-        self.weight = self.parameter(initializers.get(self.initializer)((self.units, shape[0]), shape[0], self.units))
+        if self._built:
+            return output
+        self.weight = self.parameter(initializers.draw(self.initializer, (self.units, shape[0]), shape[0], self.units))
         self.bias = self.parameter(self.backend.zeros((self.units,))) if self.has_bias else None
         self._built = True
         return output
@@ -71,24 +72,3 @@ class Dense(Activated):
             return dx
 
         return self.activated(y, back, train)
-
-
-class Flatten(Layer):
-    """(N, C, H, W) -> (N, C*H*W), in the order of the shape; the way back restores it."""
-
-    kind = "flatten"
-
-    def output_shape(self, shape: Shape) -> Shape:
-        size = 1
-        for length in shape:
-            size *= length
-        return (size,)
-
-    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
-        self.check(x)
-        y = self.xp.reshape(x, (x.shape[0], -1))  # (N, C*H*W)
-
-        def back(dy: Array) -> Array:
-            return self.xp.reshape(dy, x.shape)  # (N, C, H, W)
-
-        return y, back

@@ -2,7 +2,7 @@
 
 from xpnet import random
 from xpnet.backend import Array
-from xpnet.errors import OptionError
+from xpnet.checks import fraction
 from xpnet.layer import Back, Layer
 
 
@@ -18,11 +18,10 @@ class Dropout(Layer):
 
     def __init__(self, rate: float = 0.5, name: str | None = None) -> None:
         super().__init__(name)
-        if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
-            raise OptionError(f"Dropout: rate must be at least 0 and below 1, not {rate!r}")
-        self.rate = rate
+        self.rate = fraction("Dropout: rate", rate)
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(x)
         if not train or self.rate == 0:
             return x, lambda dy: dy
         mask = self.backend.dropout_mask(tuple(x.shape), self.rate, random.next_key(), x.dtype)

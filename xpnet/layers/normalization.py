@@ -1,6 +1,9 @@
 """Batch normalisation and local response normalisation."""
 
+import math
+
 from xpnet.backend import Array
+from xpnet.checks import at_least_zero, positive, whole
 from xpnet.errors import OptionError
 from xpnet.layer import Back, Layer, Shape
 from xpnet.parameter import Parameter
@@ -12,18 +15,17 @@ class _BatchNorm(Layer):
     kind = "norm"
     layout = ""  # the input's shape, as the error says it
     ndim = 0  # its number of axes, without the batch
+    weight: Parameter
+    bias: Parameter
+    running_mean: Parameter
+    running_var: Parameter
 
     def __init__(self, momentum: float = 0.1, eps: float = 1e-5, name: str | None = None) -> None:
         super().__init__(name)
-        if not 0 <= momentum <= 1 or eps <= 0:
-            raise OptionError(
-                f"{type(self).__name__}: momentum must be from 0 to 1 and eps above 0, not {momentum!r} and {eps!r}"
-            )
-        self.momentum, self.eps = momentum, eps
-        self.weight: Parameter
-        self.bias: Parameter
-        self.running_mean: Parameter
-        self.running_var: Parameter
+        self.momentum = at_least_zero(f"{type(self).__name__}: momentum", momentum)
+        self.eps = positive(f"{type(self).__name__}: eps", eps)
+        if momentum > 1:
+            raise OptionError(f"{type(self).__name__}: momentum is the new batch's share, at most 1, not {momentum!r}")
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != self.ndim or (self._built and shape[0] != self.weight.shape[0]):
@@ -33,6 +35,8 @@ class _BatchNorm(Layer):
 
     def build(self, shape: Shape) -> Shape:
         output, C = self.output_shape(shape), shape[0]
+        if self._built:
+            return output
         self.weight = self.parameter([1.0] * C)
         self.bias = self.parameter([0.0] * C)
         self.running_mean = self.parameter([0.0] * C, trainable=False)
@@ -46,9 +50,7 @@ class _BatchNorm(Layer):
         if not train:
             return self._with_running_statistics(x)
         y, mean, var = self.backend.batch_norm(x, gamma, self.bias.value, self.eps)
-        count = x.shape[0]
-        for length in x.shape[2:]:
-            count *= length
+        count = x.shape[0] * math.prod(x.shape[2:])
         if count > 1:  # one value a channel says nothing of the variance: leave the running statistics alone
             m = self.momentum
             self.running_mean.value = (1 - m) * self.running_mean.value + m * mean
@@ -109,12 +111,9 @@ class LocalResponseNorm(Layer):
         self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, name: str | None = None
     ) -> None:
         super().__init__(name)
-        if not isinstance(size, int) or size < 1 or k <= 0 or alpha < 0:
-            raise OptionError(
-                f"LocalResponseNorm: size must be at least 1, k above 0 and alpha at least 0, not {size!r}, {k!r},"
-                f" {alpha!r}"
-            )
-        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+        self.size = whole("LocalResponseNorm: size", size)
+        self.alpha, self.beta = at_least_zero("LocalResponseNorm: alpha", alpha), beta
+        self.k = positive("LocalResponseNorm: k", k)
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) < 1:

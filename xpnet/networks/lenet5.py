@@ -90,6 +90,8 @@ class Subsampling(Layer):
     """y[c] = weight[c] * (sum of each 2x2 window of x[c]) + bias[c]: (N, C, H, W) -> (N, C, H/2, W/2). LeCun, 1998."""
 
     kind = "subsampling"
+    weight: Parameter
+    bias: Parameter
     window = Window(kernel=(2, 2), stride=(2, 2))
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -101,8 +103,10 @@ class Subsampling(Layer):
 
     def build(self, shape: Shape) -> Shape:
         output = self.output_shape(shape)
-        self.weight: Parameter = self.parameter([0.25] * shape[0])  # starts as the mean
-        self.bias: Parameter = self.parameter([0.0] * shape[0])
+        if self._built:
+            return output
+        self.weight = self.parameter([0.25] * shape[0])  # starts as the mean
+        self.bias = self.parameter([0.0] * shape[0])
         self._built = True
         return output
 
@@ -128,6 +132,8 @@ class TableConv2D(Layer):
     """
 
     kind = "conv"
+    weight: Parameter
+    bias: Parameter
 
     def __init__(self, table: tuple[tuple[int, ...], ...], kernel_size: int, name: str | None = None) -> None:
         super().__init__(name)
@@ -146,10 +152,12 @@ class TableConv2D(Layer):
 
     def build(self, shape: Shape) -> Shape:
         output = self.output_shape(shape)
+        if self._built:
+            return output
         K, fan_in = self.kernel_size, [len(row) * self.kernel_size**2 for row in self.table for _ in row]
         limits = np.array([2.4 / n for n in fan_in], np.float32)  # +-2.4 / fan_in, as the paper's appendix has it
-        self.weight: Parameter = self.parameter(uniform((len(fan_in), K, K), 1.0) * limits[:, None, None])
-        self.bias: Parameter = self.parameter([0.0] * len(self.table))
+        self.weight = self.parameter(uniform((len(fan_in), K, K), 1.0) * limits[:, None, None])
+        self.bias = self.parameter([0.0] * len(self.table))
         self._built = True
         return output
 

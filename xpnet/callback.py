@@ -1,0 +1,87 @@
+"""Callbacks are told of the beginning of training, its epochs, its steps and its end.
+
+`logs` holds the losses and metrics so far; at a step, `logs["loss"]` is a scalar on the device: float() reads it, and
+waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xpnet.errors import OptionError
+
+if TYPE_CHECKING:
+    from xpnet.model import Model
+
+Logs = dict[str, Any]
+
+
+class Callback:
+    """The base: override what is needed.
+
+    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation.
+    """
+
+    model: Model
+    params: dict[str, Any]
+
+    def on_train_begin(self, logs: Logs) -> None: ...
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Also after Ctrl-C and after an error."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None: ...
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None: ...
+
+    def on_train_batch_begin(self, batch: int, logs: Logs) -> None: ...
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
+
+
+class Callbacks(Callback):
+    """A list of callbacks that are told in turn."""
+
+    def __init__(self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any]) -> None:
+        self.callbacks = list(callbacks)
+        self.begun: list[Callback] = []
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise OptionError(f"{callback!r} is no Callback; give objects such as callbacks.EarlyStopping()")
+            callback.model, callback.params = model, params
+
+    def on_train_begin(self, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_train_begin(logs)
+            self.begun.append(callback)
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Every callback that has begun ends, even if one before it fails; the last failure is raised."""
+        with contextlib.ExitStack() as stack:
+            for callback in reversed(self.begun):
+                stack.callback(callback.on_train_end, logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+
+def scalar(value: Any) -> bool:
+    """Whether a metric is a single number; a confusion matrix is not."""
+    return np.ndim(value) == 0

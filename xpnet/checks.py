@@ -1,0 +1,42 @@
+"""Arguments that must be numbers of some kind: each function returns the value, or raises OptionError."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from xpnet.errors import OptionError
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """An integer (NumPy's too) of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise OptionError(f"{name} must be an integer of at least {least}, not {value!r}")
+    return int(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite number above 0."""
+    if not 0 < _number(value) < math.inf:
+        raise OptionError(f"{name} must be a positive number, not {value!r}")
+    return float(value)
+
+
+def at_least_zero(name: str, value: Any) -> float:
+    """A finite number, 0 or above."""
+    if not 0 <= _number(value) < math.inf:
+        raise OptionError(f"{name} must be a number of at least 0, not {value!r}")
+    return float(value)
+
+
+def fraction(name: str, value: Any) -> float:
+    """A number from 0, and below 1."""
+    if not 0 <= _number(value) < 1:
+        raise OptionError(f"{name} must be at least 0 and below 1, not {value!r}")
+    return float(value)
+
+
+def _number(value: Any) -> float:
+    """The value as a float; NaN, which no comparison lets pass, for what is no real number."""
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return float(value) if real else math.nan
