@@ -1,0 +1,37 @@
+"""How the tests call the commands, and how they read what comes out."""
+
+import csv
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Outcome(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The error: the last line on stderr, and the only one that is an error."""
+        lines = self.err.splitlines()
+        assert [line for line in lines if line.startswith("xpnet: error: ")] == lines[-1:]
+        assert "Traceback" not in self.err
+        return lines[-1].removeprefix("xpnet: error: ")
+
+
+Command = Callable[..., Outcome]
+
+
+def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", "xpnet", *map(str, arguments)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
