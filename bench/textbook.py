@@ -38,11 +38,13 @@ class Convolution:
         self.W = rng.standard_normal((filters, channels, K, K)) * np.sqrt(2 / (channels * K * K))  # He et al., 2015
         self.b = np.zeros(filters)
         self.window = K, stride, pad
+
     def forward(self, x, train):
         self.shape = x.shape
         self.col, OH, OW = im2col(x, *self.window)
         y = np.dot(self.col, self.W.reshape(len(self.W), -1).T) + self.b  # (N * OH * OW, filters)
         return y.reshape(len(x), OH, OW, -1).transpose(0, 3, 1, 2)
+
     def backward(self, dy):
         dy = dy.transpose(0, 2, 3, 1).reshape(-1, len(self.W))  # (N * OH * OW, filters)
         self.dW, self.db = np.dot(self.col.T, dy).T.reshape(self.W.shape), dy.sum(axis=0)
@@ -52,12 +54,14 @@ class Convolution:
 class Pooling:
     def __init__(self, K, stride):
         self.window = K, stride
+
     def forward(self, x, train):
         self.shape = x.shape
         col, OH, OW = im2col(x, *self.window)
         col = col.reshape(-1, self.window[0] ** 2)  # (N * OH * OW * C, K * K)
         self.argmax = col.argmax(axis=1)
         return col.max(axis=1).reshape(len(x), OH, OW, -1).transpose(0, 3, 1, 2)
+
     def backward(self, dy):
         dcol = np.zeros((dy.size, self.window[0] ** 2))
         dcol[np.arange(dy.size), self.argmax] = dy.transpose(0, 2, 3, 1).reshape(-1)  # (N * OH * OW * C,)
@@ -67,9 +71,11 @@ class Pooling:
 class Affine:
     def __init__(self, rng, inputs, outputs):
         self.W, self.b = rng.standard_normal((inputs, outputs)) * np.sqrt(2 / inputs), np.zeros(outputs)
+
     def forward(self, x, train):
         self.shape, self.x = x.shape, x.reshape(len(x), -1)  # (N, inputs)
         return np.dot(self.x, self.W) + self.b
+
     def backward(self, dy):
         self.dW, self.db = np.dot(self.x.T, dy), dy.sum(axis=0)
         return np.dot(dy, self.W.T).reshape(self.shape)
@@ -79,6 +85,7 @@ class Relu:
     def forward(self, x, train):
         self.mask = x > 0
         return x * self.mask
+
     def backward(self, dy):
         return dy * self.mask
 
@@ -86,9 +93,11 @@ class Relu:
 class Dropout:  # Srivastava et al., 2014: values are dropped in training and scaled by 1 - p otherwise
     def __init__(self, rng, p=0.5):
         self.rng, self.p = rng, p
+
     def forward(self, x, train):
         self.mask = self.rng.random(x.shape) > self.p if train else 1 - self.p
         return x * self.mask
+
     def backward(self, dy):
         return dy * self.mask
 
@@ -99,6 +108,7 @@ class SoftmaxWithLoss:
         log_y = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
         self.y, self.t = np.exp(log_y), t
         return -log_y[np.arange(len(t)), t].mean()
+
     def backward(self):
         return (self.y - np.eye(self.y.shape[1])[self.t]) / len(self.t)  # y minus the one-hot labels
 
@@ -106,6 +116,7 @@ class SoftmaxWithLoss:
 class Adam:  # Kingma and Ba, 2015
     def __init__(self, lr=0.001, beta1=0.9, beta2=0.999):
         self.lr, self.beta1, self.beta2, self.step, self.m, self.v = lr, beta1, beta2, 0, {}, {}
+
     def update(self, params, grads):
         self.step += 1
         lr = self.lr * np.sqrt(1 - self.beta2**self.step) / (1 - self.beta1**self.step)
@@ -122,17 +133,20 @@ class Network:
         self.layers, self.last, self.optimizer = layers, SoftmaxWithLoss(), Adam()
         self.weighted = [layer for layer in layers if hasattr(layer, "W")]
         self.params = {f"{p}{i}": getattr(layer, p) for i, layer in enumerate(self.weighted, 1) for p in "Wb"}
+
     def predict(self, x, train=False):
         x = np.asarray(x, dtype=np.float64)
         for layer in self.layers:
             x = layer.forward(x, train)
         return x  # (N, classes), before the softmax
+
     def gradient(self, x, t, train=True):
         loss = self.last.forward(self.predict(x, train), t)
         dy = self.last.backward()
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
         return loss, {f"{p}{i}": getattr(layer, "d" + p) for i, layer in enumerate(self.weighted, 1) for p in "Wb"}
+
     def train_step(self, x, t):
         loss, grads = self.gradient(x, t)
         self.optimizer.update(self.params, grads)

@@ -225,6 +225,8 @@ def _build(model: Model, shapes: list[tuple[int, ...]], dtype: str) -> None:
 def _assign(model: Model, tensors: Mapping[str, np.ndarray], path: Path) -> None:
     """All weights, or an error before the first one is changed."""
     parameters = dict(model.named_parameters())
+    # PyTorch's batch normalisation also counts its batches, which nothing here needs.
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(".num_batches_tracked")}
     missing, unknown = sorted(parameters.keys() - tensors.keys()), sorted(tensors.keys() - parameters.keys())
     if missing or unknown:
         parts = [

@@ -89,7 +89,7 @@ class SoftmaxCrossEntropy(Loss):
             )
         if t.dtype.kind not in "iu":
             raise DataError(
-                f'loss {self.name}: class numbers must be integers, they are {t.dtype}; convert them with'
+                f"loss {self.name}: class numbers must be integers, they are {t.dtype}; convert them with"
                 ' t.astype("int64")'
             )
         low, high = int(t.min()), int(t.max())

@@ -1,6 +1,7 @@
 """PyTorch as an oracle that shares no code with xpnet: values and gradients of all common layers, in float64."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.helpers import assert_close
 from tests.strategies import ConvCase, PoolCase, convolutions, image_batches, normal, poolings, seeds, spaced
+from xpnet import Sequential, layers
 from xpnet.backend import Backend, make_backend
 from xpnet.backend.window import Window
 from xpnet.layer import Layer
@@ -196,3 +198,27 @@ def test_activations(
     factor: float,
 ) -> None:
     assert_agree(make().to(here), factor * spaced(shape, seed), theirs, seed)
+
+
+def test_weights_of_a_torch_module_of_the_same_names_load(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    class Torch(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm, self.dense = torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.Linear(12, 4)
+
+        def forward(self, x: Any) -> Any:
+            return self.dense(self.norm(self.conv(x)).flatten(1))
+
+    theirs = Torch().eval()
+    with torch.no_grad():
+        theirs.norm.running_mean += 0.5
+    save_file(theirs.state_dict(), tmp_path / "torch.safetensors")
+    ours = Sequential(
+        [Conv2D(3, 3, name="conv"), BatchNorm2D(name="norm"), layers.Flatten(), layers.Dense(4, name="dense")]
+    )
+    ours.build((2, 4, 4))
+    ours.load_weights(tmp_path / "torch.safetensors")
+    x = np.random.default_rng(0).standard_normal((5, 2, 4, 4)).astype(np.float32)
+    np.testing.assert_allclose(ours.predict(x), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-6)

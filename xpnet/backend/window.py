@@ -47,9 +47,7 @@ def pair(value: int | Pair, name: str, minimum: int = 1) -> Pair:
         vertical, horizontal = values
         return whole(name, vertical, minimum), whole(name, horizontal, minimum)
     except (OptionError, ValueError):
-        raise OptionError(
-            f"{name} must be an integer of at least {minimum} or a pair of them, not {value!r}"
-        ) from None
+        raise OptionError(f"{name} must be an integer of at least {minimum} or a pair of them, not {value!r}") from None
 
 
 def check_padding(padding: Any) -> str | Pads:
