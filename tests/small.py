@@ -1,6 +1,7 @@
-"""A problem that a small network learns in a second, networks for it, one of all layers, and some digits of MNIST."""
+"""A problem that a small network learns in a second, networks for it and others, and some digits of MNIST."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import xpnet
 from xpnet import layers
 from xpnet.data.idx import read_idx
+from xpnet.layer import Layer
 from xpnet.layers import BatchNorm1D, Dense, Dropout
-from xpnet.model import Sequential
+from xpnet.model import Model, Sequential
 
 
 def clusters(N: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -25,6 +27,19 @@ def network(optimizer: Any = "adam", metrics: Any = ("accuracy",), dropout: floa
     model = Sequential([Dense(16, activation="relu"), Dropout(dropout), Dense(3)])
     model.compile(optimizer, metrics=metrics)
     return model
+
+
+class Written(Model):
+    """A model whose `call` is given as a function of it and its inputs."""
+
+    def __init__(self, body: Callable[..., Any], **parts: Layer) -> None:
+        super().__init__()
+        self.body = body
+        for name, layer in parts.items():
+            setattr(self, name, layer)
+
+    def call(self, *xs: Any) -> Any:
+        return self.body(self, *xs)
 
 
 def normed_network(optimizer: Any = "adam") -> Sequential:

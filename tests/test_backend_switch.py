@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import xpnet.backend
+from tests.conftest import MISSING
 from tests.helpers import assert_lives_on, assert_same, bits
 from tests.strategies import normal
 from xpnet.backend import Array, Backend, backend_names, get_backend, make_backend, use_backend
@@ -87,6 +88,54 @@ def test_use_backend_nests_and_restores_after_errors() -> None:
             raise ZeroDivisionError
         assert get_backend() is outer
     assert get_backend().name == "numpy"
+
+
+def test_a_plain_use_backend_inside_a_block_holds_to_the_end_of_the_block() -> None:
+    use_backend("numpy")
+    with use_backend("reference"):
+        use_backend("array_api_strict")
+        assert get_backend().name == "array_api_strict"
+        with use_backend("torch" if MISSING["torch"] is None else "numpy") as inner:
+            use_backend("reference")
+            use_backend("numpy")
+            assert get_backend().name == "numpy"
+        assert inner is not get_backend()
+        assert get_backend().name == "array_api_strict"
+        use_backend("reference")
+    assert get_backend().name == "numpy"
+    use_backend("reference")
+    assert get_backend().name == "reference"
+
+
+def test_a_block_holds_for_its_own_thread_only() -> None:
+    use_backend("numpy")
+    meet, found = threading.Barrier(2), {}
+
+    def work(name: str) -> None:
+        for _ in range(20):
+            with use_backend(name):
+                meet.wait(10)  # both are inside
+                found.setdefault(name, set()).add((get_backend().name, Dense(2).backend.name))
+                meet.wait(10)
+            found[name].add(("outside", get_backend().name))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("reference", "array_api_strict")]
+    with use_backend("reference"):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == {name: {(name, name), ("outside", "numpy")} for name in ("reference", "array_api_strict")}
+    assert get_backend().name == "numpy"
+
+
+def test_a_plain_use_backend_holds_for_threads_too() -> None:
+    found: list[str] = []
+    use_backend("reference")
+    thread = threading.Thread(target=lambda: found.append(get_backend().name))
+    thread.start()
+    thread.join()
+    assert found == ["reference"]
 
 
 def test_a_backend_object_of_ones_own_can_be_used() -> None:
@@ -283,3 +332,12 @@ def test_a_shared_layer_counts_once_and_lists_give_numbers() -> None:
 
 def test_the_switch_is_put_back_between_tests() -> None:
     assert xpnet.backend._default is None or xpnet.backend._default.name == os.environ.get("XPNET_BACKEND", "numpy")
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_the_suite_runs_on(name: str) -> None:
+    """Everything that takes the fixture `backend` runs on this backend, or here is why not."""
+    if MISSING[name] is not None:
+        pytest.skip(MISSING[name])
+    backend = make_backend(name)
+    assert backend.name == name and float(backend.to_numpy(backend.zeros((1,)) + 1)[0]) == 1.0

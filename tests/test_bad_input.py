@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from tests.small import clusters, network, normed_network
-from xpnet import layers, networks, optimizers
-from xpnet.callbacks import Callback
+from xpnet import layers, networks, optimizers, random, training
+from xpnet.callbacks import Callback, EarlyStopping
 from xpnet.errors import DataError, DTypeError, NonFiniteError, OptionError, ShapeError
+from xpnet.losses import MeanSquaredError
+from xpnet.metrics import Accuracy
 from xpnet.model import Model, Sequential
 
 X, T = clusters(12)
@@ -28,6 +30,12 @@ class Written(Model):
 
     def call(self, x: Any) -> Any:
         return self.second(self.first(x))
+
+
+def called_loss() -> Accuracy:
+    metric = Accuracy()
+    metric.name = "loss"
+    return metric
 
 
 VERBS: list[Callable[[Model, Any], Any]] = [
@@ -199,6 +207,21 @@ def test_a_model_that_is_not_compiled_says_how_to(verb: str) -> None:
         (lambda: layers.Dense(0), "Dense: units must be an integer of at least 1, not 0"),
         (lambda: layers.Conv2D(2.0, 3), "Conv2D: filters must be an integer of at least 1, not 2.0"),
         (lambda: layers.Dropout(1), "Dropout: rate must be at least 0 and below 1, not 1"),
+        (lambda: network(optimizers.Adam), r"give an object, not the class: Adam\(\.\.\.\)"),
+        (lambda: network(metrics=[Accuracy]), r"give an object, not the class: Accuracy\(\.\.\.\)"),
+        (lambda: network(metrics=Accuracy), r"give an object, not the class: Accuracy\(\.\.\.\)"),
+        (
+            lambda: Sequential([layers.Dense(3)]).compile(loss=MeanSquaredError),  # type: ignore[arg-type]
+            r"give an object, not the class: MeanSquaredError\(\.\.\.\)",
+        ),
+        (lambda: layers.Dense(3, activation=layers.ReLU), r"give an object, not the class: ReLU\(\.\.\.\)"),
+        (lambda: ready().fit(X, T, callbacks=[EarlyStopping]), r"is no Callback; give objects such as"),
+        (lambda: ready().fit(X, T, callbacks=EarlyStopping), r"is no Callback; give objects such as"),
+        (lambda: Sequential([layers.Dense]), r"is no layer; give objects such as layers\.Dense\(10\)"),  # type: ignore[list-item]
+        (lambda: Sequential(layers.Dense(3)), r"Sequential takes a list of layers: Sequential\(\[layers\.Flatten"),  # type: ignore[arg-type]
+        (lambda: network(metrics=["accuracy", Accuracy()]), r"every metric needs a name of its own.*'accuracy', 'accu"),
+        (lambda: network(metrics=["top_3", "top_3_accuracy"]), "every metric needs a name of its own"),
+        (lambda: network(metrics=[called_loss()]), r"a name of its own, and not 'loss'; they are \['loss'\]"),
         (
             lambda: Sequential([layers.Dense(3, activation="softmax")]).compile(loss="softmax_cross_entropy"),
             "the network ends with softmax, and the loss softmax_cross_entropy contains it already",
@@ -241,6 +264,47 @@ def test_a_layer_that_gives_bad_numbers_is_named() -> None:
     model.parameters()[0].value = np.full((16, 2), 3e38)
     with pytest.raises(NonFiniteError, match=r"the output of layer dense1 \(Dense\) is the first that is not finite"):
         model.train_on_batch(X * 100, T)
+
+
+@quiet
+def test_the_layer_is_named_also_where_the_mask_of_dropout_decides() -> None:
+    """The search for the layer repeats the forward pass with the masks that it had."""
+    outcomes = set()
+    for seed in range(12):
+        random.seed(seed)
+        model = Sequential([layers.Dropout(0.5), layers.Dense(3)])
+        model.compile()
+        model.build((2,))
+        model.parameters()[0].value = np.array([[2, 0], [3, 0], [0, 0]])
+        try:
+            model.train_on_batch(np.array([[1.5e38, 0]]), np.array([0]))  # too large, unless it is dropped
+        except NonFiniteError as error:
+            assert "the output of layer dense1 (Dense) is the first that is not finite" in str(error)
+            outcomes.add("error")
+        else:
+            outcomes.add("dropped")
+    assert outcomes == {"error", "dropped"}
+
+
+@quiet
+def test_the_search_for_the_layer_changes_neither_statistics_nor_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(searched: bool) -> tuple[list[np.ndarray], Any]:
+        random.seed(3)
+        model = ready(normed_network)
+        model.train_on_batch(X, T)
+        model.parameters()[-2].value = np.full((3, 8), 3e38)
+        with monkeypatch.context() as patch:
+            if not searched:
+                patch.setattr(training, "first_nonfinite", lambda *args: "nobody looked")
+            with pytest.raises(NonFiniteError, match=r"layer dense2 \(Dense\)" if searched else "nobody looked"):
+                model.train_on_batch(X, T)
+        assert "forward" not in vars(model[0])
+        return model.get_weights(), random.get_state()
+
+    (weights, state), (untouched, as_it_was) = fail(True), fail(False)
+    assert state == as_it_was
+    for a, b in zip(weights, untouched, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @quiet

@@ -382,22 +382,3 @@ def test_only_classes_that_a_user_can_make_are_allowed() -> None:
     allowed = checkpoint.allowed_classes()
     assert {"Dense", "Sequential", "LeNet5", "Adam", "Cosine", "TopK", "HeNormal", "MeanSquaredError"} <= set(allowed)
     assert not {"Layer", "Model", "Optimizer", "Configured", "Activated"} & set(allowed)
-
-
-class TwoInputs(Model):
-    def __init__(self) -> None:
-        super().__init__()
-        self.merge, self.dense = layers.Concat(), layers.Dense(3)
-
-    def call(self, a: object, b: object) -> object:
-        return self.dense(self.merge(a, b))
-
-
-def test_a_model_of_several_inputs_comes_back(tmp_path: Path) -> None:
-    model = TwoInputs()
-    model.build((4,), (2,))
-    model.save(tmp_path / "two.safetensors")
-    again = xpnet.load(tmp_path / "two.safetensors", custom=[TwoInputs])
-    assert again.input_shapes == ((4,), (2,))
-    a, b = model.backend.asarray([[1.0] * 4], "float32"), model.backend.asarray([[2.0] * 2], "float32")
-    assert (again(a, b) == model(a, b)).all()

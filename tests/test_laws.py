@@ -276,6 +276,26 @@ def test_a_wrong_dtype_is_refused(backend: Backend, case: Case) -> None:
                 layer.forward(*(backend.zeros((2, *shape), dtype) for shape in case.shapes))
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.make is not layers.ReLU], ids=lambda case: case.name)
+def test_integers_are_refused(backend: Backend, case: Case) -> None:
+    """Pixels from 0 to 255 would go through many a layer and come out wrong; ReLU alone is exact for them too."""
+    layer = case.make()
+    for dtype in ("int64", "uint8"):
+        with pytest.raises(DTypeError, match=rf"{type(layer).__name__}: the input is {dtype}.*astype\(.float32.\)"):
+            layer.forward(*(backend.zeros((2, *shape), dtype) for shape in case.shapes), train=True)
+    assert layer.parameters() == []  # and nothing was built for them
+
+
+@every_layer
+def test_building_twice_keeps_the_parameters(backend: Backend, case: Case) -> None:
+    layer = case.make()
+    layer.build(*case.shapes)
+    before = [(id(p), bits(p.value)) for p in layer.parameters()]
+    layer.build(*case.shapes)
+    layer.forward(*case.inputs(backend))
+    assert [(id(p), bits(p.value)) for p in layer.parameters()] == before
+
+
 @every_layer
 def test_output_shape_tells_the_truth(backend: Backend, case: Case) -> None:
     layer = case.make()

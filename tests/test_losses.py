@@ -193,6 +193,39 @@ def test_targets_that_fit_pass(loss: str, outputs: tuple[int, ...], t: np.ndarra
     losses.get(loss).check(outputs, t)
 
 
+ones = np.ones((4, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "t", "words"),
+    [
+        ("mean_squared_error", ones[:, :1], ones[:, 0], r"y has shape \(4, 1\), t \(4,\); they must be equal"),
+        ("mean_squared_error", ones, ones[:1], r"y has shape \(4, 3\), t \(1, 3\)"),
+        ("mean_squared_error", ones, ones[0, 0], r"y has shape \(4, 3\), t \(\)"),
+        ("binary_cross_entropy", ones, ones[:, :1], r"y has shape \(4, 3\), t \(4, 1\)"),
+        ("binary_cross_entropy", ones[:, :1], np.ones(4, np.int64), r"y has shape \(4, 1\), t \(4,\)"),
+        ("softmax_cross_entropy", ones, ones[:1], r"y has shape \(4, 3\), t \(1, 3\)"),
+        ("softmax_cross_entropy", ones, np.zeros((4, 1), np.int64), r"y has shape \(4, 3\), t \(4, 1\)"),
+        ("softmax_cross_entropy", ones[:1], np.zeros(4, np.int64), r"y is \(1, 3\), t \(4,\); needed are \(N, C\) and"),
+        ("softmax_cross_entropy", ones, np.zeros(1, np.int64), r"y is \(4, 3\), t \(1,\)"),
+        ("softmax_cross_entropy", ones[0], np.zeros(3, np.int64), r"y is \(3,\), t \(3,\)"),
+    ],
+)
+def test_nothing_is_broadcast(backend: Backend, name: str, y: np.ndarray, t: np.ndarray, words: str) -> None:
+    with pytest.raises(ShapeError, match=f"loss {name}: {words}"):
+        losses.get(name).forward(backend.asarray(y), backend.asarray(np.asarray(t)), backend)
+
+
+@pytest.mark.parametrize("labels", [[0, 3], [-1, 2], [2, 2**40]])
+def test_a_label_that_is_no_class_is_refused_also_in_a_loop_of_ones_own(backend: Backend, labels: list[int]) -> None:
+    """But for a device that computes in the background: there, to look at the labels would be to wait."""
+    y, t, loss = backend.asarray(ones[:2]), backend.asarray(np.array(labels)), SoftmaxCrossEntropy()
+    if not backend.lazy:
+        with pytest.raises(DataError, match="a label is not from 0 to 2, the network's classes"):
+            loss.forward(y, t, backend)
+    loss.forward(y, backend.asarray(np.array([0, 2])), backend)
+
+
 def test_losses_have_names_also_those_of_keras() -> None:
     for name, kind in (
         ("softmax_cross_entropy", SoftmaxCrossEntropy),

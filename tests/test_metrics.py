@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import integers, normal, seeds
-from xpnet import metrics
+from xpnet import losses, metrics
 from xpnet.backend import Backend
 from xpnet.errors import OptionError, ShapeError
-from xpnet.metrics import Accuracy, ConfusionMatrix, Metric, TopK
+from xpnet.layers import Flatten
+from xpnet.metrics import Accuracy, BinaryAccuracy, ConfusionMatrix, Metric, TopK
+from xpnet.model import Sequential
 
 
 def measure(metric: Metric, backend: Backend, y: np.ndarray, t: np.ndarray, cuts: tuple[int, ...] = ()) -> object:
@@ -83,6 +85,34 @@ def test_with_one_output_accuracy_asks_for_the_sign(backend: Backend, dtype: str
     assert measure(Accuracy(), backend, y, t) == 0.5
     assert measure(Accuracy(), backend, y, t[:, None]) == 0.5
     assert measure(Accuracy(), backend, y[:2], t[:2, None]) == 1.0
+
+
+def test_accuracy_with_binary_cross_entropy_is_that_of_every_output(backend: Backend) -> None:
+    """(N, 3) as (N, 1): each output is a question of its own, and none is compared with its neighbours."""
+    loss = losses.get("binary_cross_entropy")
+    y = np.array([[2.0, 1.0, -1.0], [-2.0, -1.0, 3.0]], np.float32)
+    t = np.array([[1, 1, 0], [0, 1, 0]], np.float32)
+    for name in ("accuracy", "acc", "Accuracy", "binary_accuracy"):
+        metric = metrics.get(name, loss)
+        assert type(metric) is BinaryAccuracy
+        assert metric.name == "accuracy"
+        for targets in (t, t.astype("int64")):
+            assert measure(metric, backend, y, targets) == pytest.approx(4 / 6)
+            assert measure(metric, backend, y, targets, (1,)) == pytest.approx(4 / 6)
+            assert measure(metric, backend, y[:, :1], targets[:, :1]) == 1.0
+    assert type(metrics.get("accuracy", losses.get("mse"))) is type(metrics.get("accuracy")) is Accuracy
+    own = Accuracy()
+    assert metrics.get(own, loss) is own
+
+
+def test_a_model_counts_binary_accuracy(backend: Backend) -> None:
+    y = np.array([[2.0, 1.0, -1.0], [-2.0, -1.0, 3.0]], np.float32)
+    t = np.array([[1, 1, 0], [0, 1, 0]])
+    for outputs, expected in ((3, 4 / 6), (1, 1.0)):
+        model = Sequential([Flatten()])  # gives what it is given
+        model.compile("sgd", "binary_cross_entropy", ["accuracy"])
+        found = model.evaluate(y[:, :outputs], t[:, :outputs], return_dict=True)
+        assert found["accuracy"] == pytest.approx(expected)
 
 
 def test_reset_starts_anew_and_nothing_counted_is_not_a_number(backend: Backend) -> None:

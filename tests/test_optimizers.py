@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.helpers import assert_close, assert_lives_on, assert_same
 from tests.strategies import normal, seeds
-from xpnet import layers, optimizers, schedules
+from xpnet import layers, optimizers, random, schedules
 from xpnet.backend import Backend, make_backend
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
@@ -219,6 +219,45 @@ def test_a_schedule_gives_each_step_its_learning_rate(backend: Backend) -> None:
         assert float(p.value[0]) == pytest.approx(-sum(rates[: s + 1]))
     assert optimizer.steps == 6
     assert SGD(Constant(0.3)).current_lr == SGD(0.3).current_lr == 0.3
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+def test_steps_are_counted_for_each_parameter(backend: Backend, kind: type[Adam]) -> None:
+    """The first step of Adam is lr in each entry, also for a parameter that comes late: unfrozen, or of another model.
+
+    With the bias correction of a later step it would be several times as large.
+    """
+    optimizer = kind(0.1, weight_decay=0.0)
+    early, frozen, other = (parameter(backend, np.ones(3, np.float32)) for _ in range(3))
+    frozen.trainable = False
+    for step in range(1, 21):
+        early.grad = frozen.grad = np.full(3, 5.0)
+        optimizer.update([early, frozen])
+        assert optimizer.state[early].steps == step
+    assert_same(frozen.value, np.ones(3, np.float32), backend)
+    frozen.trainable = True
+    for p, others in ((frozen, [early, frozen]), (other, [other])):
+        for q in others:
+            q.grad = np.array([5.0, -0.01, 200.0])
+        optimizer.update(others)
+        assert_close(p.value, np.array([0.9, 1.1, 0.9], np.float32), backend)
+        assert optimizer.state[p].steps == 1
+    assert optimizer.steps == 22  # the schedule's clock runs for all together
+
+
+def test_two_models_that_share_an_optimizer_train_as_if_each_had_its_own() -> None:
+    shared, results = Adam(0.05), []
+    for optimizers_of in (lambda: shared, lambda: Adam(0.05)):
+        for seed in (1, 2):
+            random.seed(seed)
+            model = Sequential([layers.Dense(3)])
+            model.compile(optimizers_of())
+            for _ in range(3):
+                model.train_on_batch(normal((4, 2), seed), np.arange(4) % 3)
+            results.append(model.get_weights())
+    for one, other in zip(results[:2], results[2:], strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("there", ["reference", "torch", "array_api_strict"])

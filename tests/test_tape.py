@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import assert_close, assert_same
+from tests.small import Written
 from tests.strategies import normal, spaced
 from xpnet import gradient_check, layers
 from xpnet.backend import Backend
@@ -19,19 +20,6 @@ from xpnet.model import Model, Sequential
 from xpnet.tape import Tape
 
 IMAGE = (2, 3, 6, 6)
-
-
-class Written(Model):
-    """A model whose `call` is given as a function of it and its inputs."""
-
-    def __init__(self, body: Callable[..., Any], **parts: Layer) -> None:
-        super().__init__()
-        self.body = body
-        for name, layer in parts.items():
-            setattr(self, name, layer)
-
-    def call(self, *xs: Any) -> Any:
-        return self.body(self, *xs)
 
 
 def residual() -> Model:

@@ -12,7 +12,8 @@ from xpnet import networks, optimizers, random
 from xpnet.backend import Backend, make_backend, use_backend
 from xpnet.backend.numpy_backend import NumpyBackend
 from xpnet.callbacks import Callback
-from xpnet.metrics import ConfusionMatrix
+from xpnet.layers import Dense
+from xpnet.metrics import Accuracy, ConfusionMatrix
 from xpnet.model import Model, Sequential
 
 
@@ -153,6 +154,37 @@ def test_metrics_and_loss_are_means_over_samples_not_over_batches() -> None:
     assert history["accuracy"][0] == accuracy
     np.testing.assert_array_equal(history["confusion_matrix"][0], confusion)
     assert confusion.sum() == 10
+
+
+def test_evaluating_in_the_middle_of_an_epoch_leaves_its_metrics_alone() -> None:
+    class Look(Callback):
+        def on_train_batch_end(self, batch: int, logs: dict[str, Any]) -> None:
+            seen.append(self.model.evaluate(held_out[0][:7], held_out[1][:7], return_dict=True)["accuracy"])
+
+    (x, t), held_out, seen = clusters(40), clusters(20, 1), []
+    model = network(metrics=["accuracy", ConfusionMatrix(3)])
+    model.build((2,))
+    other = model.copy()
+    looked = model.fit(x, t, batch_size=10, callbacks=[Look()], shuffle=False).history
+    plain = other.fit(x, t, batch_size=10, shuffle=False).history
+    assert len(seen) == 4
+    assert looked["accuracy"] == plain["accuracy"]
+    np.testing.assert_array_equal(looked["confusion_matrix"], plain["confusion_matrix"])
+    assert np.sum(looked["confusion_matrix"]) == 40
+
+
+def test_metrics_callbacks_and_names_are_taken_as_people_write_them() -> None:
+    x, t = clusters(30)
+    model, recorder = Sequential([Dense(4, activation="ReLU"), Dense(3)]), Recorder()
+    for metrics in ("accuracy", "Accuracy", ["Accuracy"], ("acc",), Accuracy()):
+        model.compile("Adam", "Softmax_Cross_Entropy", metrics)
+        assert [metric.name for metric in model.metrics] == ["accuracy"]
+        model.fit(x, t, callbacks=None)
+    assert repr(model[0]) == "Dense(units=4, activation='ReLU')"
+    assert isinstance(layer := model[0], Dense) and layer.fused == "relu"
+    model.compile("SGD", "MSE")
+    model.fit(x, np.eye(3)[t], batch_size=10, callbacks=recorder)
+    assert len(recorder.losses) == 3
 
 
 def test_a_callback_stops_training_in_the_middle_of_an_epoch() -> None:

@@ -6,6 +6,7 @@ name, each with its constructor's arguments. Names are looked up in a list of al
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -19,6 +20,7 @@ from xpnet.backend import on_backend
 from xpnet.configured import Configured
 from xpnet.errors import FileError, FormatError, OptionError, XpnetError
 from xpnet.files import write_atomically
+from xpnet.layer import Layer, layers_in
 from xpnet.parameter import FLOATS
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def save(model: Model, path: Path) -> None:
     description = {
         "version": VERSION,
         "network": encoder.encode(model),
-        "input_shapes": [list(shape) for shape in model.input_shapes],
+        "input_shapes": encoder.encode(model.input_shapes),
         "dtype": model.dtype,
         "optimizer": encoder.encode(model.optimizer),
         "loss": encoder.encode(model.loss),
@@ -59,14 +61,29 @@ def _check_description(model: Model, network: Any, classes: dict[str, type[Confi
     with random.preserved_state(), on_backend(model.backend):
         twin = _Decoder(classes).decode(json.loads(json.dumps(network)))
         twin.build(*model.input_shapes)
-    parameters = list(model.named_parameters())
-    have, made = ([(name, p.shape) for name, p in pairs] for pairs in (parameters, twin.named_parameters()))
-    if sorted(have) != sorted(made) or len(dict(have)) < len(have):
+    (have, layers), (made, layers_made) = _contents(model), _contents(twin)
+    if have != made or len(dict(have)) < len(have) or layers != layers_made:
         raise OptionError(
-            f"this {type(model).__name__} cannot be saved whole: its constructor does not make the same parameters"
-            " again (a layer was replaced, or two layers share one parameter); put the layers into a Sequential, or use"
-            " save_weights"
+            f"this {type(model).__name__} cannot be saved whole: its constructor does not make the same layers and"
+            " parameters again (a layer was replaced or changed, or two layers share one parameter); put the layers"
+            " into a Sequential, or use save_weights"
         )
+
+
+def _contents(model: Model) -> tuple[list[tuple[str, tuple[int, ...]]], dict[str, Any]]:
+    """What two equal networks have in common: names and shapes of the parameters, kinds and settings of the layers."""
+    parameters = sorted((name, p.shape) for name, p in model.named_parameters())
+    return parameters, {path: (type(layer), _settings(layer)) for path, layer in model.named_layers()}
+
+
+def _settings(layer: Layer) -> dict[str, Any]:
+    """The arguments of a layer that a file could hold, but for its name and for other layers."""
+    settings = {}
+    with contextlib.suppress(OptionError):  # only what the constructor of the model takes must be fit for a file
+        for key, value in layer.config().items():
+            if key != "name" and not any(True for _ in layers_in(key, value)):
+                settings[key] = _Encoder().encode(value)
+    return settings
 
 
 def save_weights(model: Model, path: Path) -> None:
@@ -97,7 +114,7 @@ def load(path: Path, custom: type[Configured] | Iterable[type[Configured]] = ())
                 f"{path} has format version {description['version']}, this xpnet reads version {VERSION}: update xpnet"
             )
         decoder = _Decoder(allowed_classes() | {cls.__name__: cls for cls in own})
-        with initializers.at_most(sum(tensor.size for tensor in tensors.values())):
+        with initializers.at_most(sum(tensor.size for tensor in tensors.values())), np.errstate(all="ignore"):
             model = decoder.decode(description["network"])
             if not isinstance(model, Model):
                 raise FormatError("its network is no model")

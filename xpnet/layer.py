@@ -24,7 +24,7 @@ from xpnet.tape import Var, record
 Shape = tuple[int, ...]
 Back = Callable[..., Any]
 
-_building = threading.RLock()  # the first use of a layer may come from two threads at once
+building = threading.RLock()  # the first use of a layer may come from two threads at once
 Self = TypeVar("Self", bound="Layer")
 
 
@@ -121,7 +121,7 @@ class Layer(Configured):
         for x in xs:
             self._check_dtype(dtype_name(x.dtype))
         if not self._built:
-            with _building:
+            with building:
                 if not self._built:
                     self.build(*shapes)
         self.output_shape(*shapes)
@@ -176,7 +176,7 @@ class Layer(Configured):
     def children(self) -> Iterator[tuple[str, "Layer"]]:
         """The layers that this one is made of, by attribute name, in the order of definition."""
         for attribute, value in vars(self).items():
-            yield from _layers_in(attribute, value)
+            yield from layers_in(attribute, value)
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
@@ -227,12 +227,6 @@ class Layer(Configured):
             layer._checked = None
         return self
 
-    def _unbuild(self) -> None:
-        """Back to before `build`, which went wrong further on."""
-        for attribute in [name for name, value in vars(self).items() if isinstance(value, Parameter)]:
-            delattr(self, attribute)
-        self._built, self._checked = False, None
-
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
         return copy.deepcopy(self)
@@ -251,7 +245,7 @@ class Layer(Configured):
         object.__setattr__(self, attribute, value)
         if attribute == "name":
             object.__setattr__(self, "_named", value is not None)
-        for name, layer in _layers_in(attribute, value):
+        for name, layer in layers_in(attribute, value):
             layer.call_it(name)  # errors inside a model call a layer by its attribute
 
     def call_it(self, name: str) -> None:
@@ -260,13 +254,13 @@ class Layer(Configured):
             object.__setattr__(self, "name", name)
 
 
-def _layers_in(attribute: str, value: Any) -> Iterator[tuple[str, Layer]]:
+def layers_in(attribute: str, value: Any) -> Iterator[tuple[str, Layer]]:
     """The layers in an attribute: itself, or those in a list, tuple or dict ("blocks.0")."""
     if isinstance(value, Layer):
         yield attribute, value
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from _layers_in(f"{attribute}.{index}", item)
+            yield from layers_in(f"{attribute}.{index}", item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _layers_in(f"{attribute}.{key}", item)
+            yield from layers_in(f"{attribute}.{key}", item)

@@ -56,7 +56,7 @@ class BinaryAccuracy(Metric):
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         xp = backend.xp
-        hits = (y > 0) == (xp.reshape(t, y.shape) > 0.5)
+        hits = (y > 0) == (xp.astype(xp.reshape(t, y.shape), y.dtype) > 0.5)
         return xp.sum(xp.astype(hits, y.dtype)) / math.prod(y.shape[1:])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -16,12 +17,12 @@ from xpnet import checkpoint, losses, optimizers, training
 from xpnet.backend import Array, on_backend
 from xpnet.callbacks import Callback, History
 from xpnet.errors import OptionError, ShapeError, TapeError, XpnetError
-from xpnet.layer import Back, Layer, Shape
+from xpnet.layer import Back, Layer, Shape, building
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
 from xpnet.metrics import get as get_metric
 from xpnet.optimizers import Optimizer
-from xpnet.tape import Tape, Var
+from xpnet.tape import Tape, Var, gradients
 
 Data = Any  # a NumPy array or what becomes one
 
@@ -70,7 +71,7 @@ class Model(Layer):
         if not isinstance(output, Var) or output.tape is not tape:
             raise OptionError(f"{self.label}: call must return what a layer returned, not {type(output).__name__}")
         self._check_calls(tape)
-        self._last = next((type(call.layer) for call in tape.calls if call.output == output.index), None)
+        self._last = next((_last_in(call.layer) for call in tape.calls if call.output == output.index), None)
         spent = False
 
         def back(dy: Array, need_dx: bool = True) -> Any:
@@ -88,20 +89,26 @@ class Model(Layer):
         return output.value, back
 
     def _run(self, *xs: Any) -> Any:
-        """`call`, on the model's backend; if it fails on first use, no layer is left half built."""
+        """`call`, on the model's backend."""
         with on_backend(self.backend):
             if self._built:
                 return self.call(*xs)
-            before = [layer for _, layer in self.named_layers() if layer._built]
-            try:
+            with self._first_use():
                 output = self.call(*xs)
-            except XpnetError:
-                for _, layer in self.named_layers():
-                    if layer not in before:
-                        layer._unbuild()
-                raise
-            self._note_inputs(tuple(tuple(x.shape[1:]) for x in xs))
+                self._note_inputs(tuple(tuple(x.shape[1:]) for x in xs))
             return output
+
+    @contextmanager
+    def _first_use(self) -> Iterator[None]:
+        """One thread at a time; if it fails, every layer that was not built is again as it was."""
+        with building:
+            before = [(layer, vars(layer).copy()) for _, layer in self.named_layers() if not layer._built]
+            try:
+                yield
+            except Exception:
+                for layer, attributes in before:
+                    object.__setattr__(layer, "__dict__", attributes)
+                raise
 
     def _check_calls(self, tape: Tape) -> None:
         """A layer with parameters that the model does not own would never be trained."""
@@ -126,11 +133,12 @@ class Model(Layer):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if shapes not in self._known_shapes:  # `call` is Python: the way to know is to run it, on one image of zeros
-            self._known_shapes[shapes] = self.build(*shapes)  # layers are built once only
+            self._known_shapes = self._known_shapes | {shapes: self.build(*shapes)}  # layers are built once only
         return self._known_shapes[shapes]
 
     def _note_inputs(self, shapes: tuple[Shape, ...]) -> None:
-        self.input_shape, self.input_shapes, self._built = shapes[0], shapes, True
+        if not self._built:
+            self.input_shape, self.input_shapes, self._built = shapes[0], shapes, True
 
     # ---- Keras-like training ---------------------------------------------------------------------------------------
 
@@ -143,7 +151,7 @@ class Model(Layer):
         """Choose how to train: an optimizer, a loss and metrics, each by name or as an object."""
         chosen = losses.get(loss)
         chosen.check_last(self.last())
-        given = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics or ())
+        given = [metrics] if isinstance(metrics, (str, Metric, type)) else list(metrics or ())
         counted = [get_metric(metric, chosen) for metric in given]
         names = ["loss", *(metric.name for metric in counted)]
         if len(set(names)) < len(names):
@@ -264,7 +272,11 @@ class Sequential(Model):
         self._append(layer)
         if self._built:
             layer._move(self.backend, self.dtype)
-            self.build(self.input_shape or ())
+            try:
+                self.build(self.input_shape or ())
+            except XpnetError:
+                del self.layers[-1], self._names[-1]
+                raise
 
     def _append(self, layer: Layer) -> None:
         if not isinstance(layer, Layer):
@@ -293,11 +305,7 @@ class Sequential(Model):
         yield from zip(self._names, self.layers, strict=True)
 
     def last(self) -> type[Layer] | None:
-        layer = self.layers[-1] if self.layers else None
-        if layer is None or isinstance(layer, Model):
-            return layer.last() if layer else None
-        inner = [child for _, child in layer.children()]  # such as the activation of a Dense
-        return type(inner[-1] if inner else layer)
+        return _last_in(self.layers[-1]) if self.layers else None
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -334,8 +342,8 @@ class Sequential(Model):
                 layer, back = self.layers[len(backs) - 1], backs.pop()  # popped: its arrays are freed after use
                 last = len(backs) == first and not need_dx
                 dy = back(dy, need_dx=False) if last and layer.skips_dx else back(dy)
-                if dy is None and not last:
-                    raise TapeError(f"{layer.label}: back must return the gradient of the input, it returned None")
+                if not last:
+                    (dy,) = gradients(layer, dy, 1)
             backs.clear()
             return dy
 
@@ -349,16 +357,24 @@ class Sequential(Model):
         return self._first
 
     def build(self, shape: Shape) -> Shape:
-        self.output_shape(shape)  # raises, before any layer is built, if one of them cannot take it
-        if not self._built:
+        with self._first_use():
+            self.output_shape(shape)  # raises, before any layer is built, if one of them cannot take it
             self._note_inputs((tuple(shape),))
-        for layer in self.layers:
-            if not layer._built:
-                layer._dtype = self.dtype
-            shape = layer.build(shape)
+            for layer in self.layers:
+                if not layer._built:
+                    layer._dtype = self.dtype
+                shape = layer.build(shape)
         return shape
 
     def output_shape(self, shape: Shape) -> Shape:
         for layer in self.layers:
             shape = layer.output_shape(shape)
         return shape
+
+
+def _last_in(layer: Layer) -> type[Layer] | None:
+    """The class of layer that gives the output of this one, such as the activation of a Dense."""
+    if isinstance(layer, Model):
+        return layer.last()
+    inner = [child for _, child in layer.children()]
+    return type(inner[-1] if inner else layer)

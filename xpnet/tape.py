@@ -110,13 +110,7 @@ class Tape:
             if layer.skips_dx and not wanted.intersection(xs):
                 back(dy, need_dx=False)
                 continue
-            dxs = back(dy) if len(xs) > 1 else (back(dy),)
-            if not isinstance(dxs, tuple) or len(dxs) != len(xs) or any(dx is None for dx in dxs):
-                raise TapeError(
-                    f"{layer.label}: back must return the gradient of the input, or a tuple with one for each of"
-                    f" several inputs; there are {len(xs)}, and it returned"
-                    f" {type(dxs).__name__ if len(xs) > 1 else dxs[0]}"
-                )
+            dxs = gradients(layer, back(dy), len(xs))
             for x, dx in zip(xs, dxs, strict=True):
                 grads[x] = grads[x] + dx if x in grads else dx
         return [grads.get(x.index) for x in inputs]
@@ -128,6 +122,19 @@ class Tape:
             if wanted.intersection(xs) or any(True for _ in layer.named_parameters()):
                 wanted.add(y)
         return wanted
+
+
+def gradients(layer: Layer, returned: Any, inputs: int) -> tuple[Any, ...]:
+    """What the layer's `back` returned, as a tuple with the gradient of each input."""
+    dxs = returned if inputs > 1 else (returned,)
+    none = (type(None), tuple, list)  # what is no array
+    if not isinstance(dxs, tuple) or len(dxs) != inputs or any(isinstance(dx, none) for dx in dxs):
+        found = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
+        raise TapeError(
+            f"{layer.label}: back must return the gradient of the input, or a tuple with one for each of several"
+            f" inputs; for {inputs} it returned {found}"
+        )
+    return dxs
 
 
 def record(layer: Layer, xs: Sequence[Any], train: bool | None = None) -> Var:

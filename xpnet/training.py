@@ -64,7 +64,7 @@ def fit(
         "samples": len(x),
         "validation": validation_data is not None,
     }
-    given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    given = [callbacks] if isinstance(callbacks, (Callback, type)) else list(callbacks or ())
     told = Callbacks([history, *given, *displays[verbosity(verbose)]], model, params)
     trainer = Trainer(model, optimizer, loss)
     model.stop_training = False

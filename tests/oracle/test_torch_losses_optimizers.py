@@ -93,6 +93,20 @@ def test_momentum_and_nesterov(
     compare(here, optimizers.SGD(**options), lambda p: torch.optim.SGD(p, **options), seed)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("ours", [optimizers.Momentum, optimizers.Nesterov], ids=lambda ours: ours.__name__)
+@given(
+    lr=rates, momentum=st.floats(0.01, 0.99), decay=decays, limit=st.one_of(st.none(), st.floats(0.1, 5)), seed=seeds
+)
+def test_momentum_and_nesterov_by_name(
+    here: Backend, ours: Any, lr: float, momentum: float, decay: float, limit: float | None, seed: int
+) -> None:
+    options = {"lr": lr, "momentum": momentum, "nesterov": ours is optimizers.Nesterov, "weight_decay": decay}
+    theirs = lambda p: torch.optim.SGD(p, **options)  # noqa: E731
+    compare(here, ours(lr, momentum, decay, limit), theirs, seed, limit)
+    default = lambda p: torch.optim.SGD(p, 0.01, 0.9, nesterov=ours is optimizers.Nesterov)  # noqa: E731
+    compare(here, ours(), default, seed)
+
+
 @given(lr=rates, decay=decays, limit=st.one_of(st.none(), st.floats(0.1, 5)), seed=seeds)
 def test_sgd_and_clipping(here: Backend, lr: float, decay: float, limit: float | None, seed: int) -> None:
     ours = optimizers.SGD(lr, weight_decay=decay, clip_norm=limit)

@@ -59,7 +59,7 @@ def single_threaded_blas() -> Any:
         if _depth == 0:
             _blas_threads[:] = [library.num_threads for library in libraries]
             for library in libraries:
-                library.set_num_threads(1)
+                _set_threads(library, 1)
         _depth += 1
     try:
         yield
@@ -68,7 +68,15 @@ def single_threaded_blas() -> Any:
             _depth -= 1
             if _depth == 0:
                 for library, threads in zip(libraries, _blas_threads, strict=True):
-                    library.set_num_threads(threads)
+                    _set_threads(library, threads)
+
+
+def _set_threads(library: Any, count: int) -> None:
+    """From any thread: since 3.8 threadpoolctl lets only the first one that ever did it change OpenBLAS's number."""
+    clear = getattr(library, "clear_controlling_thread", lambda force: None)
+    clear(force=True)
+    library.set_num_threads(count)
+    clear(force=True)
 
 
 def run_tiles(function: Callable[..., None], tiles: Iterable[tuple[Any, ...]]) -> None:
