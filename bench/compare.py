@@ -16,6 +16,8 @@ import time
 
 from peers import BATCH, Step, textbook_step, torch_step, xpnet_step
 
+PAUSE = 0.1  # seconds before each step: threads of BLAS and OpenMP spin for a while after their work is done
+
 
 def alternate(steps: list[Step], rounds: int) -> list[list[float]]:
     """Seconds of each step function in each round, taken in turns."""
@@ -24,6 +26,7 @@ def alternate(steps: list[Step], rounds: int) -> list[list[float]]:
         step(), step()  # warm up
     for _ in range(rounds):
         for step, seconds in zip(steps, times, strict=True):
+            time.sleep(PAUSE)
             start = time.perf_counter()
             step()
             seconds.append(time.perf_counter() - start)

@@ -1,16 +1,22 @@
 """A layer of one's own, Swish with a learned slope for each channel, and the property test that proves its gradient.
 
 Run it: python examples/custom_layer.py
-Or the test alone, which needs the extra `test`: python -m pytest examples/custom_layer.py
+Or the test alone: python -m pytest examples/custom_layer.py
+Both need hypothesis, which comes with the extra `test`.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+
+try:
+    from hypothesis import given, settings
+    from hypothesis import strategies as st
+except ImportError:
+    sys.exit('this example tests its layer with hypothesis, which is not installed: pip install "hypothesis"')
 
 import xpnet
 from xpnet import Layer, Sequential, layers, use_backend

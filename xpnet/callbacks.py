@@ -190,7 +190,10 @@ class ModelCheckpoint(Monitor):
 
 
 class ProgressBar(Callback):
-    """A tqdm bar for each epoch on stderr: images/s, loss and metrics so far. `fit(verbose=1)` adds it."""
+    """On stderr, a tqdm bar with images/s, loss and metrics so far, and a line in its place when the epoch is over.
+
+    `fit(verbose=1)` adds it.
+    """
 
     INTERVAL = 0.2  # seconds between two looks at the device
 
@@ -202,10 +205,12 @@ class ProgressBar(Callback):
             desc=f"epoch {epoch + 1}/{self.params['epochs']}",
             unit="img",
             mininterval=self.INTERVAL,
+            leave=False,
             dynamic_ncols=True,
+            bar_format="{desc} {percentage:3.0f}% |{bar:12}| {rate_fmt}{postfix}",
             file=sys.stderr,
         )
-        self.shown = time.perf_counter()
+        self.start = self.shown = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         now = time.perf_counter()
@@ -215,8 +220,8 @@ class ProgressBar(Callback):
         self.bar.update(logs["size"])
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self.bar.set_postfix(_text(logs))
         self.bar.close()
+        print(_line(epoch, self.params, time.perf_counter() - self.start, logs), file=sys.stderr, flush=True)
 
     def on_train_end(self, logs: Logs) -> None:
         if hasattr(self, "bar"):
@@ -230,9 +235,12 @@ class EpochLines(Callback):
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        values = "  ".join(f"{name} {value}" for name, value in _text(logs).items())
-        seconds = time.perf_counter() - self.start
-        print(f"epoch {epoch + 1}/{self.params['epochs']}  {seconds:.1f} s  {values}", flush=True)
+        print(_line(epoch, self.params, time.perf_counter() - self.start, logs), flush=True)
+
+
+def _line(epoch: int, params: dict[str, Any], seconds: float, logs: Logs) -> str:
+    values = "  ".join(f"{name} {value}" for name, value in _text(logs).items())
+    return f"epoch {epoch + 1}/{params['epochs']}  {seconds:.1f} s  {values}"
 
 
 def _text(logs: Logs) -> dict[str, str]:

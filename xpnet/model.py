@@ -16,7 +16,7 @@ import numpy as np
 from xpnet import checkpoint, losses, optimizers, training
 from xpnet.backend import Array, on_backend
 from xpnet.callbacks import Callback, History
-from xpnet.errors import OptionError, ShapeError, TapeError, XpnetError
+from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
 from xpnet.layer import Back, Layer, Shape, building
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
@@ -57,6 +57,12 @@ class Model(Layer):
         self.history: History | None = None
         self.stop_training = False
         self._last: type[Layer] | None = None  # the class of layer that the last output came from
+
+    def __getattr__(self, attribute: str) -> Any:
+        """Only for what is not there."""
+        if "optimizer" not in vars(self) and not attribute.startswith("__"):
+            raise NotBuiltError(f"{type(self).__name__}.__init__ must begin with super().__init__()")
+        return super().__getattr__(attribute)
 
     # ---- the layer protocol ----------------------------------------------------------------------------------------
 

@@ -223,7 +223,7 @@ def check_inputs(model: Model, x: Any) -> np.ndarray:
     if array.dtype.kind != "f":
         raise DTypeError(
             f"the input data are {array.dtype}; a network takes floating point numbers: convert them with"
-            ' x.astype("float32"), and scale pixels to 0 ... 1 by / 255'
+            ' x.astype("float32"), and scale pixels to 0 ... 1 by / 255 (xpnet.data.to_unit does both)'
         )
     if array.ndim < 2:
         raise ShapeError(

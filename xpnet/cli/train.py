@@ -101,7 +101,8 @@ def train(
     choice = NETWORKS[network]
     epochs, batch_size = epochs or choice.epochs, batch_size or choice.batch_size
     lr = choice.lr if lr is None else lr
-    results = Results(out or f"runs/{network}", network, pictures=_pictures_possible())
+    no_pictures = _no_pictures()
+    results = Results(out or f"runs/{network}", network, pictures=not no_pictures)
 
     random.seed(seed)
     model = choice.make(**options)
@@ -141,6 +142,8 @@ def train(
 
     scores = model.evaluate(*test, return_dict=True)
     results.draw(model, history, test, labels)
+    if no_pictures:
+        click.echo(f"xpnet: no pictures were drawn: {no_pictures}", err=True)
     if not (quiet and as_json):
         _tell(scores, history, results, lambda line: click.echo(line, err=as_json))
     if as_json:
@@ -201,13 +204,13 @@ def _optimizer(name: str, lr: float, schedule: str, steps: int, weight_decay: fl
     return make(rate) if weight_decay is None else make(rate, weight_decay=weight_decay)
 
 
-def _pictures_possible() -> bool:
+def _no_pictures() -> str:
+    """Why no pictures can be drawn, or nothing."""
     try:
         require_matplotlib()
     except MissingExtraError as error:
-        click.echo(f"xpnet: no pictures will be drawn: {error}", err=True)
-        return False
-    return True
+        return str(error)
+    return ""
 
 
 def _keep(model: Model, best: BestWeights, results: Results, labels: tuple[str, str]) -> str:
