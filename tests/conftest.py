@@ -9,9 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import xpnet.backend
+from tests import cudasim
 from xpnet import random
 from xpnet.backend import Backend, make_backend, use_backend
 from xpnet.errors import BackendError
+
+cudasim.activate_for_tests()  # before anything imports cupy: the backend `cupy` runs without a GPU too
 
 with contextlib.suppress(ImportError):  # many small products: PyTorch's threads would only get into each other's way
     import torch
@@ -35,7 +38,7 @@ def _missing(name: str) -> str | None:
     try:
         make_backend(name)
     except BackendError as error:
-        return str(error)
+        return f"{error} (no stand-in device: {cudasim.why_not()})" if name == "cupy" else str(error)
     return None
 
 
