@@ -32,7 +32,7 @@ def xpnet_step(network: str, batch: int) -> Step:
     model.compile("adam")
     assert model.optimizer and model.loss
     trainer, (x, t) = Trainer(model, model.optimizer, model.loss), data(batch)
-    return lambda: float(trainer.step(x, t, "the benchmark")[0])
+    return lambda: float(trainer.step(*model.backend.batch(x, t, model.dtype), "the benchmark")[0])
 
 
 def textbook_step(network: str, batch: int) -> Step:

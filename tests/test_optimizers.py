@@ -262,6 +262,8 @@ def test_two_models_that_share_an_optimizer_train_as_if_each_had_its_own() -> No
 
 @pytest.mark.parametrize("there", ["reference", "torch", "array_api_strict"])
 def test_state_moves_with_the_parameters(there: str) -> None:
+    if there == "torch":
+        pytest.importorskip("torch", reason="PyTorch is not installed")
     target = make_backend(there)
     model, optimizer = Sequential([layers.Dense(2)]), Adam(0.1)
     model.build((3,))

@@ -12,7 +12,7 @@ from xpnet import (
     schedules,
     visualize,
 )
-from xpnet.backend import Backend, get_backend, use_backend
+from xpnet.backend import Backend, Memory, get_backend, use_backend
 from xpnet.checkpoint import load
 from xpnet.data import datasets
 from xpnet.errors import XpnetError
@@ -23,6 +23,12 @@ from xpnet.parameter import Parameter
 from xpnet.random import seed
 
 __version__ = "0.1.0"
+
+
+def memory() -> Memory:
+    """(used, held, limit): bytes of the device's memory, on the current backend; zeros on a CPU."""
+    return get_backend().memory()
+
 
 __all__ = [
     "Backend",
@@ -40,6 +46,7 @@ __all__ = [
     "layers",
     "load",
     "losses",
+    "memory",
     "metrics",
     "networks",
     "optimizers",

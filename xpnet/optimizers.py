@@ -6,21 +6,21 @@ AdamW it is decoupled) and `clip_norm` (the gradients of all parameters together
 Euclidean norm; None: never).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from xpnet.backend import Array
 from xpnet.checks import at_least_zero, fraction, positive
 from xpnet.configured import Configured, lookup_name
 from xpnet.errors import OptionError
-from xpnet.parameter import Parameter
+from xpnet.parameter import Flat, Parameter
 from xpnet.schedules import Schedule
 
 
 class State(dict[str, Array]):
     """What an optimizer remembers of one parameter: arrays of its shape by name, and how often it was updated."""
 
-    def __init__(self, p: Parameter, slots: Iterable[str]) -> None:
+    def __init__(self, p: Parameter | Flat, slots: Iterable[str]) -> None:
         super().__init__({slot: p.backend.zeros(p.shape, p.dtype) for slot in slots})
         self.backend, self.dtype, self.steps = p.backend, p.dtype, 0
 
@@ -37,6 +37,7 @@ class Optimizer(Configured):
     """The base: a subclass lists the arrays of state that it keeps for each parameter and says how one is updated."""
 
     slots: tuple[str, ...] = ()  # names of the state arrays of a parameter; each starts at zero
+    elementwise = False  # whether no entry's update depends on another, so that parameters may be updated as one array
 
     def __init__(self, lr: float | Schedule, weight_decay: float, clip_norm: float | None) -> None:
         self.lr = lr if isinstance(lr, Schedule) else positive("lr", lr)
@@ -44,6 +45,7 @@ class Optimizer(Configured):
         self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
         self.steps = 0  # taken so far: where the schedule stands
         self.state: dict[Parameter, State] = {}
+        self._together: list[_Together | None] = []  # None in a copy, whose parameters stand alone
 
     @property
     def current_lr(self) -> float:
@@ -53,32 +55,79 @@ class Optimizer(Configured):
     def update(self, parameters: Iterable[Parameter]) -> None:
         """One step: change every trainable parameter by its gradient, and start the gradients from zero again."""
         parameters = list(parameters)
-        trained = [p for p in parameters if p.trainable]
-        if self.clip_norm is not None:
-            self._clip(trained)
         lr = self.current_lr
+        groups = self._groups([p for p in parameters if p.trainable])
+        if self.clip_norm is not None:
+            self._clip([group for group, _ in groups])
         self.steps += 1
+        for group, state in groups:
+            self.step(group, state, lr)
+        for p in parameters:  # a frozen one too: it may be trained later
+            p.zero_grad()
+
+    def _groups(self, trained: list[Parameter]) -> list[tuple[Parameter | Flat, State]]:
+        """What is updated with one call each, and its state, now counted once more: a parameter, or several as one."""
+        groups: list[tuple[Parameter | Flat, State]] = []
+        alike: dict[tuple[Any, ...], list[Parameter]] = {}  # by all that a call takes for granted
         for p in trained:
             if p not in self.state:
                 self.state[p] = State(p, self.slots)
             state = self.state[p]
             state.follow(p)
             state.steps += 1
-            self.step(p, state, lr)
-        for p in parameters:  # a frozen one too: it may be trained later
-            p.zero_grad()
+            if self.elementwise and p.backend.flat:
+                alike.setdefault((id(p.backend), p.dtype, state.steps), []).append(p)
+            else:
+                groups.append((p, state))
+        laid = [self._lay(members) for members in alike.values() if len(members) > 1]
+        self._together = [*laid]
+        groups += [(members[0], self.state[members[0]]) for members in alike.values() if len(members) == 1]
+        return groups + [(together.flat, together.state) for together in laid]
 
-    def step(self, p: Parameter, state: State, lr: float) -> None:
+    def _lay(self, members: list[Parameter]) -> "_Together":
+        """The members as one: as they lie since an earlier update, or laid out now."""
+        found = [known for known in self._together if known and known.holds(members, self.state)]
+        together = found[0] if found else _Together(members, self.state)
+        together.state.steps = self.state[members[0]].steps
+        return together
+
+    def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
+        """Change `p.value` by `p.grad` and `state`, in place; `p` is a parameter, or several that lie together."""
         raise OptionError(f"{type(self).__name__} does not say how a parameter is updated")
 
-    def _clip(self, parameters: list[Parameter]) -> None:
+    def _clip(self, groups: list[Parameter | Flat]) -> None:
         """Scale all gradients by min(1, clip_norm / norm), on the device."""
         total: Any = 0.0
-        for p in parameters:
+        for p in groups:
             total = p.backend.xp.sum(p.grad * p.grad) + total
-        for p in parameters:
-            xp = p.backend.xp
-            p.grad *= xp.minimum(self.clip_norm / (xp.sqrt(total) + 1e-12), xp.ones_like(total))
+        for p in groups:
+            xp, grad = p.backend.xp, p.grad
+            grad *= xp.minimum(self.clip_norm / (xp.sqrt(total) + 1e-12), xp.ones_like(total))
+
+
+class _Together:
+    """Parameters that lie behind one another, and their state in the same order: an optimizer's shortcut."""
+
+    def __init__(self, parameters: Sequence[Parameter], state: dict[Parameter, State]) -> None:
+        known = parameters[0]._flat
+        self.flat = known if known is not None and known.holds(parameters) else Flat(parameters)
+        self.state = State(self.flat, ())
+        for slot in state[parameters[0]]:
+            self.state[slot], parts = self.flat.lay([state[p][slot] for p in parameters])
+            for p, part in zip(parameters, parts, strict=True):
+                state[p][slot] = part
+        self._parts = [dict(state[p]) for p in parameters]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> None:
+        return None  # copied parameters stand alone, and so does their state
+
+    def holds(self, parameters: Sequence[Parameter], state: dict[Parameter, State]) -> bool:
+        """Whether these are still its parameters and the arrays in `state`, where anybody may put others, its own."""
+        return self.flat.holds(parameters) and all(
+            state[p][slot] is part
+            for p, parts in zip(parameters, self._parts, strict=True)
+            for slot, part in parts.items()
+        )
 
 
 class SGD(Optimizer):
@@ -86,6 +135,8 @@ class SGD(Optimizer):
 
     Polyak, 1964; Sutskever et al., 2013.
     """
+
+    elementwise = True
 
     def __init__(
         self,
@@ -101,7 +152,7 @@ class SGD(Optimizer):
             raise OptionError("nesterov needs a momentum above 0; 0.9 is usual")
         self.slots = ("velocity",) if momentum else ()
 
-    def step(self, p: Parameter, state: State, lr: float) -> None:
+    def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         p.backend.sgd(
             p.value,
             p.grad,
@@ -143,6 +194,7 @@ class AdaGrad(Optimizer):
     """s += g**2;  p -= lr g / (sqrt(s) + eps)  (Duchi, Hazan and Singer, 2011)."""
 
     slots = ("squares",)
+    elementwise = True
 
     def __init__(
         self,
@@ -154,7 +206,7 @@ class AdaGrad(Optimizer):
         super().__init__(lr, weight_decay, clip_norm)
         self.eps = positive("eps", eps)
 
-    def step(self, p: Parameter, state: State, lr: float) -> None:
+    def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         p.backend.adagrad(p.value, p.grad, state["squares"], lr=lr, eps=self.eps, weight_decay=self.weight_decay)
 
 
@@ -162,6 +214,7 @@ class RMSProp(Optimizer):
     """s = rho s + (1 - rho) g**2;  p -= lr g / (sqrt(s) + eps)  (Tieleman and Hinton, 2012)."""
 
     slots = ("squares",)
+    elementwise = True
 
     def __init__(
         self,
@@ -174,7 +227,7 @@ class RMSProp(Optimizer):
         super().__init__(lr, weight_decay, clip_norm)
         self.rho, self.eps = fraction("rho", rho), positive("eps", eps)
 
-    def step(self, p: Parameter, state: State, lr: float) -> None:
+    def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         p.backend.rmsprop(
             p.value, p.grad, state["squares"], lr=lr, rho=self.rho, eps=self.eps, weight_decay=self.weight_decay
         )
@@ -188,6 +241,7 @@ class Adam(Optimizer):
     """
 
     slots = ("mean", "squares")
+    elementwise = True
     decoupled = False
 
     def __init__(
@@ -202,7 +256,7 @@ class Adam(Optimizer):
         super().__init__(lr, weight_decay, clip_norm)
         self.beta1, self.beta2, self.eps = fraction("beta1", beta1), fraction("beta2", beta2), positive("eps", eps)
 
-    def step(self, p: Parameter, state: State, lr: float) -> None:
+    def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         p.backend.adam(
             p.value,
             p.grad,

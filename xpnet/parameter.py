@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
@@ -26,6 +27,8 @@ class Parameter:
         self._value = self.backend.copy(self.backend.asarray(value, dtype if dtype in FLOATS else "float32"))
         self._grad: Array | None = None
         self._grad_is_zero = True  # the array, if there is one, counts as zero until something is added
+        self._flat: Flat | None = None  # of which `value` and `grad` are views
+        self._waiting: Array | None = None  # the gradient, which belongs into `_grad` and was not copied there yet
         self.name = name
         self.trainable = self.learned = trainable  # whether it may change now, and whether it ever may
 
@@ -41,6 +44,8 @@ class Parameter:
     def grad(self) -> Array:
         if self._grad is None:
             self._grad = self.backend.zeros(self.shape, self.dtype)
+        elif self._waiting is not None:
+            self._grad[...], self._waiting = self._waiting, None
         elif self._grad_is_zero:
             self._grad[...] = 0
         self._grad_is_zero = False
@@ -52,7 +57,7 @@ class Parameter:
             self._copy(self.grad, grad)
 
     def add_grad(self, grad: Array) -> None:
-        """grad += `grad`; what a layer's `back` calls for each of its parameters."""
+        """grad += `grad`; what a layer's `back` calls for each of its parameters. Nobody may change `grad` later."""
         if tuple(grad.shape) != self.shape:
             raise ShapeError(
                 f"parameter {self.name!r} has shape {self.shape}, its gradient came with {tuple(grad.shape)}"
@@ -64,14 +69,17 @@ class Parameter:
         with _adding:
             if self._grad is None:
                 self._grad = self.backend.copy(grad)
+            elif self._grad_is_zero and self._flat is not None:
+                self._waiting = grad  # copied with all others at once, unless somebody looks before
             elif self._grad_is_zero:
                 self._grad[...] = grad
             else:
-                self._grad += grad
+                array = self.grad
+                array += grad
             self._grad_is_zero = False
 
     def zero_grad(self) -> None:
-        self._grad_is_zero = True
+        self._grad_is_zero, self._waiting = True, None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,7 +97,8 @@ class Parameter:
     def move(self, backend: Backend, dtype: Any = None) -> None:
         """Onto another backend, or to another data type; the gradient starts from zero there."""
         host = self.backend.to_numpy(self._value)
-        self.backend, self._grad, self._grad_is_zero = backend, None, True
+        self.backend, self._grad, self._flat = backend, None, None
+        self.zero_grad()
         self._value = backend.copy(backend.asarray(host, dtype or host.dtype))
 
     def _copy(self, target: Array, value: Any) -> None:
@@ -103,3 +112,60 @@ class Parameter:
     def __repr__(self) -> str:
         frozen = "" if self.trainable else ", trainable=False"
         return f"Parameter({self.name!r}, shape={self.shape}, dtype={dtype_name(self.dtype)}{frozen})"
+
+
+class Flat:
+    """Parameters behind one another in one array: each stays what it is, but its value and its gradient become views.
+
+    `value` and `grad` are 1-D and hold all of them, so that what would be a call for each parameter is one for all.
+    Every part starts at a multiple of 64 entries, because products are faster on matrices that begin at a round
+    address; the gaps hold zero. The parameters have one backend and one data type. A parameter that moves to another
+    backend, or that is laid out anew with others, leaves: `holds` tells.
+    """
+
+    ALIGNMENT = 64
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self.parameters = tuple(parameters)
+        self.backend, self.dtype = parameters[0].backend, parameters[0].dtype
+        self.starts: list[int] = []
+        self.size = 0
+        for p in parameters:
+            self.starts.append(self.size)
+            self.size += -(-p.size // self.ALIGNMENT) * self.ALIGNMENT
+        self.shape = (self.size,)
+        self.value, values = self.lay([p.value for p in parameters])
+        self._grad, grads = self.lay([p.grad for p in parameters])
+        for p, p._value, p._grad in zip(parameters, values, grads, strict=True):
+            p._flat = self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> None:
+        return None  # a copied parameter stands alone
+
+    def holds(self, parameters: Sequence[Parameter]) -> bool:
+        """Whether it is just these parameters, in this order, that are its parts."""
+        same = len(parameters) == len(self.parameters)
+        return same and all(p is q and p._flat is self for p, q in zip(parameters, self.parameters, strict=True))
+
+    def lay(self, arrays: Sequence[Array | None]) -> tuple[Array, list[Array]]:
+        """A new 1-D array with a part for each parameter, filled from `arrays`, and the parts: views of it."""
+        flat = self.backend.zeros(self.shape, self.dtype)
+        parts = []
+        for p, start, array in zip(self.parameters, self.starts, arrays, strict=True):
+            part = self.backend.xp.reshape(flat[start : start + p.size], p.shape)
+            if array is not None:
+                part[...] = array
+            parts.append(part)
+        return flat, parts
+
+    @property
+    def grad(self) -> Array:
+        """The gradients of all parameters; those that are still waiting elsewhere are brought in with one call."""
+        if any(p._waiting is not None or p._grad_is_zero for p in self.parameters):
+            parts = [
+                p._waiting if p._waiting is not None else None if p._grad_is_zero else p._grad for p in self.parameters
+            ]
+            self.backend.collect(self._grad, parts, self.starts)
+            for p in self.parameters:
+                p._waiting, p._grad_is_zero = None, False
+        return self._grad

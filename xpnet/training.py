@@ -74,7 +74,8 @@ def fit(
         for epoch in range(initial_epoch, epochs):
             told.on_epoch_begin(epoch, {})
             start = time.perf_counter()
-            logs = trainer.epoch(batches, told, epoch)
+            with model.backend.memory_advice(batch_size):
+                logs = trainer.epoch(batches, told, epoch)
             history.seconds.append(time.perf_counter() - start)
             if validation_data is not None and (epoch + 1) % validation_freq == 0:
                 results = evaluate(model, *validation_data, batch_size=max(batch_size, 256), verbose=0, checked=True)
@@ -94,14 +95,13 @@ class Trainer:
         self.model, self.optimizer, self.loss, self.backend = model, optimizer, loss, model.backend
         self.parameters: list[Parameter] | None = None
 
-    def step(self, x: np.ndarray, t: np.ndarray, where: str) -> tuple[Array, Array, Array]:
-        """One step of the optimizer: the loss before it, the outputs, and the labels on the device."""
+    def step(self, inputs: Array, targets: Array, where: str) -> tuple[Array, Array]:
+        """One step of the optimizer on a batch that is on the device: the loss before it, and the outputs."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # require_finite says more than a warning
-            return self._step(x, t, where)
+            return self._step(inputs, targets, where)
 
-    def _step(self, x: np.ndarray, t: np.ndarray, where: str) -> tuple[Array, Array, Array]:
+    def _step(self, inputs: Array, targets: Array, where: str) -> tuple[Array, Array]:
         model, backend, state = self.model, self.backend, random.get_state()
-        inputs, targets = backend.asarray(x, model.dtype), backend.asarray(t)
         y, back = model.forward(inputs, train=True)
         value, loss_back = self.loss.forward(y, targets, backend)
         if self.parameters is None:  # the first step: now the model is built
@@ -110,7 +110,7 @@ class Trainer:
             self.require_finite(value, inputs, where, state)
         back(loss_back(), need_dx=False)
         self.optimizer.update(self.parameters)
-        return value, y, targets
+        return value, y
 
     def _begin(self) -> list[Parameter]:
         self.loss.check_last(self.model.last())
@@ -135,13 +135,14 @@ class Trainer:
                 self.require_finite(mean, None, f"epoch {epoch + 1}, at or before step {step + 1}", random.get_state())
             return {"loss": mean} | {metric.name: metric.result() for metric in self.model.metrics}
 
-        for step, (x, t) in enumerate(batches):
+        for step, (x, t) in enumerate(self.backend.staged(batches, self.model.dtype)):
             told.on_train_batch_begin(step, {})
-            value, y, targets = self.step(x, t, f"epoch {epoch + 1}, step {step + 1}")
-            total, samples = value * len(x) + total, samples + len(x)
+            value, y = self.step(x, t, f"epoch {epoch + 1}, step {step + 1}")
+            size = x.shape[0]
+            total, samples = value * size + total, samples + size
             for metric in self.model.metrics:
-                metric.update(y, targets, self.backend)
-            told.on_train_batch_end(step, {"loss": value, "size": len(x), "so_far": so_far})
+                metric.update(y, t, self.backend)
+            told.on_train_batch_end(step, {"loss": value, "size": size, "so_far": so_far})
             if self.model.stop_training:
                 break
         return so_far()
@@ -168,9 +169,10 @@ def evaluate(
     for metric in metrics:
         metric.reset()
     for part, labels in with_bar(Batches(x, t, batch_size), verbosity(verbose), "evaluate"):
-        targets = backend.asarray(labels)
-        y = model(backend.asarray(part, model.dtype))
-        value, _ = loss.forward(y, targets, backend)
+        with backend.memory_advice(len(part)):
+            inputs, targets = backend.batch(part, labels, model.dtype)
+            y = model(inputs)
+            value, _ = loss.forward(y, targets, backend)
         total = value * len(part) + total
         for metric in metrics:
             metric.update(y, targets, backend)
@@ -181,17 +183,19 @@ def predict(model: Model, x: Any, batch_size: int, verbose: Verbose) -> np.ndarr
     """The outputs of all samples, in inference mode."""
     x = check_inputs(model, x)
     backend = model.backend
-    outputs = [
-        backend.to_numpy(model(backend.asarray(part, model.dtype)))
-        for part in with_bar(Batches(x, None, batch_size), verbosity(verbose), "predict")
-    ]
+    outputs = []
+    for part in with_bar(Batches(x, None, batch_size), verbosity(verbose), "predict"):
+        with backend.memory_advice(len(part)):
+            outputs.append(backend.to_numpy(model(backend.asarray(part, model.dtype))))
     return np.concatenate(outputs)
 
 
 def train_on_batch(model: Model, x: Any, t: Any) -> float:
     optimizer, loss = compiled(model)
     x, t = check_data(model, x, t)
-    value, _, _ = Trainer(model, optimizer, loss).step(x, t, f"step {optimizer.steps + 1}")
+    with model.backend.memory_advice(len(x)):
+        inputs, targets = model.backend.batch(x, t, model.dtype)
+        value, _ = Trainer(model, optimizer, loss).step(inputs, targets, f"step {optimizer.steps + 1}")
     return float(value)
 
 

@@ -13,11 +13,21 @@ from types import TracebackType
 
 import numpy as np
 
-from xpnet.backend.reference import Array, Backend
+from xpnet.backend.reference import Array, Backend, Memory
 from xpnet.backend.window import Window
 from xpnet.errors import BackendError
 
-__all__ = ["Array", "Backend", "Window", "backend_names", "get_backend", "make_backend", "on_backend", "use_backend"]
+__all__ = [
+    "Array",
+    "Backend",
+    "Memory",
+    "Window",
+    "backend_names",
+    "get_backend",
+    "make_backend",
+    "on_backend",
+    "use_backend",
+]
 
 
 def _numpy() -> Backend:

@@ -7,8 +7,10 @@ gradient with respect to y. Nothing here writes into an argument, but for the up
 parameter and state in place.
 """
 
+import contextlib
 import math
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,11 +21,20 @@ from xpnet.random import Key
 Array = Any  # an array of whichever namespace the backend has
 
 
+class Memory(NamedTuple):
+    """Bytes of the device's memory: in arrays, taken from the driver (and kept for further arrays), and the bound."""
+
+    used: int
+    held: int
+    limit: int | None = None
+
+
 class Backend:
     """An array namespace `xp` on a device, and the primitives that layers, losses and optimizers are made of."""
 
     name = "reference"
     lazy = False  # whether the device computes in the background, so that reading a scalar means waiting for it
+    flat = False  # whether optimizers lay their parameters behind one another, to update them with one call
 
     def __init__(self, xp: Any = np, device: Any = None, name: str | None = None) -> None:
         self.xp, self.device = xp, device
@@ -45,6 +56,15 @@ class Backend:
         """`x` as a NumPy array; copies from the device, and waits for it, if it must."""
         return np.asarray(x)
 
+    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any) -> tuple[Array, Array]:
+        """Inputs (converted to `dtype`) and targets of one training step, on the device."""
+        return self.asarray(x, dtype), self.asarray(t)
+
+    def staged(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], dtype: Any) -> Iterator[tuple[Array, Array]]:
+        """`batch` of each; a backend may fetch one batch ahead, to copy it while the device computes."""
+        for x, t in batches:
+            yield self.batch(x, t, dtype)
+
     def dtype(self, dtype: Any) -> Any:
         """A data type of this namespace from a name, a NumPy dtype or one of its own: `float32` -> `xp.float32`."""
         if dtype is None:
@@ -61,6 +81,20 @@ class Backend:
 
     def synchronize(self) -> None:
         """Wait until the device has done all that it was asked to."""
+
+    # ---- memory: for a device that has its own ---------------------------------------------------------------------
+
+    def memory(self) -> Memory:
+        """What arrays use and what is held of the device's memory; zeros where arrays live in that of the process."""
+        return Memory(0, 0)
+
+    @contextlib.contextmanager
+    def memory_advice(self, samples: int) -> Iterator[None]:
+        """Within the block, a device that runs out of memory gives a BackendError that advises a smaller batch."""
+        yield
+
+    def free_memory(self) -> None:
+        """Give back what is held and not used."""
 
     # ---- windows ---------------------------------------------------------------------------------------------------
 
@@ -227,6 +261,10 @@ class Backend:
         dx = (dy - dbeta / m - normal * (dgamma / m)) * (self._per_channel(gamma, x) * inverse)
         return dx, xp.reshape(dgamma, (-1,)), xp.reshape(dbeta, (-1,))
 
+    def moving_average(self, average: Array, value: Array, rate: float, weight: float) -> None:
+        """average = (1 - rate) average + weight value, in place: how running statistics follow those of the batches."""
+        average[...] = (1 - rate) * average + weight * value
+
     def local_response_norm(self, x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
         """y = x / s**beta with s[c] = k + alpha/size * (sum of x**2 over `size` channels around c); returns y and s.
 
@@ -294,7 +332,20 @@ class Backend:
         kept = xp.reshape(words, shape) >= round(rate * 2**32)
         return xp.astype(kept, self.dtype(dtype)) * (1 / (1 - rate))  # rounded once, alike everywhere
 
+    def count_hits(self, y: Array, t: Array) -> Array:
+        """How many rows of y (N, C) have their largest entry, the first of equal ones, at the label t (N,)."""
+        hits = self.xp.argmax(y, axis=1) == t
+        return self.xp.sum(self.xp.astype(hits, self.xp.int64))
+
     # ---- update steps: they change p and the state in place --------------------------------------------------------
+
+    def collect(self, flat: Array, parts: Sequence[Array | None], starts: Sequence[int]) -> None:
+        """Lay the parts behind one another into `flat` (1-D), each from its start; what none covers becomes zero."""
+        xp, pieces = self.xp, []
+        for part, start, end in zip(parts, starts, (*starts[1:], flat.shape[0]), strict=True):
+            values = self.zeros((0,), flat.dtype) if part is None else xp.reshape(part, (-1,))
+            pieces += [values, self.zeros((end - start - values.shape[0],), flat.dtype)]
+        flat[...] = xp.concat(pieces)
 
     def sgd(
         self, p: Array, g: Array, v: Array | None, *, lr: float, momentum: float, nesterov: bool, weight_decay: float

@@ -53,8 +53,8 @@ class _BatchNorm(Layer):
         count = x.shape[0] * math.prod(x.shape[2:])
         if count > 1:  # one value a channel says nothing of the variance: leave the running statistics alone
             m = self.momentum
-            self.running_mean.value = (1 - m) * self.running_mean.value + m * mean
-            self.running_var.value = (1 - m) * self.running_var.value + (m * count / (count - 1)) * var
+            self.backend.moving_average(self.running_mean.value, mean, m, m)
+            self.backend.moving_average(self.running_var.value, var, m, m * count / (count - 1))
 
         def back(dy: Array) -> Array:
             dx, dgamma, dbeta = self.backend.batch_norm_backward(dy, x, mean, var, gamma, self.eps)
