@@ -29,7 +29,7 @@ def compress(request):
     return COMPRESS[request.param]
 
 
-def refused(path, content, message):
+def assert_refused(path, content, message):
     path.write_bytes(content)
     with pytest.raises(FormatError, match=message) as caught:
         read_idx(path)
@@ -98,24 +98,24 @@ def test_dtype_and_ndim_are_checked_on_request(tmp_path):
 
 
 def test_an_empty_file_is_refused(tmp_path, compress):
-    refused(tmp_path / "a", compress(b""), "is empty")
+    assert_refused(tmp_path / "a", compress(b""), "is empty")
 
 
 @pytest.mark.parametrize("start", [b"\x89PNG", b"hello", b"\0\0", b"\0\0\x0a\1", b"\0\1\x08\1", b"\1\0\x08\1"])
 def test_another_format_is_refused(tmp_path, start, compress):
-    refused(tmp_path / "a", compress(start), "not an IDX file")
+    assert_refused(tmp_path / "a", compress(start), "not an IDX file")
 
 
 @pytest.mark.parametrize("length", range(4, len(SMALL_BYTES)))
 def test_a_truncated_file_is_refused(tmp_path, length, compress):
-    refused(tmp_path / "a", compress(SMALL_BYTES[:length]), "truncated")
+    assert_refused(tmp_path / "a", compress(SMALL_BYTES[:length]), "truncated")
 
 
 @pytest.mark.parametrize("kind", ["gzip", "xz"])
 def test_a_truncated_stream_is_refused_wherever_it_ends(tmp_path, kind):
     whole = COMPRESS[kind](SMALL_BYTES)
     for length in range(6, len(whole)):
-        refused(tmp_path / "a", whole[:length], "truncated or corrupt")
+        assert_refused(tmp_path / "a", whole[:length], "truncated or corrupt")
 
 
 @pytest.mark.parametrize("kind", ["gzip", "xz"])
@@ -132,12 +132,12 @@ def test_a_corrupt_stream_is_never_taken_for_something_else(tmp_path, kind):
 
 
 def test_bytes_after_the_end_are_refused(tmp_path, compress):
-    refused(tmp_path / "a", compress(SMALL_BYTES + b"\0"), "too long")
+    assert_refused(tmp_path / "a", compress(SMALL_BYTES + b"\0"), "too long")
 
 
 @pytest.mark.parametrize("kind", ["gzip", "xz"])
 def test_garbage_after_a_compressed_stream_is_refused(tmp_path, kind):
-    refused(tmp_path / "a", COMPRESS[kind](SMALL_BYTES) + b"garbage", "truncated or corrupt")
+    assert_refused(tmp_path / "a", COMPRESS[kind](SMALL_BYTES) + b"garbage", "truncated or corrupt")
 
 
 def test_absurd_sizes_in_a_header_cost_no_memory(tmp_path, compress):
@@ -170,7 +170,7 @@ def test_a_decompression_bomb_is_stopped_after_what_its_header_announces(tmp_pat
 )
 def test_shapes_that_numpy_cannot_have_are_refused(tmp_path, sizes):
     content = struct.pack(f">HBB{len(sizes)}I", 0, 8, len(sizes), *sizes) + (b"" if 0 in sizes else b"\0")
-    refused(tmp_path / "a", content, "no array can have")
+    assert_refused(tmp_path / "a", content, "no array can have")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):

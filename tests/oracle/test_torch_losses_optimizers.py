@@ -64,7 +64,7 @@ def test_losses_and_their_gradients(here: Backend, case: str, N: int, C: int, sc
 # ---- optimizers ------------------------------------------------------------------------------------------------------
 
 
-def compare(
+def assert_same_steps(
     here: Backend, ours: Optimizer, theirs: Callable[[Any], Any], seed: int, limit: float | None = None
 ) -> None:
     """Six steps with the same gradients, in float64."""
@@ -90,7 +90,7 @@ def test_momentum_and_nesterov(
     here: Backend, lr: float, momentum: float, nesterov: bool, decay: float, seed: int
 ) -> None:
     options = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": decay}
-    compare(here, optimizers.SGD(**options), lambda p: torch.optim.SGD(p, **options), seed)  # type: ignore[arg-type]
+    assert_same_steps(here, optimizers.SGD(**options), lambda p: torch.optim.SGD(p, **options), seed)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("ours", [optimizers.Momentum, optimizers.Nesterov], ids=lambda ours: ours.__name__)
@@ -102,27 +102,27 @@ def test_momentum_and_nesterov_by_name(
 ) -> None:
     options = {"lr": lr, "momentum": momentum, "nesterov": ours is optimizers.Nesterov, "weight_decay": decay}
     theirs = lambda p: torch.optim.SGD(p, **options)  # noqa: E731
-    compare(here, ours(lr, momentum, decay, limit), theirs, seed, limit)
+    assert_same_steps(here, ours(lr, momentum, decay, limit), theirs, seed, limit)
     default = lambda p: torch.optim.SGD(p, 0.01, 0.9, nesterov=ours is optimizers.Nesterov)  # noqa: E731
-    compare(here, ours(), default, seed)
+    assert_same_steps(here, ours(), default, seed)
 
 
 @given(lr=rates, decay=decays, limit=st.one_of(st.none(), st.floats(0.1, 5)), seed=seeds)
 def test_sgd_and_clipping(here: Backend, lr: float, decay: float, limit: float | None, seed: int) -> None:
     ours = optimizers.SGD(lr, weight_decay=decay, clip_norm=limit)
-    compare(here, ours, lambda p: torch.optim.SGD(p, lr=lr, weight_decay=decay), seed, limit)
+    assert_same_steps(here, ours, lambda p: torch.optim.SGD(p, lr=lr, weight_decay=decay), seed, limit)
 
 
 @given(lr=rates, eps=epsilons, decay=decays, seed=seeds)
 def test_adagrad(here: Backend, lr: float, eps: float, decay: float, seed: int) -> None:
     theirs = lambda p: torch.optim.Adagrad(p, lr=lr, eps=eps, weight_decay=decay)  # noqa: E731
-    compare(here, optimizers.AdaGrad(lr, eps, decay), theirs, seed)
+    assert_same_steps(here, optimizers.AdaGrad(lr, eps, decay), theirs, seed)
 
 
 @given(lr=rates, rho=betas, eps=epsilons, decay=decays, seed=seeds)
 def test_rmsprop(here: Backend, lr: float, rho: float, eps: float, decay: float, seed: int) -> None:
     theirs = lambda p: torch.optim.RMSprop(p, lr=lr, alpha=rho, eps=eps, weight_decay=decay)  # noqa: E731
-    compare(here, optimizers.RMSProp(lr, rho, eps, decay), theirs, seed)
+    assert_same_steps(here, optimizers.RMSProp(lr, rho, eps, decay), theirs, seed)
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
@@ -132,7 +132,7 @@ def test_adam_and_adamw(
 ) -> None:
     ours, theirs = (optimizers.AdamW, torch.optim.AdamW) if decoupled else (optimizers.Adam, torch.optim.Adam)
     options = {"lr": lr, "betas": (beta1, beta2), "eps": eps, "weight_decay": decay}
-    compare(here, ours(lr, beta1, beta2, eps, decay), lambda p: theirs(p, **options), seed)
+    assert_same_steps(here, ours(lr, beta1, beta2, eps, decay), lambda p: theirs(p, **options), seed)
 
 
 def test_the_defaults_are_those_of_pytorch() -> None:
@@ -142,7 +142,7 @@ def test_the_defaults_are_those_of_pytorch() -> None:
         (optimizers.RMSProp(), torch.optim.RMSprop),
         (optimizers.AdaGrad(), torch.optim.Adagrad),
     ):
-        compare(make_backend("numpy"), ours, lambda p, theirs=theirs, lr=ours.lr: theirs(p, lr=lr), 0)
+        assert_same_steps(make_backend("numpy"), ours, lambda p, theirs=theirs, lr=ours.lr: theirs(p, lr=lr), 0)
 
 
 # ---- whole networks --------------------------------------------------------------------------------------------------
