@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 
 BIN := $(VENV)/bin
-READY := $(VENV)/ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+LIBRARY := $(VENV)/library-is-there
+TOOLS := $(VENV)/tools-are-there
 
 .PHONY: help venv train test lint bench docs
 
@@ -14,29 +16,35 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make docs   run the examples and what the documents show"
 	@echo "make bench  speed beside a textbook implementation, and peak memory"
-	@echo "make venv   only set up the virtual environment .venv"
+	@echo "make venv   only set up the virtual environment .venv, with all that the tests need"
 
-venv: $(READY)
+venv: $(TOOLS)
 
-$(READY): pyproject.toml
+# some tens of megabytes: to train, and to draw the history
+$(LIBRARY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(PIP) ".[plot]"
 	@touch $@
 
-train: $(READY)
+# some hundreds: CuPy and its compiler are among what the tests need
+$(TOOLS): $(LIBRARY)
+	$(PIP) ".[dev]"
+	@touch $@
+
+train: $(LIBRARY)
 	$(BIN)/xpnet train deepconvnet --epochs 1 --batch-size 50 --lr 0.002 --no-last-dropout --out runs/deepconvnet
 
-test: $(READY)
+test: $(TOOLS)
 	$(BIN)/python -m pytest
 
-lint: $(READY)
+lint: $(TOOLS)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-bench: $(READY)
+bench: $(TOOLS)
 	$(BIN)/python bench/compare.py --against textbook
 	$(BIN)/python bench/memory.py
 
-docs: $(READY)
+docs: $(TOOLS)
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_examples.py
