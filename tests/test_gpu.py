@@ -18,7 +18,9 @@ from xpnet.training import Trainer
 
 pytestmark = pytest.mark.gpu
 
-SPIN = 'extern "C" __global__ void spin(long long cycles) { for (auto start = clock64(); clock64() - start < cycles;); }'
+SPIN = (
+    'extern "C" __global__ void spin(long long cycles) { for (auto start = clock64(); clock64() - start < cycles;); }'
+)
 CYCLES = 1 << 30  # half a second, about
 
 
