@@ -59,3 +59,14 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """Each backend that this machine has, in turn, made current; test_backend_switch.py says which it has not."""
     with use_backend(make_backend(request.param)) as current:
         yield current
+
+
+@pytest.fixture
+def cupy() -> Iterator[Backend]:
+    """The backend, made current; without a device the test is skipped, and the error says why."""
+    try:
+        backend = make_backend("cupy")
+    except BackendError as error:
+        pytest.skip(f"{error} (no stand-in device: {cudasim.why_not()})")
+    with use_backend(backend):
+        yield backend

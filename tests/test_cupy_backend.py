@@ -1,12 +1,6 @@
 """What only the CuPy backend has: tiles, 64-bit indices, one launch for much, staged copies, and errors of its own."""
 
-import builtins
 import gc
-import os
-import subprocess
-import sys
-import types
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +12,7 @@ from tests import cudasim
 from tests.helpers import assert_close, assert_same
 from tests.strategies import ConvCase, convolutions, integers, normal
 from xpnet import layers, losses, networks, optimizers, random
-from xpnet.backend import Backend, cupy_arrays, cupy_backend, cupy_device, cupy_kernels, make_backend, use_backend
+from xpnet.backend import Backend, cupy_arrays, cupy_backend, cupy_device, cupy_kernels
 from xpnet.backend.window import Window
 from xpnet.errors import BackendError, OptionError
 from xpnet.model import Sequential
@@ -26,17 +20,6 @@ from xpnet.training import Trainer
 
 REFERENCE = Backend()
 WINDOW = Window((3, 3), (2, 1), ((1, 1), (0, 1)), (1, 2))
-
-
-@pytest.fixture
-def cupy() -> Iterator[Backend]:
-    """The backend, made current; without a device the test is skipped, and the error says why."""
-    try:
-        backend = make_backend("cupy")
-    except BackendError as error:
-        pytest.skip(f"{error} (no stand-in device: {cudasim.why_not()})")
-    with use_backend(backend):
-        yield backend
 
 
 @pytest.fixture
@@ -304,76 +287,6 @@ def test_tf32_is_off_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not cupy_device.wants_tf32()
     monkeypatch.setenv("XPNET_TF32", "1")
     assert cupy_device.wants_tf32()
-
-
-class DriverError(RuntimeError):
-    """In the place of CuPy's CUDARuntimeError."""
-
-
-def fake_cupy(devices: int | str, nvrtc: Exception | None = None, runtime: int = 13020) -> Any:
-    """A CuPy that finds so many devices, or this error of the driver's."""
-
-    def count() -> int:
-        if isinstance(devices, str):
-            raise DriverError(devices)
-        return devices
-
-    def version() -> tuple[int, int]:
-        if nvrtc:
-            raise nvrtc
-        return 13, 2
-
-    found = types.SimpleNamespace(getDeviceCount=count, runtimeGetVersion=lambda: runtime, CUDARuntimeError=DriverError)
-    cuda = types.SimpleNamespace(runtime=found, nvrtc=types.SimpleNamespace(getVersion=version))
-    return types.SimpleNamespace(cuda=cuda)
-
-
-@pytest.mark.parametrize(
-    ("cupy", "words"),
-    [
-        (None, ("CuPy is not installed", 'pip install "xpnet[cuda13]"', 'pip install "xpnet[cuda12]"')),
-        (fake_cupy("cudaErrorInsufficientDriver: too old"), ("no NVIDIA driver", "cudaErrorInsufficientDriver")),
-        (fake_cupy("cudaErrorNoDevice: none"), ("the driver shows no device", "CUDA_VISIBLE_DEVICES")),
-        (fake_cupy(0), ("the driver shows no device", "nvidia-smi")),
-        (fake_cupy(1, RuntimeError("libnvrtc.so.13")), ("NVRTC", "libnvrtc", "pip install nvidia-cuda-nvrtc ")),
-        (fake_cupy(1, RuntimeError("x"), 12090), ("NVRTC", "nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12")),
-        (fake_cupy(1), ("cuBLAS", "libcublas", "pip install nvidia-cublas")),
-    ],
-    ids=["CuPy", "driver", "no device", "none", "NVRTC 13", "NVRTC 12", "cuBLAS"],
-)
-def test_each_missing_piece_has_its_own_error(
-    monkeypatch: pytest.MonkeyPatch, cupy: Any, words: tuple[str, ...]
-) -> None:
-    real = builtins.__import__
-
-    def without_cublas(name: str, *args: Any, **options: Any) -> Any:
-        if name.startswith("cupy_backends"):
-            raise ImportError('Failure finding "libcublas.so.13"\nin many places')
-        return real(name, *args, **options)
-
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setattr(builtins, "__import__", without_cublas)
-    with pytest.raises(BackendError) as caught:
-        cupy_device.require_device()
-    message = str(caught.value)
-    assert message.startswith("backend 'cupy': ") and "\n" not in message
-    assert all(word in message for word in words), message
-
-
-def test_the_stock_wheel_without_a_device_says_so() -> None:
-    pytest.importorskip("cupy", reason="CuPy is not installed: nothing to ask for a device")
-    if not cudasim.is_active():
-        pytest.skip("this machine has a GPU, or no CuPy")
-    script = "import xpnet; print(xpnet.get_backend().name)"
-    results = {}
-    for name in ("cupy", "auto"):
-        environment = os.environ | {"XPNET_BACKEND": name}
-        results[name] = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert results["cupy"].returncode == 1
-    last = results["cupy"].stderr.strip().splitlines()[-1]
-    assert last.startswith("xpnet.errors.BackendError: backend 'cupy': no NVIDIA driver was found")
-    assert results["auto"].stdout == "numpy\n"
-    assert results["auto"].stderr.startswith("xpnet: backend auto chose numpy (backend 'cupy': no NVIDIA driver")
 
 
 def test_an_array_of_the_reference_is_at_home_on_the_device(cupy: Backend) -> None:

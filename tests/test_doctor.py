@@ -6,7 +6,6 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +13,9 @@ import pytest
 import xpnet
 import xpnet.backend
 from xpnet import cli, doctor
-from xpnet.backend import threads
+from xpnet.backend import Backend, threads
+from xpnet.backend.cupy_device import Piece
 from xpnet.data import write_idx
-from xpnet.errors import BackendError
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +28,7 @@ def no_wishes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     threads.thread_count.cache_clear()
 
 
-def no_device() -> None:
-    raise BackendError("backend 'cupy': CuPy is not installed (No module named 'cupy'). Install it: pip install ...")
+NO_CUPY = Piece("CuPy", missing="CuPy is not installed (No module named 'cupy'). Install it: pip install ...")
 
 
 def test_a_machine_in_order() -> None:
@@ -61,9 +59,9 @@ def test_the_command_prints_what_the_report_holds(capsys: pytest.CaptureFixture[
 def test_a_gpu_that_is_missing_is_a_problem_only_when_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor, "require_device", no_device)
-    monkeypatch.setattr("xpnet.backend.cupy_backend.require_device", no_device)
-    assert doctor.examine()["backend"]["GPU"] == "none: CuPy is not installed (No module named 'cupy')"
+    monkeypatch.setattr(doctor, "pieces", lambda: [NO_CUPY])
+    monkeypatch.setattr("xpnet.backend.cupy_device.pieces", lambda: [NO_CUPY])
+    assert doctor.examine()["GPU"]["CuPy"] == f"missing: {NO_CUPY.missing}"
     assert cli.run(["doctor"]) == 0
     assert cli.run(["doctor", "--backend", "cupy"]) == 1
     monkeypatch.setenv("XPNET_BACKEND", "cupy")
@@ -72,16 +70,19 @@ def test_a_gpu_that_is_missing_is_a_problem_only_when_asked_for(
     assert cli.run(["doctor", "--backend", "reference"]) == 0
 
 
-def test_a_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime: Any = types.SimpleNamespace(
-        getDeviceProperties=lambda number: {"name": b"NVIDIA H100", "totalGlobalMem": 80 * 2**30},
-        driverGetVersion=lambda: 13000,
-        runtimeGetVersion=lambda: 12090,
-    )
-    cupy = types.SimpleNamespace(cuda=types.SimpleNamespace(runtime=runtime))
-    monkeypatch.setattr(doctor, "require_device", lambda: None)
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    assert doctor.examine()["backend"]["GPU"] == "NVIDIA H100, 80 GiB, CUDA driver 13.0, runtime 12.9"
+def test_a_gpu_is_described(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XPNET_TF32", "1")
+    section = doctor.examine("cupy")["GPU"]
+    assert set(section) >= {"CuPy", "driver", "device 0", "NVRTC", "cuBLAS", "runtime", "memory"}
+    assert "compute capability" in section["device 0"] and section["runtime"].startswith("CUDA 1")
+    assert "GiB free; xpnet holds" in section["memory"] and int(section["cuBLAS"]) > 100_000
+    assert section["XPNET_TF32"] == "1" and section["XPNET_MEMORY_LIMIT"] == "not set"
+
+
+def test_a_device_that_does_not_answer_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "pieces", lambda: [Piece("CuPy", "14.2.0")])
+    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace())
+    assert doctor.examine()["GPU"]["memory"].startswith("the device does not answer: ")
 
 
 @pytest.mark.parametrize("name", ["abacus", "array_api_strict", "torch"])

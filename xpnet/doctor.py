@@ -10,7 +10,7 @@ import numpy as np
 
 import xpnet
 from xpnet.backend import make_backend
-from xpnet.backend.cupy_backend import INSTALL, require_device
+from xpnet.backend.cupy_device import INSTALL, WHEELS, pieces
 from xpnet.backend.threads import thread_count, usable_cpus
 from xpnet.data import datasets
 from xpnet.errors import XpnetError
@@ -23,7 +23,7 @@ OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {
     "matplotlib": (("matplotlib",), 'pip install "xpnet[plot]"'),
     "torch": (("torch",), 'pip install "xpnet[oracle]"'),
     "array-api-strict": (("array-api-strict",), "pip install array-api-strict"),
-    "cupy": (("cupy-cuda13x", "cupy-cuda12x", "cupy"), INSTALL),
+    "cupy": (WHEELS, INSTALL),
 }
 
 
@@ -47,8 +47,8 @@ def examine(backend: str | None = None) -> Report:
             "XPNET_BACKEND": os.environ.get("XPNET_BACKEND") or "not set",
             "asked for": asked,
             "state": _backend(asked),
-            "GPU": _gpu(),
         },
+        "GPU": _gpu(),
         "data": {"MNIST": _mnist()},
         "optional": {name: _version(names, install) for name, (names, install) in OPTIONAL.items()},
     }
@@ -94,24 +94,37 @@ def _backend(name: str) -> str:
     return "works" if backend.name == name else f"works ({backend.name})"
 
 
-def _gpu() -> str:
-    """The device that CuPy would use; without one, the reason. That is no problem unless it is asked for."""
+def _gpu() -> dict[str, str]:
+    """What CuPy needs, piece by piece. That something is missing is no problem unless the backend is asked for."""
+    found = pieces()
+    section = {piece.name: piece.found or f"missing: {piece.missing}" for piece in found}
+    if not any(piece.missing for piece in found):
+        section |= _working_gpu()
+    for variable in ("XPNET_TF32", "XPNET_MEMORY_LIMIT"):
+        section[variable] = os.environ.get(variable) or "not set"
+    return section
+
+
+def _working_gpu() -> dict[str, str]:
+    """What only a device that works can tell."""
     try:
-        require_device()
-    except XpnetError as error:
-        return "none: " + str(error).removeprefix("backend 'cupy': ").partition(". ")[0]
+        return _ask_device()
+    except Exception as error:  # CuPy's errors are of many kinds, and a report that breaks off helps nobody
+        return {"memory": f"the device does not answer: {type(error).__name__}: {error}"}
+
+
+def _ask_device() -> dict[str, str]:
     import cupy
+    from cupy_backends.cuda.libs import cublas
 
-    runtime = cupy.cuda.runtime
-    properties = runtime.getDeviceProperties(0)
-    memory = properties["totalGlobalMem"] / 2**30
-    versions = f"driver {_cuda(runtime.driverGetVersion())}, runtime {_cuda(runtime.runtimeGetVersion())}"
-    return f"{properties['name'].decode()}, {memory:.0f} GiB, CUDA {versions}"
-
-
-def _cuda(version: int) -> str:
-    """12080 is CUDA 12.8."""
-    return f"{version // 1000}.{version % 1000 // 10}"
+    free, total = (size / 2**30 for size in cupy.cuda.runtime.memGetInfo())
+    pool = cupy.get_default_memory_pool()
+    runtime = cupy.cuda.runtime.runtimeGetVersion()
+    return {
+        "cuBLAS": str(cublas.getVersion(cupy.cuda.device.get_cublas_handle())),
+        "runtime": f"CUDA {runtime // 1000}.{runtime % 1000 // 10}",
+        "memory": f"{free:.1f} of {total:.1f} GiB free; xpnet holds {pool.total_bytes() / 2**20:.0f} MiB",
+    }
 
 
 def _mnist() -> str:
