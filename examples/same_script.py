@@ -1,0 +1,84 @@
+"""One script on several backends: the same network from the same seed on each, and the loss curves laid together.
+
+Run it: python examples/same_script.py --network lenet5 --steps 50 --backends numpy,cupy --out same.png
+Initial weights, batches and dropout masks come from the seed alone, so the curves differ by rounding.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+
+import numpy as np
+
+import xpnet
+from xpnet import datasets, networks
+from xpnet.data import Batches
+
+NETWORKS = {
+    n.__name__.lower(): n for n in (networks.MLP, networks.LeNet5, networks.SimpleConvNet, networks.DeepConvNet)
+}
+
+
+def train(backend: str, args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The loss of each step, and the weights after the last."""
+    xpnet.seed(0)
+    (x, t), _ = datasets.mnist()
+    batches, losses = Batches(x, t, args.batch_size, shuffle=True), []
+    with xpnet.use_backend(backend):
+        model = NETWORKS[args.network]()
+        model.compile(args.optimizer, loss="softmax_cross_entropy")
+        while len(losses) < args.steps:  # an epoch in each turn
+            losses += [model.train_on_batch(*batch) for batch in itertools.islice(batches, args.steps - len(losses))]
+        return np.array(losses), model.get_weights()
+
+
+def draw(path: str, title: str, curves: dict[str, np.ndarray]) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    above, below = figure.subplots(2, sharex=True, height_ratios=(2, 1))
+    (first, yardstick), *others = curves.items()
+    steps = np.arange(1, len(yardstick) + 1)
+    above.plot(steps, yardstick, label=first, linewidth=7, alpha=0.3)
+    for name, losses in others:
+        line = above.plot(steps, losses, label=name, linewidth=1.3)[0]
+        below.plot(steps, np.abs(losses / yardstick - 1), "o", markersize=3, color=line.get_color())
+    above.set(ylabel="loss", title=title)
+    above.legend()
+    below.set(xlabel="step", ylabel=f"relative difference\nfrom {first}")
+    below.ticklabel_format(axis="y", scilimits=(0, 0))
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=NETWORKS, default="lenet5")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--backends", default="numpy,cupy", help="by commas; the first is the yardstick")
+    parser.add_argument("--optimizer", default="adam", choices=("adam", "momentum"))
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--out", metavar="PICTURE", help="draw the curves (needs matplotlib)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    args = parser.parse_args()
+    first, *others = args.backends.split(",")
+    if not others or args.steps < 1:
+        parser.error("at least two backends and one step are needed: --backends numpy,cupy --steps 50")
+    try:
+        runs = {name: train(name, args) for name in (first, *others)}
+    except xpnet.XpnetError as error:
+        sys.exit(f"same_script: {error}")
+    losses, weights = runs[first]
+    for name in others:
+        report = {"network": args.network, "steps": args.steps, "backends": [first, name]}
+        report["loss_difference"] = float(np.abs(runs[name][0] / losses - 1).max())  # relative
+        largest = max(np.abs(w).max() for w in weights)  # relative to the largest of all weights
+        differences = [np.abs(a - b).max() for a, b in zip(runs[name][1], weights, strict=True)]
+        report["weight_difference"] = float(max(differences) / largest)
+        print(json.dumps(report) if args.json else report)
+    if args.out:
+        draw(args.out, f"{args.network}: one seed, {args.steps} steps", {name: run[0] for name, run in runs.items()})
+
+
+if __name__ == "__main__":
+    main()
