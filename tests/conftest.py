@@ -14,6 +14,7 @@ from xpnet import random
 from xpnet.backend import Backend, make_backend, use_backend
 from xpnet.errors import BackendError
 
+os.environ.setdefault("XPNET_JIT", "0")  # the backend `numpy` is NumPy's; test_jit.py has the compiled one
 cudasim.activate_for_tests()  # before anything imports cupy: the backend `cupy` runs without a GPU too
 
 with contextlib.suppress(ImportError):  # many small products: PyTorch's threads would only get into each other's way

@@ -59,19 +59,19 @@ def _window(draw: Any, pooling: bool) -> tuple[Window, tuple[int, int]]:
 
 
 @st.composite
-def convolutions(draw: Any) -> ConvCase:
-    """Any stride, dilation, asymmetric padding and groups."""
+def convolutions(draw: Any, batch: tuple[int, int] = (1, 3), channels: int = 3) -> ConvCase:
+    """Any stride, dilation, asymmetric padding and groups; up to so many channels in a group."""
     window, size = draw(_window(pooling=False))
-    groups, inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    x_shape = (draw(st.integers(1, 3)), groups * inputs, *size)
+    groups, inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, channels)), draw(st.integers(1, channels))
+    x_shape = (draw(st.integers(*batch)), groups * inputs, *size)
     return ConvCase(window, groups, x_shape, (groups * outputs, inputs, *window.kernel), draw(seeds))
 
 
 @st.composite
-def poolings(draw: Any) -> PoolCase:
+def poolings(draw: Any, batch: tuple[int, int] = (1, 3)) -> PoolCase:
     """Any stride (overlapping windows or gaps between them), padding smaller than the window."""
     window, size = draw(_window(pooling=True))
-    return PoolCase(window, (draw(st.integers(1, 3)), draw(st.integers(1, 3)), *size), draw(seeds))
+    return PoolCase(window, (draw(st.integers(*batch)), draw(st.integers(1, 3)), *size), draw(seeds))
 
 
 def image_batches(max_side: int = 4) -> st.SearchStrategy[tuple[int, ...]]:

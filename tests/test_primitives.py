@@ -292,9 +292,10 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def restored_pool() -> Iterator[None]:
-    """Afterwards, no pool of a number of threads that a test made up."""
+    """Afterwards, no threads in a number that a test made up."""
     yield
-    threads._pool.cache_clear()
+    threads._team().close()
+    threads._team.cache_clear()
 
 
 def conv_and_pool(case: ConvCase, dtype: str) -> list[np.ndarray]:
@@ -316,7 +317,7 @@ def test_threads_do_not_change_a_bit(
     results = []
     for count in (1, 2, 5):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
-        threads._pool.cache_clear()
+        threads._team.cache_clear()
         results.append([bits(a) for a in conv_and_pool(BIG, dtype)])
     assert results[0] == results[1] == results[2]
 

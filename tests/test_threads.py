@@ -1,8 +1,12 @@
 """Our own threads and BLAS's: who computes, and with which settings."""
 
+import os
+import subprocess
+import sys
 import threading
+import time
+import weakref
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,10 +24,11 @@ THREADS = 3
 @pytest.fixture
 def three(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Three threads, whatever this machine has."""
-    with ThreadPoolExecutor(THREADS - 1) as pool:
-        monkeypatch.setattr(threads, "thread_count", lambda: THREADS)
-        monkeypatch.setattr(threads, "_pool", lambda: pool)
-        yield
+    team = threads._Team(THREADS - 1)
+    monkeypatch.setattr(threads, "thread_count", lambda: THREADS)
+    monkeypatch.setattr(threads, "_team", lambda: team)
+    yield
+    team.close()
 
 
 @pytest.fixture
@@ -182,6 +187,62 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch, t
     for one, other in zip(results[:2], results[2:], strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_tile_may_have_tiles_and_two_jobs_may_meet(three: None) -> None:
+    """A job that finds the threads busy is done by the thread that has it."""
+    done: list[tuple[str, int, int]] = []
+
+    def outer(name: str, i: int) -> None:
+        threads.run_tiles(lambda j: done.append((name, i, j)), [(j,) for j in range(3)])
+
+    def job(name: str) -> None:
+        threads.run_tiles(outer, [(name, i) for i in range(4)])
+
+    other = threading.Thread(target=job, args=("b",))
+    other.start()
+    job("a")
+    other.join(10)
+    assert sorted(done) == [(name, i, j) for name in "ab" for i in range(4) for j in range(3)]
+
+
+def test_nobody_waits_for_a_thread_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helpers of this team never come."""
+    team = threads._Team(0)
+    monkeypatch.setattr(threads, "thread_count", lambda: THREADS)
+    monkeypatch.setattr(threads, "_team", lambda: team)
+    seen: list[int] = []
+    threads.run_tiles(seen.append, [(i,) for i in range(5)])
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_a_thread_gives_up_what_it_worked_on(three: None) -> None:
+    class Big:
+        pass
+
+    big = Big()
+    gone = weakref.ref(big)
+    threads.run_tiles(lambda i, big=big: None, [(i,) for i in range(9)])
+    del big
+    until = time.monotonic() + 10
+    while gone() is not None and time.monotonic() < until:
+        time.sleep(0.001)
+    assert gone() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    script = (
+        "import os, sys\nfrom xpnet.backend import threads\n"
+        "threads.thread_count = lambda: 3\n"
+        "seen = []\nthreads.run_tiles(seen.append, [(i,) for i in range(50)])\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    threads.run_tiles(seen.append, [(i,) for i in range(50)])\n"
+        "    os._exit(0 if sorted(seen) == sorted([*range(50)] * 2) else 1)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", script], timeout=60).returncode == 0
 
 
 @pytest.mark.parametrize(("wish", "found"), [("3", 3), (" 2 ", 2), ("", None)])

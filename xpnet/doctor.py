@@ -41,6 +41,7 @@ def examine(backend: str | None = None) -> Report:
         "processors": {
             "usable": f"{usable_cpus()} of {os.cpu_count() or 1}",
             "threads": _threads(),
+            "jit": _jit(),
             "XPNET_NUM_THREADS": os.environ.get("XPNET_NUM_THREADS") or "not set",
         },
         "backend": {
@@ -82,6 +83,17 @@ def _threads() -> str:
         return str(thread_count())
     except XpnetError as error:
         return PROBLEM + str(error)
+
+
+def _jit() -> str:
+    """Which compiler the backend numpy has."""
+    try:
+        found = getattr(make_backend("numpy"), "jit", "")
+    except XpnetError as error:
+        return PROBLEM + str(error)
+    if os.environ.get("XPNET_JIT", "").strip() == "0":
+        return "switched off by XPNET_JIT=0"
+    return found or 'not installed: pip install "xpnet[jit]"'
 
 
 def _backend(name: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from xpnet.backend.reference import Array, Backend, Memory
 from xpnet.backend.window import Window
-from xpnet.errors import BackendError
+from xpnet.errors import BackendError, OptionError
 
 __all__ = [
     "Array",
@@ -31,9 +31,21 @@ __all__ = [
 
 
 def _numpy() -> Backend:
+    """With compiled kernels where Numba is installed, unless XPNET_JIT=0 switches them off."""
     from xpnet.backend.numpy_backend import NumpyBackend
 
-    return NumpyBackend()
+    wish = os.environ.get("XPNET_JIT", "").strip()
+    if wish not in ("", "0", "1"):
+        raise OptionError(f"XPNET_JIT must be 0 or 1, not {wish!r}")
+    if wish == "0":
+        return NumpyBackend()
+    try:
+        from xpnet.backend.jit_backend import JitBackend
+    except ImportError as error:
+        if wish == "1":
+            raise BackendError(f'XPNET_JIT=1: {error}. Install it: pip install "xpnet[jit]"') from error
+        return NumpyBackend()
+    return JitBackend()
 
 
 def _cupy() -> Backend:

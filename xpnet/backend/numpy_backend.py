@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend import numpy_conv2d
+from xpnet.backend.leases import pool
 from xpnet.backend.numpy_conv2d import bands, images_first, rows_first
 from xpnet.backend.reference import Array, Backend
 from xpnet.backend.threads import run_tiles
@@ -20,12 +21,16 @@ PRODUCT_ROWS = 64  # of a dense layer's product in one piece
 
 class NumpyBackend(Backend):
     name = "numpy"
+    jit = ""  # which compiler it has, if any
 
     def __init__(self) -> None:
         super().__init__(np)
 
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         return np.asarray(x, dtype=dtype)
+
+    def free_memory(self) -> None:
+        pool.clear()
 
     # ---- convolution and dense -------------------------------------------------------------------------------------
 

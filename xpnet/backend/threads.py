@@ -5,7 +5,6 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -27,15 +26,6 @@ def thread_count() -> int:
     if not wish.isdecimal() or int(wish) < 1:
         raise OptionError(f"XPNET_NUM_THREADS must be a whole number of at least 1, not {wish!r}")
     return int(wish)
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count() - 1, thread_name_prefix="xpnet")
-
-
-if hasattr(os, "register_at_fork"):  # a forked child has none of the parent's threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @functools.cache
@@ -79,36 +69,123 @@ def _set_threads(library: Any, count: int) -> None:
     clear(force=True)
 
 
-def run_tiles(function: Callable[..., None], tiles: Iterable[tuple[Any, ...]]) -> None:
-    """Call `function(*tile)` for every tile, on all threads; which thread takes which tile must not matter."""
-    tiles = list(tiles)
-    workers = min(thread_count(), len(tiles))
-    if workers == 1:
-        with single_threaded_blas():
-            for tile in tiles:
-                function(*tile)
-        return
-    waiting = iter(tiles)
-    lock = threading.Lock()
+def run_tiles(function: Callable[..., None], tiles: Iterable[tuple[Any, ...]], blas: bool = True) -> None:
+    """Call `function(*tile)` for every tile, on all threads; which thread takes which tile must not matter.
 
-    settings = np.geterr()  # of this thread; the others take them over
+    Without `blas` the function calls none, and its threads are left alone.
+    """
+    job = _Job(function, tiles)
+    with single_threaded_blas() if blas else contextlib.nullcontext():
+        if thread_count() == 1 or job.length == 1:
+            job.work()
+        else:
+            _team().run(job)
 
-    def work() -> None:
-        with np.errstate(**settings):
-            while True:
-                with lock:
-                    tile = next(waiting, None)
-                if tile is None:
-                    return
-                function(*tile)
 
-    with single_threaded_blas():
-        futures = [_pool().submit(work) for _ in range(workers - 1)]
+class _Job:
+    """Tiles, which the threads take one after the other."""
+
+    def __init__(self, function: Callable[..., None], tiles: Iterable[tuple[Any, ...]]) -> None:
+        tiles = list(tiles)
+        self.function, self.length = function, len(tiles)
+        self.error: BaseException | None = None
+        self._waiting = iter(tiles)  # to take the next of a list is one step of the interpreter: no two take the same
+        self._settings = np.geterr()  # of the thread that asked; the others take them over
+
+    def work(self) -> None:
+        for tile in self._waiting:
+            self.function(*tile)
+
+    def help(self) -> None:
+        """`work`, in another thread: what goes wrong there is told to the one that asked."""
         try:
-            work()
+            with np.errstate(**self._settings):
+                self.work()
+        except BaseException as error:
+            self.error = self.error or error
+
+
+class _Team:
+    """Threads that wait for jobs: for a moment awake, if there is a `spin` to do so without the GIL, and then asleep.
+
+    To wake a thread takes longer than many a tile does, so nobody waits for one that has not begun.
+    """
+
+    def __init__(self, helpers: int) -> None:
+        self._job: _Job | None = None
+        self._state = np.zeros(16, np.int64)  # [0]: the number of the job, [8]: how many help with it; two cache lines
+        self._changed = threading.Condition()
+        self._busy = threading.Lock()
+        self._closed = False
+        for _ in range(helpers):
+            threading.Thread(target=self._help, name="xpnet", daemon=True).start()
+
+    def run(self, job: _Job) -> None:
+        if not self._busy.acquire(blocking=False):  # another thread has a job, or this is a tile of one
+            return job.work()
+        try:
+            with self._changed:
+                self._job = job
+                self._state[0] += 1
+                self._changed.notify_all()
+            try:
+                job.work()
+            finally:
+                self._finish()
         finally:
-            for future in futures:
-                future.result()
+            self._busy.release()
+        if job.error is not None:
+            raise job.error
+
+    def close(self) -> None:
+        """Send the threads home."""
+        with self._changed:
+            self._closed = True
+            self._state[0] += 1
+            self._changed.notify_all()
+
+    def _finish(self) -> None:
+        with self._changed:
+            self._job = None
+        if self._state[8] and not spin(self._state, 8, 0, True):
+            with self._changed:
+                self._changed.wait_for(lambda: self._state[8] == 0)
+
+    def _help(self) -> None:
+        seen = 0
+        while True:
+            if not spin(self._state, 0, seen, False):
+                with self._changed:
+                    self._changed.wait_for(lambda: self._state[0] != seen)  # noqa: B023 (it is asked at once)
+            if self._closed:
+                return
+            with self._changed:
+                seen, job = int(self._state[0]), self._job
+                self._state[8] += job is not None
+            if job is not None:
+                job.help()
+                with self._changed:
+                    self._state[8] -= 1
+                    self._changed.notify_all()
+            del job  # and what its function holds
+
+
+def _asleep(state: np.ndarray, index: int, value: int, equal: bool) -> bool:
+    return False
+
+
+# Waits a moment, without the GIL, until state[index] equals `value`, or (`equal` false) no longer does; tells whether
+# it came to that. The JIT backend puts its own here.
+spin: Callable[[np.ndarray, int, int, bool], bool] = _asleep
+
+
+@functools.cache
+def _team() -> _Team:
+    return _Team(thread_count() - 1)
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has none of the parent's threads
+    os.register_at_fork(after_in_child=_team.cache_clear)
 
 
 _local = threading.local()

@@ -1,0 +1,87 @@
+"""Memory on loan: an ordinary array, and used again only when nobody can see it any more."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+
+from xpnet.backend.leases import SMALL, Pool
+
+SHAPE = (300, 1000)
+SIZE = -(-300 * 1000 * 4 // 4096) * 4096
+
+
+@pytest.fixture
+def pool() -> Pool:
+    return Pool()
+
+
+def address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def test_a_lease_is_an_ordinary_array(pool: Pool) -> None:
+    for shape, dtype in ((SHAPE, "float32"), ((0, 5), "float64"), ((), "int64"), ((7, 3), "float32"), ((99999,), "f8")):
+        array = pool.empty(shape, dtype)
+        assert type(array) is np.ndarray and array.shape == shape and array.dtype == dtype
+        assert array.flags.c_contiguous and array.flags.writeable
+        array[...] = 1
+        assert array.sum() == np.prod(shape)
+
+
+def test_memory_comes_back_when_the_last_view_is_gone(pool: Pool) -> None:
+    array = pool.empty(SHAPE, "float32")
+    first, view = address(array), array[::2].T.reshape(-1)[5:].view("int32")
+    view = array.T[3:]
+    del array
+    assert address(pool.empty(SHAPE, "float32")) != first  # still seen
+    del view
+    gc.collect()
+    assert address(pool.empty(SHAPE, "float32")) == first
+
+
+def test_no_two_arrays_share_memory(pool: Pool) -> None:
+    arrays = [pool.empty(SHAPE, "float32") for _ in range(4)]
+    del arrays[1]
+    arrays += [pool.empty(SHAPE, "float32") for _ in range(3)]
+    for i, array in enumerate(arrays):
+        array[...] = i
+    assert [set(np.unique(array)) for array in arrays] == [{i} for i in range(6)]
+
+
+def test_what_is_held_is_bounded_by_what_was_used(pool: Pool) -> None:
+    for length in range(100, 400, 7):
+        arrays = [pool.empty((length, 1000), "float32") for _ in range(3)]
+        del arrays
+    held = pool.empty(SHAPE, "float32")
+    assert pool.used == SIZE and pool.used + pool.waiting <= pool.peak * 1.5 + SIZE
+    assert pool.peak < 4 * 400 * 1000 * 4
+    pool.clear()
+    assert pool.waiting == 0 and pool.used == SIZE == pool.peak
+    del held
+
+
+def test_a_small_array_is_not_worth_it(pool: Pool) -> None:
+    pool.empty((SMALL // 4 - 1,), "float32")
+    assert pool.used == 0
+
+
+def test_threads_may_take_and_give_back_at_once(pool: Pool) -> None:
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(200):
+            array = pool.empty((20_000,), "float32")
+            array[...] = number
+            if array[0] != number or array[-1] != number:
+                wrong.append(number)
+
+    users = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert not wrong
+    pool.empty((20_000,), "float32")
+    assert pool.waiting <= pool.peak * 1.5
