@@ -1,53 +1,72 @@
-"""Training speed of xpnet beside another implementation, in one process, alternating step by step.
+"""The speed of xpnet beside another implementation, in one process, alternating step by step.
 
-    python bench/compare.py --against textbook
-    python bench/compare.py --against torch --networks deepconvnet lenet5 --json speed.json
+    python bench/compare.py --against torch --json speed.json --picture speed.png
+    python bench/compare.py --against textbook --networks deepconvnet
+    python bench/compare.py --against keras --modes train --variants jit
 
-The ratio is images per second of xpnet over those of the other one, the median over the steps with its quartiles: 2
+The ratio is images per second of xpnet over those of the other one, the median over the rounds with its quartiles: 2
 means twice as fast. PyTorch is measured contiguous and channels_last, and the faster one counts. All use the same
-number of threads.
+number of threads. `train` is forward, loss, backward and Adam; `infer` a forward pass, `latency` one of a single image.
+Variants of xpnet are `numpy` (NumPy alone) and `jit` (with Numba). Each variant and number of threads has a process of
+its own. In a round each takes its turn: a pause, in which the threads of the one before fall asleep, a step that is not
+counted, and steps that are.
+
+With PyTorch, memory, import time and installed size are compared too, each measured in processes of their own.
 """
 
 import argparse
 import json
 import os
 import statistics
+import subprocess
+import sys
 import time
+from pathlib import Path
+from typing import Any
 
-from peers import BATCH, Step, textbook_step, torch_step, xpnet_step
+sys.path.insert(0, str(Path(__file__).parent))
+from footprint import footprint
+from peers import BATCH, Step, keras_step, textbook_step, torch_step, xpnet_step
 
-PAUSE = 0.1  # seconds before each step: threads of BLAS and OpenMP spin for a while after their work is done
+PAUSE = 0.1  # seconds before each turn: threads of BLAS and OpenMP spin for a while after their work is done
+TURN = 0.02  # seconds of steps in a turn, at least
+MODES = ("train", "infer", "latency")
 
 
 def alternate(steps: list[Step], rounds: int) -> list[list[float]]:
-    """Seconds of each step function in each round, taken in turns."""
+    """Seconds per step of each function in each round, taken in turns."""
     times: list[list[float]] = [[] for _ in steps]
     for step in steps:
-        step(), step()  # warm up
+        step(), step()  # compile and warm up
     for _ in range(rounds):
         for step, seconds in zip(steps, times, strict=True):
             time.sleep(PAUSE)
-            start = time.perf_counter()
             step()
-            seconds.append(time.perf_counter() - start)
+            count, start = 0, time.perf_counter()
+            while (passed := time.perf_counter() - start) < TURN:
+                step()
+                count += 1
+            seconds.append(passed / count)
     return times
 
 
-def compare(network: str, against: str, rounds: int) -> dict[str, object]:
-    batch = BATCH[network]
+def compare(network: str, mode: str, against: str, rounds: int) -> dict[str, Any]:
+    batch, train = 1 if mode == "latency" else BATCH[network], mode == "train"
     if against == "textbook":
         others = [textbook_step(network, batch)]
+    elif against == "keras":
+        others = [keras_step(network, batch, train)]
     else:
-        others = [torch_step(network, batch, channels_last) for channels_last in (False, True)]
-    own, *rest = alternate([xpnet_step(network, batch), *others], rounds)
+        others = [torch_step(network, batch, channels_last, train) for channels_last in (False, True)]
+    own, *rest = alternate([xpnet_step(network, batch, train), *others], rounds)
     best = min(rest, key=statistics.median)
     low, middle, high = statistics.quantiles([b / a for a, b in zip(own, best, strict=True)], n=4)
     return {
         "network": network,
-        "mode": "train",
+        "mode": mode,
         "batch": batch,
         "threads": threads(),
-        "variant": "numpy",
+        "variant": variant(),
         "xpnet_images_per_s": round(batch / statistics.median(own), 1),
         "peer_images_per_s": round(batch / statistics.median(best), 1),
         "ratio": round(middle, 3),
@@ -61,32 +80,107 @@ def threads() -> int:
     return thread_count()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", choices=["textbook", "torch"], default="textbook")
-    parser.add_argument("--networks", nargs="+", choices=BATCH, default=list(BATCH), metavar="NETWORK")
-    parser.add_argument("--rounds", type=int, default=20, help="steps of each, in turns (default 20)")
-    parser.add_argument("--json", metavar="FILE", help="also write the table as JSON")
-    arguments = parser.parse_args()
+def variant() -> str:
+    import xpnet
+
+    backend = xpnet.get_backend()
+    return "jit" if getattr(backend, "jit", "") else backend.name
+
+
+def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """All rows of this process's variant and threads; printed as they come, one JSON object on each line."""
     if arguments.against == "torch":
         import torch
 
         torch.set_num_threads(threads())
-    print(f"xpnet against {arguments.against}, {threads()} threads of {os.cpu_count()} cores, training step, images/s")
-    print(f"{'network':<14} {'batch':>5} {'xpnet':>9} {arguments.against:>9} {'ratio':>6}  quartiles")
     rows = []
     for network in arguments.networks:
-        row = compare(network, arguments.against, arguments.rounds)
-        rows.append(row)
-        low, high = row["quartiles"]  # type: ignore[misc]
-        print(
-            f"{network:<14} {row['batch']:>5} {row['xpnet_images_per_s']:>9,.0f} {row['peer_images_per_s']:>9,.0f}"
-            f" {row['ratio']:>6.2f}  {low:.2f} ... {high:.2f}",
-            flush=True,
-        )
+        for mode in arguments.modes:
+            rows.append(compare(network, mode, arguments.against, arguments.rounds))
+            print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def in_a_process(arguments: argparse.Namespace, kind: str, count: int) -> list[dict[str, Any]]:
+    """`measure` in a process with this variant and number of threads; prints the rows as a table."""
+    limits = {name: str(count) for name in ("XPNET_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    limits |= {"XPNET_BACKEND": "numpy", "XPNET_JIT": str(int(kind == "jit"))}
+    if arguments.against == "keras" and count == 1:
+        limits["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    words = ["--inner", "--against", arguments.against, "--rounds", str(arguments.rounds)]
+    command = [sys.executable, __file__, *words, "--networks", *arguments.networks, "--modes", *arguments.modes]
+    rows = []
+    with subprocess.Popen(command, env=os.environ | limits, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            rows.append(row := json.loads(line))
+            low, high = row["quartiles"]
+            print(
+                f"{row['network']:<14} {row['mode']:<8} {row['batch']:>5} {row['threads']:>7}  {row['variant']:<7}"
+                f"{row['xpnet_images_per_s']:>9,.0f} {row['peer_images_per_s']:>9,.0f} {row['ratio']:>6.2f}"
+                f"  {low:.2f} ... {high:.2f}",
+                flush=True,
+            )
+    if process.returncode:
+        sys.exit(process.returncode)
+    return rows
+
+
+def draw(path: str, rows: list[dict[str, Any]], against: str) -> None:
+    """The ratios as bars, a panel for each variant and number of threads."""
+    from matplotlib.figure import Figure
+
+    panels = sorted({(row["variant"], row["threads"]) for row in rows})
+    labels = list(dict.fromkeys(f"{row['network']}, {row['mode']} {row['batch']}" for row in rows))
+    figure = Figure(figsize=(4 * len(panels) + 2, 0.3 * len(labels) + 1.2), layout="constrained")
+    for axes, panel in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
+        for row in rows:
+            if (row["variant"], row["threads"]) == panel:
+                place, (low, high) = labels.index(f"{row['network']}, {row['mode']} {row['batch']}"), row["quartiles"]
+                axes.barh(place, row["ratio"], color="tab:blue" if row["ratio"] >= 1 else "tab:orange")
+                axes.plot([low, high], [place, place], color="black", linewidth=1)
+        axes.axvline(1, color="gray", linewidth=0.8)
+        axes.set(xlabel=f"images/s, xpnet / {against}", title=f"{panel[0]}, threads: {panel[1]}")
+        axes.set_yticks(range(len(labels)), labels)
+        axes.set_ylim(len(labels) - 0.5, -0.5)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    from xpnet.backend.threads import usable_cpus
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", choices=["textbook", "torch", "keras"], default="textbook")
+    parser.add_argument("--networks", nargs="+", choices=BATCH, default=None, metavar="NETWORK")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=None, metavar="MODE")
+    parser.add_argument("--variants", nargs="+", choices=["numpy", "jit"], default=None)
+    parser.add_argument("--threads", nargs="+", type=int, default=None, help="default: all, and with PyTorch 1 too")
+    parser.add_argument("--rounds", type=int, default=20, help="turns of each (default 20)")
+    parser.add_argument("--json", metavar="FILE", help="also write the table as JSON")
+    parser.add_argument("--picture", metavar="FILE", help="also draw the ratios")
+    parser.add_argument("--speed-only", action="store_true", help="no memory, import time and size")
+    parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch = arguments.against == "torch"
+    everything = [name for name in BATCH if arguments.against != "textbook" or name != "vgg"]
+    arguments.networks = arguments.networks or everything
+    arguments.modes = arguments.modes or (["train"] if arguments.against == "textbook" else list(MODES))
+    if arguments.inner:
+        measure(arguments)
+        return
+    counts = arguments.threads or sorted({1, usable_cpus()} if torch else {usable_cpus()}, reverse=True)
+    kinds = arguments.variants or ["numpy", "jit"]
+    print(f"xpnet against {arguments.against}, {usable_cpus()} cores, images/s")
+    print(f"{'network':<14} {'mode':<8} {'batch':>5} {'threads':>7}  {'variant':<7}{'xpnet':>9} {arguments.against:>9}  ratio")
+    rows = [row for count in counts for kind in kinds for row in in_a_process(arguments, kind, count)]
+    report: dict[str, Any] = {"rows": rows}
+    if torch and not arguments.speed_only:
+        report |= footprint(arguments.networks, kinds)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"rows": rows}, file, indent=1)
+            json.dump(report, file, indent=1)
+    if arguments.picture:
+        draw(arguments.picture, rows, arguments.against)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,8 @@ class Model(Layer):
     def __call__(self, *xs: Any, train: bool | None = None) -> Any:
         if train or any(isinstance(x, Var) for x in xs):
             return super().__call__(*xs, train=train)
-        return self._run(*xs)
+        with self.backend.computing():
+            return self._run(*xs)
 
     def build(self, *shapes: Shape) -> Shape:
         """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape."""

@@ -97,7 +97,8 @@ class Trainer:
 
     def step(self, inputs: Array, targets: Array, where: str) -> tuple[Array, Array]:
         """One step of the optimizer on a batch that is on the device: the loss before it, and the outputs."""
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # require_finite says more than a warning
+        # require_finite says more than a warning
+        with self.backend.computing(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return self._step(inputs, targets, where)
 
     def _step(self, inputs: Array, targets: Array, where: str) -> tuple[Array, Array]:

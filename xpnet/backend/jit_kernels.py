@@ -99,6 +99,17 @@ def _multiply_add(b: Any, x: Any, y: Any, total: Any) -> None:
     b.store(b.call(function, [x, y, b.load(total)]), total)
 
 
+def _sums(b: Any, vectors: list[Any]) -> Any:
+    """A vector whose lane i is the sum of the lanes of vectors[i]; neighbours are added, four times for 16 lanes."""
+    kind = ir.VectorType(I32, LANES)
+    evens, odds = (ir.Constant(kind, list(range(first, 2 * LANES, 2))) for first in (0, 1))
+    vectors = [*vectors, *[ir.Constant(_vector(LANES), [0.0] * LANES)] * (LANES - len(vectors))]
+    while len(vectors) > 1:
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [b.fadd(b.shuffle_vector(x, y, evens), b.shuffle_vector(x, y, odds)) for x, y in pairs]
+    return vectors[0]
+
+
 def _tile_of_slots(b: Any, rows: int, widths: list[int]) -> list[list[Any]]:
     return [[cgutils.alloca_once(b, _vector(width)) for width in widths] for _ in range(rows)]
 
@@ -160,6 +171,8 @@ def weight_tile(
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         dz, x, out, pixels, dz_step, x_step, stride, vectors, tail, hidden, out_stride = arguments[2:]
+        if not rows or not columns:
+            return context.get_dummy_value()
         V, zero = _vector(LANES), ir.Constant(_vector(LANES), [0.0] * LANES)
         total = _tile_of_slots(b, rows, [LANES] * columns)
         for slot in (slot for row in total for slot in row):
@@ -183,13 +196,15 @@ def weight_tile(
                 step(b.add(dz_pixel, at), b.add(x_pixel, at), False)
             with b.if_then(b.icmp_signed(">=", tail, _const(0))):
                 step(b.add(dz_pixel, tail), b.add(x_pixel, tail), True)
-        signature = ir.FunctionType(F32, [F32, V])
-        add_lanes = cgutils.get_or_insert_function(b.module, signature, f"llvm.vector.reduce.fadd.v{LANES}f32")
-        for t in range(columns):
-            for r in range(rows):
-                value = b.call(add_lanes, [ir.Constant(F32, 0.0), b.load(total[r][t])], fastmath=("reassoc",))
-                place = _at(b, b.add(out, b.mul(out_stride, _const(t))), _const(BYTES * r), F32)
-                b.store(b.fadd(b.load(place, align=BYTES), value), place, align=BYTES)
+        together = LANES // rows  # rows of `out` that one vector holds
+        for t0 in range(0, columns, together):
+            group = range(t0, min(t0 + together, columns))
+            sums = _sums(b, [b.load(total[r][t]) for t in group for r in range(rows)])
+            for place, t in enumerate(group):
+                lanes = ir.Constant(ir.VectorType(I32, rows), [place * rows + r for r in range(rows)])
+                row = _at(b, b.add(out, b.mul(out_stride, _const(t))), _const(0), _vector(rows))
+                value = b.shuffle_vector(sums, sums, lanes)
+                b.store(b.fadd(b.load(row, align=BYTES), value), row, align=BYTES)
         return context.get_dummy_value()
 
     return types.void(R, T, *[types.intp] * 11), generate

@@ -4,6 +4,7 @@ Arrays keep the shape (N, C, H, W); convolution and pooling return them in the m
 elementwise NumPy code keeps without knowing of it. `numpy_conv2d` says why.
 """
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from xpnet.backend import numpy_conv2d
 from xpnet.backend.leases import pool
 from xpnet.backend.numpy_conv2d import bands, images_first, rows_first
 from xpnet.backend.reference import Array, Backend
-from xpnet.backend.threads import run_tiles
+from xpnet.backend.threads import run_tiles, single_threaded_blas
 from xpnet.backend.window import Window
 from xpnet.random import Key
 
-PRODUCT_ROWS = 64  # of a dense layer's product in one piece
+# A dense layer's product is divided into pieces of so many rows and multiplications at least, some 200 microseconds.
+PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
+UPDATE = 1 << 14  # entries of a parameter that are updated at a time: what an update needs stays in the cache
 
 
 class NumpyBackend(Backend):
@@ -31,6 +34,9 @@ class NumpyBackend(Backend):
 
     def free_memory(self) -> None:
         pool.clear()
+
+    def computing(self) -> contextlib.AbstractContextManager[None]:
+        return single_threaded_blas()
 
     # ---- convolution and dense -------------------------------------------------------------------------------------
 
@@ -72,7 +78,7 @@ class NumpyBackend(Backend):
     def max_pool2d(self, x: Array, window: Window) -> Array:
         rows = rows_first(_padded(x, window, -np.inf))
         (OH, OW), taps = window.output_size(x.shape[2:]), self.taps(window, x.shape[2:])
-        y = np.empty((OH, x.shape[1], OW, x.shape[0]), x.dtype)
+        y = pool.empty((OH, x.shape[1], OW, x.shape[0]), x.dtype)
 
         def work(i0: int, i1: int) -> None:
             first, *others = (rows[part(h, i0, i1), :, w] for _, _, h, w in taps)
@@ -86,19 +92,30 @@ class NumpyBackend(Backend):
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
         rows, best, dout = rows_first(_padded(x, window, -np.inf)), rows_first(y), rows_first(dy)
-        dx = np.zeros_like(rows)
+        dx = pool.empty(rows.shape, rows.dtype)
         taps = self.taps(window, x.shape[2:])
+        apart = window.stride[0] >= window.extent[0]  # bands share no input rows: they may be written at the same time
+        alone = apart and window.stride[1] >= window.extent[1]  # no pixel gets two shares
+        tiles = window.extent == window.stride and rows.shape[0:3:2] == tuple(
+            size * step for size, step in zip(dout.shape[0:3:2], window.stride, strict=True)
+        )
+        if not tiles:  # else every pixel is written
+            dx[...] = 0
 
         def work(i0: int, i1: int) -> None:
             left = dout[i0:i1].copy()  # the part of dy whose maximum has not been met yet
+            hit, share = np.empty(left.shape, bool), np.empty_like(left)
             for _, _, h, w in taps:
                 at = part(h, i0, i1)
-                share = left * (rows[at, :, w] == best[i0:i1])
-                dx[at, :, w] += share
+                np.equal(rows[at, :, w], best[i0:i1], out=hit)
+                np.multiply(left, hit, out=share)
                 left -= share
+                if alone:
+                    dx[at, :, w] = share
+                else:
+                    dx[at, :, w] += share
 
-        overlap = window.stride[0] < window.extent[0]  # bands that share input rows cannot be written at the same time
-        run_tiles(work, [(0, y.shape[2])] if overlap else bands(y.shape[2]))
+        run_tiles(work, bands(y.shape[2], 2) if apart else [(0, y.shape[2])])
         (top, _), (left_, _) = window.padding
         return images_first(dx[top : top + x.shape[2], :, left_ : left_ + x.shape[3]])
 
@@ -132,7 +149,7 @@ class NumpyBackend(Backend):
         words = stream.random_raw(-(-count // 2)).astype("<u8", copy=False).view("<u4")[:count]
         return (words >= round(rate * 2**32)).reshape(shape) * np.asarray(1 / (1 - rate), dtype)
 
-    # ---- update steps: one pass of temporaries, reused -------------------------------------------------------------
+    # ---- update steps ----------------------------------------------------------------------------------------------
 
     def adam(
         self,
@@ -149,23 +166,32 @@ class NumpyBackend(Backend):
         weight_decay: float,
         decoupled: bool,
     ) -> None:
-        if weight_decay and decoupled:
-            p *= 1 - lr * weight_decay
-        elif weight_decay:
-            g = g + weight_decay * p
-        m *= beta1
-        buffer = g * (1 - beta1)
-        m += buffer
-        v *= beta2
-        np.multiply(g, g, out=buffer)
-        buffer *= 1 - beta2
-        v += buffer
-        np.multiply(v, 1 / (1 - beta2**step), out=buffer)
-        np.sqrt(buffer, out=buffer)
-        buffer += eps
-        np.divide(m, buffer, out=buffer)
-        buffer *= lr / (1 - beta1**step)
-        p -= buffer
+        # p -= lr (m / a) / (sqrt(v) / c + eps), with a = 1 - beta1**step and c = sqrt(1 - beta2**step), times c / c
+        c = (1 - beta2**step) ** 0.5
+        rate, least = lr * c / (1 - beta1**step), eps * c
+        arrays = [p, g, m, v]
+        if all(a.flags.c_contiguous for a in arrays):
+            arrays = [a.reshape(-1) for a in arrays]
+            pieces = [[a[i : i + UPDATE] for a in arrays] for i in range(0, p.size, UPDATE)]
+        else:
+            pieces = [arrays]
+        for p, g, m, v in pieces:
+            if weight_decay and decoupled:
+                p *= 1 - lr * weight_decay
+            elif weight_decay:
+                g = g + weight_decay * p
+            m *= beta1
+            buffer = g * (1 - beta1)
+            m += buffer
+            v *= beta2
+            np.multiply(g, g, out=buffer)
+            buffer *= 1 - beta2
+            v += buffer
+            np.sqrt(v, out=buffer)
+            buffer += least
+            np.divide(m, buffer, out=buffer)
+            buffer *= rate
+            p -= buffer
 
 
 def product(a: Array, b: Array) -> Array:
@@ -175,7 +201,7 @@ def product(a: Array, b: Array) -> Array:
     def work(i0: int, i1: int) -> None:
         np.matmul(a[i0:i1], b, out=out[i0:i1])
 
-    run_tiles(work, bands(len(a), PRODUCT_ROWS))
+    run_tiles(work, bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
     return out
 
 
@@ -190,6 +216,7 @@ def _padded(x: Array, window: Window, value: float) -> Array:
     if not (top or bottom or left or right):
         return x
     N, C, H, W = x.shape
-    out = np.full((top + H + bottom, C, left + W + right, N), value, x.dtype)
+    out = pool.empty((top + H + bottom, C, left + W + right, N), x.dtype)
+    out[...] = value
     out[top : top + H, :, left : left + W] = x.transpose(2, 1, 3, 0)
     return images_first(out)

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.threads import run_tiles, scratch
+from xpnet.backend.leases import pool
+from xpnet.backend.threads import run_tiles, scratch, single_threaded_blas
 from xpnet.backend.window import Window
 
 Array = Any
@@ -24,6 +25,7 @@ Array = Any
 TILE_PIXELS = (
     400  # pixels times images in a row of a tile: 16 channels x 144 inputs x 400 is BLAS's fast path without packing
 )
+SMALL = 1 << 20  # bytes of columns that are made at once
 TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
 
 
@@ -114,7 +116,7 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
     """out[i, o, j, n] = act(b[o] + w[o] . columns): w (G, O/G, KH*C*KW), result (OH, O, OW, N)."""
     G, OG, _ = w.shape
     (OH, OW), N = walk.size, walk.x.shape[3]
-    out = np.empty((OH, G * OG, OW * N), w.dtype)
+    out = pool.empty((OH, G * OG, OW * N), w.dtype)
     bias = None if b is None else b.reshape(1, -1, 1)
 
     def work(i0: int, i1: int, j0: int, j1: int) -> None:
@@ -134,9 +136,30 @@ def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, re
     O, C, KH, KW = w.shape
     (top, _), (left, _) = window.padding
     size = window.output_size(x.shape[2:])
+    if x.shape[0] * groups * C * KH * KW * size[0] * size[1] * x.itemsize <= SMALL:
+        return small(x, w, b, window, groups, relu)
     walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups)
     kernels = w.reshape(groups, O // groups, C, KH, KW).transpose(0, 1, 3, 2, 4).reshape(groups, O // groups, -1)
     return images_first(correlate(walk, kernels, b, relu))
+
+
+def small(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
+    """For an image or a few: all columns at once and one product, without tiles and threads, which would cost more."""
+    (N, _, H, W), (O, C, KH, KW) = x.shape, w.shape
+    (OH, OW), (SH, SW), (DH, DW) = window.output_size((H, W)), window.stride, window.dilation
+    (top, bottom), (left, right) = window.padding
+    pixels = np.zeros((groups * C, top + H + bottom, left + W + right, N), x.dtype)  # channels first
+    pixels[:, top : top + H, left : left + W] = x.transpose(1, 2, 3, 0)
+    c, h, v, n = pixels.strides
+    shape, strides = (groups, C, KH, KW, OH, OW, N), (C * c, c, DH * h, DW * v, SH * h, SW * v, n)
+    cols = np.ndarray(shape, x.dtype, pixels, strides=strides).reshape(groups, C * KH * KW, OH * OW * N)
+    with single_threaded_blas():
+        y = np.matmul(w.reshape(groups, O // groups, -1), cols).reshape(O, OH, OW, N)
+    if b is not None:
+        y += b.reshape(O, 1, 1, 1)
+    if relu:
+        np.maximum(y, 0, out=y)
+    return y.transpose(3, 0, 1, 2)  # (N, O, OH, OW)
 
 
 def backward(
@@ -151,7 +174,7 @@ def backward(
 def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
     """dz = dy where y > 0 (dy itself without y), and db, its sum over all pixels and images; band by band of rows."""
     OH, O, _, _ = dy.shape
-    dz = dy if y is None else np.empty_like(dy)
+    dz = dy if y is None else pool.empty(dy.shape, dy.dtype)
     sums = np.empty((OH, O), dy.dtype)
 
     def work(i0: int, i1: int) -> None:
@@ -195,7 +218,8 @@ def input_gradient(dz: Array, w: Array, size: tuple[int, int], window: Window, g
     (SH, SW), (DH, DW) = window.stride, window.dilation
     if (SH, SW) != (1, 1):
         OH, _, OW, N = dz.shape
-        spread = np.zeros(((OH - 1) * SH + 1, O, (OW - 1) * SW + 1, N), dz.dtype)
+        spread = pool.empty(((OH - 1) * SH + 1, O, (OW - 1) * SW + 1, N), dz.dtype)
+        spread[...] = 0
         spread[::SH, :, ::SW] = dz
         dz = spread
     pad = (KH - 1) * DH - window.padding[0][0], (KW - 1) * DW - window.padding[1][0]

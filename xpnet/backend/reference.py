@@ -96,6 +96,10 @@ class Backend:
     def free_memory(self) -> None:
         """Give back what is held and not used."""
 
+    def computing(self) -> contextlib.AbstractContextManager[None]:
+        """Around a forward pass or a training step: a backend may prepare once what each primitive would need."""
+        return contextlib.nullcontext()
+
     # ---- windows ---------------------------------------------------------------------------------------------------
 
     def pad(self, x: Array, padding: tuple[tuple[int, int], tuple[int, int]], value: float = 0.0) -> Array:

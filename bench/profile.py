@@ -1,0 +1,193 @@
+"""Where the time of a training step goes: by layer and direction, and by kind of work; so that the next gain is seen.
+
+    python bench/profile.py deepconvnet
+    XPNET_JIT=0 python bench/profile.py simpleconvnet --batch 200 --json profile.json
+
+On one thread. Kinds: `products` (matrix products, and the compiled convolutions), `copies` (columns, other memory
+orders, packing), `elementwise` (pooling, activations, updates and other passes over arrays), and `python` (all that is
+left: the interpreter, small NumPy calls). GFLOP/s counts a multiplication and an addition as two, those with padding
+too, and stands beside what one large product reaches here. `MB` are the arrays that a layer reads and writes at least.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+for limit in ("XPNET_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ[limit] = "1"  # before NumPy is imported
+
+import sys
+
+import numpy as np
+
+from peers import BATCH, data, xpnet_network
+
+import xpnet
+from xpnet.backend import numpy_backend, numpy_conv2d
+from xpnet.layers import Conv2D, Dense
+from xpnet.training import Trainer
+
+KINDS = ("products", "copies", "elementwise", "python")
+
+
+class Clock:
+    """Time by kind: what runs inside of something else is counted once, under its own kind."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._inside = ["python"]
+        self._last = time.perf_counter()
+
+    def _switch(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._inside[-1]] += now - self._last
+        self._last = now
+
+    def timed(self, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **options: Any) -> Any:
+            self._switch()
+            self._inside.append(kind)
+            try:
+                return function(*args, **options)
+            finally:
+                self._switch()
+                self._inside.pop()
+
+        return run
+
+    def patch(self, owner: Any, names: str, kind: str) -> None:
+        for name in names.split():
+            setattr(owner, name, self.timed(kind, getattr(owner, name)))
+
+    def patch_factory(self, owner: Any, name: str, kind: str) -> None:
+        """A function that returns the function to be timed."""
+        make = getattr(owner, name)
+        setattr(owner, name, lambda *args: self.timed(kind, make(*args)))
+
+
+def watch(backend: Any) -> Clock:
+    """A clock that knows the backend's work by its kinds."""
+    clock = Clock()
+    clock.patch(np, "matmul", "products")
+    clock.patch(np, "ascontiguousarray", "copies")
+    clock.patch(numpy_conv2d.Walk, "_fill", "copies")
+    clock.patch(numpy_conv2d, "before_activation", "elementwise")
+    clock.patch(numpy_backend, "_padded", "copies")
+    names = "max_pool2d max_pool2d_backward avg_pool2d avg_pool2d_backward softmax_cross_entropy dropout_mask"
+    clock.patch(backend, f"{names} activate_backward adam batch_norm batch_norm_backward", "elementwise")
+    if backend.jit:
+        from xpnet.backend import jit_kernels
+
+        for name in ("convolution", "weight_gradient"):
+            clock.patch_factory(jit_kernels, name, "products")
+        clock.patch_factory(jit_kernels, "before_activation", "elementwise")
+        clock.patch(jit_kernels, "pack", "copies")
+    return clock
+
+
+class Meter:
+    """Seconds, floating point operations and bytes of one layer in one direction."""
+
+    def __init__(self) -> None:
+        self.seconds, self.operations, self.bytes = 0.0, 0, 0
+
+
+def meter(layer: Any, meters: dict[tuple[str, str], Meter], first: bool) -> None:
+    """Measure each forward of the layer, and each way back. `first`: nobody asks for the gradient of its input."""
+    forward, name = layer.forward, layer.name or type(layer).__name__.lower()
+
+    def count(direction: str, start: float, arrays: list[Any], y: Any, products: int) -> None:
+        found = meters[name, direction]
+        found.seconds += time.perf_counter() - start
+        found.bytes += sum(a.nbytes for a in arrays if a is not None)
+        if isinstance(layer, (Conv2D, Dense)):
+            found.operations += 2 * products * y.size * (layer.weight.value.size // layer.weight.shape[0])
+
+    def measured(x: Any, train: bool = False) -> Any:
+        start, weights = time.perf_counter(), [p.value for p in layer.parameters()]
+        y, back = forward(x, train=train)
+        count("forward", start, [x, y, *weights], y, 1)
+
+        def measured_back(dy: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            dx = back(dy, **options)
+            gradients = [dx if dx is not None else None, *weights]
+            count("backward", start, [dy, x, y, *weights, *gradients], y, 1 if first else 2)
+            return dx
+
+        return y, measured_back
+
+    layer.forward = measured
+
+
+def large_product() -> float:
+    """GFLOP/s of one product of two matrices of 2048 x 2048."""
+    a = np.random.default_rng(0).standard_normal((2048, 2048), np.float32)
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - start)
+    return float(2 * 2048**3 / best / 1e9)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", choices=BATCH, nargs="?", default="deepconvnet")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--json", metavar="FILE", help="also write it as JSON")
+    arguments = parser.parse_args()
+
+    peak = large_product()
+    batch = arguments.batch or BATCH[arguments.network]
+    model, (x, t) = xpnet_network(arguments.network), data(batch, arguments.network)
+    model.compile("adam")
+    assert model.optimizer and model.loss
+    trainer, backend = Trainer(model, model.optimizer, model.loss), xpnet.get_backend()
+
+    def step() -> None:
+        trainer.step(*backend.batch(x, t, model.dtype), "the profile")
+
+    for _ in range(2):
+        step()
+    clock = watch(backend)
+    meters: dict[tuple[str, str], Meter] = defaultdict(Meter)
+    for index, layer in enumerate(model.layers):
+        meter(layer, meters, index == 0)
+    clock.seconds.clear()
+    clock._last = start = time.perf_counter()
+    for _ in range(arguments.steps):
+        step()
+    clock._switch()
+    total = (time.perf_counter() - start) / arguments.steps
+    kinds = {kind: clock.seconds[kind] / arguments.steps for kind in KINDS}
+
+    variant = getattr(backend, "jit", "") or "NumPy alone"
+    print(f"{arguments.network}, batch {batch}, one thread, {variant}: {1e3 * total:.2f} ms a step")
+    print(f"one large product reaches {peak:.0f} GFLOP/s\n")
+    print(f"{'layer':<12} {'direction':<9} {'ms':>7} {'share':>6} {'GFLOP/s':>8} {'of large':>8} {'MB':>7} {'GB/s':>6}")
+    rows = []
+    for (name, direction), found in meters.items():
+        ms, rate = 1e3 * found.seconds / arguments.steps, found.operations / found.seconds / 1e9
+        megabytes = found.bytes / arguments.steps / 1e6
+        rows.append({"layer": name, "direction": direction, "ms": ms, "gflops": rate, "mb": megabytes})
+        flops = f"{rate:>8.1f} {rate / peak:>8.0%}" if rate else f"{'':>8} {'':>8}"
+        print(
+            f"{name:<12} {direction:<9} {ms:>7.2f} {ms / total / 1e3:>6.1%} {flops} {megabytes:>7.1f}"
+            f" {megabytes / ms:>6.1f}"
+        )
+    print("\n" + ", ".join(f"{kind} {1e3 * kinds[kind]:.2f} ms ({kinds[kind] / total:.0%})" for kind in KINDS))
+    if arguments.json:
+        report = {"network": arguments.network, "batch": batch, "variant": variant, "ms": 1e3 * total}
+        report |= {"layers": rows, "kinds_ms": {kind: 1e3 * kinds[kind] for kind in KINDS}, "large_product_gflops": peak}
+        Path(arguments.json).write_text(json.dumps(report, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
