@@ -8,8 +8,8 @@ The ratio is images per second of xpnet over those of the other one, the median 
 means twice as fast. PyTorch is measured contiguous and channels_last, and the faster one counts. All use the same
 number of threads. `train` is forward, loss, backward and Adam; `infer` a forward pass, `latency` one of a single image.
 Variants of xpnet are `numpy` (NumPy alone) and `jit` (with Numba). Each variant and number of threads has a process of
-its own. In a round each takes its turn: a pause, in which the threads of the one before fall asleep, a step that is not
-counted, and steps that are.
+its own. In a round each takes its turn: a pause, in which the threads of the one before fall asleep, steps that are not
+counted, in which its own wake up, and steps that are.
 
 With PyTorch, memory, import time and installed size are compared too, each measured in processes of their own.
 """
@@ -29,7 +29,7 @@ from footprint import footprint
 from peers import BATCH, Step, keras_step, textbook_step, torch_step, xpnet_step
 
 PAUSE = 0.1  # seconds before each turn: threads of BLAS and OpenMP spin for a while after their work is done
-TURN = 0.02  # seconds of steps in a turn, at least
+TURN = 0.04  # seconds of steps in a turn, at least
 MODES = ("train", "infer", "latency")
 
 
@@ -41,13 +41,18 @@ def alternate(steps: list[Step], rounds: int) -> list[list[float]]:
     for _ in range(rounds):
         for step, seconds in zip(steps, times, strict=True):
             time.sleep(PAUSE)
-            step()
-            count, start = 0, time.perf_counter()
-            while (passed := time.perf_counter() - start) < TURN:
-                step()
-                count += 1
-            seconds.append(passed / count)
+            per_step(step)  # threads and caches wake up
+            seconds.append(per_step(step))
     return times
+
+
+def per_step(step: Step) -> float:
+    """Seconds of a step, the mean of as many as a turn takes."""
+    count, start = 0, time.perf_counter()
+    while (passed := time.perf_counter() - start) < TURN:
+        step()
+        count += 1
+    return passed / count
 
 
 def compare(network: str, mode: str, against: str, rounds: int) -> dict[str, Any]:
@@ -171,7 +176,9 @@ def main() -> None:
     counts = arguments.threads or sorted({1, usable_cpus()} if torch else {usable_cpus()}, reverse=True)
     kinds = arguments.variants or ["numpy", "jit"]
     print(f"xpnet against {arguments.against}, {usable_cpus()} cores, images/s")
-    print(f"{'network':<14} {'mode':<8} {'batch':>5} {'threads':>7}  {'variant':<7}{'xpnet':>9} {arguments.against:>9}  ratio")
+    print(
+        f"{'network':<14} {'mode':<8} {'batch':>5} {'threads':>7}  {'variant':<7}{'xpnet':>9} {arguments.against:>9}  ratio"
+    )
     rows = [row for count in counts for kind in kinds for row in in_a_process(arguments, kind, count)]
     report: dict[str, Any] = {"rows": rows}
     if torch and not arguments.speed_only:

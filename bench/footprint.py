@@ -81,9 +81,13 @@ def installed_mb(package: str) -> float:
             import xpnet
 
             folder = Path(xpnet.__file__).parent
-            files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".pyc", ".nbi", ".nbc")]
+            files = [
+                path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".pyc", ".nbi", ".nbc")
+            ]
         else:
-            files = [Path(str(file.locate())) for file in distribution.files or () if Path(str(file.locate())).is_file()]
+            files = [
+                Path(str(file.locate())) for file in distribution.files or () if Path(str(file.locate())).is_file()
+            ]
         sizes[name] = sum(path.stat().st_size for path in files if path.suffix != ".pyc")
         names += [line for line in distribution.requires or () if "extra ==" not in line]
     return sum(sizes.values()) / 1e6
@@ -103,7 +107,9 @@ def footprint(networks: list[str], kinds: list[str]) -> dict[str, Any]:
     seconds = {module: round(import_seconds(module), 3) for module in ("xpnet", "torch")}
     size = {package: round(installed_mb(package)) for package in ("xpnet", "torch", "numba")}
     print(f"import: xpnet {seconds['xpnet']:.2f} s, torch {seconds['torch']:.2f} s")
-    print(f"installed: xpnet {size['xpnet']} MB (with the extra jit {size['xpnet'] + size['numba']}), torch {size['torch']} MB")
+    print(
+        f"installed: xpnet {size['xpnet']} MB (with the extra jit {size['xpnet'] + size['numba']}), torch {size['torch']} MB"
+    )
     return {"memory": rows, "import_s": seconds, "installed_mb": size}
 
 

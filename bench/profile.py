@@ -185,7 +185,11 @@ def main() -> None:
     print("\n" + ", ".join(f"{kind} {1e3 * kinds[kind]:.2f} ms ({kinds[kind] / total:.0%})" for kind in KINDS))
     if arguments.json:
         report = {"network": arguments.network, "batch": batch, "variant": variant, "ms": 1e3 * total}
-        report |= {"layers": rows, "kinds_ms": {kind: 1e3 * kinds[kind] for kind in KINDS}, "large_product_gflops": peak}
+        report |= {
+            "layers": rows,
+            "kinds_ms": {kind: 1e3 * kinds[kind] for kind in KINDS},
+            "large_product_gflops": peak,
+        }
         Path(arguments.json).write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 

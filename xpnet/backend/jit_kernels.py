@@ -29,7 +29,7 @@ VECTORS = {16: 4, 8: 2, 4: 4}[LANES]  # of images in a tile; 32 registers of AVX
 CHANNELS = (4, 6, 5)  # of output in a tile, the best first where they waste the same
 WEIGHTS = {16: (4, 4), 8: (3, 3), 4: (4, 4)}[LANES]  # channels of output and input in a tile of the weights' gradient
 BYTES = 4  # of a float32
-SPINS = 200_000  # looks at a state: about 100 microseconds
+SPINS = 1_500_000  # looks at a state: about a millisecond, as long as OpenMP's threads stay awake
 GRACE = 20_000  # further looks, about 12 microseconds: by then the one that changed it has given up the GIL
 
 
@@ -222,7 +222,7 @@ def _peek(_: Any, address: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def spin(state, index, value, equal):  # type: ignore[no-untyped-def]
-    """Wait some 100 microseconds until state[index] equals `value`, or no longer does; tells whether that came."""
+    """Wait about a millisecond until state[index] equals `value`, or no longer does; tells whether that came."""
     address = state.ctypes.data + 8 * index
     for _ in range(SPINS):
         if (_peek(address) == value) == equal:

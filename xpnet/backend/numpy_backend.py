@@ -11,7 +11,7 @@ import numpy as np
 
 from xpnet.backend import numpy_conv2d
 from xpnet.backend.leases import pool
-from xpnet.backend.numpy_conv2d import bands, images_first, rows_first
+from xpnet.backend.numpy_conv2d import bands, images_first, rows_first, shared
 from xpnet.backend.reference import Array, Backend
 from xpnet.backend.threads import run_tiles, single_threaded_blas
 from xpnet.backend.window import Window
@@ -87,7 +87,7 @@ class NumpyBackend(Backend):
             for other in others:
                 np.maximum(out, other, out=out)
 
-        run_tiles(work, bands(OH))
+        run_tiles(work, shared(OH, x.size))
         return images_first(y)
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
@@ -115,7 +115,7 @@ class NumpyBackend(Backend):
                 else:
                     dx[at, :, w] += share
 
-        run_tiles(work, bands(y.shape[2], 2) if apart else [(0, y.shape[2])])
+        run_tiles(work, shared(y.shape[2], x.size) if apart else [(0, y.shape[2])])
         (top, _), (left_, _) = window.padding
         return images_first(dx[top : top + x.shape[2], :, left_ : left_ + x.shape[3]])
 

@@ -25,6 +25,7 @@ Array = Any
 TILE_PIXELS = (
     400  # pixels times images in a row of a tile: 16 channels x 144 inputs x 400 is BLAS's fast path without packing
 )
+LEAST = 1 << 15  # entries of an array that are worth a thread's while
 SMALL = 1 << 20  # bytes of columns that are made at once
 TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
 
@@ -182,13 +183,19 @@ def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
             np.multiply(dy[i0:i1], y[i0:i1] > 0, out=dz[i0:i1])
         dz[i0:i1].reshape(i1 - i0, O, -1).sum(axis=2, out=sums[i0:i1])
 
-    run_tiles(work, bands(OH))
+    run_tiles(work, shared(OH, dy.size))
     return dz, sums.sum(axis=0)
 
 
 def bands(rows: int, height: int = 4) -> list[tuple[int, int]]:
     """(first, end) of each band of rows."""
     return [(i, min(i + height, rows)) for i in range(0, rows, height)]
+
+
+def shared(rows: int, entries: int) -> list[tuple[int, int]]:
+    """Bands of the rows of an array with so many entries: a few of LEAST at least, one for what no thread is worth."""
+    count = max(1, min(rows, 16, entries // LEAST))
+    return bands(rows, -(-rows // count))
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
