@@ -21,10 +21,8 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
 from footprint import footprint
 from peers import BATCH, Step, keras_step, textbook_step, torch_step, xpnet_step
 
@@ -176,9 +174,8 @@ def main() -> None:
     counts = arguments.threads or sorted({1, usable_cpus()} if torch else {usable_cpus()}, reverse=True)
     kinds = arguments.variants or ["numpy", "jit"]
     print(f"xpnet against {arguments.against}, {usable_cpus()} cores, images/s")
-    print(
-        f"{'network':<14} {'mode':<8} {'batch':>5} {'threads':>7}  {'variant':<7}{'xpnet':>9} {arguments.against:>9}  ratio"
-    )
+    head = f"{'network':<14} {'mode':<8} {'batch':>5} {'threads':>7}  {'variant':<7}{'xpnet':>9} {arguments.against:>9}"
+    print(f"{head}  ratio")
     rows = [row for count in counts for kind in kinds for row in in_a_process(arguments, kind, count)]
     report: dict[str, Any] = {"rows": rows}
     if torch and not arguments.speed_only:

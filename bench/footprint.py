@@ -20,10 +20,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
 from peers import BATCH, torch_step, xpnet_step
 
 STEPS = 5
+CACHED = (".pyc", ".nbi", ".nbc")  # made on first use
 
 
 def peak_mb(network: str, batch: int, peer: str) -> float:
@@ -80,15 +80,11 @@ def installed_mb(package: str) -> float:
         if name == "xpnet":
             import xpnet
 
-            folder = Path(xpnet.__file__).parent
-            files = [
-                path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".pyc", ".nbi", ".nbc")
-            ]
+            files = list(Path(xpnet.__file__).parent.rglob("*"))
         else:
-            files = [
-                Path(str(file.locate())) for file in distribution.files or () if Path(str(file.locate())).is_file()
-            ]
-        sizes[name] = sum(path.stat().st_size for path in files if path.suffix != ".pyc")
+            files = [Path(str(file.locate())) for file in distribution.files or ()]
+        files = [path for path in files if path.is_file() and path.suffix not in CACHED]
+        sizes[name] = sum(path.stat().st_size for path in files)
         names += [line for line in distribution.requires or () if "extra ==" not in line]
     return sum(sizes.values()) / 1e6
 
@@ -107,9 +103,8 @@ def footprint(networks: list[str], kinds: list[str]) -> dict[str, Any]:
     seconds = {module: round(import_seconds(module), 3) for module in ("xpnet", "torch")}
     size = {package: round(installed_mb(package)) for package in ("xpnet", "torch", "numba")}
     print(f"import: xpnet {seconds['xpnet']:.2f} s, torch {seconds['torch']:.2f} s")
-    print(
-        f"installed: xpnet {size['xpnet']} MB (with the extra jit {size['xpnet'] + size['numba']}), torch {size['torch']} MB"
-    )
+    jit = size["xpnet"] + size["numba"]
+    print(f"installed: xpnet {size['xpnet']} MB (with the extra jit {jit}), torch {size['torch']} MB")
     return {"memory": rows, "import_s": seconds, "installed_mb": size}
 
 

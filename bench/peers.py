@@ -5,22 +5,17 @@ batch it was made with. Training ends with the loss as a Python number, inferenc
 """
 
 import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paths  # noqa: F401
+import textbook
 
 import xpnet
 from xpnet import layers, networks
 from xpnet.model import Model
 from xpnet.training import Trainer
-
-# This folder goes behind the standard library, which has a module `profile` too, and imports it.
-HERE = str(Path(__file__).parent)
-sys.path[:] = [*(path for path in sys.path if path != HERE), HERE]
-import textbook
 
 Step = Callable[[], Any]
 

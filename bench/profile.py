@@ -18,14 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-for limit in ("XPNET_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ[limit] = "1"  # before NumPy is imported
-
-import sys
-
 import numpy as np
-
 from peers import BATCH, data, xpnet_network
+from threadpoolctl import threadpool_limits
 
 import xpnet
 from xpnet.backend import numpy_backend, numpy_conv2d
@@ -136,14 +131,7 @@ def large_product() -> float:
     return float(2 * 2048**3 / best / 1e9)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", choices=BATCH, nargs="?", default="deepconvnet")
-    parser.add_argument("--batch", type=int)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--json", metavar="FILE", help="also write it as JSON")
-    arguments = parser.parse_args()
-
+def profile(arguments: argparse.Namespace) -> None:
     peak = large_product()
     batch = arguments.batch or BATCH[arguments.network]
     model, (x, t) = xpnet_network(arguments.network), data(batch, arguments.network)
@@ -191,6 +179,18 @@ def main() -> None:
             "large_product_gflops": peak,
         }
         Path(arguments.json).write_text(json.dumps(report, indent=1), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", choices=BATCH, nargs="?", default="deepconvnet")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--json", metavar="FILE", help="also write it as JSON")
+    arguments = parser.parse_args()
+    os.environ["XPNET_NUM_THREADS"] = "1"  # read when the first layer computes
+    with threadpool_limits(1):
+        profile(arguments)
 
 
 if __name__ == "__main__":

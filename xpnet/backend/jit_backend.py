@@ -97,7 +97,12 @@ class JitBackend(NumpyBackend):
             dx[...] = 0
         arrays = _flat_pixels(dy), _flat_pixels(x), _flat_pixels(y), dx
         kernel, tables = jit.max_pool_backward(where.overlaps), where.inputs
-        run_tiles(lambda q0, q1: kernel(*arrays, *tables, q0, q1), _ranges(C * N, _units(x.size, ENTRIES)), blas=False)
+        units, OH = _units(x.size, ENTRIES), len(tables[0])
+        if where.overlaps:  # rows of the output share rows of the input, but never a channel
+            pieces = [(0, OH, q0, q1) for q0, q1 in _ranges(C * N, units)]
+        else:
+            pieces = [(i0, i1, 0, C * N) for i0, i1 in _ranges(OH, units)]
+        run_tiles(lambda *piece: kernel(*arrays, *tables, *piece), pieces, blas=False)
         return images_first(dx.reshape(H, W, C, N))
 
     # ---- update steps ----------------------------------------------------------------------------------------------

@@ -387,12 +387,15 @@ def max_pool(x, y, rows, columns, i0, i1):  # type: ignore[no-untyped-def]
 
 @functools.cache
 def max_pool_backward(add: bool) -> Any:
-    """dx = dy, or dx += dy, at the first of the largest pixels of each window, for channels and images q0 ... q1."""
+    """dx = dy, or dx += dy, at the first of the largest pixels of each window; arrays as in `max_pool`.
+
+    For rows i0 ... i1 of dy, and of the channels and images q0 ... q1.
+    """
 
     @njit(nogil=True, cache=True)
-    def kernel(dy, x, y, dx, rows, columns, q0, q1):  # type: ignore[no-untyped-def]
+    def kernel(dy, x, y, dx, rows, columns, i0, i1, q0, q1):  # type: ignore[no-untyped-def]
         left, nothing = np.empty(q1 - q0, np.float32), np.float32(0)  # what is still to be given away of one output
-        for i in range(dy.shape[0]):
+        for i in range(i0, i1):
             for j in range(dy.shape[1]):
                 left[:] = dy[i, j, q0:q1]
                 best = y[i, j, q0:q1]

@@ -19,7 +19,7 @@ from xpnet.random import Key
 
 # A dense layer's product is divided into pieces of so many rows and multiplications at least, some 200 microseconds.
 PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
-UPDATE = 1 << 14  # entries of a parameter that are updated at a time: what an update needs stays in the cache
+UPDATE = 1 << 17  # entries of a parameter that are updated at a time: what an update needs stays in the cache
 
 
 class NumpyBackend(Backend):
