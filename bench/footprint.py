@@ -3,8 +3,8 @@
     python bench/footprint.py
     python bench/footprint.py --networks deepconvnet --json
 
-Memory is the growth of the peak resident set over some training steps, above what the process had after its first
-small inference, in MB (10**6 bytes); import time is that of a process that imports and ends, less that of one that only
+Memory is the growth of the peak resident set over some training steps, above what the process had after a step with a
+batch of 16, in MB (10**6 bytes); import time is that of a process that imports and ends, less that of one that only
 ends, the median of several; size is that of all files of the package and of what it needs, in MB.
 """
 
@@ -35,7 +35,7 @@ def peak_mb(network: str, batch: int, peer: str) -> float:
             return xpnet_step(network, size, train)
         return torch_step(network, size, peer == "channels_last", train)
 
-    step(1, False)()  # libraries and threads are there
+    step(16, True)()  # libraries, kernels and threads are there
     train = step(batch, True)
     before = peak_memory_mb()
     for _ in range(STEPS):

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent))  # where python -m tests.cudasim runs it
 from peers import data, torch_network
 
 VARIANTS = ("eager", "channels_last", "compiled")

@@ -3,5 +3,5 @@
 import sys
 from pathlib import Path
 
-HERE = str(Path(__file__).parent)
-sys.path[:] = [*(path for path in sys.path if path != HERE), HERE]
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [*(path for path in sys.path if Path(path).resolve() != HERE), str(HERE)]
