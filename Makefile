@@ -15,7 +15,7 @@ help:
 	@echo "make test   run all tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make docs   run the examples and what the documents show"
-	@echo "make bench  speed beside a textbook implementation, and peak memory"
+	@echo "make bench  speed beside a textbook, where the time goes, cost over sizes, peak memory"
 	@echo "make venv   only set up the virtual environment .venv, with all that the tests need"
 
 venv: $(TOOLS)
@@ -44,6 +44,8 @@ lint: $(TOOLS)
 
 bench: $(TOOLS)
 	$(BIN)/python bench/compare.py --against textbook
+	$(BIN)/python bench/profile.py deepconvnet
+	$(BIN)/python bench/curves.py
 	$(BIN)/python bench/memory.py
 
 docs: $(TOOLS)

@@ -7,14 +7,15 @@
 The ratio is images per second of xpnet over those of the other one, the median over the rounds with its quartiles: 2
 means twice as fast. PyTorch is measured contiguous and channels_last, and the faster one counts. All use the same
 number of threads. `train` is forward, loss, backward and Adam; `infer` a forward pass, `latency` one of a single image.
-Variants of xpnet are `numpy` (NumPy alone) and `jit` (with Numba). Each variant and number of threads has a process of
-its own. In a round each takes its turn: a pause, in which the threads of the one before fall asleep, steps that are not
+Variants of xpnet are `numpy` (NumPy alone) and, where Numba is installed, `jit`. Each variant and number of threads has
+a process of its own. In a round each takes its turn: a pause, in which the threads of the one before fall asleep, steps that are not
 counted, in which its own wake up, and steps that are.
 
 With PyTorch, memory, import time and installed size are compared too, each measured in processes of their own.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -172,7 +173,7 @@ def main() -> None:
         measure(arguments)
         return
     counts = arguments.threads or sorted({1, usable_cpus()} if torch else {usable_cpus()}, reverse=True)
-    kinds = arguments.variants or ["numpy", "jit"]
+    kinds = arguments.variants or (["numpy", "jit"] if importlib.util.find_spec("numba") else ["numpy"])
     print(f"xpnet against {arguments.against}, {usable_cpus()} cores, images/s")
     head = f"{'network':<14} {'mode':<8} {'batch':>5} {'threads':>7}  {'variant':<7}{'xpnet':>9} {arguments.against:>9}"
     print(f"{head}  ratio")

@@ -10,6 +10,7 @@ ends, the median of several; size is that of all files of the package and of wha
 
 import argparse
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -101,7 +102,7 @@ def footprint(networks: list[str], kinds: list[str]) -> dict[str, Any]:
             rows.append({"network": network, "batch": batch, "variant": kind, "xpnet_mb": own, "peer_mb": peer})
             print(f"{f'{network}, batch {batch}, {kind}':<34} {own:>8.0f} {peer:>8.0f}", flush=True)
     seconds = {module: round(import_seconds(module), 3) for module in ("xpnet", "torch")}
-    size = {package: round(installed_mb(package)) for package in ("xpnet", "torch", "numba")}
+    size = {package: round(installed_mb(package)) for package in ("xpnet", "torch", "numba")}  # 0: not there
     print(f"import: xpnet {seconds['xpnet']:.2f} s, torch {seconds['torch']:.2f} s")
     jit = size["xpnet"] + size["numba"]
     print(f"installed: xpnet {size['xpnet']} MB (with the extra jit {jit}), torch {size['torch']} MB")
@@ -117,7 +118,8 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=BATCH, default=list(BATCH), metavar="NETWORK")
     parser.add_argument("--json", metavar="FILE", help="also write it as JSON")
     arguments = parser.parse_args()
-    report = footprint(arguments.networks, ["numpy", "jit"])
+    kinds = ["numpy", "jit"] if importlib.util.find_spec("numba") else ["numpy"]
+    report = footprint(arguments.networks, kinds)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(report, indent=1), encoding="utf-8")
 

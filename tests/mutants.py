@@ -27,6 +27,7 @@ class Mutant(NamedTuple):
 LAWS = "tests/test_laws.py"
 PRIMITIVES = "tests/test_primitives.py"
 LOSSES = "tests/test_losses.py"
+JIT = "tests/test_jit.py"
 NETWORKS = "tests/test_networks.py"
 MUTANTS = [
     Mutant("backend/reference.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
@@ -46,9 +47,14 @@ MUTANTS = [
     Mutant("backend/numpy_conv2d.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
     Mutant("backend/numpy_conv2d.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
     Mutant("backend/numpy_conv2d.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),
-    Mutant("backend/numpy_backend.py", "share = left * (", "share = -left * (", LAWS),
+    Mutant("backend/numpy_backend.py", "np.multiply(left, hit", "np.multiply(-left, hit", LAWS),
     Mutant("backend/numpy_backend.py", "left -= share", "left -= 0 * share", PRIMITIVES),
     Mutant("backend/numpy_backend.py", "return dy * (y > 0) if", "return -dy * (y > 0) if", LAWS),
+    Mutant("backend/numpy_conv2d.py", "(j1 - 1) * N + n1", "(j1 - 1) * N + n1 - 1", PRIMITIVES),
+    Mutant("backend/jit_kernels.py", "value if output[q] > 0 else", "value if output[q] >= 0 else", JIT),
+    Mutant("backend/jit_kernels.py", "left[q] = nothing if", "left[q] = left[q] if", JIT),
+    Mutant("backend/jit_kernels.py", "b.select(counts, gradient, zero)", "b.select(counts, gradient, gradient)", JIT),
+    Mutant("backend/jit_backend.py", "(o, kernel - 1 - k)", "(o, k)", JIT),
     Mutant("backend/numpy_backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
     Mutant("layers/activations.py", "self.negative_slope * dy)", "-self.negative_slope * dy)", LAWS),
     Mutant("layers/activations.py", "return dy * y * (1 - y)", "return dy * y * (1 + y)", LAWS),

@@ -5,15 +5,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 
 
-def bench(script: str, *arguments: object) -> str:
+def bench(script: str, *arguments: object, **variables: str) -> str:
     command = [sys.executable, str(ROOT / "bench" / script), *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -33,10 +34,75 @@ def test_training_is_faster_than_the_textbook(tmp_path: Path) -> None:
 
     def ratio(attempt: int) -> float:
         path = tmp_path / f"{attempt}.json"
-        bench("compare.py", "--against", "textbook", "--networks", "simpleconvnet", "--rounds", 4, "--json", path)
+        bench(
+            "compare.py",
+            "--against",
+            "textbook",
+            "--networks",
+            "simpleconvnet",
+            "--rounds",
+            4,
+            "--json",
+            path,
+            "--variants",
+            "numpy",
+        )
         return float(json.loads(path.read_text(encoding="utf-8"))["rows"][0]["ratio"])
 
     assert any(ratio(attempt) > 2 for attempt in range(5))
+
+
+def names(rows: list[dict[str, Any]], *keys: str) -> set[tuple[Any, ...]]:
+    return {tuple(row[key] for key in keys) for row in rows}
+
+
+@pytest.mark.slow
+def test_the_comparison_covers_what_it_is_asked_for(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason='PyTorch is not installed: pip install "xpnet[oracle]"')
+    pytest.importorskip("matplotlib")
+    path, picture = tmp_path / "speed.json", tmp_path / "speed.png"
+    words = ["--against", "torch", "--networks", "mlp", "--rounds", 2, "--variants", "numpy", "--json", path]
+    printed = bench("compare.py", *words, "--picture", picture, "--modes", "train", "latency", "--threads", 1)
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert names(report["rows"], "mode", "batch", "variant", "threads") == {
+        ("train", 32, "numpy", 1),
+        ("latency", 1, "numpy", 1),
+    }
+    for row in report["rows"]:
+        assert row["quartiles"][0] <= row["ratio"] <= row["quartiles"][1]
+        assert row["xpnet_images_per_s"] > 0 < row["peer_images_per_s"]
+    assert 5 * report["import_s"]["xpnet"] < report["import_s"]["torch"]
+    assert 6 * report["installed_mb"]["xpnet"] < report["installed_mb"]["torch"]
+    assert names(report["memory"], "network", "variant") == {("mlp", "numpy")}
+    assert picture.read_bytes()[:4] == b"\x89PNG" and "latency" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["mlp", "lenet5"])
+@pytest.mark.parametrize("jit", [0, 1])
+def test_the_profile_accounts_for_the_whole_step(network: str, jit: int, tmp_path: Path) -> None:
+    if jit:
+        pytest.importorskip("numba", reason='Numba is not installed: pip install "xpnet[jit]"')
+    path = tmp_path / "profile.json"
+    bench("profile.py", network, "--batch", 16, "--steps", 2, "--json", path, XPNET_JIT=str(jit))
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert sum(report["kinds_ms"].values()) == pytest.approx(report["ms"], rel=0.05)
+    assert ("Numba" in report["variant"]) == bool(jit)
+    found = names(report["layers"], "layer", "direction")
+    assert ("output" if network == "lenet5" else "dense2", "backward") in found and len(found) > 4
+    assert sum(layer["ms"] for layer in report["layers"]) < report["ms"]
+
+
+@pytest.mark.slow
+def test_the_curves_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path, picture = tmp_path / "curves.json", tmp_path / "curves.png"
+    words = ["--batches", 4, 8, "--channels", 4, 8, "--rounds", 1]
+    bench("curves.py", *words, "--json", path, "--picture", picture)
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert len(report["us_per_image"]) == len(report["ms_per_convolution"]) == 2
+    assert 0 <= report["deviation"] < 1
+    assert picture.read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.slow

@@ -286,7 +286,9 @@ def test_overrides_have_the_signatures_of_the_reference(kind: type[Backend]) -> 
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small that there are many of them in a small image."""
-    monkeypatch.setattr(numpy_conv2d, "TILE_PIXELS", 4)
+    monkeypatch.setattr(numpy_conv2d, "PRODUCT", 1)
+    monkeypatch.setattr(numpy_conv2d, "MANY_PIXELS", 4)
+    monkeypatch.setattr(numpy_conv2d, "WORTH", 1)
     monkeypatch.setattr(numpy_conv2d, "TILE_BYTES", 256)
 
 
@@ -332,13 +334,40 @@ def test_tiles_change_rounding_only(small_tiles: None, case: ConvCase, dtype: st
 
 
 def test_small_tiles_are_many(small_tiles: None) -> None:
-    walk = numpy_conv2d.Walk(np.zeros((20, 8, 19, 2)), (20, 19), (3, 3), (1, 1), (1, 1), (1, 1), 1)
+    walk = numpy_conv2d.Walk(np.zeros((20, 8, 19, 2)), (20, 19), (3, 3), (1, 1), (1, 1), (1, 1), 1, 8)
     tiles = walk.tiles()
     assert len(tiles) > 100
-    seen = np.zeros((20, 19), int)
-    for i0, i1, j0, j1 in tiles:
-        seen[i0:i1, j0:j1] += 1
+    seen = np.zeros((20, 19, 2), int)
+    for i0, i1, j0, j1, n0, n1 in tiles:
+        seen[i0:i1, j0:j1, n0:n1] += 1
     assert np.all(seen == 1)
+
+
+@pytest.mark.parametrize("images", [3, 9, 23])  # several columns of all images in a tile; one of some of them
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_tile_may_have_some_of_the_images(images: int, groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numpy_conv2d, "SMALL", 0)
+    monkeypatch.setattr(numpy_conv2d, "PRODUCT", 1)
+    monkeypatch.setattr(numpy_conv2d, "MANY_PIXELS", 8)
+    monkeypatch.setattr(numpy_conv2d, "TRANSPOSED", 1)
+    window = Window((3, 2), (2, 1), ((1, 1), (0, 1)))
+    x, w, dy = (
+        normal(shape, seed, "float64")
+        for seed, shape in enumerate([(images, 4, 9, 7), (6, 4 // groups, 3, 2), (images, 6, 5, 7)])
+    )
+    backend, reference = make_backend("numpy"), make_backend("reference")
+    y = backend.conv2d(x, w, None, window, groups)
+    assert_close(y, reference.conv2d(x, w, None, window, groups), backend)
+    wanted = reference.conv2d_backward(dy, x, w, y, window, groups)
+    for got, want in zip(backend.conv2d_backward(dy, x, w, y, window, groups), wanted, strict=True):
+        assert_close(got, want, backend)
+
+
+@pytest.mark.parametrize(
+    ("channels", "cost", "size"), [(64, 15_000, 64), (64, 40_000, 16), (30, 10**6, 30), (7, 10, 7)]
+)
+def test_channels_are_divided_evenly_or_not_at_all(channels: int, cost: int, size: int) -> None:
+    assert numpy_conv2d.block(channels, cost) == size
 
 
 def test_convolution_makes_no_float64_from_float32(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ The memory order is (H, C, W, N): rows first, the batch innermost, behind arrays
 * every copy is one long run of pixels times images, and a product writes straight into its row of the output;
 * the gradient with respect to x is the same walk over dy with the flipped kernel: no col2im, nothing is scattered.
 
-A tile is some output rows times some output columns of all images. The division into tiles depends on shapes alone, and
-partial sums are added in the order of the tiles, so that the result does not depend on the number of threads.
+A tile is some output rows times some output columns of all images, or one column of some. The division into tiles
+depends on shapes alone, and partial sums are added in the order of the tiles, so that the result does not depend on the
+number of threads. docs/performance.md has the measurements behind the sizes.
 """
 
 import functools
@@ -22,12 +23,19 @@ from xpnet.backend.window import Window
 
 Array = Any
 
-TILE_PIXELS = (
-    400  # pixels times images in a row of a tile: 16 channels x 144 inputs x 400 is BLAS's fast path without packing
-)
-LEAST = 1 << 15  # entries of an array that are worth a thread's while
+# OpenBLAS takes a product of up to so many multiplications without packing its operands, which on AVX-512 reaches 105
+# GFLOP/s on one core where a larger one reaches 75. So tiles are cut, and products divided, to stay below.
+PRODUCT = 10**6
+CHANNELS = 16  # of output in such a product, where there are as many: a vector register
+TRANSPOSED = 64  # inputs of an output channel from which on a copy of dz with the channels behind the pixels pays
+LEAST_PIXELS, MANY_PIXELS = 64, 400  # of a row of a tile: as few as are worth a call; if not even they fit, so many
+# What is worth a second thread: less is done sooner than one is awake, and has had its turns with the interpreter.
+WORTH = 10**7  # multiplications, with PASSES for each entry of the output
+PASSES = 16  # bias and activation, as multiplications
+LEAST = 1 << 17  # entries of an array
 SMALL = 1 << 20  # bytes of columns that are made at once
 TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
+Tile = tuple[int, int, int, int, int, int]  # first and end row, first and end column of the output, first and end image
 
 
 def rows_first(x: Array) -> Array:
@@ -43,54 +51,62 @@ def images_first(x: Array) -> Array:
 class Walk:
     """One sliding window over rows-first images, tile by tile.
 
-    `x` is (H, C, W, N), the output (OH, O, OW, N); `pad` rows and columns of zeros lie before the image, and as many as
-    needed behind it.
+    `x` is (H, C, W, N), the output (OH, O, OW, N), with O of `outputs`; `pad` rows and columns of zeros lie before the
+    image, and as many as needed behind it.
     """
 
     def __init__(
         self, x: Array, size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int],
-        dilation: tuple[int, int], groups: int,
+        dilation: tuple[int, int], groups: int, outputs: int,
     ) -> None:  # fmt: skip
         self.x, self.size, self.kernel, self.stride = x, size, kernel, stride
-        self.pad, self.dilation, self.groups = pad, dilation, groups
+        self.pad, self.dilation, self.groups, self.outputs = pad, dilation, groups, outputs
         self.C = x.shape[1] // groups  # channels that one output channel sees
+        self.inputs = self.C * kernel[0] * kernel[1]  # of one output
+        self.units = size[0] * size[1] * x.shape[3] * outputs * (self.inputs + PASSES) // WORTH
         self.shared = dilation[0] == 1  # consecutive rows of columns are one matrix
 
-    def tiles(self) -> list[tuple[int, int, int, int]]:
-        """(first row, end row, first column, end column) of the output, the same for any number of threads."""
+    def tiles(self) -> list[Tile]:
+        """The same for any number of threads."""
         (OH, OW), N = self.size, self.x.shape[3]
-        width = min(OW, max(1, TILE_PIXELS // N))
-        width = -(-OW // -(-OW // width))  # the same number of tiles, but of equal width
-        row_bytes = self.C * self.kernel[1] * width * N * self.x.itemsize
-        height = max(1, (TILE_BYTES // max(row_bytes, 1) - self.kernel[0]) // self.stride[0])
-        height = min(-(-OH // -(-OH // min(OH, height))), OH)
+        pixels = PRODUCT // (min(self.outputs // self.groups, CHANNELS) * max(self.inputs, 1))
+        pixels = pixels if pixels >= LEAST_PIXELS else MANY_PIXELS
+        width, images = even(OW, max(1, pixels // N)), even(N, pixels)
+        row_bytes = self.C * self.kernel[1] * width * images * self.x.itemsize
+        height = even(OH, max(1, (TILE_BYTES // max(row_bytes, 1) - self.kernel[0]) // self.stride[0]))
+        height = min(height, -(-OH // max(1, min(self.units, 8))))  # so that there is something to share
         return [
-            (i, min(i + height, OH), j, min(j + width, OW)) for i in range(0, OH, height) for j in range(0, OW, width)
+            (i, min(i + height, OH), j, min(j + width, OW), n, min(n + images, N))
+            for i in range(0, OH, height)
+            for j in range(0, OW, width)
+            for n in range(0, N, images)
         ]
 
-    def matrices(self, tile: tuple[int, int, int, int], group: int) -> Array:
-        """The columns of each output row of the tile: (rows, KH*C*KW, OW*N), a view of this thread's scratch space."""
-        i0, i1, j0, j1 = tile
+    def matrices(self, tile: Tile, group: int) -> Array:
+        """The columns of each output row of the tile: (rows, KH*C*KW, P), a view of this thread's scratch space."""
+        i0, i1, j0, j1, n0, n1 = tile
         (KH, KW), (SH, _), (DH, _) = self.kernel, self.stride, self.dilation
-        C, N, rows, width = self.C, self.x.shape[3], i1 - i0, j1 - j0
+        C, N, rows, width = self.C, n1 - n0, i1 - i0, j1 - j0
         if self.shared:
             count = (rows - 1) * SH + KH
             flat = scratch(count * C * KW * width * N, self.x.dtype)
             cols = flat.reshape(count, C, KW, width, N)
-            self._fill(cols, i0 * SH - self.pad[0], 1, j0, group)
+            self._fill(cols, self._channels(group, n0, n1), i0 * SH - self.pad[0], 1, j0)
             # The matrix of one row begins SH rows of columns after that of the row before, and overlaps it.
             strides = SH * cols.strides[0], cols.strides[2], cols.itemsize
             return np.ndarray((rows, KH * C * KW, width * N), flat.dtype, flat, strides=strides)
         cols = scratch(rows * KH * C * KW * width * N, self.x.dtype).reshape(rows, KH, C, KW, width, N)
         for m in range(KH):
-            self._fill(cols[:, m], i0 * SH - self.pad[0] + m * DH, SH, j0, group)
+            self._fill(cols[:, m], self._channels(group, n0, n1), i0 * SH - self.pad[0] + m * DH, SH, j0)
         return cols.reshape(rows, KH * C * KW, width * N)
 
-    def _fill(self, cols: Array, first: int, step: int, j0: int, group: int) -> None:
+    def _channels(self, group: int, n0: int, n1: int) -> Array:
+        return self.x[:, group * self.C : (group + 1) * self.C, :, n0:n1]
+
+    def _fill(self, cols: Array, x: Array, first: int, step: int, j0: int) -> None:
         """cols[r, c, n, j] = x[first + r*step, c, (j0+j)*SW + n*DW - left], zero outside the image."""
-        H, _, W, _ = self.x.shape
+        H, _, W, _ = x.shape
         count, _, KW, width, _ = cols.shape
-        x = self.x[:, group * self.C : (group + 1) * self.C]
         r0, r1 = inside(first, step, count, H)
         cols[:r0] = 0
         cols[r1:] = 0
@@ -104,6 +120,23 @@ class Walk:
             if r0 < r1 and a < b:
                 rows = slice(first + r0 * step, first + (r1 - 1) * step + 1, step)
                 cols[r0:r1, :, n, a:b] = x[rows, :, left + a * SW : left + (b - 1) * SW + 1 : SW]
+
+
+def even(length: int, most: int) -> int:
+    """The size of a part when `length` is divided into as few as possible of at most `most`, all of about one size."""
+    return -(-length // -(-length // most))
+
+
+def block(outputs: int, multiplications: int) -> int:
+    """How many of the output channels a product takes at once, of which each costs so many multiplications."""
+    fitting = [n for n in range(1, outputs + 1) if outputs % n == 0 and n * multiplications <= PRODUCT]
+    return fitting[-1] if fitting and fitting[-1] >= CHANNELS // 2 else outputs
+
+
+def columns_of(tile: Tile, N: int) -> slice:
+    """Where the tile lies in an output row of OW*N pixels and images; it has all N images, or one column."""
+    _, _, j0, j1, n0, n1 = tile
+    return slice(j0 * N + n0, (j1 - 1) * N + n1)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -120,16 +153,19 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
     out = pool.empty((OH, G * OG, OW * N), w.dtype)
     bias = None if b is None else b.reshape(1, -1, 1)
 
-    def work(i0: int, i1: int, j0: int, j1: int) -> None:
-        y = out[i0:i1, :, j0 * N : j1 * N]  # (rows, O, width*N)
+    def work(i0: int, i1: int, j0: int, j1: int, n0: int, n1: int) -> None:
+        tile = i0, i1, j0, j1, n0, n1
+        y = out[i0:i1, :, columns_of(tile, N)]  # (rows, O, P)
+        B = block(OG, w.shape[2] * y.shape[2])
+        blocks = y.reshape(len(y), G, OG // B, B, -1).transpose(1, 2, 0, 3, 4)  # (G, O/G/B, rows, B, P), a view
         for g in range(G):
-            np.matmul(w[g], walk.matrices((i0, i1, j0, j1), g), out=y[:, g * OG : (g + 1) * OG])
+            np.matmul(w[g].reshape(OG // B, 1, B, -1), walk.matrices(tile, g), out=blocks[g])
         if bias is not None:
             y += bias
         if relu:
             np.maximum(y, 0, out=y)
 
-    run_tiles(work, walk.tiles())
+    run_tiles(work, walk.tiles(), alone=walk.units < 2)
     return out.reshape(OH, G * OG, OW, N)
 
 
@@ -139,7 +175,7 @@ def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, re
     size = window.output_size(x.shape[2:])
     if x.shape[0] * groups * C * KH * KW * size[0] * size[1] * x.itemsize <= SMALL:
         return small(x, w, b, window, groups, relu)
-    walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups)
+    walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
     kernels = w.reshape(groups, O // groups, C, KH, KW).transpose(0, 1, 3, 2, 4).reshape(groups, O // groups, -1)
     return images_first(correlate(walk, kernels, b, relu))
 
@@ -203,20 +239,24 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
     O, C, KH, KW = w.shape
     OG, K = O // groups, KH * C * KW
     (top, _), (left, _) = window.padding
-    walk = Walk(rows_first(x), dz.shape[0:3:2], window.kernel, window.stride, (top, left), window.dilation, groups)
+    size = dz.shape[0:3:2]
+    walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
     N, tiles = dz.shape[3], walk.tiles()
     pixels = dz.reshape(*dz.shape[:2], -1)  # (OH, O, OW*N)
-    partial = np.empty((len(tiles), groups, K, OG), w.dtype)
+    B = block(OG, K * max(columns.stop - columns.start for columns in (columns_of(tile, N) for tile in tiles)))
+    partial = np.empty((len(tiles), groups, OG // B, K, B), w.dtype)
 
-    def work(index: int, tile: tuple[int, int, int, int]) -> None:
-        i0, i1, j0, j1 = tile
+    def work(index: int, tile: Tile) -> None:
+        part = pixels[tile[0] : tile[1], :, columns_of(tile, N)].transpose(0, 2, 1)  # (rows, P, O)
+        if K >= TRANSPOSED:
+            part = np.ascontiguousarray(part)
+        blocks = part.reshape(*part.shape[:2], groups, OG // B, B).transpose(2, 3, 0, 1, 4)  # (G, O/G/B, rows, P, B)
         for g in range(groups):
-            part = pixels[i0:i1, g * OG : (g + 1) * OG, j0 * N : j1 * N]  # (rows, O/G, width*N)
-            np.matmul(walk.matrices(tile, g), part.transpose(0, 2, 1)).sum(axis=0, out=partial[index, g])
+            np.matmul(walk.matrices(tile, g), blocks[g]).sum(axis=1, out=partial[index, g])
 
-    run_tiles(work, list(enumerate(tiles)))
-    dw = partial.sum(axis=0).reshape(groups, KH, C, KW, OG)
-    return np.ascontiguousarray(dw.transpose(0, 4, 2, 1, 3)).reshape(w.shape)
+    run_tiles(work, list(enumerate(tiles)), alone=walk.units < 2)
+    dw = partial.sum(axis=0).reshape(groups, OG // B, KH, C, KW, B)
+    return np.ascontiguousarray(dw.transpose(0, 1, 5, 3, 2, 4)).reshape(w.shape)
 
 
 def input_gradient(dz: Array, w: Array, size: tuple[int, int], window: Window, groups: int) -> Array:
@@ -232,4 +272,5 @@ def input_gradient(dz: Array, w: Array, size: tuple[int, int], window: Window, g
     pad = (KH - 1) * DH - window.padding[0][0], (KW - 1) * DW - window.padding[1][0]
     flipped = w.reshape(groups, O // groups, C, KH, KW)[:, :, :, ::-1, ::-1]
     kernels = flipped.transpose(0, 2, 3, 1, 4).reshape(groups, C, -1)  # (G, C/G, KH * O/G * KW)
-    return correlate(Walk(dz, size, window.kernel, (1, 1), pad, window.dilation, groups), kernels, None, False)
+    walk = Walk(dz, size, window.kernel, (1, 1), pad, window.dilation, groups, groups * C)
+    return correlate(walk, kernels, None, False)

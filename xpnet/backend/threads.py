@@ -69,14 +69,16 @@ def _set_threads(library: Any, count: int) -> None:
     clear(force=True)
 
 
-def run_tiles(function: Callable[..., None], tiles: Iterable[tuple[Any, ...]], blas: bool = True) -> None:
+def run_tiles(
+    function: Callable[..., None], tiles: Iterable[tuple[Any, ...]], blas: bool = True, alone: bool = False
+) -> None:
     """Call `function(*tile)` for every tile, on all threads; which thread takes which tile must not matter.
 
-    Without `blas` the function calls none, and its threads are left alone.
+    Without `blas` the function calls none, and its threads are left alone. `alone`: this thread takes all of them.
     """
     job = _Job(function, tiles)
     with single_threaded_blas() if blas else contextlib.nullcontext():
-        if thread_count() == 1 or job.length == 1:
+        if alone or thread_count() == 1 or job.length == 1:
             job.work()
         else:
             _team().run(job)
