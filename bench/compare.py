@@ -8,8 +8,8 @@ The ratio is images per second of xpnet over those of the other one, the median 
 means twice as fast. PyTorch is measured contiguous and channels_last, and the faster one counts. All use the same
 number of threads. `train` is forward, loss, backward and Adam; `infer` a forward pass, `latency` one of a single image.
 Variants of xpnet are `numpy` (NumPy alone) and, where Numba is installed, `jit`. Each variant and number of threads has
-a process of its own. In a round each takes its turn: a pause, in which the threads of the one before fall asleep, steps that are not
-counted, in which its own wake up, and steps that are.
+a process of its own. In a round each takes its turn: a pause, in which the threads of the one before fall asleep, steps
+that are not counted, in which its own wake up, and steps that are.
 
 With PyTorch, memory, import time and installed size are compared too, each measured in processes of their own.
 """
