@@ -11,7 +11,7 @@ import numpy as np
 
 from xpnet.backend import numpy_conv2d
 from xpnet.backend.leases import pool
-from xpnet.backend.numpy_conv2d import bands, images_first, rows_first, shared
+from xpnet.backend.numpy_conv2d import PRODUCT, bands, images_first, rows_first, shared
 from xpnet.backend.reference import Array, Backend
 from xpnet.backend.threads import run_tiles, single_threaded_blas
 from xpnet.backend.window import Window
@@ -199,10 +199,19 @@ def product(a: Array, b: Array) -> Array:
     out = np.empty((a.shape[0], b.shape[1]), a.dtype)
 
     def work(i0: int, i1: int) -> None:
-        np.matmul(a[i0:i1], b, out=out[i0:i1])
+        height = rows_together(i1 - i0, b)
+        left, result = (array[i0:i1].reshape(-1, height, array.shape[1]) for array in (a, out))
+        np.matmul(left, b, out=result)
 
-    run_tiles(work, bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
+    if out.size:
+        run_tiles(work, bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
     return out
+
+
+def rows_together(rows: int, b: Array) -> int:
+    """8 or 4, if OpenBLAS then takes the product with a transposed matrix `b` without packing it; else all rows."""
+    fits = [height for height in (8, 4) if rows % height == 0 and height * b.size <= PRODUCT]
+    return fits[0] if fits and b.flags.f_contiguous else rows
 
 
 def part(rows: slice, i0: int, i1: int) -> slice:

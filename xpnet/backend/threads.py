@@ -35,6 +35,7 @@ def _blas() -> Any:
     return ThreadpoolController().select(user_api="blas")
 
 
+_local = threading.local()  # scratch space; how often this thread holds BLAS
 _depth_lock = threading.Lock()
 _depth = 0
 _blas_threads: list[int] = []
@@ -44,6 +45,7 @@ _blas_threads: list[int] = []
 def single_threaded_blas() -> Any:
     """Hold BLAS to one thread while our own threads call it; nested and concurrent uses count as one."""
     global _depth
+    _local.held = _held() + 1
     libraries = _blas().lib_controllers
     with _depth_lock:
         if _depth == 0:
@@ -54,11 +56,18 @@ def single_threaded_blas() -> Any:
     try:
         yield
     finally:
+        _local.held -= 1
         with _depth_lock:
             _depth -= 1
             if _depth == 0:
                 for library, threads in zip(libraries, _blas_threads, strict=True):
                     _set_threads(library, threads)
+
+
+def _held() -> int:
+    """How often the calling thread is within `single_threaded_blas`."""
+    held: int = getattr(_local, "held", 0)
+    return held
 
 
 def _set_threads(library: Any, count: int) -> None:
@@ -76,20 +85,20 @@ def run_tiles(
 
     Without `blas` the function calls none, and its threads are left alone. `alone`: this thread takes all of them.
     """
-    job = _Job(function, tiles)
-    with single_threaded_blas() if blas else contextlib.nullcontext():
-        if alone or thread_count() == 1 or job.length == 1:
-            job.work()
+    tiles = list(tiles)
+    with single_threaded_blas() if blas and not _held() else contextlib.nullcontext():
+        if alone or thread_count() == 1 or len(tiles) == 1:
+            for tile in tiles:
+                function(*tile)
         else:
-            _team().run(job)
+            _team().run(_Job(function, tiles))
 
 
 class _Job:
     """Tiles, which the threads take one after the other."""
 
-    def __init__(self, function: Callable[..., None], tiles: Iterable[tuple[Any, ...]]) -> None:
-        tiles = list(tiles)
-        self.function, self.length = function, len(tiles)
+    def __init__(self, function: Callable[..., None], tiles: list[tuple[Any, ...]]) -> None:
+        self.function = function
         self.error: BaseException | None = None
         self._waiting = iter(tiles)  # to take the next of a list is one step of the interpreter: no two take the same
         self._settings = np.geterr()  # of the thread that asked; the others take them over
@@ -188,9 +197,6 @@ def _team() -> _Team:
 
 if hasattr(os, "register_at_fork"):  # a forked child has none of the parent's threads
     os.register_at_fork(after_in_child=_team.cache_clear)
-
-
-_local = threading.local()
 
 
 def scratch(size: int, dtype: Any) -> np.ndarray:
