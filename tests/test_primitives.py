@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.helpers import assert_close, assert_same, bits, calls_of
 from tests.strategies import ConvCase, PoolCase, convolutions, image_batches, integers, normal, poolings, seeds, spaced
-from xpnet.backend import Backend, make_backend, numpy_conv2d, threads
+from xpnet.backend import Backend, make_backend, numpy_backend, numpy_conv2d, threads
 from xpnet.backend.cupy_backend import CupyBackend
 from xpnet.backend.numpy_backend import NumpyBackend
 from xpnet.backend.window import Window
@@ -361,6 +361,15 @@ def test_a_tile_may_have_some_of_the_images(images: int, groups: int, monkeypatc
     wanted = reference.conv2d_backward(dy, x, w, y, window, groups)
     for got, want in zip(backend.conv2d_backward(dy, x, w, y, window, groups), wanted, strict=True):
         assert_close(got, want, backend)
+
+
+@pytest.mark.parametrize(("rows", "outputs", "height"), [(32, 128, 8), (100, 50, 4), (30, 50, 30), (32, 5000, 32)])
+def test_a_dense_product_is_divided_where_that_spares_the_packing(rows: int, outputs: int, height: int) -> None:
+    x, w = normal((rows, 784), 0, "float32"), normal((outputs, 784), 1, "float32")
+    assert numpy_backend.rows_together(rows, w.T) == height
+    assert numpy_backend.rows_together(rows, np.ascontiguousarray(w.T)) == rows
+    want = x.astype("float64") @ w.T.astype("float64")
+    assert_close(make_backend("numpy").dense(x, w, None), want.astype("float32"), make_backend("numpy"))
 
 
 @pytest.mark.parametrize(
