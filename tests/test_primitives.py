@@ -372,6 +372,16 @@ def test_a_dense_product_is_divided_where_that_spares_the_packing(rows: int, out
     assert_close(make_backend("numpy").dense(x, w, None), want.astype("float32"), make_backend("numpy"))
 
 
+@pytest.mark.parametrize("channels", [1, 16])
+def test_no_images_have_gradients_of_zero(channels: int) -> None:
+    backend, window = make_backend("numpy"), Window((3, 3), (1, 1), ((1, 1), (1, 1)))
+    x, w, b = (np.zeros(shape, "float32") for shape in ((0, channels, 8, 8), (4, channels, 3, 3), 4))
+    y = backend.conv2d(x, w, b, window, 1, "relu")
+    assert y.shape == (0, 4, 8, 8)
+    dx, dw, db = backend.conv2d_backward(y, x, w, y, window, 1, "relu")
+    assert dx.shape == x.shape and not dw.any() and not db.any() and dw.shape == w.shape
+
+
 @pytest.mark.parametrize(
     ("channels", "cost", "size"), [(64, 15_000, 64), (64, 40_000, 16), (30, 10**6, 30), (7, 10, 7)]
 )

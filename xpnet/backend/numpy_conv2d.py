@@ -71,7 +71,7 @@ class Walk:
         (OH, OW), N = self.size, self.x.shape[3]
         pixels = PRODUCT // (min(self.outputs // self.groups, CHANNELS) * max(self.inputs, 1))
         pixels = pixels if pixels >= LEAST_PIXELS else MANY_PIXELS
-        width, images = even(OW, max(1, pixels // N)), even(N, pixels)
+        width, images = even(OW, max(1, pixels // max(1, N))), even(N, pixels)
         row_bytes = self.C * self.kernel[1] * width * images * self.x.itemsize
         height = even(OH, max(1, (TILE_BYTES // max(row_bytes, 1) - self.kernel[0]) // self.stride[0]))
         height = min(height, -(-OH // max(1, min(self.units, 8))))  # so that there is something to share
@@ -124,7 +124,8 @@ class Walk:
 
 def even(length: int, most: int) -> int:
     """The size of a part when `length` is divided into as few as possible of at most `most`, all of about one size."""
-    return -(-length // -(-length // most))
+    parts = max(1, -(-length // most))
+    return max(1, -(-length // parts))
 
 
 def block(outputs: int, multiplications: int) -> int:
@@ -243,7 +244,8 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
     walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
     N, tiles = dz.shape[3], walk.tiles()
     pixels = dz.reshape(*dz.shape[:2], -1)  # (OH, O, OW*N)
-    B = block(OG, K * max(columns.stop - columns.start for columns in (columns_of(tile, N) for tile in tiles)))
+    widest = max((columns.stop - columns.start for columns in (columns_of(tile, N) for tile in tiles)), default=0)
+    B = block(OG, K * widest)
     partial = np.empty((len(tiles), groups, OG // B, K, B), w.dtype)
 
     def work(index: int, tile: Tile) -> None:
