@@ -2,7 +2,7 @@
 
 A fresh array of some megabytes costs a page fault for each 4 KiB of it: of a training step of DeepConvNet, a seventh.
 A lease is an ordinary array; what it lies in is kept, and used again for an array of the same size. What is held, in
-use and waiting together, is at most half as much again as was once in use.
+use and waiting together, is at most what was once in use.
 """
 
 import os
@@ -81,7 +81,7 @@ class Pool:
 
     def _shrink(self) -> None:
         """Give back what has not been asked for the longest."""
-        while self._free and self.used + self.waiting > self.peak * 3 // 2:
+        while self._free and self.used + self.waiting > self.peak:
             size, waiting = next(iter(self._free.items()))
             if waiting:
                 waiting.pop()
