@@ -72,11 +72,12 @@ def draw(path: str, report: dict[str, Any]) -> None:
     left.plot(report["batches"], report["us_per_image"], "o-")
     left.set(xscale="log", xlabel="batch size", ylabel="µs per image", title="DeepConvNet, training step")
     left.set_xticks(report["batches"], [str(batch) for batch in report["batches"]])
-    left.set_ylim(bottom=0)
+    left.set_ylim(0, 1.1 * max(report["us_per_image"]))
     products = [channels**2 for channels in report["channels"]]
     right.plot(products, report["ms_per_convolution"], "o-")
     right.set(xlabel="channels × channels", ylabel="ms per step", title="3×3 convolution, forward and backward")
-    right.set_ylim(bottom=0)
+    right.set_ylim(0, 1.1 * max(report["ms_per_convolution"]))
+    right.locator_params(axis="x", nbins=5)
     figure.savefig(path, dpi=110)
 
 
