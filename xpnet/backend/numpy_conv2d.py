@@ -140,6 +140,11 @@ def columns_of(tile: Tile, N: int) -> slice:
     return slice(j0 * N + n0, (j1 - 1) * N + n1)
 
 
+def widest(tiles: list[Tile], N: int) -> int:
+    """The most pixels times images that a row of one of the tiles has."""
+    return max((columns.stop - columns.start for columns in (columns_of(tile, N) for tile in tiles)), default=0)
+
+
 @functools.lru_cache(maxsize=4096)
 def inside(first: int, step: int, count: int, length: int) -> tuple[int, int]:
     """The range of r in 0 ... count for which 0 <= first + r*step < length."""
@@ -153,11 +158,12 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
     (OH, OW), N = walk.size, walk.x.shape[3]
     out = pool.empty((OH, G * OG, OW * N), w.dtype)
     bias = None if b is None else b.reshape(1, -1, 1)
+    tiles = walk.tiles()
+    B = block(OG, w.shape[2] * widest(tiles, N))
 
     def work(i0: int, i1: int, j0: int, j1: int, n0: int, n1: int) -> None:
         tile = i0, i1, j0, j1, n0, n1
         y = out[i0:i1, :, columns_of(tile, N)]  # (rows, O, P)
-        B = block(OG, w.shape[2] * y.shape[2])
         blocks = y.reshape(len(y), G, OG // B, B, -1).transpose(1, 2, 0, 3, 4)  # (G, O/G/B, rows, B, P), a view
         for g in range(G):
             np.matmul(w[g].reshape(OG // B, 1, B, -1), walk.matrices(tile, g), out=blocks[g])
@@ -166,7 +172,7 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
         if relu:
             np.maximum(y, 0, out=y)
 
-    run_tiles(work, walk.tiles(), alone=walk.units < 2)
+    run_tiles(work, tiles, alone=walk.units < 2)
     return out.reshape(OH, G * OG, OW, N)
 
 
@@ -244,8 +250,7 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
     walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
     N, tiles = dz.shape[3], walk.tiles()
     pixels = dz.reshape(*dz.shape[:2], -1)  # (OH, O, OW*N)
-    widest = max((columns.stop - columns.start for columns in (columns_of(tile, N) for tile in tiles)), default=0)
-    B = block(OG, K * widest)
+    B = block(OG, K * widest(tiles, N))
     partial = np.empty((len(tiles), groups, OG // B, K, B), w.dtype)
 
     def work(index: int, tile: Tile) -> None:
