@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend import numpy_conv2d
+from xpnet.backend import numpy_conv2d, numpy_winograd
 from xpnet.backend.leases import pool
-from xpnet.backend.numpy_conv2d import PRODUCT, bands, images_first, rows_first, shared
+from xpnet.backend.numpy_conv2d import PRODUCT, bands, shared
 from xpnet.backend.reference import Array, Backend
 from xpnet.backend.threads import run_tiles, single_threaded_blas
 from xpnet.backend.window import Window
@@ -43,6 +43,8 @@ class NumpyBackend(Backend):
     def conv2d(
         self, x: Array, w: Array, b: Array | None, window: Window, groups: int = 1, activation: str | None = None
     ) -> Array:
+        if numpy_winograd.fits(x, w, window, groups):
+            return numpy_winograd.forward(x, w, b, window, activation == "relu")
         return numpy_conv2d.forward(x, w, b, window, groups, activation == "relu")
 
     def conv2d_backward(
@@ -56,6 +58,8 @@ class NumpyBackend(Backend):
         activation: str | None = None,
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
+        if numpy_winograd.fits(x, w, window, groups):
+            return numpy_winograd.backward(dy, x, w, y, window, activation == "relu", need_dx)
         return numpy_conv2d.backward(dy, x, w, y, window, groups, activation == "relu", need_dx)
 
     def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
@@ -73,60 +77,62 @@ class NumpyBackend(Backend):
     def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
         return dy * (y > 0) if activation == "relu" else dy
 
-    # ---- pooling: over rows-first views, where every slice is one long run of images -------------------------------
+    # ---- pooling: over views (H, W, C, N), in the memory order of x, where every slice is made of runs of images -----
 
     def max_pool2d(self, x: Array, window: Window) -> Array:
-        rows = rows_first(_padded(x, window, -np.inf))
+        rows = pixels(_padded(x, window, -np.inf))
         (OH, OW), taps = window.output_size(x.shape[2:]), self.taps(window, x.shape[2:])
-        y = pool.empty((OH, x.shape[1], OW, x.shape[0]), x.dtype)
+        y = empty_beside(rows, (OH, OW))
 
         def work(i0: int, i1: int) -> None:
-            first, *others = (rows[part(h, i0, i1), :, w] for _, _, h, w in taps)
+            first, *others = (rows[part(h, i0, i1), w] for _, _, h, w in taps)
             out = y[i0:i1]
             np.copyto(out, first)
             for other in others:
                 np.maximum(out, other, out=out)
 
         run_tiles(work, shared(OH, x.size))
-        return images_first(y)
+        return y.transpose(3, 2, 0, 1)
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
-        rows, best, dout = rows_first(_padded(x, window, -np.inf)), rows_first(y), rows_first(dy)
-        dx = pool.empty(rows.shape, rows.dtype)
+        rows = pixels(_padded(x, window, -np.inf))
+        best, dout = pixels(y), pixels(dy)
+        dx = empty_beside(rows, rows.shape[:2])
         taps = self.taps(window, x.shape[2:])
         apart = window.stride[0] >= window.extent[0]  # bands share no input rows: they may be written at the same time
         alone = apart and window.stride[1] >= window.extent[1]  # no pixel gets two shares
-        tiles = window.extent == window.stride and rows.shape[0:3:2] == tuple(
-            size * step for size, step in zip(dout.shape[0:3:2], window.stride, strict=True)
+        tiles = window.extent == window.stride and rows.shape[:2] == tuple(
+            size * step for size, step in zip(dout.shape[:2], window.stride, strict=True)
         )
         if not tiles:  # else every pixel is written
             dx[...] = 0
 
         def work(i0: int, i1: int) -> None:
-            left = dout[i0:i1].copy()  # the part of dy whose maximum has not been met yet
-            hit, share = np.empty(left.shape, bool), np.empty_like(left)
+            left = np.empty_like(best[i0:i1])  # the part of dy whose maximum has not been met yet
+            np.copyto(left, dout[i0:i1])
+            hit, share = np.empty_like(left, bool), np.empty_like(left)
             for _, _, h, w in taps:
                 at = part(h, i0, i1)
-                np.equal(rows[at, :, w], best[i0:i1], out=hit)
-                np.multiply(left, hit, out=share)
-                left -= share
-                if alone:
-                    dx[at, :, w] = share
-                else:
-                    dx[at, :, w] += share
+                np.equal(rows[at, w], best[i0:i1], out=hit)
+                target = dx[at, w] if alone else share
+                np.multiply(left, hit, out=target)
+                left -= target
+                if not alone:
+                    dx[at, w] += share
 
         run_tiles(work, shared(y.shape[2], x.size) if apart else [(0, y.shape[2])])
         (top, _), (left_, _) = window.padding
-        return images_first(dx[top : top + x.shape[2], :, left_ : left_ + x.shape[3]])
+        return dx[top : top + x.shape[2], left_ : left_ + x.shape[3]].transpose(3, 2, 0, 1)
 
     def avg_pool2d(self, x: Array, window: Window) -> Array:
-        rows = rows_first(_padded(x, window, 0))
-        first, *others = (rows[h, :, w] for _, _, h, w in self.taps(window, x.shape[2:]))
-        y = np.array(first)
+        rows = pixels(_padded(x, window, 0))
+        first, *others = (rows[h, w] for _, _, h, w in self.taps(window, x.shape[2:]))
+        y = empty_beside(rows, first.shape[:2])
+        np.copyto(y, first)
         for other in others:
             y += other
         y *= 1 / (window.kernel[0] * window.kernel[1])
-        return images_first(y)
+        return y.transpose(3, 2, 0, 1)
 
     # ---- softmax and dropout ---------------------------------------------------------------------------------------
 
@@ -219,13 +225,27 @@ def part(rows: slice, i0: int, i1: int) -> slice:
     return slice(rows.start + i0 * rows.step, rows.start + (i1 - 1) * rows.step + 1, rows.step)
 
 
+def pixels(x: Array) -> Array:
+    """(N, C, H, W) -> a view (H, W, C, N), in memory (H, W, C, N) or (H, C, W, N); where x lies in neither, a copy."""
+    view = x.transpose(2, 3, 1, 0)
+    return view if view.transpose(0, 2, 1, 3).flags.c_contiguous else np.ascontiguousarray(view)
+
+
+def empty_beside(x: Array, size: tuple[int, int]) -> Array:
+    """For images of another size, in the memory order of x (H, W, C, N): (*size, C, N)."""
+    (OH, OW), (_, _, C, N) = size, x.shape
+    if x.flags.c_contiguous:
+        return pool.empty((OH, OW, C, N), x.dtype)
+    return pool.empty((OH, C, OW, N), x.dtype).transpose(0, 2, 1, 3)
+
+
 def _padded(x: Array, window: Window, value: float) -> Array:
-    """`x` itself where there is nothing to pad; else a padded copy in rows-first memory order."""
+    """`x` itself where there is nothing to pad; else a padded copy in the memory order (H, W, C, N)."""
     (top, bottom), (left, right) = window.padding
     if not (top or bottom or left or right):
         return x
     N, C, H, W = x.shape
-    out = pool.empty((top + H + bottom, C, left + W + right, N), x.dtype)
+    out = pool.empty((top + H + bottom, left + W + right, C, N), x.dtype)
     out[...] = value
-    out[top : top + H, :, left : left + W] = x.transpose(2, 1, 3, 0)
-    return images_first(out)
+    out[top : top + H, left : left + W] = x.transpose(2, 3, 1, 0)
+    return out.transpose(3, 2, 0, 1)
