@@ -13,9 +13,10 @@ import importlib.metadata
 import numpy as np
 
 from xpnet.backend import jit_kernels as jit
-from xpnet.backend import threads
+from xpnet.backend import numpy_winograd, threads
 from xpnet.backend.leases import pool
 from xpnet.backend.numpy_backend import NumpyBackend
+from xpnet.backend.numpy_winograd import Form, Tile, Winograd, images_first, pixels_first
 from xpnet.backend.reference import Array
 from xpnet.backend.threads import run_tiles
 from xpnet.backend.window import Window
@@ -45,7 +46,7 @@ class JitBackend(NumpyBackend):
     def conv2d(
         self, x: Array, w: Array, b: Array | None, window: Window, groups: int = 1, activation: str | None = None
     ) -> Array:
-        if not _fits(x, w):
+        if not _fits(x, w) or numpy_winograd.fits(x, w, window, groups):
             return super().conv2d(x, w, b, window, groups, activation)
         tables = plan(x.shape[2:], window).meets[groups == 1]
         bias = np.zeros(len(w), w.dtype) if b is None else np.ascontiguousarray(b)
@@ -63,7 +64,7 @@ class JitBackend(NumpyBackend):
         activation: str | None = None,
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
-        if not _fits(x, w):
+        if not _fits(x, w) or numpy_winograd.fits(x, w, window, groups):
             return super().conv2d_backward(dy, x, w, y, window, groups, activation, need_dx)
         dz, db = _before_activation(pixels_first(dy), pixels_first(y) if activation == "relu" else None)
         dw, dx = _weight_gradient(dz, pixels_first(x), w, window, groups), None
@@ -140,16 +141,6 @@ class JitBackend(NumpyBackend):
 def _fits(x: Array, w: Array | None = None) -> bool:
     """Whether the kernels take it."""
     return bool(x.dtype == np.float32 and (w is None or w.dtype == x.dtype) and x.shape[0] >= jit.LANES and x.size > 0)
-
-
-def pixels_first(x: Array) -> Array:
-    """(N, C, H, W) -> (H, W, C, N), contiguous: a view where the memory order is already so."""
-    return np.ascontiguousarray(x.transpose(2, 3, 1, 0))
-
-
-def images_first(x: Array) -> Array:
-    """(H, W, C, N) -> a view of shape (N, C, H, W)."""
-    return x.transpose(3, 2, 0, 1)
 
 
 def _flat_pixels(x: Array) -> Array:
@@ -236,6 +227,51 @@ def _inputs(places: Places) -> np.ndarray:
     for row, pairs in zip(table, places, strict=True):
         row[: len(pairs)] = [i for i, _ in pairs]
     return table
+
+
+# ---- kernels of three rows -----------------------------------------------------------------------------------------
+
+
+def _matrix(rows: str) -> np.ndarray:
+    return np.array([row.split() for row in rows.split(";")], np.float32)
+
+
+class JitWinograd(Winograd):
+    """F(4, 3), and the steps beside the products in one pass and one call each: jit_kernels knows the matrices."""
+
+    form = Form(
+        B=_matrix("4 0 -5 0 1 0; 0 -4 -4 1 1 0; 0 4 -4 -1 1 0; 0 -2 -1 2 1 0; 0 2 -1 -2 1 0; 0 4 0 -5 0 1"),
+        G=_matrix("6 0 0; -4 -4 -4; -4 4 -4; 1 2 4; 1 -2 4; 0 0 24") / 24,
+        A=_matrix("1 1 1 1 1 0; 0 1 -1 2 -2 0; 0 1 1 4 4 0; 0 1 -1 8 -8 1"),
+    )
+
+    def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
+        if x.dtype == np.float32:
+            jit.combine_inputs(x, tile[0], tile[2], *pad, out)
+        else:
+            super().combine_inputs(x, tile, pad, out)
+
+    def combine_gradients(self, dz: Array, tile: Tile, turn: bool, out: Array, space: Array) -> None:
+        if turn and dz.dtype == np.float32:
+            p0, p1, j0, j1 = tile
+            rows = dz[4 * p0 : 4 * p1, j0:j1]
+            turned = space[: rows.size].reshape(*rows.shape[:2], *out.shape[3:])
+            np.copyto(turned, rows.swapaxes(2, 3))
+            jit.combine_gradients(turned.reshape(*rows.shape[:2], -1), out.reshape(*out.shape[:3], -1))
+        else:
+            super().combine_gradients(dz, tile, turn, out, space)
+
+    def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> None:
+        if M.dtype == np.float32:
+            jit.finish(relu)(M, np.zeros(M.shape[3], M.dtype) if b is None else np.ascontiguousarray(b), y)
+        else:
+            super().finish(M, b, relu, y)
+
+    def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
+        return _before_activation(dy, y) if dy.dtype == np.float32 else super().before_activation(dy, y)
+
+
+JitBackend.winograd = JitWinograd()
 
 
 # ---- convolution, by tiles -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 from xpnet.backend import numpy_conv2d, numpy_winograd
 from xpnet.backend.leases import pool
 from xpnet.backend.numpy_conv2d import PRODUCT, bands, shared
+from xpnet.backend.numpy_winograd import Winograd
 from xpnet.backend.reference import Array, Backend
 from xpnet.backend.threads import run_tiles, single_threaded_blas
 from xpnet.backend.window import Window
@@ -25,6 +26,7 @@ UPDATE = 1 << 17  # entries of a parameter that are updated at a time: what an u
 class NumpyBackend(Backend):
     name = "numpy"
     jit = ""  # which compiler it has, if any
+    winograd = Winograd()
 
     def __init__(self) -> None:
         super().__init__(np)
@@ -44,7 +46,7 @@ class NumpyBackend(Backend):
         self, x: Array, w: Array, b: Array | None, window: Window, groups: int = 1, activation: str | None = None
     ) -> Array:
         if numpy_winograd.fits(x, w, window, groups):
-            return numpy_winograd.forward(x, w, b, window, activation == "relu")
+            return self.winograd.forward(x, w, b, window, activation == "relu")
         return numpy_conv2d.forward(x, w, b, window, groups, activation == "relu")
 
     def conv2d_backward(
@@ -59,7 +61,7 @@ class NumpyBackend(Backend):
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
         if numpy_winograd.fits(x, w, window, groups):
-            return numpy_winograd.backward(dy, x, w, y, window, activation == "relu", need_dx)
+            return self.winograd.backward(dy, x, w, y, window, activation == "relu", need_dx)
         return numpy_conv2d.backward(dy, x, w, y, window, groups, activation == "relu", need_dx)
 
     def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
@@ -108,16 +110,17 @@ class NumpyBackend(Backend):
             dx[...] = 0
 
         def work(i0: int, i1: int) -> None:
-            left = np.empty_like(best[i0:i1])  # the part of dy whose maximum has not been met yet
-            np.copyto(left, dout[i0:i1])
-            hit, share = np.empty_like(left, bool), np.empty_like(left)
+            best_, share = best[i0:i1], np.empty_like(best[i0:i1])
+            hit, met = np.empty_like(best_, bool), np.zeros_like(best_, bool)  # outputs whose maximum has been met
             for _, _, h, w in taps:
                 at = part(h, i0, i1)
-                np.equal(rows[at, w], best[i0:i1], out=hit)
-                target = dx[at, w] if alone else share
-                np.multiply(left, hit, out=target)
-                left -= target
-                if not alone:
+                np.equal(rows[at, w], best_, out=hit)
+                np.greater(hit, met, out=hit)  # for the first time
+                np.logical_or(met, hit, out=met)
+                if alone:
+                    np.multiply(dout[i0:i1], hit, out=dx[at, w])
+                else:
+                    np.multiply(dout[i0:i1], hit, out=share)
                     dx[at, w] += share
 
         run_tiles(work, shared(y.shape[2], x.size) if apart else [(0, y.shape[2])])

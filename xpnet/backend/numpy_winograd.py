@@ -2,37 +2,53 @@
 four products instead of six (Winograd, 1980; Lavin and Gray, 2016).
 
 The memory order is (H, W, C, N): rows first, then columns, the batch innermost, behind arrays of shape (N, C, H, W).
-For the output rows i and i + 1 the input rows i ... i + 3 are combined into four (`B`), each of which meets a combination
-of the kernel's rows (`G`); the four products are combined into the two output rows (`A`). In this order
+For the output rows i and i + 1 the input rows i ... i + 3 are combined into four (`B`), each of which meets a
+combination of the kernel's rows (`G`); the four products are combined into the two output rows (`A`). In this order
 
 * a row is one run of memory, so that a combination of rows is a product with a matrix of 4 x 4, at the cost of a copy;
-* along the row, the KW*C inputs of an output pixel lie behind one another: the matrix (KW*C, N) of each output column is
-  a view that begins C*N further on. Nothing is gathered: there are no columns at all.
+* along the row, the KW*C inputs of an output pixel lie behind one another: the matrix (KW*C, N) of each output column
+  is a view that begins C*N further on. Nothing is gathered: there are no columns at all.
 
-The factors are 1, -1 and 1/2: rounding is that of a direct convolution, and sums of small integers are exact. The
-gradient with respect to x is the same walk with the flipped kernel; that with respect to w reads the three matrices
+The factors are 1, -1 and 1/2: rounding is nearly that of a direct convolution, and sums of small integers are exact.
+The gradient with respect to x is the same walk with the flipped kernel; that with respect to w reads the three matrices
 backwards. The division into tiles depends on shapes alone, and partial sums are added in the order of the tiles.
 docs/performance.md has the measurements.
 """
 
-from collections.abc import Callable
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from xpnet.backend.leases import pool
-from xpnet.backend.numpy_conv2d import TRANSPOSED, WORTH, bands, before_activation, block, even
+from xpnet.backend.numpy_conv2d import WORTH, bands, before_activation, block, even
 from xpnet.backend.threads import run_tiles, scratch
 from xpnet.backend.window import Window
 
 Array = Any
-Tile = tuple[int, int, int, int]  # first and end pair of output rows, first and end column
+Tile = tuple[int, int, int, int]  # first and end band of m output rows, first and end column
 
-# Rows: what is made of rows x[i] ... x[i+3]; of the kernel's rows; what the output rows are made of.
-B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.float32)
-G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
-A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
+
+class Form(NamedTuple):
+    """F(m, 3): y = A ((G w) * (B x)) along the rows, for m output rows, m + 2 input rows and the kernel's three."""
+
+    B: Array  # (m + 2, m + 2)
+    G: Array  # (m + 2, 3)
+    A: Array  # (m, m + 2)
+
+    @property
+    def m(self) -> int:
+        return len(self.A)
+
+    def of(self, dtype: Any) -> "Form":
+        return self if self.B.dtype == dtype else Form(*(matrix.astype(dtype) for matrix in self))
+
+
+F2 = Form(
+    B=np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.float32),
+    G=np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32),
+    A=np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32),
+)
 
 LEAST_IMAGES = 24  # the products are N columns wide: fewer are too narrow
 TILE_BYTES = 1 << 21  # of what a tile combines and multiplies; more than that falls out of the level-2 cache
@@ -54,150 +70,179 @@ def images_first(x: Array) -> Array:
     return x.transpose(3, 2, 0, 1)
 
 
-def combine(matrix: Array, rows: Array, first: int, out: Array) -> None:
-    """out[p] = matrix @ rows[first + 2p, first + 2p + 1, ...]: rows (H, L), out (pairs, 4, L); rows outside are zero."""
-    k, (H, L), pairs = matrix.shape[1], rows.shape, len(out)
-    matrix = matrix.astype(rows.dtype, copy=False)
-    a = min(max(0, (1 - first) // 2), pairs)  # the pairs a ... e lie inside
-    e = min(max(a, (H - k - first) // 2 + 1), pairs)
+class Winograd:
+    """The walk over the tiles. Its steps beside the products, in NumPy here, may be overridden."""
+
+    form = F2
+
+    # ---- the steps -------------------------------------------------------------------------------------------------
+
+    def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
+        """out (bands, m+2, columns + KW - 1, C, N): what B makes of the tile's rows of x (H, W, C, N), zero outside."""
+        (p0, _, j0, _), W, (top, left) = tile, x.shape[1], pad
+        width = out.shape[2]
+        c0, c1 = min(max(0, left - j0), width), max(0, min(width, W + left - j0))
+        if c0 > 0:
+            out[:, :, :c0] = 0
+        if c1 < width:
+            out[:, :, max(c0, c1) :] = 0
+        if c0 < c1:
+            form = self.form.of(x.dtype)
+            combine(form.B, form.m, x, form.m * p0 - top, j0 - left + c0, out[:, :, c0:c1])
+
+    def combine_gradients(self, dz: Array, tile: Tile, turn: bool, out: Array, space: Array) -> None:
+        """out (bands, m+2, columns, O, N), or with `turn` (..., N, O): what A backwards makes of dz (OH, OW, O, N)."""
+        (p0, p1, j0, j1), form = tile, self.form.of(dz.dtype)
+        if not turn:
+            return combine(form.A.T, form.m, dz, form.m * p0, j0, out)
+        rows = dz[form.m * p0 : form.m * p1, j0:j1]
+        turned = space[: rows.size].reshape(*rows.shape[:2], *out.shape[3:])
+        np.copyto(turned, rows.swapaxes(2, 3))
+        return combine(form.A.T, form.m, turned, 0, 0, out)
+
+    def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> None:
+        """The output rows y (rows, columns, O, N), m for a band, from the products M (bands, m+2, columns, O, N)."""
+        if b is not None:
+            M[:, 1] += b[:, None]  # all rows contain it once
+        (_, _, A), m = self.form.of(M.dtype), self.form.m
+        M, full = M.reshape(*M.shape[:2], -1), len(y) // m
+        np.matmul(A, M[:full], out=y[: m * full].reshape(full, m, -1))
+        if rest := len(y) % m:  # the last band gives fewer
+            np.matmul(A[:rest], M[full], out=y[m * full :].reshape(rest, -1))
+        if relu:
+            np.maximum(y, 0, out=y)
+
+    def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
+        """dz = dy where y > 0 (dy itself without y), and db, its sum over pixels and images: dy, y (OH, OW, O, N)."""
+        OH, OW, O, N = dy.shape
+        flat = None if y is None else y.reshape(OH, OW * O, N)
+        dz, sums = before_activation(dy.reshape(OH, OW * O, N), flat)
+        return dz.reshape(dy.shape), sums.reshape(-1, O).sum(axis=0)
+
+    # ---- the walk --------------------------------------------------------------------------------------------------
+
+    def forward(self, x: Array, w: Array, b: Array | None, window: Window, relu: bool) -> Array:
+        pad = window.padding[0][0], window.padding[1][0]
+        return images_first(self._correlate(pixels_first(x), w, b, pad, window.output_size(x.shape[2:]), relu))
+
+    def backward(
+        self, dy: Array, x: Array, w: Array, y: Array, window: Window, relu: bool, need_dx: bool
+    ) -> tuple[Array | None, Array, Array]:
+        dz, db = self.before_activation(pixels_first(dy), pixels_first(y) if relu else None)
+        dw = self._weight_gradient(dz, pixels_first(x), w, window)
+        if not need_dx:
+            return None, dw, db
+        # The flipped kernel over dz, inputs and outputs exchanged.
+        flipped = w.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        pad = 2 - window.padding[0][0], w.shape[3] - 1 - window.padding[1][0]
+        return images_first(self._correlate(dz, flipped, None, pad, x.shape[2:], False)), dw, db
+
+    def _correlate(
+        self, x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
+    ) -> Array:
+        """out[i, j, o] = act(b[o] + sum over c, m, n of w[o, c, m, n] x[i + m - top, j + n - left, c]).
+
+        x (H, W, C, N), w (O, C, 3, KW), result (OH, OW, O, N).
+        """
+        (O, C, _, KW), N, (OH, OW) = w.shape, x.shape[3], size
+        form, m, S = self.form.of(w.dtype), self.form.m, self.form.m + 2
+        part, rows = block(O, KW * C * N), np.ascontiguousarray(w.transpose(2, 0, 3, 1))  # (3, O, KW, C)
+        kernels = np.matmul(form.G, rows.reshape(3, -1)).reshape(S, 1, O // part, part, KW * C)
+        out = pool.empty((OH, OW, O, N), x.dtype)
+
+        def work(p0: int, p1: int, j0: int, j1: int) -> None:
+            count, columns = p1 - p0, j1 - j0
+            inputs, M = spaces(x.dtype, (count, S, columns + KW - 1, C, N), (count, S, columns, O, N))
+            self.combine_inputs(x, (p0, p1, j0, j1), pad, inputs)
+            products = M.reshape(count, S, columns, O // part, part, N)
+            np.matmul(kernels, windows(inputs, columns), out=products)
+            self.finish(M, b, relu, out[m * p0 : m * p1, j0:j1])
+
+        each = S * N * (C + O) * x.itemsize
+        run_tiles(work, tiles_of((-(-OH // m), OW), KW, each, OH * OW * KW * C * O * N))
+        return out
+
+    def _weight_gradient(self, dz: Array, x: Array, w: Array, window: Window) -> Array:
+        """dw (O, C, 3, KW) from dz (OH, OW, O, N) and x (H, W, C, N); as (KW*C, N) @ (N, O), which BLAS does faster."""
+        (O, C, _, KW), (OH, OW, _, N) = w.shape, dz.shape
+        form, m, S = self.form.of(w.dtype), self.form.m, self.form.m + 2
+        K, pad = KW * C, (window.padding[0][0], window.padding[1][0])
+        turn, part = K >= TURNED, block(O, K * N)
+        each = S * dz.itemsize * (N * (C + 2 * O) + K * O)
+        tiles = tiles_of((-(-OH // m), OW), KW, each, OH * OW * K * O * N)
+        partial = np.empty((len(tiles), S, O // part, K, part), dz.dtype)
+
+        def work(index: int, tile: Tile) -> None:
+            count, columns = tile[1] - tile[0], tile[3] - tile[2]
+            gradients = (count, S, columns, N, O) if turn else (count, S, columns, O, N)
+            inputs, D, P, space = spaces(
+                dz.dtype, (count, S, columns + KW - 1, C, N), gradients, (count, S, columns, O // part, K, part),
+                (m * count * columns * N * O,),
+            )  # fmt: skip
+            self.combine_inputs(x, tile, pad, inputs)
+            self.combine_gradients(dz, tile, turn, D, space)
+            right = D if turn else D.swapaxes(3, 4)
+            right = right.reshape(*right.shape[:4], O // part, part).swapaxes(3, 4)  # (..., O/part, N, part)
+            np.matmul(windows(inputs, columns), right, out=P)
+            P.sum(axis=(0, 2), out=partial[index])
+
+        run_tiles(work, list(enumerate(tiles)))
+        sums = partial.sum(axis=0).reshape(S, -1)
+        dw = np.matmul(form.G.T, sums).reshape(3, O // part, KW, C, part)
+        return np.ascontiguousarray(dw.transpose(1, 4, 3, 0, 2)).reshape(w.shape)
+
+
+TURNED = 64  # inputs of an output channel from which on a copy of dz with the channels behind the images pays
+
+
+def combine(matrix: Array, step: int, rows: Array, first: int, column: int, out: Array) -> None:
+    """out[p] = matrix @ rows[first + p step, ...] of the columns from `column` on: rows (H, W, ?, ?), contiguous, and
+    out (bands, m+2, columns, ?, ?); rows outside are zero."""
+    k, H, count, L = matrix.shape[1], len(rows), len(out), math.prod(out.shape[2:])
+    (row, place, *_), item, out = rows.strides, rows.itemsize, out.reshape(*out.shape[:2], L)
+    a = min(max(0, -(first // step)), count)  # the bands a ... e lie inside
+    e = min(max(a, (H - k - first) // step + 1), count)
     if a < e:
-        step, item = rows.strides
-        inside = as_strided(rows[first + 2 * a :], (e - a, k, L), (2 * step, step, item), writeable=False)
-        np.matmul(matrix, inside, out=out[a:e])
-    for p in (*range(a), *range(e, pairs)):
-        r0 = first + 2 * p
-        lo, hi = min(max(0, -r0), k), max(0, min(k, H - r0))
+        begin, strides = (first + a * step) * row + column * place, (step * row, row, item)
+        np.matmul(matrix, np.ndarray((e - a, k, L), rows.dtype, rows, begin, strides), out=out[a:e])
+    for p in (*range(a), *range(e, count)):
+        r = first + p * step
+        lo, hi = min(max(0, -r), k), max(0, min(k, H - r))
         if lo < hi:
-            np.matmul(matrix[:, lo:hi], rows[r0 + lo : r0 + hi], out=out[p])
+            there = np.ndarray((hi - lo, L), rows.dtype, rows, (r + lo) * row + column * place, (row, item))
+            np.matmul(matrix[:, lo:hi], there, out=out[p])
         else:
             out[p] = 0
 
 
-def combined_windows(x: Array, tile: Tile, pad: tuple[int, int], KW: int, space: Array) -> Array:
-    """What the tile's products need of x (H, W, C, N): (pairs, 4, columns, KW*C, N), a view of `space`."""
-    (p0, p1, j0, j1), (H, W, C, N) = tile, x.shape
-    first, width = j0 - pad[1], j1 - j0 + KW - 1  # columns of the input
-    c0, c1 = min(max(0, -first), width), max(0, min(width, W - first))
-    T = space.reshape(p1 - p0, 4, width, C, N)
-    T[:, :, :c0] = 0
-    T[:, :, max(c0, c1) :] = 0
-    if c0 < c1:
-        out = T[:, :, c0:c1].reshape(p1 - p0, 4, -1)
-        combine(B, x[:, first + c0 : first + c1].reshape(H, -1), 2 * p0 - pad[0], out)
-    strides = (*T.strides[:3], T.strides[3], T.itemsize)
-    return np.ndarray((p1 - p0, 4, j1 - j0, KW * C, N), T.dtype, T, strides=strides)
+def windows(inputs: Array, columns: int) -> Array:
+    """(count, S, columns, 1, KW*C, N): of each column the KW*C inputs, which lie behind one another; a view."""
+    (count, S, width, C, N), s = inputs.shape, inputs.strides
+    return np.ndarray(
+        (count, S, columns, 1, (width - columns + 1) * C, N), inputs.dtype, inputs, 0, (*s[:3], 0, s[3], s[4])
+    )
 
 
-def finish(M: Array, b: Array | None, relu: bool, y: Array) -> None:
-    """The output rows from the products M (pairs, 4, columns, O, N): y (rows, columns, O, N), two rows a pair."""
-    if b is not None:
-        M[:, 1] += b[:, None]  # both rows contain it once
-    matrix, M = A.astype(M.dtype, copy=False), M.reshape(*M.shape[:2], -1)
-    full = len(y) // 2  # of an odd number of rows, the last pair gives one
-    np.matmul(matrix, M[:full], out=y[: 2 * full].reshape(full, 2, -1))
-    if full < len(M):
-        np.matmul(matrix[:1], M[full], out=y[2 * full :].reshape(1, -1))
-    if relu:
-        np.maximum(y, 0, out=y)
+def spaces(dtype: Any, *shapes: tuple[int, ...]) -> list[Array]:
+    """Uninitialised arrays of these shapes in this thread's scratch space, each at the beginning of a cache line."""
+    item = np.dtype(dtype).itemsize
+    starts = [0]
+    for shape in shapes:
+        starts.append(starts[-1] + -(-math.prod(shape) // 16) * 16)
+    space = scratch(starts[-1], dtype)
+    return [np.ndarray(shape, dtype, space, start * item) for shape, start in zip(shapes, starts, strict=False)]
 
 
-Finish = Callable[[Array, Array | None, bool, Array], None]
-
-
-def tiles_of(pairs: int, OW: int, KW: int, column_bytes: int, multiplications: int) -> list[Tile]:
-    """As large as the cache allows, and at least 8 where the work is worth it; the same for any number of threads."""
+def tiles_of(size: tuple[int, int], KW: int, column_bytes: int, multiplications: int) -> list[Tile]:
+    """As large as the cache allows, at least 8 where the work is worth it; the same for any number of threads."""
+    (count, OW), few = size, min(multiplications // WORTH, 8)
     width = even(OW, max(1, TILE_BYTES // column_bytes - KW + 1))
-    height = even(pairs, max(1, TILE_BYTES // (column_bytes * (width + KW - 1))))
-    height = min(height, -(-pairs // max(1, min(multiplications // WORTH, 8))))
-    return [(*rows, *columns) for rows in bands(pairs, height) for columns in bands(OW, width)]
-
-
-def correlate(
-    x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool,
-    finish: Finish = finish,
-) -> Array:  # fmt: skip
-    """out[i, j, o] = act(b[o] + sum over c, m, n of w[o, c, m, n] x[i + m - top, j + n - left, c]).
-
-    x (H, W, C, N), w (O, C, 3, KW), result (OH, OW, O, N).
-    """
-    (O, C, _, KW), N, (OH, OW) = w.shape, x.shape[3], size
-    U = np.matmul(w.transpose(0, 3, 1, 2), G.T.astype(w.dtype, copy=False))  # (O, KW, C, 4)
-    U = np.ascontiguousarray(U.transpose(3, 0, 1, 2))  # (4, O, KW, C)
-    part = block(O, KW * C * N)
-    U = U.reshape(4, 1, O // part, part, KW * C)
-    out = pool.empty((OH, OW, O, N), x.dtype)
-
-    def work(p0: int, p1: int, j0: int, j1: int) -> None:
-        pairs, columns = p1 - p0, j1 - j0
-        inputs = pairs * 4 * (columns + KW - 1) * C * N
-        space = scratch(inputs + pairs * 4 * columns * O * N, x.dtype)
-        windows = combined_windows(x, (p0, p1, j0, j1), pad, KW, space[:inputs])
-        M = space[inputs:].reshape(pairs, 4, columns, O // part, part, N)
-        np.matmul(U, windows[:, :, :, None], out=M)
-        finish(M.reshape(pairs, 4, columns, O, N), b, relu, out[2 * p0 : min(2 * p1, OH), j0:j1])
-
-    pairs, each = -(-OH // 2), 4 * N * (C + O) * x.itemsize
-    run_tiles(work, tiles_of(pairs, OW, KW, each, 4 * pairs * OW * KW * C * O * N))
-    return out
-
-
-def forward(x: Array, w: Array, b: Array | None, window: Window, relu: bool, finish: Finish = finish) -> Array:
-    pad = window.padding[0][0], window.padding[1][0]
-    return images_first(correlate(pixels_first(x), w, b, pad, window.output_size(x.shape[2:]), relu, finish))
-
-
-def backward(
-    dy: Array, x: Array, w: Array, y: Array, window: Window, relu: bool, need_dx: bool, finish: Finish = finish
-) -> tuple[Array | None, Array, Array]:
-    dy = pixels_first(dy)
-    OH, OW, O, N = dy.shape
-    dz, sums = before_activation(dy.reshape(OH, -1, N), pixels_first(y).reshape(OH, -1, N) if relu else None)
-    dz = dz.reshape(OH, OW, O, N)
-    dw = weight_gradient(dz, pixels_first(x), w, window)
-    dx = input_gradient(dz, w, x.shape[2:], window, finish) if need_dx else None
-    return dx, dw, sums.reshape(-1, O).sum(axis=0)
-
-
-def input_gradient(dz: Array, w: Array, size: tuple[int, int], window: Window, finish: Finish = finish) -> Array:
-    """dx (N, C, H, W) from dz (OH, OW, O, N): the flipped kernel, inputs and outputs exchanged."""
-    KH, KW = window.kernel
-    pad = KH - 1 - window.padding[0][0], KW - 1 - window.padding[1][0]
-    return images_first(correlate(dz, w.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1], None, pad, size, False, finish))
-
-
-def weight_gradient(dz: Array, x: Array, w: Array, window: Window) -> Array:
-    """dw (O, C, 3, KW), from dz (OH, OW, O, N) and x (H, W, C, N); as (KW*C, N) @ (N, O), which BLAS does faster."""
-    (O, C, _, KW), (OH, OW, _, N) = w.shape, dz.shape
-    pad = window.padding[0][0], window.padding[1][0]
-    transposed = KW * C >= TRANSPOSED  # a copy of dz with the channels behind the images
-    part = block(O, KW * C * N)
-    rows, pairs = dz.reshape(OH, OW, -1), -(-OH // 2)
-    each = 4 * dz.itemsize * (N * (C + 2 * O) + KW * C * O)
-    tiles = tiles_of(pairs, OW, KW, each, 4 * pairs * OW * KW * C * O * N)
-    partial = np.empty((len(tiles), 4, O // part, KW * C, part), dz.dtype)
-
-    def work(index: int, tile: Tile) -> None:
-        p0, p1, j0, j1 = tile
-        pairs, columns = p1 - p0, j1 - j0
-        inputs, outputs = pairs * 4 * (columns + KW - 1) * C * N, pairs * 4 * columns * O * N
-        products = pairs * 4 * columns * KW * C * O
-        ends = np.cumsum([inputs, outputs, products, outputs // 2])
-        space = scratch(int(ends[-1]), dz.dtype)
-        windows = combined_windows(x, tile, pad, KW, space[:inputs])
-        gradients = rows[2 * p0 : min(2 * p1, OH), j0:j1]  # (rows, columns, O*N)
-        D = space[inputs : ends[1]].reshape(pairs, 4, columns, O, N)
-        if transposed:
-            turned = space[ends[2] :][: gradients.size].reshape(len(gradients), columns, N, O)
-            np.copyto(turned, gradients.reshape(len(gradients), columns, O, N).swapaxes(2, 3))
-            gradients = turned
-        combine(A.T, gradients.reshape(len(gradients), -1), 0, D.reshape(pairs, 4, -1))
-        D = D.reshape(pairs, 4, columns, N, O) if transposed else D.swapaxes(3, 4)
-        D = D.reshape(pairs, 4, columns, N, O // part, part).transpose(0, 1, 2, 4, 3, 5)  # (..., O/part, N, part)
-        P = space[ends[1] : ends[2]].reshape(pairs, 4, columns, O // part, KW * C, part)
-        np.matmul(windows[:, :, :, None], D, out=P)
-        P.sum(axis=(0, 2), out=partial[index])
-
-    run_tiles(work, list(enumerate(tiles)))
-    sums = partial.sum(axis=0).reshape(4, -1)
-    dw = np.matmul(G.T.astype(dz.dtype, copy=False), sums).reshape(3, O // part, KW, C, part)
-    return np.ascontiguousarray(dw.transpose(1, 4, 3, 0, 2)).reshape(w.shape)
+    height = even(count, max(1, TILE_BYTES // (column_bytes * (width + KW - 1))))
+    height = min(height, -(-count // max(1, few)))
+    rows, columns = bands(count, height), bands(OW, width)
+    tiles = [(*r, *c) for r in rows for c in columns]
+    if len(tiles) % 2 and 2 < len(tiles) < 16 and OW > 1:  # two threads would not share them evenly
+        p0, p1, j0, j1 = tiles.pop()
+        half = (j0 + j1) // 2
+        tiles += [(p0, p1, j0, half), (p0, p1, half, j1)]
+    return tiles
