@@ -16,7 +16,7 @@ from xpnet.backend import jit_kernels as jit
 from xpnet.backend import numpy_winograd, threads
 from xpnet.backend.leases import pool
 from xpnet.backend.numpy_backend import NumpyBackend
-from xpnet.backend.numpy_winograd import Form, Tile, Winograd, images_first, pixels_first
+from xpnet.backend.numpy_winograd import Tile, Winograd, images_first, pixels_first
 from xpnet.backend.reference import Array
 from xpnet.backend.threads import run_tiles
 from xpnet.backend.window import Window
@@ -232,18 +232,8 @@ def _inputs(places: Places) -> np.ndarray:
 # ---- kernels of three rows -----------------------------------------------------------------------------------------
 
 
-def _matrix(rows: str) -> np.ndarray:
-    return np.array([row.split() for row in rows.split(";")], np.float32)
-
-
 class JitWinograd(Winograd):
-    """F(4, 3), and the steps beside the products in one pass and one call each: jit_kernels knows the matrices."""
-
-    form = Form(
-        B=_matrix("4 0 -5 0 1 0; 0 -4 -4 1 1 0; 0 4 -4 -1 1 0; 0 -2 -1 2 1 0; 0 2 -1 -2 1 0; 0 4 0 -5 0 1"),
-        G=_matrix("6 0 0; -4 -4 -4; -4 4 -4; 1 2 4; 1 -2 4; 0 0 24") / 24,
-        A=_matrix("1 1 1 1 1 0; 0 1 -1 2 -2 0; 0 1 1 4 4 0; 0 1 -1 8 -8 1"),
-    )
+    """The steps beside the products, in one pass and one call each."""
 
     def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
         if x.dtype == np.float32:
@@ -252,18 +242,20 @@ class JitWinograd(Winograd):
             super().combine_inputs(x, tile, pad, out)
 
     def combine_gradients(self, dz: Array, tile: Tile, turn: bool, out: Array, space: Array) -> None:
-        if turn and dz.dtype == np.float32:
-            p0, p1, j0, j1 = tile
-            rows = dz[4 * p0 : 4 * p1, j0:j1]
+        if dz.dtype != np.float32:
+            return super().combine_gradients(dz, tile, turn, out, space)
+        p0, p1, j0, j1 = tile
+        rows = dz[2 * p0 : 2 * p1, j0:j1]
+        if turn:
             turned = space[: rows.size].reshape(*rows.shape[:2], *out.shape[3:])
             np.copyto(turned, rows.swapaxes(2, 3))
-            jit.combine_gradients(turned.reshape(*rows.shape[:2], -1), out.reshape(*out.shape[:3], -1))
-        else:
-            super().combine_gradients(dz, tile, turn, out, space)
+            rows = turned
+        jit.combine_gradients(rows.reshape(*rows.shape[:2], -1), out.reshape(*out.shape[:3], -1))
+        return None
 
     def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> None:
         if M.dtype == np.float32:
-            jit.finish(relu)(M, np.zeros(M.shape[3], M.dtype) if b is None else np.ascontiguousarray(b), y)
+            jit.finish(relu, b is not None)(M, M[0, 0, 0, :, 0] if b is None else b, y)
         else:
             super().finish(M, b, relu, y)
 

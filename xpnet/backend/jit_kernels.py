@@ -362,18 +362,17 @@ def before_activation(relu: bool) -> Any:
     return kernel
 
 
-# The steps of Winograd's F(4, 3) beside the products, each in one pass: bands of four output rows, six combinations.
+# The steps of numpy_winograd beside the products, each in one pass: pairs of output rows, four combinations.
 
 
 @njit(nogil=True, cache=True)
 def combine_inputs(x, p0, j0, top, left, out):  # type: ignore[no-untyped-def]
-    """`Winograd.combine_inputs`: x (H, W, C, N), out (bands, 6, columns, C, N)."""
+    """`Winograd.combine_inputs`: x (H, W, C, N), out (pairs, 4, columns, C, N)."""
     H, W, C, N = x.shape
     rows, nothing = x.reshape(H, W, C * N), np.zeros(C * N, np.float32)
-    out = out.reshape(out.shape[0], 6, out.shape[2], C * N)
-    two, four, five = np.float32(2), np.float32(4), np.float32(5)
+    out = out.reshape(out.shape[0], 4, out.shape[2], C * N)
     for p in range(out.shape[0]):
-        r = 4 * (p0 + p) - top
+        r = 2 * (p0 + p) - top
         for j in range(out.shape[2]):
             w = j0 + j - left
             inside = 0 <= w < W
@@ -381,69 +380,49 @@ def combine_inputs(x, p0, j0, top, left, out):  # type: ignore[no-untyped-def]
             x1 = rows[r + 1, w] if inside and 0 <= r + 1 < H else nothing
             x2 = rows[r + 2, w] if inside and 0 <= r + 2 < H else nothing
             x3 = rows[r + 3, w] if inside and 0 <= r + 3 < H else nothing
-            x4 = rows[r + 4, w] if inside and 0 <= r + 4 < H else nothing
-            x5 = rows[r + 5, w] if inside and 0 <= r + 5 < H else nothing
-            y0, y1, y2, y3, y4, y5 = out[p, 0, j], out[p, 1, j], out[p, 2, j], out[p, 3, j], out[p, 4, j], out[p, 5, j]
+            y0, y1, y2, y3 = out[p, 0, j], out[p, 1, j], out[p, 2, j], out[p, 3, j]
             for q in range(C * N):
-                even, odd = x4[q] - four * x2[q], x3[q] - four * x1[q]
-                even2, odd2 = x4[q] - x2[q], two * (x3[q] - x1[q])
-                y0[q] = four * x0[q] - five * x2[q] + x4[q]
-                y1[q] = even + odd
-                y2[q] = even - odd
-                y3[q] = even2 + odd2
-                y4[q] = even2 - odd2
-                y5[q] = four * x1[q] - five * x3[q] + x5[q]
+                y0[q] = x0[q] - x2[q]
+                y1[q] = x1[q] + x2[q]
+                y2[q] = x2[q] - x1[q]
+                y3[q] = x1[q] - x3[q]
 
 
 @njit(nogil=True, cache=True)
 def combine_gradients(dz, out):  # type: ignore[no-untyped-def]
-    """`Winograd.combine_gradients`: dz (rows, columns, N*O), out (bands, 6, columns, N*O)."""
-    nothing, two, four = np.zeros(dz.shape[2], np.float32), np.float32(2), np.float32(4)
+    """`Winograd.combine_gradients`: dz (rows, columns, N*O), out (pairs, 4, columns, N*O)."""
+    nothing = np.zeros(dz.shape[2], np.float32)
     for p in range(out.shape[0]):
         for j in range(out.shape[2]):
-            z0 = dz[4 * p, j]
-            z1 = dz[4 * p + 1, j] if 4 * p + 1 < dz.shape[0] else nothing
-            z2 = dz[4 * p + 2, j] if 4 * p + 2 < dz.shape[0] else nothing
-            z3 = dz[4 * p + 3, j] if 4 * p + 3 < dz.shape[0] else nothing
-            y0, y1, y2, y3, y4, y5 = out[p, 0, j], out[p, 1, j], out[p, 2, j], out[p, 3, j], out[p, 4, j], out[p, 5, j]
+            z0, z1 = dz[2 * p, j], dz[2 * p + 1, j] if 2 * p + 1 < dz.shape[0] else nothing
+            y0, y1, y2, y3 = out[p, 0, j], out[p, 1, j], out[p, 2, j], out[p, 3, j]
             for q in range(dz.shape[2]):
-                even, odd = z0[q] + z2[q], z1[q] + z3[q]
-                even2, odd2 = z0[q] + four * z2[q], two * (z1[q] + four * z3[q])
                 y0[q] = z0[q]
-                y1[q] = even + odd
-                y2[q] = even - odd
-                y3[q] = even2 + odd2
-                y4[q] = even2 - odd2
-                y5[q] = z3[q]
+                y1[q] = z0[q] + z1[q]
+                y2[q] = z0[q] - z1[q]
+                y3[q] = -z1[q]
 
 
 @functools.cache
-def finish(relu: bool) -> Any:
-    """`Winograd.finish`: M (bands, 6, columns, O, N), b (O), y (rows, columns, O, N)."""
+def finish(relu: bool, biased: bool) -> Any:
+    """`Winograd.finish`: M (pairs, 4, columns, O, N), b (O), y (rows, columns, O, N); b is not read unless `biased`."""
 
     @njit(nogil=True, cache=True)
     def kernel(M, b, y):  # type: ignore[no-untyped-def]
         rows, columns, O, N = y.shape
-        zero, two, four, eight = np.float32(0), np.float32(2), np.float32(4), np.float32(8)
-        beyond = np.empty((4, N), np.float32)  # rows that the last band does not have
+        zero, beyond = np.float32(0), np.empty(N, np.float32)  # of an odd number of rows, the last pair gives one
         for p in range(M.shape[0]):
             for j in range(columns):
                 for o in range(O):
                     m0, m1, m2, m3 = M[p, 0, j, o], M[p, 1, j, o], M[p, 2, j, o], M[p, 3, j, o]
-                    m4, m5, bias = M[p, 4, j, o], M[p, 5, j, o], b[o]
-                    y0 = y[4 * p, j, o]
-                    y1 = y[4 * p + 1, j, o] if 4 * p + 1 < rows else beyond[1]
-                    y2 = y[4 * p + 2, j, o] if 4 * p + 2 < rows else beyond[2]
-                    y3 = y[4 * p + 3, j, o] if 4 * p + 3 < rows else beyond[3]
+                    bias = b[o] if biased else zero
+                    upper = y[2 * p, j, o]
+                    lower = y[2 * p + 1, j, o] if 2 * p + 1 < rows else beyond
                     for n in range(N):
-                        even, odd = m1[n] + m2[n] + bias, m1[n] - m2[n] + bias
-                        even2, odd2 = m3[n] + m4[n], m3[n] - m4[n]
-                        v0, v1 = m0[n] + even + even2, odd + two * odd2
-                        v2, v3 = even + four * even2, odd + eight * odd2 + m5[n]
-                        y0[n] = zero if relu and v0 < zero else v0  # a NaN stays
-                        y1[n] = zero if relu and v1 < zero else v1
-                        y2[n] = zero if relu and v2 < zero else v2
-                        y3[n] = zero if relu and v3 < zero else v3
+                        both = m1[n] + bias
+                        v0, v1 = m0[n] + both + m2[n], both - m2[n] - m3[n]
+                        upper[n] = zero if relu and v0 < zero else v0  # a NaN stays
+                        lower[n] = zero if relu and v1 < zero else v1
 
     return kernel
 

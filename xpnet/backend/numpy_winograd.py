@@ -16,7 +16,7 @@ docs/performance.md has the measurements.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -26,29 +26,13 @@ from xpnet.backend.threads import run_tiles, scratch
 from xpnet.backend.window import Window
 
 Array = Any
-Tile = tuple[int, int, int, int]  # first and end band of m output rows, first and end column
+Tile = tuple[int, int, int, int]  # first and end pair of output rows, first and end column
 
 
-class Form(NamedTuple):
-    """F(m, 3): y = A ((G w) * (B x)) along the rows, for m output rows, m + 2 input rows and the kernel's three."""
-
-    B: Array  # (m + 2, m + 2)
-    G: Array  # (m + 2, 3)
-    A: Array  # (m, m + 2)
-
-    @property
-    def m(self) -> int:
-        return len(self.A)
-
-    def of(self, dtype: Any) -> "Form":
-        return self if self.B.dtype == dtype else Form(*(matrix.astype(dtype) for matrix in self))
-
-
-F2 = Form(
-    B=np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.float32),
-    G=np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32),
-    A=np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32),
-)
+# What is made of the input rows i ... i + 3; of the kernel's three; what the two output rows are made of.
+B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.float32)
+G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
+A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
 
 LEAST_IMAGES = 24  # the products are N columns wide: fewer are too narrow
 TILE_BYTES = 1 << 21  # of what a tile combines and multiplies; more than that falls out of the level-2 cache
@@ -73,12 +57,10 @@ def images_first(x: Array) -> Array:
 class Winograd:
     """The walk over the tiles. Its steps beside the products, in NumPy here, may be overridden."""
 
-    form = F2
-
     # ---- the steps -------------------------------------------------------------------------------------------------
 
     def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
-        """out (bands, m+2, columns + KW - 1, C, N): what B makes of the tile's rows of x (H, W, C, N), zero outside."""
+        """out (pairs, 4, columns + KW - 1, C, N): what B makes of the tile's rows of x (H, W, C, N), zero outside."""
         (p0, _, j0, _), W, (top, left) = tile, x.shape[1], pad
         width = out.shape[2]
         c0, c1 = min(max(0, left - j0), width), max(0, min(width, W + left - j0))
@@ -87,28 +69,26 @@ class Winograd:
         if c1 < width:
             out[:, :, max(c0, c1) :] = 0
         if c0 < c1:
-            form = self.form.of(x.dtype)
-            combine(form.B, form.m, x, form.m * p0 - top, j0 - left + c0, out[:, :, c0:c1])
+            combine(B, x, 2 * p0 - top, j0 - left + c0, out[:, :, c0:c1])
 
     def combine_gradients(self, dz: Array, tile: Tile, turn: bool, out: Array, space: Array) -> None:
-        """out (bands, m+2, columns, O, N), or with `turn` (..., N, O): what A backwards makes of dz (OH, OW, O, N)."""
-        (p0, p1, j0, j1), form = tile, self.form.of(dz.dtype)
+        """out (pairs, 4, columns, O, N), or with `turn` (..., N, O): what A backwards makes of dz (OH, OW, O, N)."""
+        p0, p1, j0, j1 = tile
         if not turn:
-            return combine(form.A.T, form.m, dz, form.m * p0, j0, out)
-        rows = dz[form.m * p0 : form.m * p1, j0:j1]
+            return combine(A.T, dz, 2 * p0, j0, out)
+        rows = dz[2 * p0 : 2 * p1, j0:j1]
         turned = space[: rows.size].reshape(*rows.shape[:2], *out.shape[3:])
         np.copyto(turned, rows.swapaxes(2, 3))
-        return combine(form.A.T, form.m, turned, 0, 0, out)
+        return combine(A.T, turned, 0, 0, out)
 
     def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> None:
-        """The output rows y (rows, columns, O, N), m for a band, from the products M (bands, m+2, columns, O, N)."""
+        """The output rows y (rows, columns, O, N), two for a pair, from the products M (pairs, 4, columns, O, N)."""
         if b is not None:
-            M[:, 1] += b[:, None]  # all rows contain it once
-        (_, _, A), m = self.form.of(M.dtype), self.form.m
-        M, full = M.reshape(*M.shape[:2], -1), len(y) // m
-        np.matmul(A, M[:full], out=y[: m * full].reshape(full, m, -1))
-        if rest := len(y) % m:  # the last band gives fewer
-            np.matmul(A[:rest], M[full], out=y[m * full :].reshape(rest, -1))
+            M[:, 1] += b[:, None]  # both rows contain it once
+        matrix, M, full = A.astype(M.dtype, copy=False), M.reshape(*M.shape[:2], -1), len(y) // 2
+        np.matmul(matrix, M[:full], out=y[: 2 * full].reshape(full, 2, -1))
+        if full < len(M):  # of an odd number of rows, the last pair gives one
+            np.matmul(matrix[:1], M[full], out=y[2 * full :].reshape(1, -1))
         if relu:
             np.maximum(y, 0, out=y)
 
@@ -145,68 +125,77 @@ class Winograd:
         x (H, W, C, N), w (O, C, 3, KW), result (OH, OW, O, N).
         """
         (O, C, _, KW), N, (OH, OW) = w.shape, x.shape[3], size
-        form, m, S = self.form.of(w.dtype), self.form.m, self.form.m + 2
         part, rows = block(O, KW * C * N), np.ascontiguousarray(w.transpose(2, 0, 3, 1))  # (3, O, KW, C)
-        kernels = np.matmul(form.G, rows.reshape(3, -1)).reshape(S, 1, O // part, part, KW * C)
+        kernels = np.matmul(G.astype(w.dtype, copy=False), rows.reshape(3, -1))
+        kernels = kernels.reshape(4, 1, O // part, part, KW * C)
         out = pool.empty((OH, OW, O, N), x.dtype)
 
         def work(p0: int, p1: int, j0: int, j1: int) -> None:
-            count, columns = p1 - p0, j1 - j0
-            inputs, M = spaces(x.dtype, (count, S, columns + KW - 1, C, N), (count, S, columns, O, N))
+            pairs, columns = p1 - p0, j1 - j0
+            inputs, M = spaces(x.dtype, (pairs, 4, columns + KW - 1, C, N), (pairs, 4, columns, O, N))
             self.combine_inputs(x, (p0, p1, j0, j1), pad, inputs)
-            products = M.reshape(count, S, columns, O // part, part, N)
+            products = M.reshape(pairs, 4, columns, O // part, part, N)
             np.matmul(kernels, windows(inputs, columns), out=products)
-            self.finish(M, b, relu, out[m * p0 : m * p1, j0:j1])
+            self.finish(M, b, relu, out[2 * p0 : 2 * p1, j0:j1])
 
-        each = S * N * (C + O) * x.itemsize
-        run_tiles(work, tiles_of((-(-OH // m), OW), KW, each, OH * OW * KW * C * O * N))
+        each = 4 * N * (C + O) * x.itemsize
+        run_tiles(work, tiles_of((-(-OH // 2), OW), KW, each, OH * OW * KW * C * O * N))
         return out
 
     def _weight_gradient(self, dz: Array, x: Array, w: Array, window: Window) -> Array:
         """dw (O, C, 3, KW) from dz (OH, OW, O, N) and x (H, W, C, N); as (KW*C, N) @ (N, O), which BLAS does faster."""
         (O, C, _, KW), (OH, OW, _, N) = w.shape, dz.shape
-        form, m, S = self.form.of(w.dtype), self.form.m, self.form.m + 2
         K, pad = KW * C, (window.padding[0][0], window.padding[1][0])
         turn, part = K >= TURNED, block(O, K * N)
-        each = S * dz.itemsize * (N * (C + 2 * O) + K * O)
-        tiles = tiles_of((-(-OH // m), OW), KW, each, OH * OW * K * O * N)
-        partial = np.empty((len(tiles), S, O // part, K, part), dz.dtype)
+        each = 4 * dz.itemsize * (N * (C + 2 * O) + K * O)
+        tiles = tiles_of((-(-OH // 2), OW), KW, each, OH * OW * K * O * N)
+        groups = bands(len(tiles), -(-len(tiles) // SUMS))
+        partial = np.empty((len(groups), 4, O // part, K, part), dz.dtype)
 
-        def work(index: int, tile: Tile) -> None:
-            count, columns = tile[1] - tile[0], tile[3] - tile[2]
-            gradients = (count, S, columns, N, O) if turn else (count, S, columns, O, N)
+        def add(tile: Tile, total: Array, first: bool) -> None:
+            pairs, columns = tile[1] - tile[0], tile[3] - tile[2]
+            gradients = (pairs, 4, columns, N, O) if turn else (pairs, 4, columns, O, N)
             inputs, D, P, space = spaces(
-                dz.dtype, (count, S, columns + KW - 1, C, N), gradients, (count, S, columns, O // part, K, part),
-                (m * count * columns * N * O,),
+                dz.dtype, (pairs, 4, columns + KW - 1, C, N), gradients, (pairs, 4, columns, O // part, K, part),
+                (2 * pairs * columns * N * O,),
             )  # fmt: skip
             self.combine_inputs(x, tile, pad, inputs)
             self.combine_gradients(dz, tile, turn, D, space)
             right = D if turn else D.swapaxes(3, 4)
             right = right.reshape(*right.shape[:4], O // part, part).swapaxes(3, 4)  # (..., O/part, N, part)
             np.matmul(windows(inputs, columns), right, out=P)
-            P.sum(axis=(0, 2), out=partial[index])
+            if first:
+                P.sum(axis=(0, 2), out=total)
+            else:
+                total += P.sum(axis=(0, 2))
 
-        run_tiles(work, list(enumerate(tiles)))
-        sums = partial.sum(axis=0).reshape(S, -1)
-        dw = np.matmul(form.G.T, sums).reshape(3, O // part, KW, C, part)
+        def work(index: int, a: int, e: int) -> None:
+            for t in range(a, e):
+                add(tiles[t], partial[index], t == a)
+
+        run_tiles(work, [(index, *group) for index, group in enumerate(groups)])
+        sums = partial.sum(axis=0).reshape(4, -1)
+        dw = np.matmul(G.T.astype(dz.dtype, copy=False), sums).reshape(3, O // part, KW, C, part)
         return np.ascontiguousarray(dw.transpose(1, 4, 3, 0, 2)).reshape(w.shape)
 
 
+SUMS = 16  # partial sums of the weights' gradient at most: each takes the memory of four thirds of the weights
 TURNED = 64  # inputs of an output channel from which on a copy of dz with the channels behind the images pays
 
 
-def combine(matrix: Array, step: int, rows: Array, first: int, column: int, out: Array) -> None:
-    """out[p] = matrix @ rows[first + p step, ...] of the columns from `column` on: rows (H, W, ?, ?), contiguous, and
-    out (bands, m+2, columns, ?, ?); rows outside are zero."""
-    k, H, count, L = matrix.shape[1], len(rows), len(out), math.prod(out.shape[2:])
-    (row, place, *_), item, out = rows.strides, rows.itemsize, out.reshape(*out.shape[:2], L)
-    a = min(max(0, -(first // step)), count)  # the bands a ... e lie inside
-    e = min(max(a, (H - k - first) // step + 1), count)
+def combine(matrix: Array, rows: Array, first: int, column: int, out: Array) -> None:
+    """out[p] = matrix @ rows[first + 2p, ...] of the columns from `column` on: rows (H, W, ?, ?), contiguous, and out
+    (pairs, 4, columns, ?, ?); rows outside are zero."""
+    k, H, pairs, L = matrix.shape[1], len(rows), len(out), math.prod(out.shape[2:])
+    (row, place, *_), item, out = rows.strides, rows.itemsize, out.reshape(pairs, 4, L)
+    matrix = matrix.astype(rows.dtype, copy=False)
+    a = min(max(0, (1 - first) // 2), pairs)  # the pairs a ... e lie inside
+    e = min(max(a, (H - k - first) // 2 + 1), pairs)
     if a < e:
-        begin, strides = (first + a * step) * row + column * place, (step * row, row, item)
+        begin, strides = (first + 2 * a) * row + column * place, (2 * row, row, item)
         np.matmul(matrix, np.ndarray((e - a, k, L), rows.dtype, rows, begin, strides), out=out[a:e])
-    for p in (*range(a), *range(e, count)):
-        r = first + p * step
+    for p in (*range(a), *range(e, pairs)):
+        r = first + 2 * p
         lo, hi = min(max(0, -r), k), max(0, min(k, H - r))
         if lo < hi:
             there = np.ndarray((hi - lo, L), rows.dtype, rows, (r + lo) * row + column * place, (row, item))
@@ -216,10 +205,10 @@ def combine(matrix: Array, step: int, rows: Array, first: int, column: int, out:
 
 
 def windows(inputs: Array, columns: int) -> Array:
-    """(count, S, columns, 1, KW*C, N): of each column the KW*C inputs, which lie behind one another; a view."""
-    (count, S, width, C, N), s = inputs.shape, inputs.strides
+    """(pairs, 4, columns, 1, KW*C, N): of each column the KW*C inputs, which lie behind one another; a view."""
+    (pairs, _, width, C, N), s = inputs.shape, inputs.strides
     return np.ndarray(
-        (count, S, columns, 1, (width - columns + 1) * C, N), inputs.dtype, inputs, 0, (*s[:3], 0, s[3], s[4])
+        (pairs, 4, columns, 1, (width - columns + 1) * C, N), inputs.dtype, inputs, 0, (*s[:3], 0, s[3], s[4])
     )
 
 
@@ -235,11 +224,11 @@ def spaces(dtype: Any, *shapes: tuple[int, ...]) -> list[Array]:
 
 def tiles_of(size: tuple[int, int], KW: int, column_bytes: int, multiplications: int) -> list[Tile]:
     """As large as the cache allows, at least 8 where the work is worth it; the same for any number of threads."""
-    (count, OW), few = size, min(multiplications // WORTH, 8)
+    (pairs, OW), few = size, min(multiplications // WORTH, 8)
     width = even(OW, max(1, TILE_BYTES // column_bytes - KW + 1))
-    height = even(count, max(1, TILE_BYTES // (column_bytes * (width + KW - 1))))
-    height = min(height, -(-count // max(1, few)))
-    rows, columns = bands(count, height), bands(OW, width)
+    height = even(pairs, max(1, TILE_BYTES // (column_bytes * (width + KW - 1))))
+    height = min(height, -(-pairs // max(1, few)))
+    rows, columns = bands(pairs, height), bands(OW, width)
     tiles = [(*r, *c) for r in rows for c in columns]
     if len(tiles) % 2 and 2 < len(tiles) < 16 and OW > 1:  # two threads would not share them evenly
         p0, p1, j0, j1 = tiles.pop()
