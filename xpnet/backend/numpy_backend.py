@@ -5,6 +5,7 @@ elementwise NumPy code keeps without knowing of it. `numpy_conv2d` says why.
 """
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ UPDATE = 1 << 17  # entries of a parameter that are updated at a time: what an u
 
 class NumpyBackend(Backend):
     name = "numpy"
+    flat = True
     jit = ""  # which compiler it has, if any
     winograd = Winograd()
 
@@ -159,6 +161,13 @@ class NumpyBackend(Backend):
         return (words >= round(rate * 2**32)).reshape(shape) * np.asarray(1 / (1 - rate), dtype)
 
     # ---- update steps ----------------------------------------------------------------------------------------------
+
+    def collect(self, flat: Array, parts: Sequence[Array | None], starts: Sequence[int]) -> None:
+        for part, start, end in zip(parts, starts, (*starts[1:], flat.size), strict=True):
+            size = 0 if part is None else part.size
+            if part is not None:
+                flat[start : start + size].reshape(part.shape)[...] = part
+            flat[start + size : end] = 0
 
     def adam(
         self,

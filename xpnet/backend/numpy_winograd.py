@@ -86,7 +86,7 @@ class Winograd:
         if b is not None:
             M[:, 1] += b[:, None]  # both rows contain it once
         matrix, M, full = A.astype(M.dtype, copy=False), M.reshape(*M.shape[:2], -1), len(y) // 2
-        np.matmul(matrix, M[:full], out=y[: 2 * full].reshape(full, 2, -1))
+        np.matmul(matrix, M[:full], out=y[: 2 * full].reshape(full, 2, M.shape[2]))
         if full < len(M):  # of an odd number of rows, the last pair gives one
             np.matmul(matrix[:1], M[full], out=y[2 * full :].reshape(1, -1))
         if relu:
@@ -179,7 +179,7 @@ class Winograd:
         return np.ascontiguousarray(dw.transpose(1, 4, 3, 0, 2)).reshape(w.shape)
 
 
-SUMS = 16  # partial sums of the weights' gradient at most: each takes the memory of four thirds of the weights
+SUMS = 8  # partial sums of the weights' gradient at most: each takes the memory of four thirds of the weights
 TURNED = 64  # inputs of an output channel from which on a copy of dz with the channels behind the images pays
 
 
