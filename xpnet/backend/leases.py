@@ -1,9 +1,9 @@
 """Memory for large arrays that comes back when the last view of it is gone, instead of going back to the system.
 
 A fresh array of some megabytes costs a page fault for each 4 KiB of it: of a training step of DeepConvNet on two
-threads, a sixth. A lease is an ordinary array that lies in a region; when it is gone, its place is a hole, which the next lease
-that fits takes: the lowest first, so that no more of a region is ever touched than leases once needed at a time, and
-what nobody has touched costs nothing.
+threads, a sixth. A lease is an ordinary array that lies in a region; when it is gone, its place is a hole, which the
+next lease that fits takes: the lowest first, so that no more of a region is ever touched than leases once needed at a
+time, and what nobody has touched costs nothing.
 """
 
 import math
