@@ -28,6 +28,7 @@ LAWS = "tests/test_laws.py"
 PRIMITIVES = "tests/test_primitives.py"
 LOSSES = "tests/test_losses.py"
 JIT = "tests/test_jit.py"
+WINOGRAD = "tests/test_winograd.py"
 NETWORKS = "tests/test_networks.py"
 MUTANTS = [
     Mutant("backend/reference.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
@@ -47,8 +48,22 @@ MUTANTS = [
     Mutant("backend/numpy_conv2d.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
     Mutant("backend/numpy_conv2d.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
     Mutant("backend/numpy_conv2d.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),
-    Mutant("backend/numpy_backend.py", "np.multiply(left, hit", "np.multiply(-left, hit", LAWS),
-    Mutant("backend/numpy_backend.py", "left -= share", "left -= 0 * share", PRIMITIVES),
+    Mutant(
+        "backend/numpy_backend.py",
+        "np.multiply(dout[i0:i1], hit, out=dx",
+        "np.multiply(-dout[i0:i1], hit, out=dx",
+        LAWS,
+    ),
+    Mutant(
+        "backend/numpy_backend.py", "np.logical_or(met, hit, out=met)", "np.logical_and(met, hit, out=met)", PRIMITIVES
+    ),
+    Mutant("backend/numpy_winograd.py", "M[:, 1] += b", "M[:, 0] += b", WINOGRAD),
+    Mutant("backend/numpy_winograd.py", "[0, 1, -1, -1]], np", "[0, 1, -1, 1]], np", WINOGRAD),
+    Mutant("backend/numpy_winograd.py", "(H - k - first) // 2 + 1", "(H - k - first) // 2", WINOGRAD),
+    Mutant("backend/numpy_winograd.py", "[:, :, ::-1, ::-1]", "[:, :, ::-1, :]", WINOGRAD),
+    Mutant("backend/numpy_winograd.py", "total += P.sum", "total -= P.sum", WINOGRAD),
+    Mutant("backend/jit_kernels.py", "both - m2[n] - m3[n]", "both - m2[n] + m3[n]", WINOGRAD),
+    Mutant("backend/jit_kernels.py", "y3[q] = -z1[q]", "y3[q] = z1[q]", WINOGRAD),
     Mutant("backend/numpy_backend.py", "return dy * (y > 0) if", "return -dy * (y > 0) if", LAWS),
     Mutant("backend/numpy_conv2d.py", "(j1 - 1) * N + n1", "(j1 - 1) * N + n1 - 1", PRIMITIVES),
     Mutant("backend/jit_kernels.py", "value if output[q] > 0 else", "value if output[q] >= 0 else", JIT),

@@ -67,13 +67,14 @@ def test_rounding_is_that_of_a_direct_convolution(walk: Winograd, dtype: str) ->
     direct = np.abs(REFERENCE.conv2d(x, w, None, window) - exact)
     own = np.abs(walk.forward(x, w, None, window, False) - exact)
     assert walk.forward(x, w, None, window, False).dtype == dtype
-    assert np.sqrt(np.mean(own**2)) <= 2 * np.sqrt(np.mean(direct**2)) + 1e-15
+    bound = 2 * np.sqrt(np.mean(direct**2)) if dtype == "float32" else 1e-13  # in float64 the direct one is `exact`
+    assert np.sqrt(np.mean(own**2)) <= bound
 
 
 @pytest.mark.parametrize("walk", WALKS, ids=lambda walk: type(walk).__name__)
 def test_a_blank_image_gives_one_value(walk: Winograd) -> None:
     """What is equal stays equal: the maximum of a window of equal pixels is the first of them on every backend."""
-    x, w, b = np.full((LEAST_IMAGES, 5, 8, 8), 0.3, "float32"), normal((4, 5, 3, 3), 1), normal((4,), 2)
+    x, w, b = np.full((LEAST_IMAGES, 5, 8, 8), 0.3, "float32"), normal((4, 5, 3, 3), 1, "float32"), normal((4,), 2, "float32")
     y = walk.forward(x, w, b, Window((3, 3)), False)
     assert (y == y[:1, :, :1, :1]).all()
     zero = walk.forward(0 * x, w, b, Window((3, 3), padding=((1, 1), (1, 1))), False)

@@ -85,7 +85,7 @@ class NumpyBackend(Backend):
 
     def max_pool2d(self, x: Array, window: Window) -> Array:
         rows = pixels(_padded(x, window, -np.inf))
-        (OH, OW), taps = window.output_size(x.shape[2:]), self.taps(window, x.shape[2:])
+        (OH, OW), taps = window.output_size(x.shape[2:]), window.taps(x.shape[2:])
         y = empty_beside(rows, (OH, OW))
 
         def work(i0: int, i1: int) -> None:
@@ -102,7 +102,7 @@ class NumpyBackend(Backend):
         rows = pixels(_padded(x, window, -np.inf))
         best, dout = pixels(y), pixels(dy)
         dx = empty_beside(rows, rows.shape[:2])
-        taps = self.taps(window, x.shape[2:])
+        taps = window.taps(x.shape[2:])
         apart = window.stride[0] >= window.extent[0]  # bands share no input rows: they may be written at the same time
         alone = apart and window.stride[1] >= window.extent[1]  # no pixel gets two shares
         tiles = window.extent == window.stride and rows.shape[:2] == tuple(
@@ -131,7 +131,7 @@ class NumpyBackend(Backend):
 
     def avg_pool2d(self, x: Array, window: Window) -> Array:
         rows = pixels(_padded(x, window, 0))
-        first, *others = (rows[h, w] for _, _, h, w in self.taps(window, x.shape[2:]))
+        first, *others = (rows[h, w] for _, _, h, w in window.taps(x.shape[2:]))
         y = empty_beside(rows, first.shape[:2])
         np.copyto(y, first)
         for other in others:

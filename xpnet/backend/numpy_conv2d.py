@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.leases import pool
-from xpnet.backend.threads import run_tiles, scratch, single_threaded_blas
+from xpnet.backend.threads import blas_held, run_tiles, scratch
 from xpnet.backend.window import Window
 
 Array = Any
@@ -197,7 +197,7 @@ def small(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu
     c, h, v, n = pixels.strides
     shape, strides = (groups, C, KH, KW, OH, OW, N), (C * c, c, DH * h, DW * v, SH * h, SW * v, n)
     cols = np.ndarray(shape, x.dtype, pixels, strides=strides).reshape(groups, C * KH * KW, OH * OW * N)
-    with single_threaded_blas():
+    with blas_held():
         y = np.matmul(w.reshape(groups, O // groups, -1), cols).reshape(O, OH, OW, N)
     if b is not None:
         y += b.reshape(O, 1, 1, 1)

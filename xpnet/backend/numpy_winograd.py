@@ -230,8 +230,8 @@ def tiles_of(size: tuple[int, int], KW: int, column_bytes: int, multiplications:
     height = min(height, -(-pairs // max(1, few)))
     rows, columns = bands(pairs, height), bands(OW, width)
     tiles = [(*r, *c) for r in rows for c in columns]
-    if len(tiles) % 2 and 2 < len(tiles) < 16 and OW > 1:  # two threads would not share them evenly
-        p0, p1, j0, j1 = tiles.pop()
+    p0, p1, j0, j1 = tiles[-1]
+    if len(tiles) % 2 and 2 < len(tiles) < 16 and j1 - j0 > 1:  # two threads would not share them evenly
         half = (j0 + j1) // 2
-        tiles += [(p0, p1, j0, half), (p0, p1, half, j1)]
+        tiles[-1:] = [(p0, p1, j0, half), (p0, p1, half, j1)]
     return tiles

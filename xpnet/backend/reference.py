@@ -110,20 +110,10 @@ class Backend:
         out[:, :, top : top + H, left : left + W] = x
         return out
 
-    def taps(self, window: Window, size: tuple[int, int]) -> list[tuple[int, int, slice, slice]]:
-        """For each pixel (m, n) of the window, the rows and columns of the padded image that it meets."""
-        OH, OW = window.output_size(size)
-        (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
-        return [
-            (m, n, slice(m * dh, m * dh + (OH - 1) * sh + 1, sh), slice(n * dw, n * dw + (OW - 1) * sw + 1, sw))
-            for m in range(kh)
-            for n in range(kw)
-        ]
-
     def im2col(self, x: Array, window: Window) -> Array:
         """(N, C, H, W) -> (N, C, KH, KW, OH, OW): the input pixels that each output pixel sees."""
         padded = self.pad(x, window.padding)
-        taps = self.taps(window, x.shape[2:])
+        taps = window.taps(x.shape[2:])
         slices = [padded[:, :, rows, columns] for _, _, rows, columns in taps]
         cols = self.xp.stack(slices, axis=2)  # (N, C, KH*KW, OH, OW)
         return self.xp.reshape(cols, (*x.shape[:2], *window.kernel, *cols.shape[3:]))
@@ -134,7 +124,7 @@ class Backend:
         N, C = cols.shape[:2]
         H, W = size
         padded = self.zeros((N, C, top + H + bottom, left + W + right), cols.dtype)
-        for m, n, rows, columns in self.taps(window, size):
+        for m, n, rows, columns in window.taps(size):
             padded[:, :, rows, columns] += cols[:, :, m, n, :, :]
         return padded[:, :, top : top + H, left : left + W]
 
@@ -208,7 +198,7 @@ class Backend:
     def max_pool2d(self, x: Array, window: Window) -> Array:
         """The largest pixel of each window; padding never wins. (N, C, H, W) -> (N, C, OH, OW)."""
         padded = self.pad(x, window.padding, -float("inf"))
-        slices = [padded[:, :, rows, columns] for _, _, rows, columns in self.taps(window, x.shape[2:])]
+        slices = [padded[:, :, rows, columns] for _, _, rows, columns in window.taps(x.shape[2:])]
         y = slices[0]
         for s in slices[1:]:
             y = self.xp.maximum(y, s)
@@ -222,7 +212,7 @@ class Backend:
         padded = self.pad(x, window.padding, -float("inf"))
         dx = xp.zeros_like(padded)
         open_ = xp.ones_like(y, dtype=xp.bool)  # outputs whose maximum has not been met yet
-        for _, _, rows, columns in self.taps(window, (H, W)):
+        for _, _, rows, columns in window.taps((H, W)):
             hit = open_ & (padded[:, :, rows, columns] == y)
             dx[:, :, rows, columns] += xp.where(hit, dy, 0)
             open_ = open_ & ~hit
@@ -232,7 +222,7 @@ class Backend:
         """The mean of each window, zeros of the padding counted in. (N, C, H, W) -> (N, C, OH, OW)."""
         padded = self.pad(x, window.padding)
         total = 0.0
-        for _, _, rows, columns in self.taps(window, x.shape[2:]):
+        for _, _, rows, columns in window.taps(x.shape[2:]):
             total = padded[:, :, rows, columns] + total
         return total / (window.kernel[0] * window.kernel[1])
 

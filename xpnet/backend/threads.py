@@ -64,6 +64,14 @@ def single_threaded_blas() -> Any:
                     _set_threads(library, threads)
 
 
+def blas_held(needed: bool = True) -> contextlib.AbstractContextManager[Any]:
+    """`single_threaded_blas`, or nothing where the calling thread is within it already, as in a training step."""
+    return single_threaded_blas() if needed and not _held() else _NOTHING
+
+
+_NOTHING = contextlib.nullcontext()
+
+
 def _held() -> int:
     """How often the calling thread is within `single_threaded_blas`."""
     held: int = getattr(_local, "held", 0)
@@ -86,8 +94,8 @@ def run_tiles(
     Without `blas` the function calls none, and its threads are left alone. `alone`: this thread takes all of them.
     """
     tiles = list(tiles)
-    with single_threaded_blas() if blas and not _held() else contextlib.nullcontext():
-        if alone or thread_count() == 1 or len(tiles) == 1:
+    with blas_held(blas):
+        if alone or len(tiles) == 1 or thread_count() == 1:
             for tile in tiles:
                 function(*tile)
         else:

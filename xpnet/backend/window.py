@@ -1,5 +1,6 @@
 """The geometry of a sliding window: which input pixels an output pixel of a convolution or a pooling sees."""
 
+import functools
 from typing import Any, NamedTuple
 
 from xpnet.checks import whole
@@ -28,6 +29,7 @@ class Window(NamedTuple):
         (kh, kw), (dh, dw) = self.kernel, self.dilation
         return (kh - 1) * dh + 1, (kw - 1) * dw + 1
 
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 (a window is two pairs of pairs: nothing large is kept)
     def output_size(self, size: Pair) -> Pair:
         """(H, W) -> (OH, OW), with OH = floor((H + top + bottom - extent) / stride) + 1."""
         padded = size[0] + sum(self.padding[0]), size[1] + sum(self.padding[1])
@@ -38,6 +40,17 @@ class Window(NamedTuple):
                 " padding, or larger images"
             )
         return (padded[0] - self.extent[0]) // self.stride[0] + 1, (padded[1] - self.extent[1]) // self.stride[1] + 1
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019
+    def taps(self, size: Pair) -> list[tuple[int, int, slice, slice]]:
+        """For each pixel (m, n) of the window, the rows and columns of the padded image that it meets."""
+        OH, OW = self.output_size(size)
+        (kh, kw), (sh, sw), (dh, dw) = self.kernel, self.stride, self.dilation
+        return [
+            (m, n, slice(m * dh, m * dh + (OH - 1) * sh + 1, sh), slice(n * dw, n * dw + (OW - 1) * sw + 1, sw))
+            for m in range(kh)
+            for n in range(kw)
+        ]
 
 
 def pair(value: int | Pair, name: str, minimum: int = 1) -> Pair:
