@@ -110,3 +110,12 @@ def test_the_textbook_is_right() -> None:
     """A yardstick with wrong gradients would measure nothing."""
     first = bench("textbook.py", "--network", "mlp", "--batch", 8, "--steps", 1).splitlines()[0]
     assert first.startswith("largest gradient error: ") and float(first.split()[-1]) < 1e-6
+
+
+@pytest.mark.slow
+def test_the_ways_of_a_convolution_are_compared() -> None:
+    lines = bench("convolution.py", "--batch", "24", "--turns", "1").splitlines()
+    assert lines[0].split()[:5] == ["channels", "image", "direction", "columns", "rows"]
+    assert len(lines) == 13
+    roundings = [float(line.split()[-1]) for line in lines[1::2]]
+    assert all(0.3 < ratio < 3 for ratio in roundings)
