@@ -109,6 +109,24 @@ def test_a_loss_that_is_not_finite_at_the_end_of_an_epoch_ends_training(name: st
     assert np.allclose(np.concatenate([weight.ravel() for weight in model.get_weights()]), mark, atol=1e-6)
 
 
+def test_a_resumed_training_knows_the_last_good_weights() -> None:
+    first, again = TerminateOnNaN(), TerminateOnNaN()
+    model = run(first, epochs=2)
+    assert first.candidate is not None and first.candidate[0] == "of the end of epoch 2"
+    state = {name: list(value) for name, value in first.get_state().items()}  # a file has no tuples
+
+    class Restore(Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any) -> None:
+            if epoch == 2:
+                again.set_state(state)
+
+    good = model.get_weights()
+    assert model.optimizer is not None
+    model.optimizer.lr = Explodes(0)
+    run(again, Restore(), initial_epoch=2, model=model)
+    assert again.error is not None and same(model.get_weights(), good)
+
+
 def test_a_last_step_that_spoils_the_weights_is_noticed() -> None:
     class Spoil(Callback):
         def on_epoch_end(self, epoch: int, logs: Any) -> None:

@@ -66,6 +66,12 @@ class TerminateOnNaN(Callback):
         self._terminate(str(error))
         return True
 
+    def get_state(self) -> dict[str, Any]:
+        return {"good": self.good, "candidate": self.candidate}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.good, self.candidate = (tuple(state[name]) if state[name] else None for name in ("good", "candidate"))
+
     def _terminate(self, reason: str) -> None:
         self.error, self.stopped_epoch = reason, self.epoch
         self.model.stop_training = True
@@ -84,6 +90,8 @@ class TimeLimit(Callback):
     was cut short counts as an epoch: it is validated and stands in the history. `stopped_epoch` and `stopped_step` tell
     where training ended, from 0; None if it ended by itself. `clock` returns seconds.
     """
+
+    places: tuple[str, ...] = ("seconds", "clock")  # a training that is resumed may have another limit
 
     def __init__(
         self,

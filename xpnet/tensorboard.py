@@ -36,6 +36,8 @@ class TensorBoard(Callback):
     Raises MissingExtraError without tensorboardX, FileError if the folder cannot be written.
     """
 
+    places: tuple[str, ...] = ("folder",)  # a training that is resumed may write elsewhere
+
     def __init__(self, folder: str | os.PathLike[str], histograms: int = 1, images: int = 1, every: int = 0) -> None:
         self.folder = os.fspath(folder)
         self.histograms = whole("TensorBoard: histograms", histograms, 0)
@@ -113,8 +115,8 @@ class TensorBoard(Callback):
 
     def _run(self, name: str) -> _Run:
         if name not in self.runs:
-            assert self.first is not None
-            self.runs[name] = _Run(os.path.join(self.folder, name), self.first)
+            first = self.first if self.first is not None else self.step
+            self.runs[name] = _Run(os.path.join(self.folder, name), first or 0)
         return self.runs[name]
 
     def _listen(self) -> None:
@@ -125,11 +127,11 @@ class TensorBoard(Callback):
         self._unlisten()
         update = optimizer.update
 
-        def look_and_update(parameters: Any) -> None:
+        def look_and_update(*arguments: Any) -> None:
             for name, p in self.model.named_parameters():
                 if p.trainable:
                     self.gradients[name] = np.array(p.backend.to_numpy(p.grad))
-            update(parameters)
+            update(*arguments)
 
         optimizer.__dict__["update"] = look_and_update  # hides the method of the class
 
