@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xpnet.errors import OptionError
+from xpnet.errors import NonFiniteError, OptionError
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -41,6 +41,12 @@ class Callback:
     def on_train_batch_begin(self, batch: int, logs: Logs) -> None: ...
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
+
+    def on_nonfinite(self, error: NonFiniteError) -> bool:
+        """The loss became NaN or infinite. If one callback returns True, training ends in good order; else by the
+        error.
+        """
+        return False
 
 
 class Callbacks(Callback):
@@ -80,6 +86,9 @@ class Callbacks(Callback):
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, logs)
+
+    def on_nonfinite(self, error: NonFiniteError) -> bool:
+        return any([callback.on_nonfinite(error) for callback in self.callbacks])  # all of them are told
 
 
 def scalar(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What happens around training: the history, early stopping, checkpoints, a CSV log, a progress bar.
+"""What happens around training: the history, early stopping, checkpoints, logs, a progress bar.
 
 What a callback is told, and when, stands in callback.py.
 """
@@ -15,6 +15,10 @@ from xpnet.callback import Callback, Callbacks, Logs, scalar
 from xpnet.checks import whole
 from xpnet.csv_logger import CSVLogger
 from xpnet.errors import FileError, OptionError
+from xpnet.json_lines_logger import JSONLinesLogger
+from xpnet.lambda_callback import LambdaCallback
+from xpnet.stopping import TerminateOnNaN, TimeLimit
+from xpnet.tensorboard import TensorBoard
 
 __all__ = [
     "CSVLogger",
@@ -23,10 +27,15 @@ __all__ = [
     "EarlyStopping",
     "EpochLines",
     "History",
+    "JSONLinesLogger",
+    "LambdaCallback",
     "Logs",
     "ModelCheckpoint",
     "Monitor",
     "ProgressBar",
+    "TensorBoard",
+    "TerminateOnNaN",
+    "TimeLimit",
 ]
 
 

@@ -121,6 +121,9 @@ class _Together:
     def __deepcopy__(self, memo: dict[int, Any]) -> None:
         return None  # copied parameters stand alone, and so does their state
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
     def holds(self, parameters: Sequence[Parameter], state: dict[Parameter, State]) -> bool:
         """Whether these are still its parameters and the arrays in `state`, where anybody may put others, its own."""
         return self.flat.holds(parameters) and all(

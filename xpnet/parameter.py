@@ -142,6 +142,9 @@ class Flat:
     def __deepcopy__(self, memo: dict[int, Any]) -> None:
         return None  # a copied parameter stands alone
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()  # and one that was sent to another process
+
     def holds(self, parameters: Sequence[Parameter]) -> bool:
         """Whether it is just these parameters, in this order, that are its parts."""
         same = len(parameters) == len(self.parameters)

@@ -83,6 +83,9 @@ def fit(
             told.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
+    except NonFiniteError as error:
+        if not told.on_nonfinite(error):
+            raise
     finally:  # also after Ctrl-C: files are closed and the best weights restored
         told.on_train_end(logs)
     return history

@@ -14,6 +14,7 @@ import pytest
 
 import xpnet
 from tests.cli.helpers import PNG, Command, process, read_csv
+from xpnet.cli.common import duration
 from xpnet.data import datasets
 
 
@@ -184,6 +185,38 @@ def test_with_validation_the_best_weights_are_those_of_the_held_out_images(
     assert f"(best validation accuracy so far: {best:.4f})" in outcome.err
     (x, t), _ = datasets.mnist(data)
     assert xpnet.load(tmp_path / "mlp.safetensors").evaluate(x[300:], t[300:])[1] == pytest.approx(best)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_time_limit_ends_training_and_the_result_is_complete(command: Command, data: Path, tmp_path: Path) -> None:
+    options = ["--epochs", 10_000, "--time-limit", "0.2s", "--data", data, "--out", tmp_path, "--json", "--quiet"]
+    outcome = command("train", "mlp", *options)
+    assert outcome.status == 0
+    assert re.search(r"^xpnet: the time limit ended training in epoch \d+, step \d+$", outcome.err, re.MULTILINE)
+    result = json.loads(outcome.out)
+    assert 0 < len(read_csv(tmp_path / "history.csv")) == len(result["history"]["loss"]) < 10_000
+    _, (x, t) = datasets.mnist(data)
+    assert xpnet.load(tmp_path / "mlp.safetensors").evaluate(x, t)[1] == pytest.approx(result["test_accuracy"])
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_time_limit_that_is_not_reached_changes_nothing(command: Command, data: Path, tmp_path: Path) -> None:
+    options = ["--epochs", 1, "--limit", 32, "--time-limit", "1h", "--data", data, "--out", tmp_path]
+    outcome = command("train", "mlp", *options)
+    assert outcome.status == 0 and "time limit" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("1.5s", 1.5), ("30m", 1800), ("1h30m", 5400), ("2h0.5m1", 7231), ("1.5h", 5400)]
+)
+def test_times_are_read(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "", "soon", "-1h", "1m1h", "1d", "h"])
+def test_what_is_no_time_is_refused(command: Command, text: str) -> None:
+    outcome = command("train", "mlp", "--time-limit", text)
+    assert outcome.status == 2 and f"{text!r} is no time; give one such as 90s, 30m or 1h30m" in outcome.error
 
 
 # ---- training that cannot be -----------------------------------------------------------------------------------------

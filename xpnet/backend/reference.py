@@ -46,6 +46,12 @@ class Backend:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Backend":
         return self  # a copied layer stays on the same device
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process, which joblib sends models to, the backend of the same name."""
+        from xpnet.backend import make_backend
+
+        return make_backend, (self.name,)
+
     # ---- arrays in and out -----------------------------------------------------------------------------------------
 
     def asarray(self, x: Any, dtype: Any = None) -> Array:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -52,6 +53,16 @@ data_option = click.option(
     help="Files in MNIST's form, such as Fashion-MNIST.  [default: the MNIST in the box]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout.")
+
+
+def duration(text: str) -> float:
+    """The seconds of a time such as 90s, 30m, 1h30m or 1.5h; a number alone is seconds."""
+    number = r"(\d+(?:\.\d+)?)"
+    found = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text)
+    h, m, s = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+    if not (seconds := 3600 * h + 60 * m + s):
+        raise click.BadParameter(f"{text!r} is no time; give one such as 90s, 30m or 1h30m")
+    return seconds
 
 
 def complain(error: object) -> None:

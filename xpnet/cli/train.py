@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from xpnet import random
-from xpnet.callbacks import CSVLogger, History, Logs, Monitor
-from xpnet.cli.common import NETWORKS, backend_option, data_option, json_option, print_json
+from xpnet.callbacks import Callback, CSVLogger, History, Logs, Monitor, TimeLimit
+from xpnet.cli.common import NETWORKS, backend_option, data_option, duration, json_option, print_json
 from xpnet.cli.results import Results, peak_memory_mb
 from xpnet.data.batches import Batches, split
 from xpnet.data.datasets import mnist
@@ -57,6 +57,12 @@ def _default(field: str) -> str:
     is_flag=True,
     help="Of deepconvnet: leave out the dropout behind the last layer, which the book has; it learns faster without.",
 )
+@click.option(
+    "--time-limit",
+    type=duration,
+    metavar="TIME",
+    help="End training after this time, such as 90s, 30m or 1h30m, and go on to the test as if it were complete.",
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Train on the first N images only: a quick try.")
 @click.option(
     "--validation",
@@ -82,6 +88,7 @@ def train(
     data: str | None,
     variant: str | None,
     no_last_dropout: bool,
+    time_limit: float | None,
     limit: int | None,
     validation: float,
     quiet: bool,
@@ -116,13 +123,15 @@ def train(
     model.compile(_optimizer(optimizer, lr, schedule, steps, weight_decay), "softmax_cross_entropy", ["accuracy"])
 
     best = BestWeights()
+    callbacks: list[Callback] = [CSVLogger(results.csv), best]
+    clock = TimeLimit(time_limit) if time_limit else None
+    if clock:
+        callbacks.append(clock)
     verbose = 0 if quiet else 1 if sys.stderr.isatty() else 2
     start = time.perf_counter()
     try:
         with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
-            history = model.fit(
-                x, t, batch_size, epochs, verbose, [CSVLogger(results.csv), best], validation_data=held_out
-            )
+            history = model.fit(x, t, batch_size, epochs, verbose, callbacks, validation_data=held_out)
     except KeyboardInterrupt:
         epoch = len(model.history.epoch if model.history else []) + 1
         if best.weights is None and results.earlier:
@@ -136,6 +145,9 @@ def train(
             raise
         raise NonFiniteError(f"{error}; {_keep(model, best, results, labels)}") from error
     seconds = time.perf_counter() - start
+    if clock and clock.stopped_epoch is not None and clock.stopped_step is not None:
+        place = f"epoch {clock.stopped_epoch + 1}, step {clock.stopped_step + 1}"
+        click.echo(f"xpnet: the time limit ended training in {place}", err=True)
     if validation:
         best.restore()
     model.save(results.weights)

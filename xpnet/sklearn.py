@@ -1,0 +1,255 @@
+"""Networks as estimators of scikit-learn, for its pipelines, grid search and cross-validation.
+
+    from xpnet.sklearn import Classifier
+
+    search = GridSearchCV(Classifier(epochs=20), {"hidden": [(50,), (100, 50)], "lr": [0.001, 0.003]})
+
+They need `pip install "xpnet[sklearn]"`.
+"""
+
+import copy
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from xpnet import optimizers, random
+from xpnet.backend import get_backend, make_backend, on_backend
+from xpnet.callbacks import Callback
+from xpnet.errors import DataError, MissingExtraError, OptionError, ShapeError
+from xpnet.layers import Dense, Dropout
+from xpnet.losses import Loss, SoftmaxCrossEntropy
+from xpnet.losses import get as get_loss
+from xpnet.model import Model, Sequential
+from xpnet.schedules import Schedule
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.model_selection import train_test_split
+    from sklearn.utils import check_random_state
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+except ImportError as error:
+    raise MissingExtraError(
+        f'xpnet.sklearn needs scikit-learn 1.6 or newer ({error}). Install it: pip install "xpnet[sklearn]"'
+    ) from error
+
+_one_at_a_time = threading.RLock()  # the random state is one for the process, and fit begins it anew
+
+
+class _Estimator(BaseEstimator):  # type: ignore[misc]
+    """What both have in common: the settings, `fit`, and the outputs of the network."""
+
+    _loss = ""
+
+    def __init__(
+        self,
+        network: Callable[..., Model] | Model | None = None,
+        *,
+        hidden: int | Sequence[int] = (100,),
+        activation: Any = "relu",
+        dropout: float = 0.0,
+        shape: Sequence[int] | None = None,
+        epochs: int = 100,
+        batch_size: int = 32,
+        optimizer: str | optimizers.Optimizer = "adam",
+        lr: float | Schedule | None = None,
+        weight_decay: float | None = None,
+        loss: str | Loss | None = None,
+        validation_fraction: float = 0.0,
+        callbacks: Callback | Iterable[Callback] | None = None,
+        backend: str | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.network = network
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.shape = shape
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.loss = loss
+        self.validation_fraction = validation_fraction
+        self.callbacks = callbacks
+        self.backend = backend
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _train(self, x: np.ndarray, t: np.ndarray, outputs: int) -> None:
+        """x (N, features), t (N,) of class numbers or (N, outputs) of numbers."""
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        held_out: tuple[np.ndarray, np.ndarray] | None = None
+        x = self._shaped(x)
+        if self.validation_fraction:
+            x, x_held, t, t_held = train_test_split(x, t, test_size=self.validation_fraction, random_state=seed)
+            held_out = x_held, t_held
+        given = [self.callbacks] if isinstance(self.callbacks, Callback) else list(self.callbacks or ())
+        callbacks = [copy.copy(callback) for callback in given]  # no parameter of an estimator is changed by fit
+        with _one_at_a_time, random.preserved_state(), on_backend(self._backend()):
+            random.seed(seed)
+            model = self._make(x.shape[1:], outputs)
+            model.compile(self._optimizer(), self._chosen_loss())
+            history = model.fit(x, t, self.batch_size, self.epochs, self.verbose, callbacks, validation_data=held_out)
+        self.model_, self.history_ = model, history.history
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """The network's outputs (N, outputs), float32."""
+        check_is_fitted(self)
+        return self.model_.predict(self._shaped(self._checked(X, reset=False)))
+
+    def _checked(self, X: Any, *y: Any, **options: Any) -> Any:
+        """X as (N, features) of float32, and y; number and names of the features are remembered or compared."""
+        if self.shape is not None and np.ndim(X) > 2 and np.shape(X)[1:] == tuple(self.shape):
+            X = np.reshape(X, (len(X), -1))  # (N, C * H * W)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, and is refused
+            return validate_data(self, X, *y, dtype=np.float32, **options)
+
+    def _shaped(self, x: np.ndarray) -> np.ndarray:
+        if self.shape is None:
+            return x
+        shape = tuple(self.shape)
+        if int(np.prod(shape)) != x.shape[1]:
+            raise ShapeError(
+                f"{type(self).__name__}: X has {x.shape[1]} features, which are no inputs of shape {shape}"
+            )
+        return x.reshape(-1, *shape)  # (N, C, H, W)
+
+    def _backend(self) -> Any:
+        return get_backend() if self.backend is None else make_backend(self.backend)
+
+    def _make(self, shape: tuple[int, ...], outputs: int) -> Model:
+        """The network for samples of this shape, built."""
+        name = type(self).__name__
+        if self.network is None:
+            if len(shape) > 1:
+                raise OptionError(
+                    f"{name}: inputs of shape {shape} need a network: {name}(network=xpnet.networks.LeNet5, shape=...)"
+                )
+            dropout = [Dropout(self.dropout)] if self.dropout else []
+            sizes = [self.hidden] if isinstance(self.hidden, (int, np.integer)) else self.hidden
+            hidden = [layer for units in sizes for layer in (Dense(units, activation=self.activation), *dropout)]
+            model: Any = Sequential([*hidden, Dense(outputs)])
+        elif isinstance(self.network, Model):
+            model = self.network.copy()
+            if self.backend is not None:
+                model.to(self.backend)
+        elif callable(self.network):
+            model = self.network(classes=outputs, input_shape=shape)
+        else:
+            model = self.network
+        if not isinstance(model, Model):
+            raise OptionError(
+                f"{name}: network must be a Model, or a function or class that is called as network(classes=...,"
+                f" input_shape=...) and gives one; it is or gives {model!r}"
+            )
+        with on_backend(model.backend):
+            got = model.output_shape(shape) if model._built else model.build(shape)
+        if got != (outputs,):
+            raise ShapeError(f"{name}: the network gives outputs of shape {got}, needed are {outputs} numbers a sample")
+        return model
+
+    def _optimizer(self) -> optimizers.Optimizer:
+        settings = {"lr": self.lr, "weight_decay": self.weight_decay}
+        given = {name: value for name, value in settings.items() if value is not None}
+        if isinstance(self.optimizer, optimizers.Optimizer):
+            if given:
+                raise OptionError(
+                    f"{type(self).__name__}: the optimizer is an object and has its own settings; leave out"
+                    f" {' and '.join(given)}, or give the optimizer by name"
+                )
+            return copy.deepcopy(self.optimizer)
+        make: Callable[..., optimizers.Optimizer] = type(optimizers.get(self.optimizer))
+        return make(**given)
+
+    def _chosen_loss(self) -> Loss:
+        return get_loss(self._loss if self.loss is None else self.loss)
+
+
+class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+    """A network that learns classes, whatever their labels are: numbers, strings, ...
+
+    network: None for dense layers of the sizes `hidden`, each with `activation` and `dropout`; or a Model, of which a
+    copy is trained, from the weights that it has if it is built; or a function or class that is called as
+    network(classes=..., input_shape=...), as those in xpnet.networks.  shape: of one sample, such as (1, 28, 28); X
+    is (N, 784) or (N, 1, 28, 28) then.
+
+    optimizer: a name, with `lr` and `weight_decay` (None: its own defaults), or an object.  loss: None for
+    softmax_cross_entropy, or an object of its class.  validation_fraction: this share of the data, drawn at random, is
+    held out and gives the callbacks val_loss.  callbacks: copies of them are used.  backend: None for the current one.
+    random_state: an integer, a NumPy RandomState or None; the same integer, the same network. xpnet's own random state
+    stays as it was.
+
+    After fit: classes_, model_ (the trained Model), history_ (a dict of lists), n_features_in_, feature_names_in_.
+    """
+
+    _loss = "softmax_cross_entropy"
+
+    def fit(self, X: Any, y: Any) -> "Classifier":
+        """Train anew on X (N, features) or (N, *shape) with labels y (N,)."""
+        x, y = self._checked(X, y)
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        self.classes_, t = np.unique(y, return_inverse=True)
+        self._train(x, t, len(self.classes_))
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class (N, classes), in the order of classes_."""
+        y = self._outputs(X)
+        e = np.exp(y - y.max(axis=1, keepdims=True))
+        chances: np.ndarray = e / e.sum(axis=1, keepdims=True)
+        return chances
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label of each sample (N,)."""
+        check_is_fitted(self)
+        labels: np.ndarray = self.classes_[self._outputs(X).argmax(axis=1)]
+        return labels
+
+    def _chosen_loss(self) -> Loss:
+        loss = super()._chosen_loss()
+        if not isinstance(loss, SoftmaxCrossEntropy):
+            raise OptionError(f"Classifier: the loss must be softmax_cross_entropy, not {self.loss!r}")
+        return loss
+
+
+class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
+    """A network that learns numbers: one for each sample, y (N,), or several, y (N, K).
+
+    All is as in `Classifier`, but the loss, which is mean_squared_error or any other by name or as an object, and the
+    attributes after fit: there is no classes_. A function as the network is called in the same way; `classes` is then
+    how many outputs there are. Targets far from the range -1 ... 1 learn faster when they are scaled, by scikit-learn's
+    TransformedTargetRegressor.
+    """
+
+    _loss = "mean_squared_error"
+
+    def fit(self, X: Any, y: Any) -> "Regressor":
+        """Train anew on X (N, features) or (N, *shape) with targets y (N,) or (N, K)."""
+        x, y = self._checked(X, y, multi_output=True, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        with np.errstate(over="ignore"):
+            t = y.reshape(len(y), -1).astype(np.float32)  # (N, K)
+        if not np.isfinite(t).all():
+            raise DataError(f"Regressor: y reaches to {np.abs(y).max()}, which is too large for float32; scale it")
+        self._single, self._dtype = y.ndim == 1, y.dtype if y.dtype.kind == "f" else t.dtype
+        self._train(x, t, t.shape[1])
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The number, or numbers, of each sample: (N,) or (N, K), as y was; in y's data type if that is a floating one,
+        which does not make them more exact than float32.
+        """
+        y = self._outputs(X).astype(self._dtype, copy=False)
+        return y[:, 0] if self._single else y
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
