@@ -4,9 +4,11 @@ All that is random in an epoch comes from one key: the order, what a generator d
 its augmentation. So neither the number of workers nor how far they are ahead changes a bit of what comes out.
 """
 
+import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
@@ -101,8 +103,12 @@ class Loader:
             raise OptionError(f"an epoch has {len(self)} batches; it cannot start at batch {batch}")
         drawn = self.shuffle or self.augment is not None or isinstance(self.source, Stream)
         key = random.next_key() if drawn else (0, 0)  # now, and not when the first batch is asked for
-        jobs = self._stream_jobs(key, batch) if isinstance(self.source, Stream) else self._jobs(key, batch)
-        return self._ahead(jobs) if self.prefetch or self.workers else (make(*given) for make, *given in jobs)
+        run = self._ahead if self.prefetch or self.workers else self._on_demand
+        if not isinstance(self.source, Stream):
+            return run(self._jobs(key, batch), contextlib.nullcontext())
+        order = random.stream(key, _ORDER) if self.shuffle else None
+        samples = self.source.epoch(random.stream(key, _STREAM), order)
+        return run(self._stream_jobs(samples, key, batch), contextlib.closing(samples))
 
     def close(self) -> None:
         """End the worker processes, if there are any; a later iteration starts new ones."""
@@ -120,20 +126,20 @@ class Loader:
         for number in range(first, len(self)):
             yield make, order[number * size : (number + 1) * size], key, number
 
-    def _stream_jobs(self, key: random.Key, first: int) -> Iterator[tuple[Any, ...]]:
-        order = random.stream(key, _ORDER) if self.shuffle else None
-        samples = self.source.epoch(random.stream(key, _STREAM), order)
+    def _stream_jobs(self, samples: Iterator[Any], key: random.Key, first: int) -> Iterator[tuple[Any, ...]]:
         rest = islice(samples, first * self.batch_size, None)
-        try:
-            for number in range(first, len(self)):
-                size = min(self.batch_size, len(self.source) - number * self.batch_size)
-                yield self._recipe.make_next, rest, size, key, number
-        finally:
-            samples.close()
+        for number in range(first, len(self)):
+            size = min(self.batch_size, len(self.source) - number * self.batch_size)
+            yield self._recipe.make_next, rest, size, key, number
 
     # ---- who does it -----------------------------------------------------------------------------------------------
 
-    def _ahead(self, jobs: Iterator[tuple[Any, ...]]) -> Generator[Any, None, None]:
+    def _on_demand(self, jobs: Iterator[tuple[Any, ...]], samples: AbstractContextManager[Any]) -> Iterator[Any]:
+        with samples:
+            for make, *given in jobs:
+                yield make(*given)
+
+    def _ahead(self, jobs: Iterator[tuple[Any, ...]], samples: AbstractContextManager[Any]) -> Iterator[Any]:
         """The results in their order, the next ones being made meanwhile."""
         from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 
@@ -155,11 +161,9 @@ class Loader:
         finally:
             for future in waiting:
                 future.cancel()
-            if threads:
-                threads.shutdown(wait=True, cancel_futures=True)
-            close = getattr(jobs, "close", None)
-            if close:
-                close()  # a generator of the user's, after the last thread has left it
+            with samples:  # closed after the last thread has left them
+                if threads:
+                    threads.shutdown(wait=True, cancel_futures=True)
 
     def _send(self, job: tuple[Any, ...]) -> Any:
         import multiprocessing

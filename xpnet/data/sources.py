@@ -6,7 +6,7 @@ that, is what errors call a sample. image_folder.py has the source for folders o
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet.checks import whole
-from xpnet.errors import DataError, DTypeError, FileError, FormatError
+from xpnet.errors import DataError, DTypeError, FileError, FormatError, XpnetError
 
 Array = npt.NDArray[Any]
 
@@ -44,14 +44,16 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) ->
     """
     names = (names,) if isinstance(names, str) else tuple(names)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise FormatError(f"{path} is no .npz file; a single array, .npy, is mapped by data.MappedArrays")
-            missing = [name for name in names if name not in file]
-            if missing:
-                raise DataError(f"{path} holds no array {missing[0]!r}, but {', '.join(file) or 'nothing'}")
-            return Arrays(*(file[name] for name in names))
-    except (FormatError, DataError):
+            with archive:
+                missing = [name for name in names if name not in archive]
+                if missing:
+                    raise DataError(f"{path} holds no array {missing[0]!r}, but {', '.join(archive) or 'nothing'}")
+                return Arrays(*(archive[name] for name in names))
+    except XpnetError:
         raise
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
@@ -110,7 +112,7 @@ class Stream:
     def __len__(self) -> int:
         return self.samples
 
-    def epoch(self, rng: np.random.Generator, order: np.random.Generator | None) -> Iterator[Any]:
+    def epoch(self, rng: np.random.Generator, order: np.random.Generator | None) -> Generator[Any, None, None]:
         """One sample after the other; with `order`, shuffled by it."""
         samples = self._counted(rng)
         if order is None:
