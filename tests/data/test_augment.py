@@ -196,21 +196,21 @@ def test_elastic_moves_pixels_by_noise_smoothed_by_a_gaussian():
     y = Elastic(alpha=6, sigma=1.2)(X, rng(2))
     draws = rng(2)
     draws.random(7, np.float32)
-    noise = draws.random((2, 7, 6, 9), np.float32).astype(np.float64) * 2 - 1  # dy and dx, (N, W, H)
+    noise = draws.random((6, 9, 2, 7), np.float32).astype(np.float64) * 2 - 1  # (W, H), dy and dx, N
     for n in range(7):
-        dy, dx = (field(noise[k, n].T, 1.2) * 6 for k in range(2))
+        dy, dx = (field(noise[:, :, k, n].T, 1.2) * 6 for k in range(2))
         expected = loop(X[n : n + 1], lambda i, j, dy=dy, dx=dx: (i + dy[i, j], j + dx[i, j]))
         np.testing.assert_allclose(y[n : n + 1], expected, atol=2e-5)
 
 
-@given(length=st.integers(1, 12), stride=st.integers(1, 4), count=st.integers(1, 15))
-def test_smoothing_is_a_convolution_with_zeros_outside(length, stride, count):
-    a = np.random.default_rng(1).random((2, length * stride), np.float32)
+@given(length=st.integers(1, 12), count=st.integers(1, 15))
+def test_smoothing_is_a_convolution_with_zeros_outside(length, count):
+    a = np.random.default_rng(1).random((length, 3), np.float32)
     taps = np.arange(1, count + 1, dtype=np.float32)
     kernel = np.concatenate([taps[:0:-1], taps])
-    for n, s in np.ndindex(2, stride):
-        expected = np.convolve(a[n, s::stride], kernel)[count - 1 : count - 1 + length]
-        np.testing.assert_allclose(_smoothed(a, taps, stride)[n, s::stride], expected, rtol=1e-5)
+    for m in range(3):
+        expected = np.convolve(a[:, m], kernel)[count - 1 : count - 1 + length]
+        np.testing.assert_allclose(_smoothed(a, taps)[:, m], expected, rtol=1e-5)
 
 
 def test_strong_distortion_stays_in_the_range_of_the_image():

@@ -34,7 +34,7 @@ def stratified_split(
         raise DataError(f"x has {len(x) if x.ndim else 'no'} samples but t has {len(t)}; expected one target for each")
     counts = np.bincount(classes)
     if counts.min() < 2:
-        raise DataError(f"class {t[classes == counts.argmin()][0]} has one sample; each part needs one of each class")
+        raise DataError(f"class {t[classes == counts.argmin()][0]} has one sample only, which cannot be in both parts")
     wanted = len(t) - math.floor(round(len(t) * (1 - fraction), 6))  # as data.split has it
     if not 0 < wanted < len(t):
         raise DataError(f"a fraction of {fraction} of {len(t)} samples leaves one part empty")

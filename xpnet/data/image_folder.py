@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.checks import whole
+from xpnet.checks import height_and_width
 from xpnet.errors import DataError, FileError, FormatError, OptionError, ShapeError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ImageFolder:
         if fit not in get_args(Fit):
             raise OptionError(f'fit must be "crop" or "stretch", not {fit!r}')
         self.folder, self.grayscale, self.fit = Path(folder), bool(grayscale), fit
-        self.size = None if size is None else _size(size)
+        self.size = None if size is None else height_and_width("size", size)
         try:
             folders = sorted(
                 (entry for entry in self.folder.iterdir() if _shown(entry) and entry.is_dir()), key=_natural
@@ -141,10 +141,3 @@ def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     """Numbers in a name by their value, the rest by letters, whatever their case."""
     parts = re.split(r"([0-9]+)", str(path).casefold())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], str(path)
-
-
-def _size(size: Any) -> tuple[int, int]:
-    sides = size if isinstance(size, (tuple, list)) else (size, size)
-    if len(sides) != 2:
-        raise OptionError(f"size must be an integer or a pair (H, W), not {size!r}")
-    return whole("size", sides[0]), whole("size", sides[1])

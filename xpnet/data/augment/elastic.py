@@ -34,24 +34,24 @@ class Elastic(Warp):
 
         def move(part: slice, rows: Floats, columns: Floats) -> None:
             n = len(rows)
-            noise = rng.random((2 * n, W * H), np.float32)
+            # samples go innermost: then each step of the convolution is one run through memory
+            noise = rng.random((W, H * 2 * n), np.float32)
             noise *= 2
             noise -= 1
-            noise = _smoothed(noise, taps, H)  # (2n, W, H): along the columns
-            noise = noise.reshape(2 * n, W, H).transpose(0, 2, 1).reshape(2 * n, H * W)
-            field = _smoothed(noise, taps, W)  # (2n, H, W): along the rows
+            noise = _smoothed(noise, taps).reshape(W, H, 2 * n).transpose(1, 0, 2).reshape(H, W * 2 * n)
+            field = np.ascontiguousarray(_smoothed(noise, taps).reshape(H * W, 2 * n).T)  # (2n, H * W)
             rows += field[:n] * strength[part]
             columns += field[n:] * strength[part]
 
         return move
 
 
-def _smoothed(a: Floats, taps: Floats, stride: int) -> Floats:
-    """Each row of a, (n, L * stride), convolved with taps[|k|] along the axis of length L; zeros lie outside."""
+def _smoothed(a: Floats, taps: Floats) -> Floats:
+    """a, (L, M), convolved with taps[|k|] along its first axis; zeros lie outside."""
     y: Floats = a * taps[0]
     scaled = np.empty_like(a)
-    for k in range(1, min(len(taps), a.shape[1] // stride)):
+    for k in range(1, min(len(taps), len(a))):
         np.multiply(a, taps[k], out=scaled)
-        y[:, k * stride :] += scaled[:, : -k * stride]
-        y[:, : -k * stride] += scaled[:, k * stride :]
+        y[k:] += scaled[:-k]
+        y[:-k] += scaled[k:]
     return y

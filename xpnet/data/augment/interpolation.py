@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 # transform's input the values at these places of its output come from.
 Move = Callable[[slice, Floats, Floats], None]
 
-_PIECE = 2**15  # pixels that are moved at a time: a piece and all that is computed from it stays in the cache
+_PIECE = 2**14  # pixels that are moved at a time: a piece and all that is computed from it stays in the cache
 
 
 def warped(x: Array, moves: Sequence[Move], fill: float | Literal["edge"]) -> Array:

@@ -1,7 +1,5 @@
 """Flip, crop, cutout and noise."""
 
-from typing import Any
-
 import numpy as np
 
 from xpnet import checks
@@ -33,7 +31,7 @@ class Crop(Transform):
     def __init__(self, size: int | tuple[int, int], padding: int = 0, fill: Fill = 0.0, p: float = 1.0) -> None:
         self.size, self.padding = size, checks.whole("padding", padding, 0)
         self.fill, self.p = check_fill(fill), probability(p)
-        self._window = pair("size", size)
+        self._window = checks.height_and_width("size", size)
 
     def apply(self, x: Array, chosen: Array, rng: np.random.Generator) -> Array:
         if self.padding:
@@ -61,7 +59,7 @@ class Cutout(Transform):
 
     def __init__(self, size: int | tuple[int, int] = 8, holes: int = 1, fill: float = 0.0, p: float = 1.0) -> None:
         self.size, self.holes = size, checks.whole("holes", holes)
-        self.p, self._sides = probability(p), pair("size", size)
+        self.p, self._sides = probability(p), checks.height_and_width("size", size)
         if check_fill(fill) == "edge":
             raise OptionError("Cutout: fill must be a number: a hole has no edge to continue")
         self.fill = float(fill)
@@ -97,14 +95,6 @@ class Noise(Transform):
         if self.clip is not None:
             np.clip(y, *self.clip, out=y, where=chosen[:, None, None, None])
         return y
-
-
-def pair(name: str, value: Any) -> tuple[int, int]:
-    """(H, W) from one or two whole numbers."""
-    sides = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(sides) != 2:
-        raise OptionError(f"{name} must be an integer or a pair (H, W), not {value!r}")
-    return checks.whole(name, sides[0]), checks.whole(name, sides[1])
 
 
 def _inside(start: Array, side: int, length: int) -> Array:
