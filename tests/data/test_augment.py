@@ -291,6 +291,14 @@ def test_noise_has_its_deviation_and_is_bounded():
     assert y.min() == 0 and y.max() == 1
 
 
+def test_the_images_are_the_same_on_every_backend(backend):
+    xpnet.seed(6)
+    y = ALL[-2](X)
+    with xpnet.use_backend("numpy"):
+        xpnet.seed(6)
+        assert ALL[-2](X).tobytes() == y.tobytes()
+
+
 def test_without_a_generator_the_seed_of_xpnet_decides():
     xpnet.seed(4)
     before = xpnet.random.get_state()[1]
