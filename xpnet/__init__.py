@@ -2,6 +2,7 @@
 
 from xpnet import (
     callbacks,
+    data,
     errors,
     initializers,
     layers,
@@ -14,6 +15,7 @@ from xpnet import (
 )
 from xpnet.backend import Backend, Memory, get_backend, use_backend
 from xpnet.checkpoint import load
+from xpnet.cross_validation import CrossValidation, cross_validate
 from xpnet.data import datasets
 from xpnet.errors import XpnetError
 from xpnet.gradient_check import gradient_check
@@ -32,12 +34,15 @@ def memory() -> Memory:
 
 __all__ = [
     "Backend",
+    "CrossValidation",
     "Layer",
     "Model",
     "Parameter",
     "Sequential",
     "XpnetError",
     "callbacks",
+    "cross_validate",
+    "data",
     "datasets",
     "errors",
     "get_backend",

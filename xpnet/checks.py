@@ -15,6 +15,14 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def height_and_width(name: str, value: Any) -> tuple[int, int]:
+    """(H, W), both at least 1, from one integer or a pair."""
+    sides = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(sides) != 2:
+        raise OptionError(f"{name} must be an integer or a pair (H, W), not {value!r}")
+    return whole(name, sides[0]), whole(name, sides[1])
+
+
 def positive(name: str, value: Any) -> float:
     """A finite number above 0."""
     if not 0 < _number(value) < math.inf:

@@ -21,6 +21,7 @@ PROBLEM = "problem: "  # how a finding begins that keeps xpnet from doing what i
 # Optional packages by their names at the package index; CuPy goes by several.
 OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {
     "matplotlib": (("matplotlib",), 'pip install "xpnet[plot]"'),
+    "pooch": (("pooch",), 'pip install "xpnet[data]"'),
     "torch": (("torch",), 'pip install "xpnet[oracle]"'),
     "array-api-strict": (("array-api-strict",), "pip install array-api-strict"),
     "cupy": (WHEELS, INSTALL),

@@ -41,7 +41,16 @@ def next_key() -> Key:
 
 def generator() -> np.random.Generator:
     """A NumPy generator on a stream of its own, for what is drawn on the host: weights, shuffles, augmentation."""
-    return np.random.Generator(np.random.Philox(key=np.array(next_key(), dtype=np.uint64)))
+    return stream(next_key())
+
+
+def stream(key: Key, place: int = 0, number: int = 0) -> np.random.Generator:
+    """A NumPy generator on one of the streams of a key, far from its others; the first is the one of `generator()`.
+
+    Whoever has one key for many things, such as the batches of an epoch, gives each a (place, number) of its own.
+    """
+    counter = np.array([0, 0, number, place], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=np.array(key, dtype=np.uint64), counter=counter))
 
 
 def get_state() -> Key:

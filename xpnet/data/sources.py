@@ -1,0 +1,185 @@
+"""Where samples come from: arrays, .npz files, maps of files larger than memory, and generators.
+
+A source has a length and gives the samples at an array of indices: `source[indices]` is (x, t), or x alone, or
+(x, t, sample_weight), arrays with the samples along the first axis. Whatever has these two is one; `name(i)`, if it has
+that, is what errors call a sample. image_folder.py has the source for folders of images.
+"""
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xpnet.checks import whole
+from xpnet.errors import DataError, DTypeError, FileError, FormatError, XpnetError
+
+Array = npt.NDArray[Any]
+
+
+class Arrays:
+    """Samples from arrays that are as long as each other: Arrays(x, t), or with sample weights Arrays(x, t, weights).
+
+    A memory map stays one: what is not asked for is not read. Raises DataError if there is nothing, or lengths differ.
+    """
+
+    def __init__(self, *arrays: npt.ArrayLike) -> None:
+        self.arrays = tuple(array if isinstance(array, np.ndarray) else np.asarray(array) for array in arrays)
+        check_arrays(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, indices: Any) -> Any:
+        return one_or_more([np.asarray(array[indices]) for array in self.arrays])
+
+
+def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) -> Arrays:
+    """The arrays of these names in an .npz file, as np.savez(path, x=x, t=t) writes it.
+
+    Raises FileError if the file cannot be read, FormatError if it is no .npz file or holds Python objects (they would
+    have to be unpickled), DataError if a name is not in it or lengths differ.
+    """
+    names = (names,) if isinstance(names, str) else tuple(names)
+    try:
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise FormatError(f"{path} is no .npz file; a single array, .npy, is mapped by data.MappedArrays")
+            with archive:
+                missing = [name for name in names if name not in archive]
+                if missing:
+                    raise DataError(f"{path} holds no array {missing[0]!r}, but {', '.join(archive) or 'nothing'}")
+                return Arrays(*(archive[name] for name in names))
+    except XpnetError:
+        raise
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # a damaged archive raises errors of many kinds
+        raise FormatError(f"{path} cannot be read as an .npz file ({error})") from error
+
+
+class MappedArrays:
+    """Samples from .npy files that stay on the disk, such as ones larger than memory: MappedArrays("x.npy", "t.npy").
+
+    Files are mapped, and only the samples of a batch are read. np.lib.format.open_memmap writes such files piece by
+    piece. Worker processes map the files anew instead of being sent them.
+
+    Raises FileError if a file cannot be read, FormatError if it is no .npy file or holds Python objects, DataError if
+    there is nothing, or lengths differ.
+    """
+
+    def __init__(self, *paths: str | os.PathLike[str]) -> None:
+        self.paths = tuple(Path(path).absolute() for path in paths)
+        self.arrays = tuple(_mapped(path) for path in self.paths)
+        check_arrays(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, indices: Any) -> Any:
+        return one_or_more([np.array(array[indices]) for array in self.arrays])
+
+    def __getstate__(self) -> tuple[Path, ...]:
+        return self.paths
+
+    def __setstate__(self, paths: tuple[Path, ...]) -> None:
+        self.__init__(*paths)  # type: ignore[misc]
+
+
+class Stream:
+    """Samples from a generator, one after the other: no index, no end needed, as large as you like.
+
+        def waves(rng):
+            while True:
+                x = rng.uniform(-3, 3, 1).astype("float32")
+                yield x, np.sin(x)
+
+        loader = data.Loader(data.Stream(waves, samples=10_000), batch_size=100)
+
+    `make(rng)` is called at the start of each epoch, and returns what yields (x, t) of one sample, or x alone, or
+    (x, t, sample_weight). What it draws from `rng`, a NumPy generator, follows the seed of xpnet. An epoch takes the
+    first `samples` of them; fewer are a DataError. To shuffle, each is drawn from the next `buffer` that are waiting.
+    """
+
+    def __init__(self, make: Callable[[np.random.Generator], Iterable[Any]], samples: int, buffer: int = 1000) -> None:
+        if not callable(make):
+            raise DataError(f"a Stream needs a function that returns samples anew each epoch, not {make!r}")
+        self.make, self.samples, self.buffer = make, whole("samples", samples), whole("buffer", buffer)
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def epoch(self, rng: np.random.Generator, order: np.random.Generator | None) -> Generator[Any, None, None]:
+        """One sample after the other; with `order`, shuffled by it."""
+        samples = self._counted(rng)
+        if order is None:
+            yield from samples
+            return
+        waiting: list[Any] = []
+        for sample in samples:
+            if len(waiting) < self.buffer:
+                waiting.append(sample)
+                continue
+            place = int(order.integers(self.buffer))
+            drawn, waiting[place] = waiting[place], sample
+            yield drawn
+        yield from (waiting[i] for i in order.permutation(len(waiting)))
+
+    def _counted(self, rng: np.random.Generator) -> Iterator[Any]:
+        found = 0
+        for sample in self.make(rng):
+            yield sample
+            found += 1
+            if found == self.samples:
+                return
+        raise DataError(f"the generator ended after {found} samples; expected {self.samples} in an epoch")
+
+
+def stacked(samples: Sequence[Any]) -> Any:
+    """Samples (x, t) as one batch of arrays; numbers become float32, or int64 if they are whole."""
+    if isinstance(samples[0], tuple):
+        if len({len(sample) if isinstance(sample, tuple) else 0 for sample in samples}) > 1:
+            raise DataError("samples are tuples of different lengths; expected (x, t) for each")
+        return tuple(_stack(parts) for parts in zip(*samples, strict=True))
+    return _stack(samples)
+
+
+def _stack(parts: Sequence[Any]) -> Array:
+    arrays = [np.asarray(part) for part in parts]
+    shapes = {array.shape for array in arrays}
+    if len(shapes) > 1:
+        raise DataError(f"samples have different shapes, such as {' and '.join(map(str, sorted(shapes)[:2]))}")
+    y = np.stack(arrays)
+    return y.astype(np.float32) if y.dtype == np.float64 and not isinstance(parts[0], np.ndarray) else y
+
+
+def one_or_more(arrays: Sequence[Array]) -> Any:
+    return tuple(arrays) if len(arrays) > 1 else arrays[0]
+
+
+def check_arrays(arrays: Sequence[Array]) -> None:
+    """Something is there, and as much of each."""
+    if not arrays:
+        raise DataError("there is no data: give at least one array, and usually two, x and t")
+    for array in arrays:
+        if array.ndim == 0:
+            raise DataError("the samples must lie along the first axis of an array, which a single number has not")
+        if array.dtype.kind not in "biufc":
+            raise DTypeError(f"an array of the data is {array.dtype}; expected numbers")
+    lengths = [len(array) for array in arrays]
+    if len(set(lengths)) > 1:
+        raise DataError(f"the arrays hold {' and '.join(map(str, lengths))} samples; expected as many in each")
+    if lengths[0] == 0:
+        raise DataError(f"there is no data: the first array has shape {arrays[0].shape}")
+
+
+def _mapped(path: Path) -> Array:
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:
+        raise FormatError(f"{path} cannot be mapped as a .npy file ({error})") from error
