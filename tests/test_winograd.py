@@ -74,7 +74,8 @@ def test_rounding_is_that_of_a_direct_convolution(walk: Winograd, dtype: str) ->
 @pytest.mark.parametrize("walk", WALKS, ids=lambda walk: type(walk).__name__)
 def test_a_blank_image_gives_one_value(walk: Winograd) -> None:
     """What is equal stays equal: the maximum of a window of equal pixels is the first of them on every backend."""
-    x, w, b = np.full((LEAST_IMAGES, 5, 8, 8), 0.3, "float32"), normal((4, 5, 3, 3), 1, "float32"), normal((4,), 2, "float32")
+    x = np.full((LEAST_IMAGES, 5, 8, 8), 0.3, "float32")
+    w, b = normal((4, 5, 3, 3), 1, "float32"), normal((4,), 2, "float32")
     y = walk.forward(x, w, b, Window((3, 3)), False)
     assert (y == y[:1, :, :1, :1]).all()
     zero = walk.forward(0 * x, w, b, Window((3, 3), padding=((1, 1), (1, 1))), False)
