@@ -9,6 +9,7 @@ from xpnet import (
     metrics,
     networks,
     optimizers,
+    regularizers,
     schedules,
     visualize,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "metrics",
     "networks",
     "optimizers",
+    "regularizers",
     "schedules",
     "seed",
     "use_backend",
