@@ -6,7 +6,7 @@ from xpnet.backend import Array
 from xpnet.callback import Callback, Logs
 from xpnet.checks import fraction
 from xpnet.errors import OptionError
-from xpnet.parameter import Parameter
+from xpnet.parameter import Flat, Parameter
 
 
 class EMA(Callback):
@@ -36,6 +36,7 @@ class EMA(Callback):
         self.averages: list[Array] | None = None  # of each parameter
         self.own: list[Array] | None = None  # training's own weights, while the averaged ones are in the model
         self._known: list[Parameter] = []
+        self._wholes: dict[Flat, Array] = {}
         self._seen = self._optimizer_steps()
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
@@ -85,19 +86,35 @@ class EMA(Callback):
             return [p.backend.copy(p.backend.asarray(a, p.dtype)) for p, a in zip(self.parameters, arrays, strict=True)]
 
         self.steps, self._seen = int(state["steps"]), self._optimizer_steps()
-        self.averages, self.own = device(state["averages"]), device(state["own"])
+        self.averages, self.own, self._wholes = device(state["averages"]), device(state["own"]), {}
 
     def _average(self) -> None:
         self.steps += 1
         if self.averages is None:
             self.averages = [p.backend.copy(p.value) for p in self.parameters]
             return
-        share = 1 - self.rate(self.steps)
+        share, wholes = 1 - self.rate(self.steps), self._wholes_now(self.averages)
+        for flat, whole in wholes.items():
+            flat.backend.moving_average(whole, flat.value, share, share)
         for p, average in zip(self.parameters, self.averages, strict=True):
             if p.learned and not p.trainable:
                 average[...] = p.value
-            else:
+            elif p._flat not in wholes:
                 p.backend.moving_average(average, p.value, share, share)
+
+    def _wholes_now(self, averages: list[Array]) -> dict[Flat, Array]:
+        """Where an optimizer has laid parameters behind one another, so are their averages, for one call for all."""
+        flats = dict.fromkeys(p._flat for p in self.parameters if p._flat is not None)
+        fit = [f for f in flats if f.holds(f.parameters) and all(p.trainable for p in f.parameters)]
+        if fit != list(self._wholes):
+            places = {p: place for place, p in enumerate(self.parameters)}
+            self._wholes = {}
+            for flat in fit:
+                own = [places[p] for p in flat.parameters]
+                self._wholes[flat], parts = flat.lay([averages[place] for place in own])
+                for place, part in zip(own, parts, strict=True):
+                    averages[place] = part
+        return self._wholes
 
     def _put_in(self) -> None:
         """The averaged weights into the model, unless they are there, and its own aside."""

@@ -148,7 +148,8 @@ def _labels(t: np.ndarray) -> np.ndarray:
     if t.ndim == 2 and t.shape[1] > 1 and (abs(t.sum(axis=1) - 1) < 1e-3).all():
         labels: np.ndarray = np.argmax(t, axis=1)
         return labels
-    if t.shape[1:] in ((), (1,)) and (t == t.astype(np.int64)).all() and (t >= 0).all():
+    one_each = t.shape[1:] in ((), (1,))
+    if one_each and np.isfinite(t).all() and (t >= 0).all() and (t == np.floor(t)).all():
         labels = t.reshape(-1).astype(np.int64)  # (N,)
         return labels
     raise OptionError(

@@ -127,7 +127,7 @@ class Trainer:
         assert self.parameters is not None
         samples = 1 if self.accumulate == 1 else sum(self.group)
         add_gradients(self.parameters, samples)
-        self.optimizer.update(self.parameters, *([] if samples == 1 else [1 / samples]))
+        self.optimizer.update(self.parameters, scale=1 / samples)
         self.group.clear()
 
     def _begin(self) -> list[Parameter]:
@@ -217,6 +217,8 @@ def predict(model: Model, x: Any, batch_size: int, verbose: Verbose) -> np.ndarr
 
 def train_on_batch(model: Model, x: Any, t: Any, sample_weight: Any) -> float:
     optimizer, loss = compiled(model)
+    if is_batches(x):
+        raise OptionError("train_on_batch takes arrays; fit takes iterables of batches")
     ((x, t, *w),) = for_evaluation(model, x, t, sample_weight, sys.maxsize, None)
     with model.backend.memory_advice(len(x)):
         inputs, targets, *weights = model.backend.batch(x, t, model.dtype, *w)
