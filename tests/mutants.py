@@ -30,6 +30,8 @@ LOSSES = "tests/test_losses.py"
 JIT = "tests/test_jit.py"
 WINOGRAD = "tests/test_winograd.py"
 NETWORKS = "tests/test_networks.py"
+WEIGHTS = "tests/test_weights.py"
+REGULARIZERS = "tests/test_regularizers.py"
 MUTANTS = [
     Mutant("backend/reference.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
     Mutant("backend/reference.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
@@ -83,7 +85,16 @@ MUTANTS = [
     Mutant("layers/merge.py", "parts.append(dy[", "parts.append(-dy[", LAWS),
     Mutant("losses.py", "lambda: dy / y.shape[0]", "lambda: -dy / y.shape[0]", LOSSES),
     Mutant("losses.py", "backend.sigmoid(y) - t", "backend.sigmoid(y) + t", LOSSES),
-    Mutant("losses.py", "lambda: difference * (2 /", "lambda: difference * (-2 /", LOSSES),
+    Mutant("losses.py", "lambda: weighted * (2 /", "lambda: weighted * (-2 /", LOSSES),
+    Mutant("losses.py", "self.label_smoothing / C", "self.label_smoothing / y.shape[0]", LOSSES),
+    Mutant("losses.py", "self.label_smoothing / 2", "self.label_smoothing", LOSSES),
+    Mutant("losses.py", "dy if w is None else dy * w", "dy", WEIGHTS),
+    Mutant("losses.py", "dy * _weights(sample_weight, dy, backend)", "dy", WEIGHTS),
+    Mutant("losses.py", "lambda: weighted * (2", "lambda: difference * (2", WEIGHTS),
+    Mutant("regularizers.py", "return (2 * self.l2) * w", "return self.l2 * w", REGULARIZERS),
+    Mutant("regularizers.py", "if p.regularizer and p.trainable:", "if p.regularizer:", REGULARIZERS),
+    Mutant("training.py", "samples = 1 if self", "samples = len(self.group) if self", "tests/test_accumulation.py"),
+    Mutant("ema.py", "(1 + step) / (10 + step)", "step / (10 + step)", "tests/test_ema.py"),
     Mutant("tape.py", "grads[x] + dx if x in grads else dx", "dx", "tests/test_tape.py"),
     Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
     Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),

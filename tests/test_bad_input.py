@@ -143,7 +143,7 @@ def test_targets_that_do_not_fit_are_refused_before_anything_happens(
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("data", [X, (X,), (X, T, T), "held out", 0.2])
+@pytest.mark.parametrize("data", [X, (X,), (X, T, T, T), "held out", 0.2])
 def test_validation_data_must_be_a_pair(data: Any) -> None:
     with pytest.raises(OptionError, match=r"validation_data must be a pair \(x, t\)"):
         ready().fit(X, T, validation_data=data)

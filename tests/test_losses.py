@@ -31,6 +31,16 @@ def binary_cross_entropy(y: np.ndarray, t: np.ndarray) -> float:
     return float(-(t * np.log(p) + (1 - t) * np.log(1 - p)).mean())
 
 
+def smoothed_cross_entropy(y: np.ndarray, t: np.ndarray) -> float:
+    """With e = 0.1: (1 - e) times the cross-entropy with the targets, e times that with the uniform distribution."""
+    return 0.9 * cross_entropy(y, t) + 0.1 * cross_entropy(y, np.full(y.shape, 1 / y.shape[1]))
+
+
+def smoothed_binary_cross_entropy(y: np.ndarray, t: np.ndarray) -> float:
+    """With e = 0.2."""
+    return 0.8 * binary_cross_entropy(y, t) + 0.2 * binary_cross_entropy(y, np.full(y.shape, 0.5))
+
+
 def squared_error(y: np.ndarray, t: np.ndarray) -> float:
     return float(((y - t) ** 2).mean())
 
@@ -57,6 +67,9 @@ CASES = [
     (SoftmaxCrossEntropy(), cross_entropy, class_numbers),
     (SoftmaxCrossEntropy(), cross_entropy, one_hot),
     (SoftmaxCrossEntropy(), cross_entropy, probabilities),
+    (SoftmaxCrossEntropy(label_smoothing=0.1), smoothed_cross_entropy, class_numbers),
+    (SoftmaxCrossEntropy(label_smoothing=0.1), smoothed_cross_entropy, probabilities),
+    (BinaryCrossEntropyWithLogits(label_smoothing=0.2), smoothed_binary_cross_entropy, one_hot),
     (BinaryCrossEntropyWithLogits(), binary_cross_entropy, one_hot),
     (BinaryCrossEntropyWithLogits(), binary_cross_entropy, probabilities),
     (MeanSquaredError(), squared_error, numbers),
@@ -224,6 +237,13 @@ def test_a_label_that_is_no_class_is_refused_also_in_a_loop_of_ones_own(backend:
         with pytest.raises(DataError, match="a label is not from 0 to 2, the network's classes"):
             loss.forward(y, t, backend)
     loss.forward(y, backend.asarray(np.array([0, 2])), backend)
+
+
+@pytest.mark.parametrize("kind", [SoftmaxCrossEntropy, BinaryCrossEntropyWithLogits])
+@pytest.mark.parametrize("smoothing", [1.0, -0.1, True, "much"])
+def test_a_smoothing_that_is_no_share_is_refused(kind: Any, smoothing: Any) -> None:
+    with pytest.raises(OptionError, match=f"{kind.__name__}: label_smoothing must be at least 0 and below 1"):
+        kind(label_smoothing=smoothing)
 
 
 def test_losses_have_names_also_those_of_keras() -> None:

@@ -10,6 +10,7 @@ from xpnet import (
     metrics,
     networks,
     optimizers,
+    regularizers,
     schedules,
     visualize,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "metrics",
     "networks",
     "optimizers",
+    "regularizers",
     "schedules",
     "seed",
     "use_backend",

@@ -23,8 +23,12 @@ Logs = dict[str, Any]
 class Callback:
     """The base: override what is needed.
 
-    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation.
+    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation;
+    batch_size is None for an iterable of batches, and so is samples in its first epoch. Callbacks are told in the order
+    that they were given in, but for those of a lower `rank`, which come first, and of a higher one, which come last.
     """
+
+    rank = 0  # below 0 for one that changes what the others look at, above 0 for one that looks at the others
 
     model: Model
     params: dict[str, Any]
@@ -35,6 +39,9 @@ class Callback:
         """Also after Ctrl-C and after an error."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None: ...
+
+    def on_train_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """The steps of an epoch are done; its validation, if there is any, and `on_epoch_end` come next."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None: ...
 
@@ -59,6 +66,7 @@ class Callbacks(Callback):
             if not isinstance(callback, Callback):
                 raise OptionError(f"{callback!r} is no Callback; give objects such as callbacks.EarlyStopping()")
             callback.model, callback.params = model, params
+        self.callbacks.sort(key=lambda callback: callback.rank)
 
     def on_train_begin(self, logs: Logs) -> None:
         for callback in self.callbacks:
@@ -74,6 +82,10 @@ class Callbacks(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         for callback in self.callbacks:
             callback.on_epoch_begin(epoch, logs)
+
+    def on_train_epoch_end(self, epoch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_train_epoch_end(epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         for callback in self.callbacks:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from xpnet.callback import Callback, Callbacks, Logs, scalar
-from xpnet.checks import whole
+from xpnet.checks import at_least_zero, fraction, positive, whole
 from xpnet.csv_logger import CSVLogger
+from xpnet.ema import EMA
 from xpnet.errors import FileError, OptionError
 from xpnet.json_lines_logger import JSONLinesLogger
 from xpnet.lambda_callback import LambdaCallback
@@ -21,6 +22,7 @@ from xpnet.stopping import TerminateOnNaN, TimeLimit
 from xpnet.tensorboard import TensorBoard
 
 __all__ = [
+    "EMA",
     "CSVLogger",
     "Callback",
     "Callbacks",
@@ -33,6 +35,7 @@ __all__ = [
     "ModelCheckpoint",
     "Monitor",
     "ProgressBar",
+    "ReduceLROnPlateau",
     "TensorBoard",
     "TerminateOnNaN",
     "TimeLimit",
@@ -198,6 +201,58 @@ class ModelCheckpoint(Monitor):
             raise FileError(f"ModelCheckpoint cannot write to {path}: {error}") from error
 
 
+class ReduceLROnPlateau(Monitor):
+    """Multiply the learning rate by `factor` when `monitor` has not improved by more than `min_delta` for `patience`
+    epochs, but not to below `min_lr`. After that, `cooldown` epochs do not count.
+
+    It works on top of the optimizer's schedule, too: what it changes is `optimizer.lr_scale`, which multiplies the
+    rate and stays after training. mode "auto" takes more as better for accuracies, less for all else.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        mode: str = "auto",
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.factor = fraction("ReduceLROnPlateau: factor", positive("ReduceLROnPlateau: factor", factor))
+        self.patience = whole("ReduceLROnPlateau: patience", patience, 0)
+        self.cooldown = whole("ReduceLROnPlateau: cooldown", cooldown, 0)
+        self.min_lr = at_least_zero("ReduceLROnPlateau: min_lr", min_lr)
+
+    def on_train_begin(self, logs: Logs) -> None:
+        super().on_train_begin(logs)
+        self.wait = self.cooling = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        better = self.improved(logs)
+        if better is None:
+            return
+        self.wait = 0 if better or self.cooling else self.wait + 1
+        self.cooling = max(0, self.cooling - 1)
+        optimizer = self.model.optimizer
+        if self.wait and self.wait >= self.patience and optimizer is not None:
+            rate = optimizer.current_lr
+            if rate > self.min_lr:
+                optimizer.lr_scale *= max(self.factor, self.min_lr / rate)
+            self.wait, self.cooling = 0, self.cooldown
+
+    def get_state(self) -> dict[str, Any]:
+        scale = 1.0 if self.model.optimizer is None else self.model.optimizer.lr_scale
+        return {"best": self.best, "wait": self.wait, "cooling": self.cooling, "lr_scale": scale}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` gave: after `on_train_begin`."""
+        self.best, self.wait, self.cooling = state["best"], int(state["wait"]), int(state["cooling"])
+        if self.model.optimizer is not None:
+            self.model.optimizer.lr_scale = float(state["lr_scale"])
+
+
 class ProgressBar(Callback):
     """On stderr, a tqdm bar with images/s, loss and metrics so far, and a line in its place when the epoch is over.
 
@@ -209,10 +264,11 @@ class ProgressBar(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         from tqdm import tqdm
 
+        self.images = self.params["samples"] is not None  # else, batches are counted
         self.bar = tqdm(
-            total=self.params["samples"],
+            total=self.params["samples" if self.images else "steps"],
             desc=f"epoch {epoch + 1}/{self.params['epochs']}",
-            unit="img",
+            unit="img" if self.images else "batch",
             mininterval=self.INTERVAL,
             leave=False,
             dynamic_ncols=True,
@@ -226,7 +282,7 @@ class ProgressBar(Callback):
         if now - self.shown >= self.INTERVAL:
             self.shown = now
             self.bar.set_postfix(_text(logs["so_far"]()), refresh=False)
-        self.bar.update(logs["size"])
+        self.bar.update(logs["size"] if self.images else 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.bar.close()

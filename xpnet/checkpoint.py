@@ -155,11 +155,11 @@ def load_weights(model: Model, path: Path) -> None:
 
 def allowed_classes() -> dict[str, type[Configured]]:
     """Every class that a file may name."""
-    from xpnet import initializers, layers, losses, metrics, model, networks, optimizers, schedules
+    from xpnet import initializers, layers, losses, metrics, model, networks, optimizers, regularizers, schedules
 
-    modules = (layers, networks, losses, metrics, optimizers, schedules, initializers)
+    modules = (layers, networks, losses, metrics, optimizers, schedules, initializers, regularizers)
     found = {name: cls for module in modules for name, cls in vars(module).items() if _is_description(cls)}
-    bases = {"Layer", "Loss", "Metric", "Optimizer", "Schedule", "Initializer", "Configured", "Model"}
+    bases = {"Layer", "Loss", "Metric", "Optimizer", "Schedule", "Initializer", "Regularizer", "Configured", "Model"}
     return {name: cls for name, cls in found.items() if name not in bases} | {"Sequential": model.Sequential}
 
 

@@ -19,6 +19,7 @@ from xpnet.backend.reference import dtype_name
 from xpnet.configured import Configured
 from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, XpnetError
 from xpnet.parameter import FLOATS, Parameter
+from xpnet.regularizers import Regularizer
 from xpnet.tape import Var, record
 
 Shape = tuple[int, ...]
@@ -143,10 +144,10 @@ class Layer(Configured):
         got_text = "(" + ", ".join(["N", *map(str, got)]) + ")"
         return ShapeError(f"{self.label}: the input has shape {got_text}, needed is {needed}")
 
-    def parameter(self, value: Any, trainable: bool = True) -> Parameter:
+    def parameter(self, value: Any, trainable: bool = True, regularizer: Regularizer | None = None) -> Parameter:
         """A parameter on the layer's backend and in its data type."""
         parameter = Parameter(self.backend.asarray(value, self.dtype), trainable=trainable, backend=self.backend)
-        parameter.trainable = trainable and self._trainable
+        parameter.trainable, parameter.regularizer = trainable and self._trainable, regularizer
         return parameter
 
     # ---- what users call -------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Losses have the protocol of layers: `value, back = loss.forward(y, t)`, then `dy = back()`.
 
-`value` is the mean over the batch and stays on the device until somebody reads it.
+`value` is the mean over the batch and stays on the device until somebody reads it. With sample weights it is
+L = sum_n(w[n] L[n]) / N, divided by the number of samples, as in Keras, not by the sum of the weights, as PyTorch does
+for its class weights: weights of 1 change nothing, and to weigh all samples twice is to double the loss.
 """
 
 import math
@@ -8,20 +10,26 @@ from collections.abc import Callable
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
+from xpnet.checks import fraction
 from xpnet.configured import Configured, lookup_name
 from xpnet.errors import DataError, OptionError, ShapeError
 
 
 class Loss(Configured):
-    """The base of all losses. `activation` names the layer that a loss contains: no network may end with it."""
+    """The base of all losses. `activation` names the layer that a loss contains: no network may end with it.
+
+    A loss of your own may leave `sample_weight` out; then fit refuses sample and class weights.
+    """
 
     name = "loss"
     activation: str | None = None
 
-    def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
+    def forward(
+        self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
+    ) -> tuple[Array, Callable[[], Array]]:
         """The mean loss of a batch, and `back`, which returns its gradient with respect to y.
 
-        `backend` is where y and t are; by default the current one.
+        `backend` is where y and t are; by default the current one. sample_weight: (N,), in the data type of y.
         """
         raise OptionError(f"{type(self).__name__} does not say how it is computed")
 
@@ -52,20 +60,39 @@ class SoftmaxCrossEntropy(Loss):
 
     y (N, C) are scores before softmax ("logits"); t holds class numbers (N,) from 0 to C - 1, or one-hot rows (N, C)
     (or any probabilities that sum to one).
+
+    label_smoothing e (0) mixes the targets with the uniform distribution: t' = (1 - e) t + e / C, so that no score need
+    grow without bound (Szegedy et al., 2016).
     """
 
     name = "softmax_cross_entropy"
     activation = "softmax"
 
-    def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = fraction("SoftmaxCrossEntropy: label_smoothing", label_smoothing)
+
+    def forward(
+        self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
+    ) -> tuple[Array, Callable[[], Array]]:
         backend = backend or get_backend()
         if t.ndim == 1:
             self._check_labels(y, t, backend)
         else:
             self.same_shape(y, t)
             t = _as_float(t, y, backend)
+        if self.label_smoothing:
+            t = self._smoothed(t, y, backend)
         losses, dy = backend.softmax_cross_entropy(y, t)
+        if sample_weight is not None:
+            losses, dy = losses * _weights(sample_weight, losses, backend), dy * _weights(sample_weight, dy, backend)
         return backend.xp.mean(losses), lambda: dy / y.shape[0]
+
+    def _smoothed(self, t: Array, y: Array, backend: Backend) -> Array:
+        """Rows of probabilities (N, C)."""
+        xp, C = backend.xp, y.shape[1]
+        if t.ndim == 1:
+            t = _as_float(xp.arange(C, dtype=t.dtype, device=backend.device)[None, :] == t[:, None], y, backend)
+        return t * (1 - self.label_smoothing) + self.label_smoothing / C
 
     def _check_labels(self, y: Array, t: Array, backend: Backend) -> None:
         """As far as it costs nothing: on a device that computes in the background, to look at labels is to wait."""
@@ -114,22 +141,31 @@ class BinaryCrossEntropyWithLogits(Loss):
     """L = mean(max(y, 0) - y t + log(1 + exp(-|y|)));  dy = (sigmoid(y) - t) / size.
 
     y are scores before the sigmoid, of any shape; t has the same shape, values from 0 to 1. The form above cannot
-    overflow.
+    overflow. label_smoothing e (0) draws the targets towards one half: t' = (1 - e) t + e / 2.
     """
 
     name = "binary_cross_entropy"
     activation = "sigmoid"
 
-    def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = fraction("BinaryCrossEntropyWithLogits: label_smoothing", label_smoothing)
+
+    def forward(
+        self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
+    ) -> tuple[Array, Callable[[], Array]]:
         backend = backend or get_backend()
         self.same_shape(y, t)
         xp, t = backend.xp, _as_float(t, y, backend)
-        value = xp.mean(xp.maximum(y, 0) - y * t + xp.log1p(xp.exp(-xp.abs(y))))
+        if self.label_smoothing:
+            t = t * (1 - self.label_smoothing) + self.label_smoothing / 2
+        losses = xp.maximum(y, 0) - y * t + xp.log1p(xp.exp(-xp.abs(y)))
+        w = None if sample_weight is None else _weights(sample_weight, y, backend)
 
         def back() -> Array:
-            return (backend.sigmoid(y) - t) / math.prod(y.shape)
+            dy = (backend.sigmoid(y) - t) / math.prod(y.shape)
+            return dy if w is None else dy * w
 
-        return value, back
+        return xp.mean(losses if w is None else losses * w), back
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
         super().check(outputs, t)
@@ -144,15 +180,27 @@ class MeanSquaredError(Loss):
 
     name = "mean_squared_error"
 
-    def forward(self, y: Array, t: Array, backend: Backend | None = None) -> tuple[Array, Callable[[], Array]]:
+    def forward(
+        self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
+    ) -> tuple[Array, Callable[[], Array]]:
         backend = backend or get_backend()
         self.same_shape(y, t)
         difference = y - _as_float(t, y, backend)
-        return backend.xp.mean(difference * difference), lambda: difference * (2 / math.prod(y.shape))
+        weighted = difference
+        if sample_weight is not None:
+            weighted = difference * _weights(sample_weight, y, backend)
+        return backend.xp.mean(weighted * difference), lambda: weighted * (2 / math.prod(y.shape))
 
 
 def _as_float(t: Array, y: Array, backend: Backend) -> Array:
     return t if t.dtype == y.dtype else backend.xp.astype(t, y.dtype)
+
+
+def _weights(sample_weight: Array, y: Array, backend: Backend) -> Array:
+    """(N,) -> (N, 1, ...), to multiply what has the shape of y."""
+    if tuple(sample_weight.shape) != tuple(y.shape[:1]):
+        raise ShapeError(f"sample_weight has shape {tuple(sample_weight.shape)}; needed is ({y.shape[0]},)")
+    return _as_float(backend.xp.reshape(sample_weight, (-1,) + (1,) * (y.ndim - 1)), y, backend)  # (N, 1, ...)
 
 
 def _batch(shape: Any) -> str:

@@ -7,7 +7,7 @@ training.py and checkpoint.py.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -172,44 +172,52 @@ class Model(Layer):
     def fit(
         self,
         x: Data,
-        t: Data,
-        batch_size: int = 32,
+        t: Data = None,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | Literal["auto"] = "auto",
         callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[Data, Data] | None = None,
+        validation_data: Any = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
         validation_freq: int = 1,
+        sample_weight: Data = None,
+        class_weight: Mapping[int, float] | None = None,
+        accumulate: int = 1,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
     ) -> History:
         """Train on samples x (N, ...) with targets t (N, ...), and return the history of losses and metrics by epoch.
 
-        validation_data: (x, t), evaluated every `validation_freq` epochs; or validation_split: this last share of the
-        data. verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 0 elsewhere.
+        x may also be an iterable of batches (x, t) or (x, t, sample_weight), without t, batch_size (32), shuffle and
+        validation_split; one without a length, such as a generator, needs steps_per_epoch, the batches of an epoch.
+        validation_data: (x, t), (x, t, sample_weight) or such an iterable (validation_steps: its batches, if it is a
+        generator), evaluated every `validation_freq` epochs; or validation_split: this last share of the data.
+        sample_weight (N,), class_weight {class: weight} (1 for others; in training only): the loss is
+        sum_n(w[n] L[n]) / N, w the product of the two; metrics are not weighted. The losses that are reported hold the
+        penalties of regularizers. accumulate: a step of the optimizer takes the mean gradient of so many batches.
+        verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 0 elsewhere.
         `epochs` is the number of the last epoch: training goes from initial_epoch to epochs, as in Keras.
         Ctrl-C ends training at once: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on.
         """
         return training.fit(
-            self,
-            x,
-            t,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            initial_epoch=initial_epoch,
-            validation_freq=validation_freq,
-        )
+            self, x, t, epochs=epochs, verbose=verbose, callbacks=callbacks, initial_epoch=initial_epoch,
+            validation_freq=validation_freq, accumulate=accumulate, batch_size=batch_size, shuffle=shuffle,
+            sample_weight=sample_weight, class_weight=class_weight, steps_per_epoch=steps_per_epoch,
+            validation_split=validation_split, validation_data=validation_data, validation_steps=validation_steps,
+        )  # fmt: skip
 
     def evaluate(
-        self, x: Data, t: Data, batch_size: int = 256, verbose: int | Literal["auto"] = 0, return_dict: bool = False
-    ) -> Any:
-        """[loss, metric, ...] in inference mode (the loss alone without metrics), or a dict of them by name."""
-        results = training.evaluate(self, x, t, batch_size, verbose)
+        self, x: Data, t: Data = None, batch_size: int | None = None, verbose: int | Literal["auto"] = 0,
+        return_dict: bool = False, sample_weight: Data = None, steps: int | None = None,
+    ) -> Any:  # fmt: skip
+        """[loss, metric, ...] in inference mode (the loss alone without metrics), or a dict of them by name.
+
+        Data, weights and the loss are as in `fit`; batch_size is 256 for arrays. An iterable of batches without a
+        length is read to its end, or for so many `steps`.
+        """
+        results = training.evaluate(self, x, t, batch_size, verbose, sample_weight, steps)
         if return_dict:
             return results
         return list(results.values()) if len(results) > 1 else results["loss"]
@@ -218,9 +226,9 @@ class Model(Layer):
         """The outputs for samples x in inference mode, batch by batch; NumPy in, NumPy out."""
         return training.predict(self, x, batch_size, verbose)
 
-    def train_on_batch(self, x: Data, t: Data) -> float:
+    def train_on_batch(self, x: Data, t: Data, sample_weight: Data = None) -> float:
         """One step of the optimizer on one batch; returns the loss before the step."""
-        return training.train_on_batch(self, x, t)
+        return training.train_on_batch(self, x, t, sample_weight)
 
     # ---- weights and files -----------------------------------------------------------------------------------------
 

@@ -44,19 +44,28 @@ class Optimizer(Configured):
         self.weight_decay = at_least_zero("weight_decay", weight_decay)
         self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
         self.steps = 0  # taken so far: where the schedule stands
+        self.lr_scale = 1.0  # what a callback makes of the rate in the course of training; no setting, and not saved
         self.state: dict[Parameter, State] = {}
         self._together: list[_Together | None] = []  # None in a copy, whose parameters stand alone
 
     @property
     def current_lr(self) -> float:
         """The learning rate of the next step."""
-        return self.lr(self.steps) if isinstance(self.lr, Schedule) else self.lr
+        lr = self.lr(self.steps) if isinstance(self.lr, Schedule) else self.lr
+        return lr * self.lr_scale
 
-    def update(self, parameters: Iterable[Parameter]) -> None:
-        """One step: change every trainable parameter by its gradient, and start the gradients from zero again."""
+    def update(self, parameters: Iterable[Parameter], scale: float = 1.0) -> None:
+        """One step: change every trainable parameter by `scale` times its gradient, and start the gradients from zero.
+
+        Gradients that were added up over several batches become their mean by `scale`, before anything else.
+        """
         parameters = list(parameters)
         lr = self.current_lr
         groups = self._groups([p for p in parameters if p.trainable])
+        if scale != 1:
+            for group, _ in groups:
+                grad = group.grad
+                grad *= scale
         if self.clip_norm is not None:
             self._clip([group for group, _ in groups])
         self.steps += 1

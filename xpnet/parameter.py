@@ -8,6 +8,7 @@ from typing import Any
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.errors import DTypeError, ShapeError
+from xpnet.regularizers import Regularizer
 
 FLOATS = ("float32", "float64")
 
@@ -18,7 +19,8 @@ class Parameter:
     """`value` and `grad` have one shape and data type; assigning to either copies into place, so that views stay valid.
 
     The value is a copy of what is given, in float32 unless it is an array of float64. Running statistics, which are
-    saved but not learned, are parameters with `trainable=False` from the start.
+    saved but not learned, are parameters with `trainable=False` from the start. A `regularizer` is what training adds
+    to the loss for it.
     """
 
     def __init__(self, value: Any, name: str = "", trainable: bool = True, backend: Backend | None = None) -> None:
@@ -30,6 +32,7 @@ class Parameter:
         self._flat: Flat | None = None  # of which `value` and `grad` are views
         self._waiting: Array | None = None  # the gradient, which belongs into `_grad` and was not copied there yet
         self.name = name
+        self.regularizer: Regularizer | None = None
         self.trainable = self.learned = trainable  # whether it may change now, and whether it ever may
 
     @property

@@ -15,11 +15,14 @@ from xpnet import random
 from xpnet.backend import Array
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.checks import whole
-from xpnet.data.batches import Batches, split
-from xpnet.errors import BackendError, DataError, DTypeError, NonFiniteError, OptionError, ShapeError
+from xpnet.data.batches import Batches
+from xpnet.errors import NonFiniteError, OptionError
+from xpnet.feed import Feed, for_evaluation, for_training, is_batches
+from xpnet.inputs import check_inputs, compiled
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.parameter import Parameter
+from xpnet.regularizers import add_gradients, penalties
 from xpnet.watch import first_nonfinite
 
 if TYPE_CHECKING:
@@ -33,40 +36,31 @@ def fit(
     x: Any,
     t: Any,
     *,
-    batch_size: int,
     epochs: int,
     verbose: Verbose,
     callbacks: Callback | Iterable[Callback] | None,
-    validation_split: float,
-    validation_data: tuple[Any, Any] | None,
-    shuffle: bool,
     initial_epoch: int,
     validation_freq: int,
+    accumulate: int,
+    **data: Any,
 ) -> History:
     """What `Model.fit` says."""
     optimizer, loss = compiled(model)
     epochs, initial_epoch = whole("epochs", epochs, 0), whole("initial_epoch", initial_epoch, 0)
-    validation_freq = whole("validation_freq", validation_freq)
-    x, t = check_data(model, x, t)
-    if validation_data is not None:
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-            raise OptionError("fit: validation_data must be a pair (x, t)")
-        validation_data = check_data(model, *validation_data)
-    elif validation_split:
-        (x, t), validation_data = split(x, t, validation_split)
-    batches = Batches(x, t, batch_size, shuffle=shuffle)
+    validation_freq, accumulate = whole("validation_freq", validation_freq), whole("accumulate", accumulate)
+    batches, held_out = for_training(model, x, t, **data)
     history = model.history = History()
     displays: dict[int, list[Callback]] = {0: [], 1: [ProgressBar()], 2: [EpochLines()]}
     params = {
         "epochs": epochs,
         "steps": len(batches),
-        "batch_size": batch_size,
-        "samples": len(x),
-        "validation": validation_data is not None,
+        "batch_size": batches.batch_size,
+        "samples": batches.samples,
+        "validation": held_out is not None,
     }
     given = [callbacks] if isinstance(callbacks, (Callback, type)) else list(callbacks or ())
     told = Callbacks([history, *given, *displays[verbosity(verbose)]], model, params)
-    trainer = Trainer(model, optimizer, loss)
+    trainer = Trainer(model, optimizer, loss, accumulate)
     model.stop_training = False
     logs: dict[str, Any] = {}
     try:
@@ -74,11 +68,13 @@ def fit(
         for epoch in range(initial_epoch, epochs):
             told.on_epoch_begin(epoch, {})
             start = time.perf_counter()
-            with model.backend.memory_advice(batch_size):
+            with model.backend.memory_advice(batches.batch_size):
                 logs = trainer.epoch(batches, told, epoch)
             history.seconds.append(time.perf_counter() - start)
-            if validation_data is not None and (epoch + 1) % validation_freq == 0:
-                results = evaluate(model, *validation_data, batch_size=max(batch_size, 256), verbose=0, checked=True)
+            params["samples"] = params["samples"] or trainer.samples  # of an iterable, after its first epoch
+            told.on_train_epoch_end(epoch, logs)
+            if held_out is not None and (epoch + 1) % validation_freq == 0:
+                results = evaluate_batches(model, held_out, verbose=0)
                 logs |= {f"val_{name}": value for name, value in results.items()}
             told.on_epoch_end(epoch, logs)
             if model.stop_training:
@@ -92,29 +88,50 @@ def fit(
 
 
 class Trainer:
-    """Steps and epochs of one training run."""
+    """Steps and epochs of one training run; a step of the optimizer takes a group of `accumulate` batches."""
 
-    def __init__(self, model: Model, optimizer: Optimizer, loss: Loss) -> None:
+    def __init__(self, model: Model, optimizer: Optimizer, loss: Loss, accumulate: int = 1) -> None:
         self.model, self.optimizer, self.loss, self.backend = model, optimizer, loss, model.backend
         self.parameters: list[Parameter] | None = None
+        self.accumulate = accumulate
+        self.group: list[int] = []  # sizes of the batches whose gradients wait for the rest of their group
+        self.samples = 0  # of this epoch, so far
 
-    def step(self, inputs: Array, targets: Array, where: str) -> tuple[Array, Array]:
-        """One step of the optimizer on a batch that is on the device: the loss before it, and the outputs."""
+    def step(
+        self, inputs: Array, targets: Array, where: str, *weights: Array, last: bool = True
+    ) -> tuple[Array, Array]:
+        """Forward and back on a batch that is on the device, and a step of the optimizer if that completes its group,
+        as the `last` batch of an epoch always does: the loss before it, and the outputs.
+        """
         # require_finite says more than a warning
         with self.backend.computing(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self._step(inputs, targets, where)
+            value, y = self._step(inputs, targets, where, *weights)
+            if last or len(self.group) == self.accumulate:
+                self._update()
+        return value, y
 
-    def _step(self, inputs: Array, targets: Array, where: str) -> tuple[Array, Array]:
+    def _step(self, inputs: Array, targets: Array, where: str, *weights: Array) -> tuple[Array, Array]:
         model, backend, state = self.model, self.backend, random.get_state()
         y, back = model.forward(inputs, train=True)
-        value, loss_back = self.loss.forward(y, targets, backend)
+        value, loss_back = self.loss.forward(y, targets, backend, *weights)
         if self.parameters is None:  # the first step: now the model is built
             self.parameters = self._begin()
+        for penalty in penalties(self.parameters):
+            value = value + penalty
         if not backend.lazy:
             self.require_finite(value, inputs, where, state)
-        back(loss_back(), need_dx=False)
-        self.optimizer.update(self.parameters)
+        dy, size = loss_back(), inputs.shape[0]
+        back(dy if self.accumulate == 1 else dy * size, need_dx=False)
+        self.group.append(size)
         return value, y
+
+    def _update(self) -> None:
+        """A step of the optimizer with the mean gradient of the group's samples, as if they were one batch."""
+        assert self.parameters is not None
+        samples = 1 if self.accumulate == 1 else sum(self.group)
+        add_gradients(self.parameters, samples)
+        self.optimizer.update(self.parameters, scale=1 / samples)
+        self.group.clear()
 
     def _begin(self) -> list[Parameter]:
         self.loss.check_last(self.model.last())
@@ -125,25 +142,25 @@ class Trainer:
             parameter.zero_grad()
         return parameters
 
-    def epoch(self, batches: Batches, told: Callbacks, epoch: int) -> dict[str, Any]:
+    def epoch(self, batches: Feed, told: Callbacks, epoch: int) -> dict[str, Any]:
         """Train on every batch once; the mean loss and the metrics over all samples."""
         total: Any = 0.0
-        samples = 0
+        self.samples, steps = 0, len(batches)
         for metric in self.model.metrics:
             metric.reset()
 
         def so_far() -> dict[str, Any]:
             """Reads from the device: waits for it."""
-            mean = float(total) / max(samples, 1)
+            mean = float(total) / max(self.samples, 1)
             if not math.isfinite(mean):
                 self.require_finite(mean, None, f"epoch {epoch + 1}, at or before step {step + 1}", random.get_state())
             return {"loss": mean} | {metric.name: metric.result() for metric in self.model.metrics}
 
-        for step, (x, t) in enumerate(self.backend.staged(batches, self.model.dtype)):
+        for step, (x, t, *weights) in enumerate(self.backend.staged(batches, self.model.dtype)):
             told.on_train_batch_begin(step, {})
-            value, y = self.step(x, t, f"epoch {epoch + 1}, step {step + 1}")
+            value, y = self.step(x, t, f"epoch {epoch + 1}, step {step + 1}", *weights, last=step + 1 == steps)
             size = x.shape[0]
-            total, samples = value * size + total, samples + size
+            total, self.samples = value * size + total, self.samples + size
             for metric in self.model.metrics:
                 metric.update(y, t, self.backend)
             told.on_train_batch_end(step, {"loss": value, "size": size, "so_far": so_far})
@@ -162,29 +179,36 @@ class Trainer:
 
 
 def evaluate(
-    model: Model, x: Any, t: Any, batch_size: int, verbose: Verbose, checked: bool = False
+    model: Model, x: Any, t: Any, batch_size: int | None, verbose: Verbose, sample_weight: Any, steps: int | None
 ) -> dict[str, float]:
+    """What `Model.evaluate` says, by name."""
+    compiled(model)
+    return evaluate_batches(model, for_evaluation(model, x, t, sample_weight, batch_size, steps), verbose)
+
+
+def evaluate_batches(model: Model, batches: Feed, verbose: Verbose) -> dict[str, float]:
     """The mean loss and the metrics over all samples, in inference mode."""
     _, loss = compiled(model)
-    if not checked:
-        x, t = check_data(model, x, t)
-    backend, total = model.backend, 0.0
+    backend, total, samples = model.backend, 0.0, 0
     metrics = [copy.copy(metric) for metric in model.metrics]  # training may be in the middle of counting
     for metric in metrics:
         metric.reset()
-    for part, labels in with_bar(Batches(x, t, batch_size), verbosity(verbose), "evaluate"):
-        with backend.memory_advice(len(part)):
-            inputs, targets = backend.batch(part, labels, model.dtype)
+    for x, t, *w in with_bar(batches, verbosity(verbose), "evaluate"):
+        with backend.memory_advice(len(x)):
+            inputs, targets, *weights = backend.batch(x, t, model.dtype, *w)
             y = model(inputs)
-            value, _ = loss.forward(y, targets, backend)
-        total = value * len(part) + total
+            value, _ = loss.forward(y, targets, backend, *weights)
+        total, samples = value * len(x) + total, samples + len(x)
         for metric in metrics:
             metric.update(y, targets, backend)
-    return {"loss": float(total) / len(x)} | {metric.name: metric.result() for metric in metrics}
+    penalty = sum(float(value) for value in penalties(model.parameters()))
+    return {"loss": float(total) / samples + penalty} | {metric.name: metric.result() for metric in metrics}
 
 
 def predict(model: Model, x: Any, batch_size: int, verbose: Verbose) -> np.ndarray:
     """The outputs of all samples, in inference mode."""
+    if is_batches(x):
+        raise OptionError("predict takes an array; for an iterable of batches, predict the x of each")
     x = check_inputs(model, x)
     backend = model.backend
     outputs = []
@@ -194,84 +218,15 @@ def predict(model: Model, x: Any, batch_size: int, verbose: Verbose) -> np.ndarr
     return np.concatenate(outputs)
 
 
-def train_on_batch(model: Model, x: Any, t: Any) -> float:
+def train_on_batch(model: Model, x: Any, t: Any, sample_weight: Any) -> float:
     optimizer, loss = compiled(model)
-    x, t = check_data(model, x, t)
+    if is_batches(x):
+        raise OptionError("train_on_batch takes arrays; fit takes iterables of batches")
+    ((x, t, *w),) = for_evaluation(model, x, t, sample_weight, sys.maxsize, None)
     with model.backend.memory_advice(len(x)):
-        inputs, targets = model.backend.batch(x, t, model.dtype)
-        value, _ = Trainer(model, optimizer, loss).step(inputs, targets, f"step {optimizer.steps + 1}")
+        inputs, targets, *weights = model.backend.batch(x, t, model.dtype, *w)
+        value, _ = Trainer(model, optimizer, loss).step(inputs, targets, f"step {optimizer.steps + 1}", *weights)
     return float(value)
-
-
-# ---- what is held against what -------------------------------------------------------------------------------------
-
-
-def compiled(model: Model) -> tuple[Optimizer, Loss]:
-    if model.optimizer is None or model.loss is None:
-        raise OptionError(
-            'the model is not compiled: call model.compile(optimizer="adam", loss="softmax_cross_entropy") first'
-        )
-    return model.optimizer, model.loss
-
-
-def check_inputs(model: Model, x: Any) -> np.ndarray:
-    """`x` as a NumPy array that the model can take; it is converted to the model's data type batch by batch."""
-    for _, layer in model.named_layers():
-        if layer.backend is not model.backend:
-            raise BackendError(
-                f"layer {layer.label} is on backend {layer.backend.name}, the model on {model.backend.name}; move them"
-                f' together: model.to("{model.backend.name}")'
-            )
-    if isinstance(x, tuple) and len(x) > 1 and all(hasattr(part, "shape") for part in x):
-        raise OptionError(
-            "fit, evaluate and predict take one array; a model of several inputs is trained with"
-            " y, back = model.forward(a, b, train=True)"
-        )
-    array = host_array(model, x, "the input data")
-    if array.dtype.kind != "f":
-        raise DTypeError(
-            f"the input data are {array.dtype}; a network takes floating point numbers: convert them with"
-            ' x.astype("float32"), and scale pixels to 0 ... 1 by / 255 (xpnet.data.to_unit does both)'
-        )
-    if array.ndim < 2:
-        raise ShapeError(
-            f"the input data have shape {array.shape}; the first axis must be the samples: one sample is x[None]"
-        )
-    if len(array) == 0:
-        raise DataError(f"the input data are empty: their shape is {array.shape}")
-    if model._built:
-        model.output_shape(array.shape[1:])
-    else:
-        model.build(array.shape[1:])
-    return array
-
-
-def check_data(model: Model, x: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets that belong together and to the network and its loss."""
-    x, t = check_inputs(model, x), host_array(model, t, "the targets")
-    if t.ndim == 0 or len(t) != len(x):
-        raise DataError(
-            f"there are {len(x)} samples and {len(t) if t.ndim else 'no'} targets; there must be one target a sample"
-        )
-    if t.dtype.kind not in "iufb":
-        raise DTypeError(f"the targets are {t.dtype}; needed are class numbers or floating point numbers")
-    _, loss = compiled(model)
-    loss.check(model.output_shape(x.shape[1:]), t)
-    if t.dtype.kind in "iub":
-        t = t.astype(np.int64, copy=False)
-    elif t.dtype.name != model.dtype:
-        t = t.astype(model.dtype)
-    return x, t
-
-
-def host_array(model: Model, x: Any, what: str) -> np.ndarray:
-    try:
-        if isinstance(x, (np.ndarray, list, tuple, float, int)):
-            return np.asarray(x)
-        host: np.ndarray = model.backend.to_numpy(x)
-        return host
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"{what} cannot be read as an array: {error}") from error
 
 
 def verbosity(verbose: Verbose) -> int:
@@ -282,7 +237,7 @@ def verbosity(verbose: Verbose) -> int:
     return int(verbose)
 
 
-def with_bar(batches: Batches, verbose: int, what: str) -> Any:
+def with_bar(batches: Feed, verbose: int, what: str) -> Any:
     if verbose != 1:
         return batches
     from tqdm import tqdm

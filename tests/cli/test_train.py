@@ -90,6 +90,16 @@ def test_every_optimizer_trains(command: Command, data: Path, tmp_path: Path, na
 
 
 @pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("name", list(xpnet.schedules.SCHEDULES))
+def test_every_schedule_trains(command: Command, data: Path, tmp_path: Path, name: str) -> None:
+    options = ["--schedule", name, "--lr", 0.01, "--limit", 64, "--epochs", 2, "--quiet"]
+    assert command("train", "mlp", *options, "--data", data, "--out", tmp_path).status == 0
+    optimizer = xpnet.load(tmp_path / "mlp.safetensors").optimizer
+    assert optimizer is not None
+    assert repr(optimizer.lr) == repr(xpnet.schedules.SCHEDULES[name](0.01, 4))  # two batches of 32 an epoch
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_training_runs_on_the_backend_asked_for(command: Command, data: Path, tmp_path: Path) -> None:
     options = ["--limit", 32, "--epochs", 1, "--data", data, "--out", tmp_path, "--json", "--backend", "reference"]
     assert json.loads(command("train", "mlp", *options).out)["backend"] == "reference"

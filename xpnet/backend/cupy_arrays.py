@@ -40,41 +40,43 @@ class CupyArrays(Backend):
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         return self.xp.asarray(x, dtype=self.dtype(dtype))
 
-    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any) -> tuple[Array, Array]:
-        return self._stage(x, t, dtype)[:2]
+    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
+        return self._stage(x, t, dtype, *weights)[0]
 
-    def staged(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], dtype: Any) -> Iterator[tuple[Array, Array]]:
+    def staged(self, batches: Iterable[tuple[np.ndarray, ...]], dtype: Any) -> Iterator[tuple[Array, ...]]:
         """Each batch is copied on a second stream while the device computes with the batch before it."""
         computing, copying = self._cp.cuda.get_current_stream(), self._copying
         waiting = None
-        for x, t in batches:
+        for x, t, *weights in batches:
             # The copy may reuse the memory of a batch that has been given up, but not before the device is through
             # with it: it waits for the steps up to the last, and runs beside the one that comes now.
             copying.wait_event(self._mark(computing))
             with copying:
-                staged = self._stage(x, t, dtype)
+                staged = self._stage(x, t, dtype, *weights)
             if waiting is not None:
-                computing.wait_event(waiting[2])
-                yield waiting[:2]
+                computing.wait_event(waiting[1])
+                yield waiting[0]
             waiting = staged
         if waiting is not None:
-            computing.wait_event(waiting[2])
-            yield waiting[:2]
+            computing.wait_event(waiting[1])
+            yield waiting[0]
 
     @functools.cached_property
     def _copying(self) -> Any:
         """One stream for all copies: CuPy keeps memory that was given up for the stream that it was made on."""
         return self._cp.cuda.Stream(non_blocking=True)
 
-    def _stage(self, x: np.ndarray, t: np.ndarray, dtype: Any) -> tuple[Array, Array, Any]:
-        """x and t on the device, in one copy from pinned memory, and the event of its end; Python does not wait."""
-        x = np.asarray(x, dtype)
-        start = -(-x.nbytes // 256) * 256  # of t
-        size = start + t.nbytes
+    def _stage(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[tuple[Array, ...], Any]:
+        """All on the device, in one copy from pinned memory, and the event of its end; Python does not wait."""
+        arrays = [np.asarray(x, dtype), t, *(np.asarray(weight, dtype) for weight in weights)]
+        starts, size = [], 0
+        for array in arrays:
+            starts.append(-(-size // 256) * 256)
+            size = starts[-1] + array.nbytes
         host = self._cp.cuda.alloc_pinned_memory(size)
         device = self._cp.empty(size, np.uint8)
         parts = []
-        for offset, array in ((0, x), (start, t)):
+        for offset, array in zip(starts, arrays, strict=True):
             np.frombuffer(host, array.dtype, array.size, offset).reshape(array.shape)[...] = array
             parts.append(device[offset : offset + array.nbytes].view(array.dtype).reshape(array.shape))
         stream = self._cp.cuda.get_current_stream()
@@ -84,7 +86,7 @@ class CupyArrays(Backend):
         with self._lock:
             self._in_flight = [(event, memory) for event, memory in self._in_flight if not event.done]
             self._in_flight.append((copied, host))
-        return parts[0], parts[1], copied
+        return tuple(parts), copied
 
     def _mark(self, stream: Any) -> Any:
         """An event that happens when the device has done all that is in the stream by now."""
@@ -99,16 +101,19 @@ class CupyArrays(Backend):
         return Memory(self._pool().used_bytes(), self._pool().total_bytes(), self._limit)
 
     @contextlib.contextmanager
-    def memory_advice(self, samples: int) -> Iterator[None]:
+    def memory_advice(self, samples: int | None) -> Iterator[None]:
         try:
             yield
         except self._cp.cuda.memory.OutOfMemoryError as error:
             traceback.clear_frames(error.__traceback__)  # the arrays of the step that failed
             self.free_memory()
-            advice = f"batch_size={samples // 2}" if samples > 1 else "smaller images or a smaller network"
+            advice = f"batch_size={samples // 2}" if samples and samples > 1 else "smaller images or a smaller network"
+            of = f"batches of {samples}"
+            if samples is None:
+                of, advice = "these batches", "smaller ones"
             more = "" if self._limit is None else ", or a higher XPNET_MEMORY_LIMIT"
             raise BackendError(
-                f"the device has not enough memory for batches of {samples}: {str(error).rstrip('.')}. What was held"
+                f"the device has not enough memory for {of}: {str(error).rstrip('.')}. What was held"
                 f" has been freed; try {advice}{more}"
             ) from None
 

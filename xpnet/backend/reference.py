@@ -62,14 +62,14 @@ class Backend:
         """`x` as a NumPy array; copies from the device, and waits for it, if it must."""
         return np.asarray(x)
 
-    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any) -> tuple[Array, Array]:
-        """Inputs (converted to `dtype`) and targets of one training step, on the device."""
-        return self.asarray(x, dtype), self.asarray(t)
+    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
+        """Inputs (converted to `dtype`), targets and, if given, weights of one training step, on the device."""
+        return self.asarray(x, dtype), self.asarray(t), *(self.asarray(weight, dtype) for weight in weights)
 
-    def staged(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], dtype: Any) -> Iterator[tuple[Array, Array]]:
+    def staged(self, batches: Iterable[tuple[np.ndarray, ...]], dtype: Any) -> Iterator[tuple[Array, ...]]:
         """`batch` of each; a backend may fetch one batch ahead, to copy it while the device computes."""
-        for x, t in batches:
-            yield self.batch(x, t, dtype)
+        for x, t, *weights in batches:
+            yield self.batch(x, t, dtype, *weights)
 
     def dtype(self, dtype: Any) -> Any:
         """A data type of this namespace from a name, a NumPy dtype or one of its own: `float32` -> `xp.float32`."""
@@ -95,8 +95,11 @@ class Backend:
         return Memory(0, 0)
 
     @contextlib.contextmanager
-    def memory_advice(self, samples: int) -> Iterator[None]:
-        """Within the block, a device that runs out of memory gives a BackendError that advises a smaller batch."""
+    def memory_advice(self, samples: int | None) -> Iterator[None]:
+        """Within the block, a device that runs out of memory gives a BackendError that advises a smaller batch.
+
+        `samples` is the size of a batch, None if that is not known.
+        """
         yield
 
     def free_memory(self) -> None:

@@ -17,7 +17,7 @@ from xpnet.data.datasets import mnist
 from xpnet.errors import MissingExtraError, NonFiniteError
 from xpnet.model import Model
 from xpnet.optimizers import OPTIMIZERS, Optimizer
-from xpnet.schedules import SCHEDULES, Constant, Cosine
+from xpnet.schedules import SCHEDULES
 from xpnet.visualize import require_matplotlib
 
 
@@ -39,7 +39,9 @@ def _default(field: str) -> str:
     type=click.Choice(list(SCHEDULES)),
     default="cosine",
     show_default=True,
-    help="How the learning rate changes: cosine lowers it to zero over the whole training, which helps the accuracy.",
+    help="How the learning rate changes: cosine lowers it to zero over the whole training, which helps the accuracy;"
+    " warmup does so after a rise in the first twentieth; one_cycle rises to --lr in the first 30 % and falls; step"
+    " divides it by ten after each third; exponential lowers it to a hundredth.",
 )
 @click.option("--weight-decay", type=float, help="How much to shrink the weights.  [default: 0; adamw 0.01]")
 @click.option(
@@ -211,7 +213,7 @@ class BestWeights(Monitor):
 
 
 def _optimizer(name: str, lr: float, schedule: str, steps: int, weight_decay: float | None) -> Optimizer:
-    rate = Cosine(lr, steps) if schedule == "cosine" else Constant(lr)
+    rate = SCHEDULES[schedule](lr, steps)
     make: Callable[..., Optimizer] = OPTIMIZERS[name]
     return make(rate) if weight_decay is None else make(rate, weight_decay=weight_decay)
 

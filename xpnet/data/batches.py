@@ -16,8 +16,9 @@ Array = npt.NDArray[Any]
 class Batches:
     """The mini-batches of a data set: iterate over it once per epoch; `len()` is the number of batches.
 
-    Yields (x_batch, t_batch), or x_batch alone without `t`, of `batch_size` samples each (default 32). The last batch
-    is smaller if the samples do not divide evenly, or left out with `drop_last`.
+    Yields (x_batch, t_batch), or x_batch alone without `t`, of `batch_size` samples each (default 32); with
+    `sample_weight`, a number for each sample, (x_batch, t_batch, weight_batch). The last batch is smaller if the
+    samples do not divide evenly, or left out with `drop_last`.
     In order, batches are views of the data; with `shuffle`, every new iteration draws its own order from the seed of
     xpnet and the batches are copies.
 
@@ -31,13 +32,20 @@ class Batches:
         batch_size: int = 32,
         shuffle: bool = False,
         drop_last: bool = False,
+        sample_weight: npt.ArrayLike | None = None,
     ) -> None:
         if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size < 1:
             raise OptionError(f"batch_size must be an integer of 1 or more, not {batch_size!r}")
         self.x = np.asarray(x)
         self.t = None if t is None else np.asarray(t)
+        self.sample_weight = None if sample_weight is None else np.asarray(sample_weight)
+        if self.sample_weight is not None and (self.t is None or self.sample_weight.shape != self.x.shape[:1]):
+            raise DataError(
+                f"sample_weight has shape {self.sample_weight.shape}; it needs one number for each of the"
+                f" {len(self.x)} samples, and targets beside it"
+            )
         self.batch_size, self.shuffle, self.drop_last = int(batch_size), shuffle, drop_last
-        N = _samples(self.x, self.t)
+        N = self.samples = _samples(self.x, self.t)
         if drop_last and batch_size > N:
             raise DataError(
                 f"{N} samples do not fill one batch of {batch_size}, and drop_last leaves out what is not full; "
@@ -53,7 +61,8 @@ class Batches:
         for i in range(len(self)):
             part = slice(i * self.batch_size, (i + 1) * self.batch_size)
             chosen = part if order is None else order[part]
-            yield self.x[chosen] if self.t is None else (self.x[chosen], self.t[chosen])
+            parts = [array[chosen] for array in (self.x, self.t, self.sample_weight) if array is not None]
+            yield parts[0] if self.t is None else tuple(parts)
 
 
 def split(x: npt.ArrayLike, t: npt.ArrayLike, fraction: float) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xpnet import initializers
+from xpnet import initializers, regularizers
 from xpnet.backend import Array
 from xpnet.backend.window import Padding, Pair, Window, check_padding, make_window, pair
 from xpnet.checks import whole
@@ -23,6 +23,7 @@ class Conv2D(Activated):
     padding: zeros around the image: 0, "valid" (none), "same" (OH = ceil(H / stride), an odd pixel at the bottom and
     right), (vertical, horizontal) or ((top, bottom), (left, right)).  groups: channels in this many independent groups.
     activation: a name ("relu", "tanh", ...), a layer or None.  initializer: of the weight; the bias starts at 0.
+    regularizer: of the weight: a name ("l2", ...), regularizers.L2(1e-4) or None.
 
     Convolution with shared weights: LeCun et al., 1989; by im2col: Chellapilla et al., 2006.
     """
@@ -44,6 +45,7 @@ class Conv2D(Activated):
         activation: Any = None,
         initializer: Any = "he_normal",
         name: str | None = None,
+        regularizer: Any = None,
     ) -> None:
         super().__init__(activation, name)
         if not isinstance(bias, bool):
@@ -57,7 +59,7 @@ class Conv2D(Activated):
         self.kernel_size, self.stride = pair(kernel_size, "kernel_size"), pair(stride, "stride")
         self.padding, self.dilation = check_padding(padding), pair(dilation, "dilation")
         initializers.get(initializer)  # an unknown one is an error now, not at build
-        self.initializer = initializer
+        self.initializer, self.regularizer = initializer, regularizers.get(regularizer)
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}
@@ -84,7 +86,7 @@ class Conv2D(Activated):
         inputs, outputs = shape[0] // self.groups, self.filters // self.groups
         shape = self.filters, inputs, kh, kw
         weight = initializers.draw(self.initializer, shape, fan_in=inputs * kh * kw, fan_out=outputs * kh * kw)
-        self.weight = self.parameter(weight)
+        self.weight = self.parameter(weight, regularizer=self.regularizer)
         self.bias = self.parameter(self.backend.zeros((self.filters,))) if self.has_bias else None
         self._built = True
         return output

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xpnet import initializers
+from xpnet import initializers, regularizers
 from xpnet.backend import Array
 from xpnet.checks import whole
 from xpnet.errors import OptionError
@@ -15,7 +15,7 @@ class Dense(Activated):
     """y = act(x weight^T + bias): x (N, I), weight (units, I), bias (units,), y (N, units).
 
     units: number of outputs.  activation: a name ("relu", ...), a layer or None.  initializer: of the weight; the bias
-    starts at 0.
+    starts at 0.  regularizer: of the weight: a name ("l2", ...), regularizers.L2(1e-4) or None.
     """
 
     kind = "dense"
@@ -30,6 +30,7 @@ class Dense(Activated):
         activation: Any = None,
         initializer: Any = "he_normal",
         name: str | None = None,
+        regularizer: Any = None,
     ) -> None:
         super().__init__(activation, name)
         if not isinstance(bias, bool):
@@ -38,7 +39,7 @@ class Dense(Activated):
             )
         self.units, self.has_bias = whole("Dense: units", units), bias
         initializers.get(initializer)  # an unknown one is an error now, not at build
-        self.initializer = initializer
+        self.initializer, self.regularizer = initializer, regularizers.get(regularizer)
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}
@@ -54,7 +55,8 @@ class Dense(Activated):
         output = self.output_shape(shape)
         if self._built:
             return output
-        self.weight = self.parameter(initializers.draw(self.initializer, (self.units, shape[0]), shape[0], self.units))
+        weight = initializers.draw(self.initializer, (self.units, shape[0]), shape[0], self.units)
+        self.weight = self.parameter(weight, regularizer=self.regularizer)
         self.bias = self.parameter(self.backend.zeros((self.units,))) if self.has_bias else None
         self._built = True
         return output

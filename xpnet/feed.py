@@ -1,0 +1,237 @@
+"""What fit and evaluate are fed, as batches: arrays, cut up, or an iterable of batches, each checked as it comes.
+
+A batch is (x, t), or (x, t, weights) where samples or classes have weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xpnet.checks import whole
+from xpnet.data.batches import Batches, split
+from xpnet.errors import DataError, OptionError, XpnetError
+from xpnet.inputs import (
+    Classes,
+    check_backends,
+    check_classes,
+    check_data,
+    check_pair,
+    check_weights,
+    class_weights,
+    require_weighted_loss,
+)
+
+if TYPE_CHECKING:
+    from xpnet.model import Model
+
+BATCH_SIZE = 32  # of arrays in training
+EVALUATED = 256  # samples at a time where no gradient is needed
+
+
+class Loader:
+    """The user's iterable of batches, with every batch checked, and weighted by its classes.
+
+    One that has a length gives all its batches in each epoch. From one that has none, such as a generator, an epoch
+    takes `steps` more batches, and begins it again where it ends; if `to_end`, it may be read to its end instead.
+    `option` is what the user calls `steps`.
+    """
+
+    samples: int | None = None  # in an epoch: not known before
+    batch_size: int | None = None
+
+    def __init__(
+        self,
+        model: Model,
+        batches: Iterable[Any],
+        steps: int | None,
+        option: str,
+        classes: Classes | None = None,
+        to_end: bool = False,
+    ) -> None:
+        self.model, self.batches, self.classes = model, batches, classes
+        self.sized, self.length = True, _length(batches)
+        if self.length is None:
+            self.sized, self.length = False, None if steps is None else whole(option, steps)
+        elif steps is not None:
+            raise OptionError(f"{option} is for iterables without a length; this one has {self.length} batches")
+        if self.length is None and not to_end:
+            raise OptionError(f"how many batches this {type(batches).__name__} gives is not known: say {option}=...")
+        self._rest: Iterator[Any] | None = None  # what the epochs before have left of an iterable without a length
+
+    def __len__(self) -> int:
+        if self.length is None:
+            raise TypeError("the number of batches is not known")
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        return self.starting_at(0)
+
+    def starting_at(self, first: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """The batches of one epoch from number `first` on."""
+        check_backends(self.model)
+        count, stop = first, None if self.length is None else self.length - first
+        for count, batch in enumerate(islice(self._source(first), stop), first + 1):
+            yield self._checked(batch, count)
+        if count < (self.length or 1):
+            raise DataError(
+                f"the iterable of batches ended after {count} of {self.length or 'one or more'} in an epoch"
+            )
+
+    def _source(self, first: int) -> Iterator[Any]:
+        if hasattr(self.batches, "starting_at"):
+            source: Iterator[Any] = self.batches.starting_at(first)
+        elif self.sized or self.length is None:
+            source = islice(self.batches, first, None)
+        else:
+            source = islice(self._on(), first, None)
+        return source
+
+    def _on(self) -> Iterator[Any]:
+        """From where the last epoch stopped; from the beginning again where it ends, unless that gives nothing."""
+        fresh = False
+        while not fresh:
+            if self._rest is None:
+                self._rest, fresh = iter(self.batches), True
+            for batch in self._rest:
+                fresh = False
+                yield batch
+            self._rest = None
+
+    def _checked(self, batch: Any, number: int) -> tuple[np.ndarray, ...]:
+        try:
+            if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+                raise DataError(
+                    f"an iterable of batches must give (x, t) or (x, t, sample_weight), not {type(batch).__name__}"
+                    + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
+                )
+            x, t = check_pair(self.model, *batch[:2])
+            return x, t, *_weights(self.model, x, t, batch[2] if len(batch) == 3 else None, self.classes)
+        except XpnetError as error:
+            raise type(error)(f"batch {number}: {error}") from error
+
+
+Feed = Batches | Loader
+
+
+def is_batches(x: Any, lists: bool = False) -> bool:
+    """Whether x is an iterable of batches: no array, nor what becomes one. If `lists`, lists of tuples are, too."""
+    if isinstance(x, list):
+        return lists and bool(x) and all(isinstance(item, tuple) for item in x)
+    none = (tuple, str, bytes, Mapping)
+    return (
+        hasattr(x, "__iter__") and not isinstance(x, none) and not hasattr(x, "shape") and not hasattr(x, "__array__")
+    )
+
+
+def for_training(
+    model: Model,
+    x: Any,
+    t: Any,
+    *,
+    batch_size: int | None,
+    shuffle: bool,
+    sample_weight: Any,
+    class_weight: Any,
+    steps_per_epoch: int | None,
+    validation_split: float,
+    validation_data: Any,
+    validation_steps: int | None,
+) -> tuple[Feed, Feed | None]:
+    """The batches to train on, and those to validate with."""
+    classes = check_classes(class_weight)
+    held_out: Feed | None = None
+    if is_batches(x, lists=t is None):
+        _refuse_options_of_arrays("fit", t, batch_size, sample_weight)
+        if validation_split or not shuffle:
+            raise OptionError(
+                "fit: validation_split and shuffle are for arrays; an iterable of batches has an order of its own, and"
+                " validation_data may be an iterable too"
+            )
+        train: Feed = Loader(model, x, steps_per_epoch, "steps_per_epoch", classes)
+    else:
+        _refuse_steps("steps_per_epoch", steps_per_epoch)
+        x, t = check_data(model, x, t)
+        weights = None if sample_weight is None else check_weights(model, sample_weight, len(x))
+        if validation_data is None and validation_split:
+            (x, t), (x_val, t_val) = split(x, t, validation_split)
+            held_out = _cut(model, x_val, t_val, None if weights is None else weights[len(x) :], batch_size)
+            weights = None if weights is None else weights[: len(x)]
+        size = BATCH_SIZE if batch_size is None else batch_size
+        train = Batches(x, t, size, shuffle, False, *_weights(model, x, t, weights, classes))
+    if validation_data is not None:
+        held_out = _validation(model, validation_data, validation_steps, batch_size)
+    elif validation_steps is not None:
+        raise OptionError("validation_steps needs validation_data that are an iterable of batches without a length")
+    return train, held_out
+
+
+def for_evaluation(model: Model, x: Any, t: Any, sample_weight: Any, batch_size: int | None, steps: int | None) -> Feed:
+    """The batches to evaluate."""
+    if is_batches(x, lists=t is None):
+        _refuse_options_of_arrays("evaluate", t, batch_size, sample_weight)
+        return Loader(model, x, steps, "steps", to_end=True)
+    _refuse_steps("steps", steps)
+    x, t = check_data(model, x, t)
+    return Batches(
+        x, t, EVALUATED if batch_size is None else batch_size, False, False, *_weights(model, x, t, sample_weight)
+    )
+
+
+def _validation(model: Model, data: Any, steps: int | None, batch_size: int | None) -> Feed:
+    if is_batches(data, lists=True):
+        return Loader(model, data, steps, "validation_steps", to_end=not isinstance(data, Iterator))
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise OptionError(
+            "fit: validation_data must be a pair (x, t), (x, t, sample_weight), or an iterable of batches of these"
+        )
+    _refuse_steps("validation_steps", steps)
+    return _cut(model, *check_data(model, *data[:2]), data[2] if len(data) == 3 else None, batch_size)
+
+
+def _cut(model: Model, x: np.ndarray, t: np.ndarray, weights: Any, batch_size: int | None) -> Batches:
+    """Arrays to validate with, in batches that may be larger than those of training."""
+    return Batches(x, t, max(batch_size or 0, EVALUATED), False, False, *_weights(model, x, t, weights))
+
+
+def _weights(
+    model: Model, x: np.ndarray, t: np.ndarray, weights: Any, classes: Classes | None = None
+) -> list[np.ndarray]:
+    """Of the samples times those of their classes; [] if there are neither."""
+    found = [] if weights is None else [check_weights(model, weights, len(x))]
+    if classes is not None:
+        found.append(class_weights(model, classes, x, t))
+    if found and model.loss is not None:
+        require_weighted_loss(model.loss)
+    return [found[0] * found[1]] if len(found) == 2 else found
+
+
+def _length(batches: Any) -> int | None:
+    try:
+        length = len(batches)
+    except TypeError:  # some have a __len__ that does not know
+        return None
+    if length < 1:
+        raise DataError("the iterable of batches is empty: its len() is 0")
+    return length
+
+
+def _refuse_options_of_arrays(verb: str, t: Any, batch_size: int | None, sample_weight: Any) -> None:
+    given = [
+        name
+        for name, value in (("t", t), ("batch_size", batch_size), ("sample_weight", sample_weight))
+        if value is not None
+    ]
+    if given:
+        raise OptionError(
+            f"{verb}: x is an iterable of batches (x, t) or (x, t, sample_weight), which hold targets and weights and"
+            f" have their size; leave {', '.join(given)} out"
+        )
+
+
+def _refuse_steps(option: str, steps: int | None) -> None:
+    if steps is not None:
+        raise OptionError(f"{option} is for iterables of batches that have no length; arrays are taken whole")
