@@ -24,10 +24,14 @@ class Callback:
     """The base: override what is needed.
 
     `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation.
+
+    A run that goes on from a Backup tells on_train_begin, and on_epoch_begin of an epoch that it goes on in, once more,
+    with `step`, `samples` and `seconds` that are done already in the latter's logs. After these comes `set_state`.
     """
 
     model: Model
     params: dict[str, Any]
+    places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
 
     def on_train_begin(self, logs: Logs) -> None: ...
 
@@ -41,6 +45,15 @@ class Callback:
     def on_train_batch_begin(self, batch: int, logs: Logs) -> None: ...
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
+
+    def get_state(self) -> dict[str, Any]:
+        """What the callback has learned in training, for a Backup: numbers, strings, None, NumPy arrays, and lists and
+        dicts of those. A callback that remembers anything from one call to another must give it here.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` gave; in it, tuples have become lists."""
 
 
 class Callbacks(Callback):

@@ -1,8 +1,9 @@
-"""What happens around training: the history, early stopping, checkpoints, a CSV log, a progress bar.
+"""What happens around training: the history, early stopping, checkpoints, backups, a CSV log, a progress bar.
 
 What a callback is told, and when, stands in callback.py.
 """
 
+import copy
 import math
 import os
 import sys
@@ -11,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.backup import Backup
 from xpnet.callback import Callback, Callbacks, Logs, scalar
 from xpnet.checks import whole
 from xpnet.csv_logger import CSVLogger
 from xpnet.errors import FileError, OptionError
 
 __all__ = [
+    "Backup",
     "CSVLogger",
     "Callback",
     "Callbacks",
@@ -55,6 +58,14 @@ class History(Callback):
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
             self.epochs.setdefault(name, []).append(epoch)
+
+    def get_state(self) -> dict[str, Any]:
+        state = {"history": self.history, "epoch": self.epoch, "epochs": self.epochs, "seconds": self.seconds}
+        return copy.deepcopy(state)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.history, self.epoch = state["history"], state["epoch"]
+        self.epochs, self.seconds = state["epochs"], state["seconds"]
 
 
 class Monitor(Callback):
@@ -95,6 +106,12 @@ class Monitor(Callback):
             return False
         self.best = value
         return True
+
+    def get_state(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best = state["best"]
 
 
 class EarlyStopping(Monitor):
@@ -141,6 +158,15 @@ class EarlyStopping(Monitor):
         if self.best_weights is not None:
             self.model.set_weights(self.best_weights)
 
+    def get_state(self) -> dict[str, Any]:
+        names = ("wait", "best_epoch", "stopped_epoch", "best_weights")
+        return super().get_state() | {name: getattr(self, name) for name in names}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.wait, self.best_epoch = state["wait"], state["best_epoch"]
+        self.stopped_epoch, self.best_weights = state["stopped_epoch"], state["best_weights"]
+
 
 class ModelCheckpoint(Monitor):
     """Save the model after each epoch, or (save_best_only) after each that is the best so far.
@@ -148,6 +174,8 @@ class ModelCheckpoint(Monitor):
     `path` may hold fields that are filled in: "runs/digits-{epoch:02d}-{val_loss:.4f}.safetensors" (epochs count from
     1). save_weights_only leaves the description of the network out.
     """
+
+    places = ("path",)
 
     def __init__(
         self,
@@ -202,6 +230,7 @@ class ProgressBar(Callback):
 
         self.bar = tqdm(
             total=self.params["samples"],
+            initial=logs.get("samples", 0),
             desc=f"epoch {epoch + 1}/{self.params['epochs']}",
             unit="img",
             mininterval=self.INTERVAL,
@@ -210,7 +239,8 @@ class ProgressBar(Callback):
             bar_format="{desc} {percentage:3.0f}% |{bar:12}| {rate_fmt}{postfix}",
             file=sys.stderr,
         )
-        self.start = self.shown = time.perf_counter()
+        self.shown = time.perf_counter()
+        self.start = self.shown - logs.get("seconds", 0)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         now = time.perf_counter()
@@ -232,7 +262,7 @@ class EpochLines(Callback):
     """A line on stdout for each epoch; `fit(verbose=2)` adds it."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        self.start = time.perf_counter()
+        self.start = time.perf_counter() - logs.get("seconds", 0)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         print(_line(epoch, self.params, time.perf_counter() - self.start, logs), flush=True)

@@ -1,6 +1,7 @@
 """Learning rates that change during training: called with the step (from 0), a schedule gives the rate."""
 
 import math
+from typing import Any
 
 from xpnet.checks import positive
 from xpnet.configured import Configured
@@ -12,6 +13,13 @@ class Schedule(Configured):
 
     def __call__(self, step: int) -> float:
         raise OptionError(f"{type(self).__name__} does not say what the learning rate is")
+
+    def get_state(self) -> dict[str, Any]:
+        """What changes in training beside the step and must survive a resume: nothing, unless a subclass says so."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` gave."""
 
 
 class Constant(Schedule):

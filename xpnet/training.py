@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import sys
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from xpnet import random
 from xpnet.backend import Array
+from xpnet.backup import take_backup
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.checks import whole
 from xpnet.data.batches import Batches, split
@@ -20,6 +20,8 @@ from xpnet.errors import BackendError, DataError, DTypeError, NonFiniteError, Op
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.parameter import Parameter
+from xpnet.progress import Progress
+from xpnet.settings import Settings
 from xpnet.watch import first_nonfinite
 
 if TYPE_CHECKING:
@@ -64,36 +66,59 @@ def fit(
         "samples": len(x),
         "validation": validation_data is not None,
     }
-    given = [callbacks] if isinstance(callbacks, (Callback, type)) else list(callbacks or ())
-    told = Callbacks([history, *given, *displays[verbosity(verbose)]], model, params)
-    trainer = Trainer(model, optimizer, loss)
+    given, backups = take_backup([callbacks] if isinstance(callbacks, (Callback, type)) else callbacks or ())
+    told = Callbacks([history, *given, *displays[verbosity(verbose)], *backups], model, params)
+    trainer = Trainer(model, optimizer, loss, initial_epoch)
+    progress = trainer.progress
     model.stop_training = False
     logs: dict[str, Any] = {}
+    for backup in backups:
+        settings = {
+            "batch_size": batch_size,
+            "shuffle": shuffle,
+            "initial_epoch": initial_epoch,
+            "x": x,
+            "t": t,
+            "validation_data": validation_data,
+            "validation_freq": validation_freq,
+        }
+        backup.begin(trainer, [history, *given], Settings(settings), epochs)
+        if backup.resumed and verbosity(verbose):
+            at = f"epoch {progress.epoch + 1}/{epochs}, step {progress.step + 1}/{len(batches)}"
+            print(f"resumes at {at}, from {backup.path}", file=sys.stderr, flush=True)
     try:
         told.on_train_begin(logs)
-        for epoch in range(initial_epoch, epochs):
-            told.on_epoch_begin(epoch, {})
-            start = time.perf_counter()
+        for epoch in range(progress.epoch, epochs):
+            if model.stop_training and not progress.resumed:  # it had ended when the backup was made
+                break
+            if not progress.resumed:
+                progress.begin(epoch)
+            told.on_epoch_begin(epoch, progress.done())
             with model.backend.memory_advice(batch_size):
                 logs = trainer.epoch(batches, told, epoch)
-            history.seconds.append(time.perf_counter() - start)
+            history.seconds.append(progress.seconds)
             if validation_data is not None and (epoch + 1) % validation_freq == 0:
                 results = evaluate(model, *validation_data, batch_size=max(batch_size, 256), verbose=0, checked=True)
                 logs |= {f"val_{name}": value for name, value in results.items()}
+            progress.begin(epoch + 1)  # a backup that is made now goes on there
             told.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
     finally:  # also after Ctrl-C: files are closed and the best weights restored
         told.on_train_end(logs)
+    for backup in backups:
+        if not backup.keep:
+            backup.discard()
     return history
 
 
 class Trainer:
     """Steps and epochs of one training run."""
 
-    def __init__(self, model: Model, optimizer: Optimizer, loss: Loss) -> None:
+    def __init__(self, model: Model, optimizer: Optimizer, loss: Loss, epoch: int = 0) -> None:
         self.model, self.optimizer, self.loss, self.backend = model, optimizer, loss, model.backend
         self.parameters: list[Parameter] | None = None
+        self.progress = Progress(epoch)
 
     def step(self, inputs: Array, targets: Array, where: str) -> tuple[Array, Array]:
         """One step of the optimizer on a batch that is on the device: the loss before it, and the outputs."""
@@ -106,14 +131,15 @@ class Trainer:
         y, back = model.forward(inputs, train=True)
         value, loss_back = self.loss.forward(y, targets, backend)
         if self.parameters is None:  # the first step: now the model is built
-            self.parameters = self._begin()
+            self.parameters = self.begin()
         if not backend.lazy:
             self.require_finite(value, inputs, where, state)
         back(loss_back(), need_dx=False)
         self.optimizer.update(self.parameters)
         return value, y
 
-    def _begin(self) -> list[Parameter]:
+    def begin(self) -> list[Parameter]:
+        """What is trained, after a look at whether it can be."""
         self.loss.check_last(self.model.last())
         parameters = self.model.parameters()
         if not any(parameter.trainable for parameter in parameters):
@@ -123,24 +149,28 @@ class Trainer:
         return parameters
 
     def epoch(self, batches: Batches, told: Callbacks, epoch: int) -> dict[str, Any]:
-        """Train on every batch once; the mean loss and the metrics over all samples."""
-        total: Any = 0.0
-        samples = 0
-        for metric in self.model.metrics:
-            metric.reset()
+        """Train on every batch that is left in the epoch; the mean loss and the metrics over all its samples."""
+        progress = self.progress
+        if not progress.resumed:
+            for metric in self.model.metrics:
+                metric.reset()
 
         def so_far() -> dict[str, Any]:
             """Reads from the device: waits for it."""
-            mean = float(total) / max(samples, 1)
+            mean = float(progress.total) / max(progress.samples, 1)
             if not math.isfinite(mean):
-                self.require_finite(mean, None, f"epoch {epoch + 1}, at or before step {step + 1}", random.get_state())
+                where = f"epoch {epoch + 1}, at or before step {progress.step}"
+                self.require_finite(mean, None, where, random.get_state())
             return {"loss": mean} | {metric.name: metric.result() for metric in self.model.metrics}
 
-        for step, (x, t) in enumerate(self.backend.staged(batches, self.model.dtype)):
+        stopped = progress.resumed and self.model.stop_training  # the backup was made in the last step
+        for x, t in () if stopped else self.backend.staged(progress.rest(batches), self.model.dtype):
+            step = progress.step
             told.on_train_batch_begin(step, {})
             value, y = self.step(x, t, f"epoch {epoch + 1}, step {step + 1}")
             size = x.shape[0]
-            total, samples = value * size + total, samples + size
+            progress.total, progress.samples = value * size + progress.total, progress.samples + size
+            progress.step = step + 1
             for metric in self.model.metrics:
                 metric.update(y, t, self.backend)
             told.on_train_batch_end(step, {"loss": value, "size": size, "so_far": so_far})
