@@ -32,7 +32,8 @@ def write_atomically(
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(
-            f"cannot write {path}: {error.strerror or error}. Choose a folder that exists and that you may write to"
+            f"cannot write {path}: {error.strerror or error}. Choose a folder that exists, that you may"
+            " write to, and that has room"
         ) from error
 
 
