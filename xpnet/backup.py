@@ -64,7 +64,7 @@ class Backup(Callback):
             return
         state = read_state(self.path)
         try:
-            self._compare(state["settings"], state["settings_then"])
+            self._compare(state["settings"], state["settings_then"] or state["settings"])
             self._restore(state)
         except OptionError:
             raise
@@ -116,9 +116,10 @@ class Backup(Callback):
         """Write the file now."""
         trainer, model = self.trainer, self.trainer.model
         named = dict(model.named_parameters())
+        then = self._settings()
         state = {
             "settings": self.settings,
-            "settings_then": self._settings(),
+            "settings_then": None if then == self.settings else then,
             "progress": trainer.progress.get_state(model.backend),
             "random": list(random.get_state()),
             "stop_training": model.stop_training,
@@ -161,11 +162,13 @@ class Backup(Callback):
             metric.set_state(own, model.backend)
         trainer.progress.set_state(state["progress"], model.backend)
         model.stop_training = state["stop_training"]
-        self.states, self.random = list(state["callbacks"]), (state["random"][0], state["random"][1])
+        self.states = [own for _, own in zip(self.callbacks, state["callbacks"], strict=True)]
+        seed, taken = map(int, state["random"])
+        self.random = (seed, taken)
 
     def _restore_callbacks(self) -> None:
         """Now that they have begun; and the random state, which they may have drawn from."""
-        for callback, state in zip(self.callbacks, self.states or [], strict=True):
+        for callback, state in zip(self.callbacks, self.states or [], strict=False):
             try:
                 callback.set_state(state)
             except (LookupError, TypeError, ValueError, AttributeError) as error:

@@ -58,8 +58,11 @@ class Progress:
         }
 
     def set_state(self, state: dict[str, Any], backend: Backend) -> None:
-        self.epoch, self.step, self.samples = state["epoch"], state["step"], state["samples"]
+        self.epoch, self.step, self.samples = (int(state[name]) for name in ("epoch", "step", "samples"))
+        if self.epoch < 0 or self.step < 0:
+            raise ValueError(f"epoch {self.epoch}, step {self.step}")
         self.total = 0.0 if state["total"] is None else backend.asarray(state["total"])
-        self.random = (state["random"][0], state["random"][1])
+        seed, taken = map(int, state["random"])
+        self.random = (seed, taken)
         self.resumed = self.step > 0
         self.start = time.perf_counter() - state["seconds"]

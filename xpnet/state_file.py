@@ -2,7 +2,8 @@
 
 The header has two texts. `xpnet_backup` is {"version": VERSION, "state": ...}; in the place of an array stands
 {"$tensor": name}, and a key that begins with $ has a second one in front. `checksum` is the CRC-32 of that text and of
-all tensors' bytes, in the order of their names, because safetensors itself does not notice a changed byte.
+all tensors, in the order of their names ("name dtype shape", then the bytes): safetensors does not notice a changed
+byte by itself.
 
 VERSION goes up by one whenever files that were written before would be misread or refused: a key or its meaning
 changes, or the default of a constructor's argument does. Keys may be added without that if a file that lacks them still
@@ -118,6 +119,7 @@ def _unpacked(value: Any, tensors: Mapping[str, np.ndarray]) -> Any:
 
 def _checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
     crc = zlib.crc32(text.encode())
-    for _, tensor in sorted(tensors.items()):
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tensor.shape}".encode(), crc)
         crc = zlib.crc32(tensor.tobytes(), crc)
     return f"{crc:08x}"
