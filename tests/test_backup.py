@@ -146,8 +146,8 @@ def test_training_that_ended_goes_on_for_more_epochs_if_the_file_was_kept(tmp_pa
 def test_where_it_went_on_is_said_unless_fit_is_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for verbose, says in (
         (0, ""),
-        (1, "resumes at epoch 2/4, step 3/6, from"),
-        (2, "resumes at epoch 2/4, step 3/6, from"),
+        (1, "resumes in epoch 2 of 4, after step 2 of 6, from"),
+        (2, "resumes in epoch 2 of 4, after step 2 of 6, from"),
     ):
         with interrupted(9):
             train(network, Backup(tmp_path / "b", every=2))

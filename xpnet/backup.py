@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xpnet import random
 from xpnet.callback import Callback, Logs
 from xpnet.checks import whole
-from xpnet.errors import FileError, FormatError, OptionError
+from xpnet.errors import FileError, FormatError, OptionError, XpnetError
 from xpnet.settings import Settings, describe, describe_model, differences
 from xpnet.state_file import read_state, temporary, write_state
 
@@ -34,8 +34,8 @@ class Backup(Callback):
     the file before when there is room again. A damaged file, or one of a newer xpnet, raises FormatError.
 
     Kept are weights, running statistics, the optimizer and its schedule, the random state, the position in the shuffle,
-    the sums of the unfinished epoch, the history, and of each callback what its `get_state` gives. state_file.py says
-    how the file is made.
+    the sums of the unfinished epoch, the history, and of each callback what its `get_state` gives; not what a
+    layer of your own remembers beside its parameters. state_file.py says how the file is made.
     """
 
     def __init__(
@@ -168,9 +168,11 @@ class Backup(Callback):
 
     def _restore_callbacks(self) -> None:
         """Now that they have begun; and the random state, which they may have drawn from."""
-        for callback, state in zip(self.callbacks, self.states or [], strict=False):
+        for callback, state in zip(self.callbacks, self.states or [], strict=False):  # the lengths are known to agree
             try:
                 callback.set_state(state)
+            except XpnetError:
+                raise
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 raise FormatError(
                     f"{self.path} is damaged: {type(callback).__name__} cannot go on from its state ({error!r})"

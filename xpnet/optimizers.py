@@ -128,7 +128,7 @@ class Optimizer(Configured):
 
     def _settings(self) -> dict[str, Any]:
         """The constructor's arguments as they are now, where it keeps them: a callback may have changed one."""
-        return {name: value for name, value in vars(self).items() if name in inspect.signature(type(self)).parameters}
+        return {name: vars(self)[name] for name in inspect.signature(type(self)).parameters if name in vars(self)}
 
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         """Change `p.value` by `p.grad` and `state`, in place; `p` is a parameter, or several that lie together."""

@@ -30,6 +30,13 @@ class Progress:
         """The time that the epoch has taken so far."""
         return time.perf_counter() - self.start
 
+    def where(self, epochs: int, steps: int) -> str:
+        """The position in words."""
+        if self.epoch == epochs:
+            return "after the last epoch"
+        after = f", after step {self.step} of {steps}" if self.step else ""
+        return f"in epoch {self.epoch + 1} of {epochs}{after}"
+
     def done(self) -> dict[str, Any]:
         """What on_epoch_begin is told: nothing, or what has been done already of an epoch that goes on."""
         return {"step": self.step, "samples": self.samples, "seconds": self.seconds} if self.resumed else {}

@@ -84,8 +84,8 @@ def fit(
         }
         backup.begin(trainer, [history, *given], Settings(settings), epochs)
         if backup.resumed and verbosity(verbose):
-            at = f"epoch {progress.epoch + 1}/{epochs}, step {progress.step + 1}/{len(batches)}"
-            print(f"resumes at {at}, from {backup.path}", file=sys.stderr, flush=True)
+            where = progress.where(epochs, len(batches))
+            print(f"resumes {where}, from {backup.path}", file=sys.stderr, flush=True)
     try:
         told.on_train_begin(logs)
         for epoch in range(progress.epoch, epochs):

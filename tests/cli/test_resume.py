@@ -27,10 +27,10 @@ def test_ctrl_c_keeps_a_backup_that_resume_goes_on_from(
         outcome = command("train", "mlp", *options, "--out", out, "--backup-every", 4)
     assert outcome.status == 130
     assert "interrupted in epoch 3; kept the weights of epoch" in outcome.err
-    assert outcome.err.rstrip().endswith("the same command with --resume goes on at epoch 3, step 5")
+    assert outcome.err.rstrip().endswith("the same command with --resume goes on in epoch 3, after step 4")
     outcome = command("train", "mlp", *options, "--out", out, "--resume", "--json")
     assert outcome.status == 0
-    assert f"resumes at epoch 3/4, step 5/13, from {out / 'mlp.backup.safetensors'}\n" in outcome.err
+    assert f"resumes in epoch 3 of 4, after step 4 of 13, from {out / 'mlp.backup.safetensors'}\n" in outcome.err
     assert len(json.loads(outcome.out)["history"]["loss"]) == 4
     for name in ("mlp.safetensors", "history.csv"):
         assert (out / name).read_bytes() == (tmp_path / "never" / name).read_bytes()
@@ -42,13 +42,14 @@ def test_resume_of_a_training_that_was_finished_but_for_its_results(
     command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when the process is killed between the last epoch and the files."""
-    options = ["--epochs", 2, "--data", data, "--validation", 0.25, "--quiet"]
+    options = ["--epochs", 2, "--data", data, "--validation", 0.25]
     assert command("train", "mlp", *options, "--out", tmp_path / "never").status == 0
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(xpnet.Model, "save", interrupt)
         assert command("train", "mlp", *options, "--out", out).status == 130
-    assert command("train", "mlp", *options, "--out", out, "--resume").status == 0
+    outcome = command("train", "mlp", *options, "--out", out, "--resume")
+    assert outcome.status == 0 and "resumes after the last epoch, from" in outcome.err
     assert (out / "mlp.safetensors").read_bytes() == (tmp_path / "never" / "mlp.safetensors").read_bytes()
     assert [row["epoch"] for row in read_csv(out / "history.csv")] == ["1", "2"]
 
@@ -139,7 +140,7 @@ def test_the_command_goes_on_after_a_kill_from_outside(data: Path, tmp_path: Pat
         child = process("train", "mlp", *options, "--out", out, *resume)
         _, err = child.communicate(timeout=60)
         assert child.returncode == 0, err
-        assert ("resumes at epoch " in err) == (name == "killed")
+        assert ("resumes in epoch " in err) == (name == "killed")
         ways.append({file: (out / file).read_bytes() for file in ("mlp.safetensors", "history.csv")})
         assert not list(out.glob("*backup*"))
     assert ways[0] == ways[1]

@@ -266,7 +266,8 @@ def _to_go_on(backup: Backup) -> str:
     if backup.saved in (None, (0, 0)):
         return ""
     epoch, step = backup.saved
-    return f"; the same command with --resume goes on at epoch {epoch + 1}, step {step + 1}"
+    after = f", after step {step}" if step else ""
+    return f"; the same command with --resume goes on in epoch {epoch + 1}{after}"
 
 
 def _tell(scores: dict[str, float], history: History, results: Results, say: Callable[[str], None]) -> None:
