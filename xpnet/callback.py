@@ -26,12 +26,16 @@ class Callback:
     `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation;
     batch_size is None for an iterable of batches, and so is samples in its first epoch. Callbacks are told in the order
     that they were given in, but for those of a lower `rank`, which come first, and of a higher one, which come last.
+
+    A run that goes on from a Backup tells on_train_begin, and on_epoch_begin of an epoch that it goes on in, once more,
+    with `step`, `samples` and `seconds` that are done already in the latter's logs. After these comes `set_state`.
     """
 
     rank = 0  # below 0 for one that changes what the others look at, above 0 for one that looks at the others
 
     model: Model
     params: dict[str, Any]
+    places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
 
     def on_train_begin(self, logs: Logs) -> None: ...
 
@@ -54,6 +58,15 @@ class Callback:
         error.
         """
         return False
+
+    def get_state(self) -> dict[str, Any]:
+        """What the callback has learned in training, for a Backup: numbers, strings, None, NumPy arrays, and lists and
+        dicts of those. A callback that remembers anything from one call to another must give it here.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` gave; in it, tuples have become lists."""
 
 
 class Callbacks(Callback):

@@ -1,8 +1,9 @@
-"""What happens around training: the history, early stopping, checkpoints, logs, a progress bar.
+"""What happens around training: the history, early stopping, checkpoints, backups, logs, a progress bar.
 
 What a callback is told, and when, stands in callback.py.
 """
 
+import copy
 import math
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.backup import Backup
 from xpnet.callback import Callback, Callbacks, Logs, scalar
 from xpnet.checks import at_least_zero, fraction, positive, whole
 from xpnet.csv_logger import CSVLogger
@@ -23,6 +25,7 @@ from xpnet.tensorboard import TensorBoard
 
 __all__ = [
     "EMA",
+    "Backup",
     "CSVLogger",
     "Callback",
     "Callbacks",
@@ -68,6 +71,14 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
             self.epochs.setdefault(name, []).append(epoch)
 
+    def get_state(self) -> dict[str, Any]:
+        state = {"history": self.history, "epoch": self.epoch, "epochs": self.epochs, "seconds": self.seconds}
+        return copy.deepcopy(state)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.history, self.epoch = state["history"], state["epoch"]
+        self.epochs, self.seconds = state["epochs"], state["seconds"]
+
 
 class Monitor(Callback):
     """The base of callbacks that follow one value: is it better than the best so far?"""
@@ -107,6 +118,12 @@ class Monitor(Callback):
             return False
         self.best = value
         return True
+
+    def get_state(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best = state["best"]
 
 
 class EarlyStopping(Monitor):
@@ -153,6 +170,15 @@ class EarlyStopping(Monitor):
         if self.best_weights is not None:
             self.model.set_weights(self.best_weights)
 
+    def get_state(self) -> dict[str, Any]:
+        names = ("wait", "best_epoch", "stopped_epoch", "best_weights")
+        return super().get_state() | {name: getattr(self, name) for name in names}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.wait, self.best_epoch = state["wait"], state["best_epoch"]
+        self.stopped_epoch, self.best_weights = state["stopped_epoch"], state["best_weights"]
+
 
 class ModelCheckpoint(Monitor):
     """Save the model after each epoch, or (save_best_only) after each that is the best so far.
@@ -160,6 +186,8 @@ class ModelCheckpoint(Monitor):
     `path` may hold fields that are filled in: "runs/digits-{epoch:02d}-{val_loss:.4f}.safetensors" (epochs count from
     1). save_weights_only leaves the description of the network out.
     """
+
+    places = ("path",)
 
     def __init__(
         self,
@@ -267,6 +295,7 @@ class ProgressBar(Callback):
         self.images = self.params["samples"] is not None  # else, batches are counted
         self.bar = tqdm(
             total=self.params["samples" if self.images else "steps"],
+            initial=logs.get("samples" if self.images else "step", 0),
             desc=f"epoch {epoch + 1}/{self.params['epochs']}",
             unit="img" if self.images else "batch",
             mininterval=self.INTERVAL,
@@ -275,7 +304,8 @@ class ProgressBar(Callback):
             bar_format="{desc} {percentage:3.0f}% |{bar:12}| {rate_fmt}{postfix}",
             file=sys.stderr,
         )
-        self.start = self.shown = time.perf_counter()
+        self.shown = time.perf_counter()
+        self.start = self.shown - logs.get("seconds", 0)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         now = time.perf_counter()
@@ -297,7 +327,7 @@ class EpochLines(Callback):
     """A line on stdout for each epoch; `fit(verbose=2)` adds it."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        self.start = time.perf_counter()
+        self.start = time.perf_counter() - logs.get("seconds", 0)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         print(_line(epoch, self.params, time.perf_counter() - self.start, logs), flush=True)

@@ -18,8 +18,8 @@ import numpy as np
 from xpnet import initializers, random
 from xpnet.backend import on_backend
 from xpnet.configured import Configured
-from xpnet.errors import FileError, FormatError, OptionError, XpnetError
-from xpnet.files import write_atomically
+from xpnet.errors import FormatError, OptionError, XpnetError
+from xpnet.files import read_safetensors, write_atomically
 from xpnet.layer import Layer, layers_in
 from xpnet.parameter import FLOATS
 
@@ -104,7 +104,9 @@ def load(path: Path, custom: type[Configured] | Iterable[type[Configured]] = ())
     from xpnet.model import Model
 
     own = [custom] if isinstance(custom, type) else list(custom)
-    tensors, metadata = _read(path)
+    tensors, metadata = read_safetensors(path)
+    if "xpnet_backup" in metadata:
+        raise FormatError(f"{path} is the backup of a training: go on with it by model.fit(callbacks=[Backup(path)])")
     if "xpnet" not in metadata:
         raise FormatError(f"{path} holds weights but no network: make the network and use model.load_weights(path)")
     try:
@@ -137,7 +139,7 @@ def load(path: Path, custom: type[Configured] | Iterable[type[Configured]] = ())
 
 def load_weights(model: Model, path: Path) -> None:
     """Weights into a network that is built; every name and shape must match, else nothing is changed."""
-    tensors, metadata = _read(path)
+    tensors, metadata = read_safetensors(path)
     if not model._built and "xpnet" in metadata:
         try:
             model.build(*(tuple(shape) for shape in json.loads(metadata["xpnet"])["input_shapes"]))
@@ -275,18 +277,3 @@ def _write(model: Model, path: Path, metadata: dict[str, str]) -> None:
     # One key only: safetensors writes several in random order, and equal models should give equal files.
     data = to_bytes(tensors, metadata=metadata or {"format": "xpnet"})
     write_atomically(path, lambda file: file.write(data))
-
-
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """All tensors and the header's texts; safetensors checks sizes, offsets and data types."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with open(path, "rb"):  # for the operating system's own word on what is wrong
-            pass
-        with safe_open(os.fspath(path), framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, ValueError, TypeError, MemoryError) as error:
-        raise FormatError(f"{path} is no safetensors file, or it is damaged: {error}") from error
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error}") from error

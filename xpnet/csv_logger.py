@@ -2,9 +2,10 @@
 
 import contextlib
 import csv
+import io
 import os
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from xpnet.callback import Callback, Logs, scalar
 from xpnet.errors import FileError, OptionError
@@ -15,8 +16,11 @@ class CSVLogger(Callback):
 
     A file that is there is replaced when the first epoch is complete, and not before. append=True goes on in it,
     without a second header; OptionError if its columns are others. Metrics that are no single numbers, such as a
-    confusion matrix, are left out.
+    confusion matrix, are left out. A run that goes on from a Backup brings the file into the state that it had then,
+    so that it has each line once.
     """
+
+    places = ("path",)
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path, self.append = os.fspath(path), append
@@ -28,6 +32,8 @@ class CSVLogger(Callback):
         with self._explained():
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             self.file = self._open("a")  # an error now, not after an hour; what is there stays
+            self.start = os.path.getsize(self.path) if self.append else 0  # of what this training writes
+        self.text = ""  # what it has written
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         assert self.file is not None
@@ -36,7 +42,7 @@ class CSVLogger(Callback):
             if self.columns is None:
                 self.columns = self._begin(list(values))
             row = {"epoch": epoch + 1} | values
-            csv.writer(self.file).writerow([row.get(column, "") for column in self.columns])
+            self._write([row.get(column, "") for column in self.columns])
             self.file.flush()
 
     def on_train_end(self, logs: Logs) -> None:
@@ -66,8 +72,33 @@ class CSVLogger(Callback):
                     " another file, or start anew with append=False"
                 )
             return header
-        csv.writer(self.file).writerow(columns)
+        self._write(columns)
         return columns
+
+    def _write(self, row: list[Any]) -> None:
+        assert self.file is not None
+        line = io.StringIO()
+        csv.writer(line).writerow(row)
+        self.file.write(line.getvalue())
+        self.text += line.getvalue()
+
+    def get_state(self) -> dict[str, Any]:
+        return {"columns": self.columns, "new": self.new, "start": self.start, "text": self.text}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.columns, self.new, self.start, self.text = (state[name] for name in ("columns", "new", "start", "text"))
+        if self.columns is None and not self.append:
+            return  # the file is replaced when the first epoch is complete
+        assert self.file is not None
+        with self._explained():
+            if os.path.getsize(self.path) < self.start:
+                raise FileError(
+                    f"CSVLogger cannot go on in {self.path}: it has become shorter than the {self.start} bytes that it"
+                    " had when the training began; put it back as it was"
+                )
+            self.file.truncate(self.start)
+            self.file.write(self.text)
+            self.file.flush()
 
     def _header(self) -> list[str]:
         with open(self.path, newline="", encoding="utf-8", errors="replace") as file:

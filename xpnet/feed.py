@@ -117,6 +117,22 @@ class Loader:
 Feed = Batches | Loader
 
 
+def described(train: Feed, held_out: Feed | None) -> dict[str, Any]:
+    """What a Backup compares, so that training goes on with the data that it began with: settings that are not None."""
+    if isinstance(train, Batches):
+        own: dict[str, Any] = {"batch_size": train.batch_size, "shuffle": train.shuffle, "x": train.x, "t": train.t}
+        later: dict[str, Any] = {"sample_weight": train.sample_weight}
+    else:
+        own = {"x": train.batches, "t": None}
+        later = {"steps_per_epoch": None if train.sized else train.length, "class_weight": train.classes}
+    if isinstance(held_out, Batches):
+        arrays = held_out.x, held_out.t, held_out.sample_weight
+        own["validation_data"] = tuple(array for array in arrays if array is not None)
+    else:
+        own["validation_data"] = None if held_out is None else held_out.batches
+    return own | {name: value for name, value in later.items() if value is not None}
+
+
 def is_batches(x: Any, lists: bool = False) -> bool:
     """Whether x is an iterable of batches: no array, nor what becomes one. If `lists`, lists of tuples are, too."""
     if isinstance(x, list):

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and reading of safetensors."""
 
 import os
 import secrets
@@ -6,20 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from xpnet.errors import FileError
+from xpnet.errors import FileError, FormatError
 
 
-def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any]) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any], temporary: Path | None = None
+) -> None:
     """`write(file)` fills a temporary file beside `path`, which is flushed to the disk and then renamed.
 
-    If `write` fails, or the power does, what was at `path` is still there. Raises FileError if the file cannot be
-    written.
+    If `write` fails, or the power does, what was at `path` is still there. `temporary` is for a path that one process
+    alone writes to: with a fixed name, a process that is killed again and again leaves one such file, not many.
+    Raises FileError if the file cannot be written.
     """
     path = Path(path)
-    temporary = path.parent / f".xpnet-{secrets.token_hex(8)}.tmp"
+    mode = "xb" if temporary is None else "wb"
+    temporary = temporary or path.parent / f".xpnet-{secrets.token_hex(8)}.tmp"
     try:
         try:
-            with open(temporary, "xb") as file:
+            with open(temporary, mode) as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -28,5 +32,24 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(
-            f"cannot write {path}: {error.strerror or error}. Choose a folder that exists and that you may write to"
+            f"cannot write {path}: {error.strerror or error}. Choose a folder that exists, that you may"
+            " write to, and that has room"
         ) from error
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """All tensors, as NumPy arrays, and the header's texts; safetensors checks sizes, offsets and data types.
+
+    Raises FileError if the file cannot be read, FormatError if it is not what it should be.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with open(path, "rb"):  # for the operating system's own word on what is wrong
+            pass
+        with safe_open(os.fspath(path), framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, ValueError, TypeError, MemoryError) as error:
+        raise FormatError(f"{path} is no safetensors file, or it is damaged: {error}") from error
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error}") from error

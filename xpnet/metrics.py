@@ -34,6 +34,19 @@ class Metric(Configured):
         """The value so far; waits for the device."""
         return float(self.total) / self.samples if self.samples else float("nan")  # type: ignore[arg-type]
 
+    def get_state(self, backend: Backend | None = None) -> dict[str, Any]:
+        """What has been counted so far, as NumPy has it; `backend` is where the outputs are, as in `update`."""
+        total = None if self.total is None else (backend or get_backend()).to_numpy(self.total)
+        return {"total": total, "samples": self.samples}
+
+    def set_state(self, state: dict[str, Any], backend: Backend | None = None) -> None:
+        """Go on counting from what `get_state` gave."""
+        total = state["total"]
+        self.total, self.samples = (
+            None if total is None else (backend or get_backend()).asarray(total),
+            state["samples"],
+        )
+
 
 class Accuracy(Metric):
     """The share of samples whose largest output is at the label. One output: the share where y > 0 equals t > 0.5."""
@@ -99,6 +112,10 @@ class ConfusionMatrix(Metric):
                 "ConfusionMatrix has counted nothing yet: call update, or evaluate with it among the metrics"
             )
         return self._backend.to_numpy(self.total)
+
+    def set_state(self, state: dict[str, Any], backend: Backend | None = None) -> None:
+        super().set_state(state, backend)
+        self._backend = backend or get_backend()
 
 
 def labels_of(t: Array, backend: Backend) -> Array:

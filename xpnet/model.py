@@ -199,7 +199,8 @@ class Model(Layer):
         penalties of regularizers. accumulate: a step of the optimizer takes the mean gradient of so many batches.
         verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 0 elsewhere.
         `epochs` is the number of the last epoch: training goes from initial_epoch to epochs, as in Keras.
-        Ctrl-C ends training at once: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on.
+        Ctrl-C ends training at once: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on. With
+        callbacks.Backup(path) the next call goes on from there, also after the process was killed.
         """
         return training.fit(
             self, x, t, epochs=epochs, verbose=verbose, callbacks=callbacks, initial_epoch=initial_epoch,

@@ -6,7 +6,8 @@ AdamW it is decoupled) and `clip_norm` (the gradients of all parameters together
 Euclidean norm; None: never).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from xpnet.backend import Array
@@ -31,6 +32,10 @@ class State(dict[str, Array]):
         for slot, array in self.items():
             self[slot] = p.backend.copy(p.backend.asarray(self.backend.to_numpy(array), p.dtype))
         self.backend, self.dtype = p.backend, p.dtype
+
+    def on_host(self) -> dict[str, Any]:
+        """Copies of the arrays, as NumPy has them."""
+        return {slot: self.backend.to_numpy(self.backend.copy(array)) for slot, array in self.items()}
 
 
 class Optimizer(Configured):
@@ -76,14 +81,18 @@ class Optimizer(Configured):
 
     def _groups(self, trained: list[Parameter]) -> list[tuple[Parameter | Flat, State]]:
         """What is updated with one call each, and its state, now counted once more: a parameter, or several as one."""
-        groups: list[tuple[Parameter | Flat, State]] = []
-        alike: dict[tuple[Any, ...], list[Parameter]] = {}  # by all that a call takes for granted
         for p in trained:
             if p not in self.state:
                 self.state[p] = State(p, self.slots)
+            self.state[p].follow(p)
+            self.state[p].steps += 1
+        return self._arrange(trained)
+
+    def _arrange(self, trained: list[Parameter]) -> list[tuple[Parameter | Flat, State]]:
+        groups: list[tuple[Parameter | Flat, State]] = []
+        alike: dict[tuple[Any, ...], list[Parameter]] = {}  # by all that a call takes for granted
+        for p in trained:
             state = self.state[p]
-            state.follow(p)
-            state.steps += 1
             if self.elementwise and p.backend.flat:
                 alike.setdefault((id(p.backend), p.dtype, state.steps), []).append(p)
             else:
@@ -100,6 +109,36 @@ class Optimizer(Configured):
         together.state.steps = self.state[members[0]].steps
         return together
 
+    def get_state(self, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+        """All that changes in training, of these parameters by name: what `set_state` needs to go on from here."""
+        known = {name: self.state[p] for name, p in parameters.items() if p in self.state}
+        return {
+            "steps": self.steps,
+            "settings": {name: value for name, value in self._settings().items() if _plain(value)},
+            "schedule": self.lr.get_state() if isinstance(self.lr, Schedule) else {},
+            "parameters": {name: {"steps": state.steps, "arrays": state.on_host()} for name, state in known.items()},
+        }
+
+    def set_state(self, state: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:
+        """Put back what `get_state` gave; the parameters lie as they did, so that the next steps give the same bits."""
+        for name in self._settings().keys() & state["settings"].keys():
+            setattr(self, name, state["settings"][name])
+        if isinstance(self.lr, Schedule):
+            self.lr.set_state(state["schedule"])
+        self.steps = state["steps"]
+        for name, p in parameters.items():
+            self.state.pop(p, None)
+            if name in state["parameters"]:
+                self.state[p] = own = State(p, self.slots)
+                own.steps = state["parameters"][name]["steps"]
+                for slot, array in state["parameters"][name]["arrays"].items():
+                    own[slot][...] = p.backend.asarray(array, p.dtype)
+        self._arrange([p for p in parameters.values() if p.trainable and p in self.state])
+
+    def _settings(self) -> dict[str, Any]:
+        """The constructor's arguments as they are now, where it keeps them: a callback may have changed one."""
+        return {name: vars(self)[name] for name in inspect.signature(type(self)).parameters if name in vars(self)}
+
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         """Change `p.value` by `p.grad` and `state`, in place; `p` is a parameter, or several that lie together."""
         raise OptionError(f"{type(self).__name__} does not say how a parameter is updated")
@@ -112,6 +151,10 @@ class Optimizer(Configured):
         for p in groups:
             xp, grad = p.backend.xp, p.grad
             grad *= xp.minimum(self.clip_norm / (xp.sqrt(total) + 1e-12), xp.ones_like(total))
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float))
 
 
 class _Together:

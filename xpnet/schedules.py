@@ -6,6 +6,7 @@ over k batches, epochs * ceil(batches / k).
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from xpnet.checks import at_least_zero, fraction, positive, whole
 from xpnet.configured import Configured
@@ -17,6 +18,13 @@ class Schedule(Configured):
 
     def __call__(self, step: int) -> float:
         raise OptionError(f"{type(self).__name__} does not say what the learning rate is")
+
+    def get_state(self) -> dict[str, Any]:
+        """What changes in training beside the step and must survive a resume: nothing, unless a subclass says so."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` gave."""
 
 
 class Constant(Schedule):

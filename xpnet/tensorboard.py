@@ -127,11 +127,11 @@ class TensorBoard(Callback):
         self._unlisten()
         update = optimizer.update
 
-        def look_and_update(*arguments: Any) -> None:
+        def look_and_update(parameters: Any, scale: float = 1.0) -> None:
             for name, p in self.model.named_parameters():
                 if p.trainable:
-                    self.gradients[name] = np.array(p.backend.to_numpy(p.grad))
-            update(*arguments)
+                    self.gradients[name] = scale * np.array(p.backend.to_numpy(p.grad))
+            update(parameters, scale=scale)
 
         optimizer.__dict__["update"] = look_and_update  # hides the method of the class
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import sys
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,16 +12,19 @@ import numpy as np
 
 from xpnet import random
 from xpnet.backend import Array
+from xpnet.backup import take_backup
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.checks import whole
 from xpnet.data.batches import Batches
 from xpnet.errors import NonFiniteError, OptionError
-from xpnet.feed import Feed, for_evaluation, for_training, is_batches
+from xpnet.feed import Feed, described, for_evaluation, for_training, is_batches
 from xpnet.inputs import check_inputs, compiled
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.parameter import Parameter
+from xpnet.progress import Progress
 from xpnet.regularizers import add_gradients, penalties
+from xpnet.settings import Settings
 from xpnet.watch import first_nonfinite
 
 if TYPE_CHECKING:
@@ -58,24 +60,36 @@ def fit(
         "samples": batches.samples,
         "validation": held_out is not None,
     }
-    given = [callbacks] if isinstance(callbacks, (Callback, type)) else list(callbacks or ())
-    told = Callbacks([history, *given, *displays[verbosity(verbose)]], model, params)
-    trainer = Trainer(model, optimizer, loss, accumulate)
+    given, backups = take_backup([callbacks] if isinstance(callbacks, (Callback, type)) else callbacks or ())
+    told = Callbacks([history, *given, *displays[verbosity(verbose)], *backups], model, params)
+    trainer = Trainer(model, optimizer, loss, accumulate, initial_epoch)
+    progress = trainer.progress
     model.stop_training = False
     logs: dict[str, Any] = {}
+    for backup in backups:
+        options = {"initial_epoch": initial_epoch, "validation_freq": validation_freq, "accumulate": accumulate}
+        settings = options | described(batches, held_out)
+        backup.begin(trainer, [history, *given], Settings(settings, ["accumulate"] if accumulate == 1 else []), epochs)
+        if backup.resumed and verbosity(verbose):
+            where = progress.where(epochs, len(batches))
+            print(f"resumes {where}, from {backup.path}", file=sys.stderr, flush=True)
     try:
         told.on_train_begin(logs)
-        for epoch in range(initial_epoch, epochs):
-            told.on_epoch_begin(epoch, {})
-            start = time.perf_counter()
+        for epoch in range(progress.epoch, epochs):
+            if model.stop_training and not progress.resumed:  # it had ended when the backup was made
+                break
+            if not progress.resumed:
+                progress.begin(epoch)
+            told.on_epoch_begin(epoch, progress.done())
             with model.backend.memory_advice(batches.batch_size):
                 logs = trainer.epoch(batches, told, epoch)
-            history.seconds.append(time.perf_counter() - start)
-            params["samples"] = params["samples"] or trainer.samples  # of an iterable, after its first epoch
+            history.seconds.append(progress.seconds)
+            params["samples"] = params["samples"] or progress.samples  # of an iterable, after its first epoch
             told.on_train_epoch_end(epoch, logs)
             if held_out is not None and (epoch + 1) % validation_freq == 0:
                 results = evaluate_batches(model, held_out, verbose=0)
                 logs |= {f"val_{name}": value for name, value in results.items()}
+            progress.begin(epoch + 1)  # a backup that is made now goes on there
             told.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
@@ -84,18 +98,20 @@ def fit(
             raise
     finally:  # also after Ctrl-C: files are closed and the best weights restored
         told.on_train_end(logs)
+    for backup in backups:
+        if not backup.keep:
+            backup.discard()
     return history
 
 
 class Trainer:
     """Steps and epochs of one training run; a step of the optimizer takes a group of `accumulate` batches."""
 
-    def __init__(self, model: Model, optimizer: Optimizer, loss: Loss, accumulate: int = 1) -> None:
+    def __init__(self, model: Model, optimizer: Optimizer, loss: Loss, accumulate: int = 1, epoch: int = 0) -> None:
         self.model, self.optimizer, self.loss, self.backend = model, optimizer, loss, model.backend
         self.parameters: list[Parameter] | None = None
         self.accumulate = accumulate
-        self.group: list[int] = []  # sizes of the batches whose gradients wait for the rest of their group
-        self.samples = 0  # of this epoch, so far
+        self.progress = Progress(epoch)
 
     def step(
         self, inputs: Array, targets: Array, where: str, *weights: Array, last: bool = True
@@ -106,7 +122,7 @@ class Trainer:
         # require_finite says more than a warning
         with self.backend.computing(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             value, y = self._step(inputs, targets, where, *weights)
-            if last or len(self.group) == self.accumulate:
+            if last or len(self.progress.group) == self.accumulate:
                 self._update()
         return value, y
 
@@ -115,25 +131,27 @@ class Trainer:
         y, back = model.forward(inputs, train=True)
         value, loss_back = self.loss.forward(y, targets, backend, *weights)
         if self.parameters is None:  # the first step: now the model is built
-            self.parameters = self._begin()
+            self.parameters = self.begin()
         for penalty in penalties(self.parameters):
             value = value + penalty
         if not backend.lazy:
             self.require_finite(value, inputs, where, state)
         dy, size = loss_back(), inputs.shape[0]
         back(dy if self.accumulate == 1 else dy * size, need_dx=False)
-        self.group.append(size)
+        self.progress.group.append(size)
         return value, y
 
     def _update(self) -> None:
         """A step of the optimizer with the mean gradient of the group's samples, as if they were one batch."""
         assert self.parameters is not None
-        samples = 1 if self.accumulate == 1 else sum(self.group)
+        group = self.progress.group
+        samples = 1 if self.accumulate == 1 else sum(group)
         add_gradients(self.parameters, samples)
         self.optimizer.update(self.parameters, scale=1 / samples)
-        self.group.clear()
+        group.clear()
 
-    def _begin(self) -> list[Parameter]:
+    def begin(self) -> list[Parameter]:
+        """What is trained, after a look at whether it can be."""
         self.loss.check_last(self.model.last())
         parameters = self.model.parameters()
         if not any(parameter.trainable for parameter in parameters):
@@ -143,24 +161,28 @@ class Trainer:
         return parameters
 
     def epoch(self, batches: Feed, told: Callbacks, epoch: int) -> dict[str, Any]:
-        """Train on every batch once; the mean loss and the metrics over all samples."""
-        total: Any = 0.0
-        self.samples, steps = 0, len(batches)
-        for metric in self.model.metrics:
-            metric.reset()
+        """Train on every batch that is left in the epoch; the mean loss and the metrics over all its samples."""
+        progress, steps = self.progress, len(batches)
+        if not progress.resumed:
+            for metric in self.model.metrics:
+                metric.reset()
 
         def so_far() -> dict[str, Any]:
             """Reads from the device: waits for it."""
-            mean = float(total) / max(self.samples, 1)
+            mean = float(progress.total) / max(progress.samples, 1)
             if not math.isfinite(mean):
-                self.require_finite(mean, None, f"epoch {epoch + 1}, at or before step {step + 1}", random.get_state())
+                where = f"epoch {epoch + 1}, at or before step {progress.step}"
+                self.require_finite(mean, None, where, random.get_state())
             return {"loss": mean} | {metric.name: metric.result() for metric in self.model.metrics}
 
-        for step, (x, t, *weights) in enumerate(self.backend.staged(batches, self.model.dtype)):
+        stopped = progress.resumed and self.model.stop_training  # the backup was made in the last step
+        for x, t, *weights in () if stopped else self.backend.staged(progress.rest(batches), self.model.dtype):
+            step = progress.step
             told.on_train_batch_begin(step, {})
             value, y = self.step(x, t, f"epoch {epoch + 1}, step {step + 1}", *weights, last=step + 1 == steps)
             size = x.shape[0]
-            total, self.samples = value * size + total, self.samples + size
+            progress.total, progress.samples = value * size + progress.total, progress.samples + size
+            progress.step = step + 1
             for metric in self.model.metrics:
                 metric.update(y, t, self.backend)
             told.on_train_batch_end(step, {"loss": value, "size": size, "so_far": so_far})

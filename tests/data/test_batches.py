@@ -118,3 +118,18 @@ def test_a_split_with_an_empty_part_is_refused():
         split(X[:1], T[:1], 0.5)
     with pytest.raises(DataError, match="no data"):
         split(X[:0], T[:0], 0.5)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_an_iteration_that_begins_later_has_the_same_batches_and_takes_as_many_keys(shuffle, drop_last):
+    batches = Batches(np.arange(11), np.arange(11), 3, shuffle=shuffle, drop_last=drop_last)
+    xpnet.random.seed(4)
+    whole, after = list(batches), xpnet.random.get_state()
+    for first in range(len(batches) + 1):
+        xpnet.random.seed(4)
+        rest = list(batches.starting_at(first))
+        assert xpnet.random.get_state() == after
+        assert [[part.tolist() for part in batch] for batch in rest] == [
+            [part.tolist() for part in batch] for batch in whole[first:]
+        ]

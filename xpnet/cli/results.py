@@ -18,6 +18,7 @@ class Results:
     def __init__(self, folder: str, network: str, pictures: bool) -> None:
         place = Path(folder)
         self.weights, self.csv = place / f"{network}.safetensors", place / "history.csv"
+        self.backup = place / f"{network}.backup.safetensors"  # until training is finished
         self.history_png = place / "history.png" if pictures else None
         self.misclassified_png = place / "misclassified.png" if pictures else None
         self.earlier = any(path and os.path.exists(path) for path in self.files().values())  # of another training

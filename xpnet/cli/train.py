@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from xpnet import random
-from xpnet.callbacks import Callback, CSVLogger, History, Logs, Monitor, TimeLimit
+from xpnet.callbacks import Backup, Callback, CSVLogger, History, Logs, Monitor, TimeLimit
 from xpnet.cli.common import NETWORKS, backend_option, data_option, duration, json_option, print_json
 from xpnet.cli.results import Results, peak_memory_mb
 from xpnet.data.batches import Batches, split
 from xpnet.data.datasets import mnist
-from xpnet.errors import MissingExtraError, NonFiniteError
+from xpnet.errors import MissingExtraError, NonFiniteError, OptionError
 from xpnet.model import Model
 from xpnet.optimizers import OPTIMIZERS, Optimizer
 from xpnet.schedules import SCHEDULES
@@ -74,6 +74,17 @@ def _default(field: str) -> str:
     help="Hold out this share of the training images, and keep the weights of the epoch that is best on them."
     "  [default: 0: the test images are looked at after every epoch, and the last weights are kept]",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with a training that was interrupted, with the same options, as if it had not been.",
+)
+@click.option(
+    "--backup-every",
+    type=click.IntRange(min=1),
+    metavar="STEPS",
+    help="How often to write down how far training is, for --resume.  [default: at the end of each epoch]",
+)
 @click.option("--quiet", is_flag=True, help="Print the result only.")
 @backend_option
 @json_option
@@ -93,6 +104,8 @@ def train(
     time_limit: float | None,
     limit: int | None,
     validation: float,
+    resume: bool,
+    backup_every: int | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -105,6 +118,9 @@ def train(
 
     Ctrl-C keeps the history and the weights of the best epoch so far: best on the held-out images with --validation,
     else on the test images. Before the end of the first epoch the files of an earlier training stay as they are.
+
+    What was interrupted, by Ctrl-C or otherwise, goes on with the same command and --resume: until training is finished
+    the folder also holds NETWORK.backup.safetensors, from which the same weights come as without the interruption.
     """
     options = _network_options(network, variant, no_last_dropout)
     choice = NETWORKS[network]
@@ -112,6 +128,14 @@ def train(
     lr = choice.lr if lr is None else lr
     no_pictures = _no_pictures()
     results = Results(out or f"runs/{network}", network, pictures=not no_pictures)
+    backup = Backup(results.backup, backup_every, keep=True, resume=resume)  # kept until the results are written
+    if resume and not results.backup.exists():
+        raise OptionError(
+            f"there is nothing to resume: {results.backup} does not exist; train without --resume, or say with --out"
+            " where the interrupted training is"
+        )
+    if results.backup.exists() and not resume and not quiet:
+        click.echo(f"xpnet: begins anew; --resume goes on with the training in {results.backup}", err=True)
 
     random.seed(seed)
     model = choice.make(**options)
@@ -133,16 +157,18 @@ def train(
     start = time.perf_counter()
     try:
         with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
-            history = model.fit(x, t, batch_size, epochs, verbose, callbacks, validation_data=held_out)
+            history = model.fit(x, t, batch_size, epochs, verbose, [*callbacks, backup], validation_data=held_out)
     except KeyboardInterrupt:
         epoch = len(model.history.epoch if model.history else []) + 1
         if best.weights is None and results.earlier:
             kept = f"the files of an earlier training in {results.weights.parent} are as they were"
         else:
             kept = _keep(model, best, results, labels)
-        click.echo(f"xpnet: interrupted in epoch {epoch}; {kept}", err=True)
+        click.echo(f"xpnet: interrupted in epoch {epoch}; {kept}{_to_go_on(backup)}", err=True)
         return 130
     except NonFiniteError as error:
+        if backup.saved:
+            backup.discard()  # it would lead to the same end
         if best.weights is None:
             raise
         raise NonFiniteError(f"{error}; {_keep(model, best, results, labels)}") from error
@@ -160,6 +186,7 @@ def train(
         click.echo(f"xpnet: no pictures were drawn: {no_pictures}", err=True)
     if not (quiet and as_json):
         _tell(scores, history, results, lambda line: click.echo(line, err=as_json))
+    backup.discard()
     if as_json:
         print_json(
             {
@@ -207,6 +234,13 @@ class BestWeights(Monitor):
         if self.improved(logs):
             self.weights, self.epoch = self.model.get_weights(), epoch + 1
 
+    def get_state(self) -> dict[str, Any]:
+        return super().get_state() | {"weights": self.weights, "epoch": self.epoch}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.weights, self.epoch = state["weights"], state["epoch"]
+
     def restore(self) -> None:
         if self.weights is not None:
             self.model.set_weights(self.weights)
@@ -238,6 +272,17 @@ def _keep(model: Model, best: BestWeights, results: Results, labels: tuple[str, 
         results.misclassified_png.unlink(missing_ok=True)  # of an earlier network, if there is one
     which = f"of epoch {best.epoch} (best {labels[1]} accuracy so far: {best.best:.4f})"
     return f"kept the weights {which} in {results.weights} and the history in {results.csv}"
+
+
+def _to_go_on(backup: Backup) -> str:
+    """How an interrupted training goes on; a backup of its very beginning is removed, for there is nothing in it."""
+    if backup.saved == (0, 0):
+        backup.discard()
+    if backup.saved in (None, (0, 0)):
+        return ""
+    epoch, step = backup.saved
+    after = f", after step {step}" if step else ""
+    return f"; the same command with --resume goes on in epoch {epoch + 1}{after}"
 
 
 def _tell(scores: dict[str, float], history: History, results: Results, say: Callable[[str], None]) -> None:

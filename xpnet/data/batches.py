@@ -57,8 +57,12 @@ class Batches:
         return N // self.batch_size if self.drop_last else math.ceil(N / self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
+        return self.starting_at(0)
+
+    def starting_at(self, first: int) -> Iterator[Any]:
+        """The batches from number `first` on (from 0), in the order that a whole iteration has from the same seed."""
         order = random.generator().permutation(len(self.x)) if self.shuffle else None
-        for i in range(len(self)):
+        for i in range(first, len(self)):
             part = slice(i * self.batch_size, (i + 1) * self.batch_size)
             chosen = part if order is None else order[part]
             parts = [array[chosen] for array in (self.x, self.t, self.sample_weight) if array is not None]
