@@ -128,8 +128,8 @@ def test_misclassified_refuses_what_it_cannot_show() -> None:
         visualize.plot_misclassified(model, x, t, count=0)
     with pytest.raises(DataError, match="3 images"):
         visualize.plot_misclassified(model, x, t[:2])
-    with pytest.raises(ShapeError, match=r"\(3, 3, 2, 2\)"):
-        visualize.plot_misclassified(model, np.zeros((3, 3, 2, 2), np.float32), t)
+    with pytest.raises(ShapeError, match=r"\(3, 2, 2, 2\)"):
+        visualize.plot_misclassified(model, np.zeros((3, 2, 2, 2), np.float32), t)
 
 
 def test_probabilities_add_up_to_one_and_a_softmax_is_not_applied_twice() -> None:

@@ -18,6 +18,7 @@ from xpnet.data import datasets
 from xpnet.errors import XpnetError
 from xpnet.gradient_check import gradient_check
 from xpnet.layer import Layer
+from xpnet.lr_finder import LRSearch, find_lr
 from xpnet.model import Model, Sequential
 from xpnet.parameter import Parameter
 from xpnet.random import seed
@@ -32,6 +33,7 @@ def memory() -> Memory:
 
 __all__ = [
     "Backend",
+    "LRSearch",
     "Layer",
     "Model",
     "Parameter",
@@ -40,6 +42,7 @@ __all__ = [
     "callbacks",
     "datasets",
     "errors",
+    "find_lr",
     "get_backend",
     "gradient_check",
     "initializers",
