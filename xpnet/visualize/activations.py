@@ -124,10 +124,7 @@ def _rows(found: Spread | Mapping[str, Spread]) -> dict[str, dict[str, np.ndarra
     """The activations of each layer in each row, flat."""
     several = bool(found) and all(isinstance(each, Mapping) for each in found.values())
     given: Mapping[str, Any] = found if several else {"": found}
-    rows = {
-        label: {name: np.asarray(y, np.float64).ravel() for name, y in spread.items()}
-        for label, spread in given.items()
-    }
+    rows = {label: {name: np.asarray(y).ravel() for name, y in spread.items()} for label, spread in given.items()}
     layers = [list(spread) for spread in rows.values()]
     if not layers[0] or any(y.size == 0 for spread in rows.values() for y in spread.values()):
         raise DataError("plot_activations: there are no activations to show")
@@ -150,7 +147,7 @@ def _draw_row(axes: list[Axes], values: list[np.ndarray], bins: int) -> None:
         share = 100 * counts / y.size
         top = max(top, float(share.max()))
         each.stairs(share, edges, fill=True)
-        each.set_title(f"std {y.std():.3g}" if some.size == y.size else "not finite", fontsize=10)
+        each.set_title(f"std {y.std(dtype=np.float64):.3g}" if some.size == y.size else "not finite", fontsize=10)
         each.locator_params(axis="x", nbins=3)
         each.ticklabel_format(axis="x", scilimits=(-3, 4))
         each.locator_params(axis="y", nbins=4)

@@ -11,7 +11,7 @@ from xpnet.data.batches import Batches
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layer import Back, Layer
 from xpnet.layers import Softmax
-from xpnet.visualize.figures import HEAT, Path, draw_image, require_matplotlib, saved, title
+from xpnet.visualize.figures import HEAT, Path, draw_image, require_matplotlib, saved, text_width, title
 from xpnet.visualize.images import grid_of, how_many
 from xpnet.visualize.network import BATCH, convolutions, one_batch
 from xpnet.visualize.pixels import as_images, enlarged, limits_of, name_of
@@ -231,8 +231,9 @@ def _laid_over(
 
     figure, axes = grid_of(images, titles, ax, draw)
     if ax is None:
-        bar = figure.colorbar(axes[0].images[1], ax=axes, location="bottom", pad=0.03, shrink=0.8, aspect=25)
-        bar.set_label("share of the image's largest value")
-        figure.set_figheight(figure.get_figheight() + 0.6)
+        label = "share of the image's largest value"
+        figure.set_size_inches(max(figure.get_figwidth(), text_width([label], 10) + 0.5), figure.get_figheight() + 0.6)
+        thin = 0.8 * figure.get_figwidth() / 0.13  # 0.13 inches
+        figure.colorbar(axes[0].images[1], ax=axes, location="bottom", shrink=0.8, aspect=thin).set_label(label)
         title(figure, what)
     return figure

@@ -9,7 +9,17 @@ import numpy as np
 
 from xpnet.checks import whole
 from xpnet.errors import OptionError
-from xpnet.visualize.figures import MOST, Path, draw_image, panels, require_matplotlib, saved, text_width, title
+from xpnet.visualize.figures import (
+    MOST,
+    Path,
+    draw_image,
+    panels,
+    require_matplotlib,
+    saved,
+    spread_out,
+    text_width,
+    title,
+)
 from xpnet.visualize.pixels import as_images, labels_for, limits_of, name_of
 from xpnet.visualize.predictions import percent, probabilities
 
@@ -77,7 +87,7 @@ def plot_misclassified(
     titles = [
         f"{name_of(labels[i], names)} taken for {name_of(guesses[i], names)}\n{percent(sureness[i])}" for i in shown
     ]
-    figure, axes = grid_of(images[shown], titles, ax)
+    figure, _ = grid_of(images[shown], titles, ax)
     if ax is None:
         told = f"{len(wrong):,} of {len(images):,} images misclassified"
         title(figure, told + (", the surest mistakes first" if len(wrong) > 1 else ""))
@@ -88,12 +98,14 @@ def grid_of(images: np.ndarray, titles: Sequence[str], ax: Axes | None, draw: An
     """A panel for each image, (n, H, W) or (n, H, W, 3), with its title; `draw(axes, i)` draws something else there."""
     n = len(images)
     H, W = images.shape[1:3]
-    side = 1.45 if n <= 16 else 1.15 if n <= 49 else 0.9  # inches of the longer side of an image
+    side = (
+        2.4 if n <= 1 else 1.9 if n <= 4 else 1.45 if n <= 16 else 1.15 if n <= 49 else 0.9
+    )  # inches of the longer side of an image
     size = 9 if n <= 49 else 8
     high, wide = side * min(1, H / W), side * min(1, W / H)
     lines = max((text.count("\n") + 1 if text else 0 for text in titles), default=0)
     texts = [line for text in titles for line in text.split("\n")]
-    cell = max(wide, text_width(texts, size)) + 0.15, high + 0.17 * lines + 0.15
+    cell = max(wide, text_width(texts, size)) + 0.15, high + 0.17 * lines + 0.2
     figure, axes = panels(max(n, 1), ax, cell)
     for each in axes:
         each.set_axis_off()
@@ -104,9 +116,10 @@ def grid_of(images: np.ndarray, titles: Sequence[str], ax: Axes | None, draw: An
         else:
             draw(each, i)
         if text:
-            each.set_title(text, fontsize=size)
+            each.set_title(text, fontsize=size, pad=2)
     if ax is None:
         figure.set_figheight(figure.get_figheight() + 0.4)
+        spread_out(figure)
     return figure, axes
 
 

@@ -225,7 +225,7 @@ def _mosaic_of_filters(weight: np.ndarray, largest: float) -> _Mosaic:
 
 
 class _Mosaic:
-    """Tiles as one image, with ticks that count them: a tile's number is that of the first in its row plus its column's.
+    """Tiles as one image, with ticks that count them: a tile's number is that of its row's first plus its column's.
 
     Where columns have a meaning of their own, `across` says which; then rows are counted for themselves.
     """
@@ -258,8 +258,10 @@ class _Mosaic:
 
 
 def _columns(n: int, H: int, W: int) -> int:
-    """As many as make the whole about one and a third times as wide as high."""
-    return min(n, max(1, round(math.sqrt(n * 1.33 * H / W))))
+    """As many as make the whole about one and a third times as wide as high, with few empty places at the end."""
+    ideal = math.sqrt(n * 1.33 * H / W)
+    near = range(max(1, math.ceil(0.75 * ideal)), max(2, math.floor(1.4 * ideal) + 1))
+    return min(n, min(near, key=lambda columns: (-n % columns, abs(columns - ideal))))
 
 
 def _size_of(picture: _Mosaic, bar: bool) -> tuple[float, float]:
