@@ -118,7 +118,7 @@ class _Seen(NamedTuple):
 
 
 def _grad_cam(model: Model, x: np.ndarray, target: Any, layer: str | Layer | None) -> tuple[np.ndarray, _Seen, str]:
-    size = as_images(x).shape[1:3]
+    size = x.shape[2:] if x.ndim == 4 else as_images(x).shape[1:3]
     if layer is None:
         found = convolutions(model)
         if not found:

@@ -35,12 +35,12 @@ def require_matplotlib() -> type[Figure]:
 
 
 def panels(
-    count: int, ax: Axes | None, cell: tuple[float, float], columns: int | None = None
+    count: int, ax: Axes | None, cell: tuple[float, float], columns: int | None = None, packed: bool = True
 ) -> tuple[Figure, list[Axes]]:
     """A figure and `count` axes in a grid, each with a place of `cell` (width, height) inches; or `ax` and its figure.
 
-    Without `columns` the grid has about as many of them as rows. Raises OptionError if `ax` is given and one panel is
-    not enough.
+    Panels of a fixed shape are moved together unless `packed` is False. Without `columns` the grid has about as many of
+    them as rows. Raises OptionError if `ax` is given and one panel is not enough.
     """
     figure_class = require_matplotlib()
     if ax is not None:
@@ -51,7 +51,7 @@ def panels(
         return _figure_of(ax), [ax]
     columns = columns or math.ceil(math.sqrt(max(count, 1)))
     rows = math.ceil(max(count, 1) / columns)
-    figure = figure_class(figsize=(cell[0] * columns, cell[1] * rows), layout="compressed")
+    figure = figure_class(figsize=(cell[0] * columns, cell[1] * rows), layout="compressed" if packed else "constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for empty in axes[count:]:  # the last row may have places left
         empty.set_axis_off()

@@ -106,7 +106,7 @@ def grid_of(images: np.ndarray, titles: Sequence[str], ax: Axes | None, draw: An
     lines = max((text.count("\n") + 1 if text else 0 for text in titles), default=0)
     texts = [line for text in titles for line in text.split("\n")]
     cell = max(wide, text_width(texts, size)) + 0.15, high + 0.17 * lines + 0.2
-    figure, axes = panels(max(n, 1), ax, cell)
+    figure, axes = panels(max(n, 1), ax, cell, packed=False)  # titles may be wider than images
     for each in axes:
         each.set_axis_off()
     limits = limits_of(images) if n else (0.0, 1.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xpnet.data.batches import Batches
-from xpnet.errors import DataError, OptionError, ShapeError
+from xpnet.errors import DataError, NotBuiltError, OptionError, ShapeError
 from xpnet.layer import Back, Layer
 from xpnet.parameter import Parameter
 from xpnet.training import check_inputs, host_array
@@ -189,7 +189,12 @@ def _first_with_filters(model: Model) -> str:
 def _filters(model: Layer, name: str) -> np.ndarray:
     """(n, H, W), (n, 3, H, W) or (n, C, H, W): the weight of the layer."""
     layer = dict(model.named_layers())[name]
-    weight = getattr(layer, "weight", None)  # NotBuiltError if there is none yet
+    try:
+        weight = layer.weight
+    except NotBuiltError:
+        raise
+    except AttributeError:
+        weight = None
     if not isinstance(weight, Parameter):
         raise OptionError(f"layer {layer.label} has no weight, so it has no filters; choose a convolution")
     return _as_filters(model, name, np.array(weight.backend.to_numpy(weight.value)))
@@ -260,7 +265,7 @@ class _Mosaic:
 def _columns(n: int, H: int, W: int) -> int:
     """As many as make the whole about one and a third times as wide as high, with few empty places at the end."""
     ideal = math.sqrt(n * 1.33 * H / W)
-    near = range(max(1, math.ceil(0.75 * ideal)), max(2, math.floor(1.4 * ideal) + 1))
+    near = range(max(1, math.ceil(0.75 * ideal)), max(2, math.ceil(1.4 * ideal) + 1))
     return min(n, min(near, key=lambda columns: (-n % columns, abs(columns - ideal))))
 
 

@@ -92,7 +92,7 @@ def plot_confusion_matrix(
     cell = max(widest + 0.1, 0.3 if K <= 20 else 0.24) if numbers else 7.5 / K
     labels = text_width(ticks, size)
     figure, (axes,) = panels(1, ax, (max(cell * K, 2.0) + labels + 1.5, max(cell * K, 2.0) + labels + 0.9))
-    _draw_matrix(axes, share, f"share of the true class, {'% (also in the cells)' if shares else '%'}")
+    _draw_matrix(axes, share)
     if numbers:
         for i, j in np.ndindex(K, K):
             dark = share[i, j] > 30
@@ -107,10 +107,10 @@ def plot_confusion_matrix(
     return saved(figure, path)
 
 
-def _draw_matrix(axes: Axes, share: np.ndarray, label: str) -> None:
+def _draw_matrix(axes: Axes, share: np.ndarray) -> None:
     from matplotlib.colors import PowerNorm
 
     # the square root: one in a hundred is a tenth of the way to black
     image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100), interpolation="nearest")
     bar = axes.figure.colorbar(image, ax=axes, pad=0.03, ticks=[0, 1, 5, 10, 25, 50, 100])
-    bar.set_label(label)
+    bar.set_label("share of the true class, %")
