@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -33,10 +34,10 @@ def assert_readable(figure: Figure) -> None:
     for text, box in texts:
         inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
         assert inside, f"{text!r} at {box.extents} is cut off: the figure is {width} x {height}"
-    for i, (one, a) in enumerate(texts):
-        for other, b in texts[:i]:
-            apart = a.x0 > b.x1 - 1 or b.x0 > a.x1 - 1 or a.y0 > b.y1 - 1 or b.y0 > a.y1 - 1
-            assert apart, f"{one!r} and {other!r} overlap: {a.extents} and {b.extents}"
+    x0, y0, x1, y1 = np.array([box.extents for _, box in texts]).T
+    beside = (x0[:, None] > x1 - 1) | (y0[:, None] > y1 - 1)  # right of the other, or above it
+    upon = ~(beside | beside.T) & ~np.eye(len(texts), dtype=bool)
+    assert not upon.any(), [(texts[i], texts[j]) for i, j in np.argwhere(upon)[:3]]
 
 
 def panel() -> Any:

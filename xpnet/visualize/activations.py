@@ -15,7 +15,7 @@ from xpnet.initializers import get as get_initializer
 from xpnet.layer import Layer
 from xpnet.layers import Dense
 from xpnet.model import Model, Sequential
-from xpnet.visualize.figures import Path, panels, saved, text_width
+from xpnet.visualize.figures import Path, panels, require_matplotlib, saved, text_width
 from xpnet.visualize.network import one_batch, outputs_of
 from xpnet.watch import parts, path_of
 
@@ -98,6 +98,7 @@ def plot_activations(
     Raises DataError if there is nothing to show, OptionError for bins below 1, MissingExtraError without matplotlib,
     OptionError or FileError if the picture cannot be saved.
     """
+    require_matplotlib()
     bins = whole("plot_activations: bins", bins)
     rows = _rows(found)
     names = list(next(iter(rows.values())))

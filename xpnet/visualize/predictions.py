@@ -9,7 +9,7 @@ import numpy as np
 
 from xpnet.errors import DataError, OptionError, ShapeError
 from xpnet.layers import Softmax
-from xpnet.visualize.figures import Path, panels, saved, text_width, thinned
+from xpnet.visualize.figures import Path, panels, require_matplotlib, saved, text_width, thinned
 from xpnet.visualize.pixels import labels_for
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def plot_confusion_matrix(
     that are not as many as the classes, MissingExtraError without matplotlib, OptionError or FileError if the picture
     cannot be saved.
     """
+    require_matplotlib()
     counts = np.asarray(matrix)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.size == 0:
         raise ShapeError(f"a confusion matrix has shape (classes, classes), not {counts.shape}")
@@ -97,7 +98,7 @@ def plot_confusion_matrix(
         for i, j in np.ndindex(K, K):
             dark = share[i, j] > 30
             color = "white" if dark else "black" if counts[i, j] else "0.6"
-            axes.text(j, i, texts[i][j], ha="center", va="center", fontsize=size, color=color)
+            axes.text(j, i, texts[i][j], ha="center", va="center", fontsize=size, color=color, in_layout=False)
     places = list(range(K)) if numbers or (labels > 0.5 and K <= 60) else list(thinned(K, 20))
     shown = [ticks[i] for i in places]
     upright = text_width(shown, size) > cell * (places[1] - places[0] if len(places) > 1 else 1) - 0.04
