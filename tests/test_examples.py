@@ -13,6 +13,7 @@ EXAMPLES = {
     "gradient_check.py": (["--batch", "2"], "A wrong gradient: WrongSquare: the gradient of the input is wrong: at ["),
     "custom_layer.py": ([], "Saved and loaded: Parameter('swish1.slope', shape=(8,), dtype=float32)"),
     "model_subclass.py": (["--limit", "200"], "test accuracy 0."),
+    "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
 }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from xpnet import Sequential, visualize
+from xpnet import LRSearch, Sequential, visualize
 from xpnet.callbacks import History
 from xpnet.errors import DataError, FileError, MissingExtraError, OptionError, ShapeError
 from xpnet.layers import Dense, Flatten, Softmax
@@ -128,8 +128,8 @@ def test_misclassified_refuses_what_it_cannot_show() -> None:
         visualize.plot_misclassified(model, x, t, count=0)
     with pytest.raises(DataError, match="3 images"):
         visualize.plot_misclassified(model, x, t[:2])
-    with pytest.raises(ShapeError, match=r"\(3, 3, 2, 2\)"):
-        visualize.plot_misclassified(model, np.zeros((3, 3, 2, 2), np.float32), t)
+    with pytest.raises(ShapeError, match=r"\(3, 2, 2, 2\)"):
+        visualize.plot_misclassified(model, np.zeros((3, 2, 2, 2), np.float32), t)
 
 
 def test_probabilities_add_up_to_one_and_a_softmax_is_not_applied_twice() -> None:
@@ -160,8 +160,24 @@ def test_no_window_and_no_global_state() -> None:
 
 
 def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "xpnet\[plot\]"'):
-        visualize.plot_history(EPOCHS)
-    with pytest.raises(MissingExtraError, match=r'pip install "xpnet\[plot\]"'):
-        visualize.plot_misclassified(identity(4), np.zeros((1, 1, 2, 2), np.float32), np.zeros(1, np.int64))
+    for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    model, x, t = identity(4), np.zeros((1, 1, 2, 2), np.float32), np.zeros(1, np.int64)
+    search = LRSearch(np.ones(3), np.ones(3), np.ones(3), None)
+    draws: dict[str, tuple[Any, ...]] = {
+        "plot_activations": ({"layer": x},),
+        "plot_confusion_matrix": (np.eye(2),),
+        "plot_feature_maps": (model, x),
+        "plot_filters": (model,),
+        "plot_grad_cam": (model, x),
+        "plot_history": (EPOCHS,),
+        "plot_images": (x, t),
+        "plot_lr_search": (search,),
+        "plot_misclassified": (model, x, t),
+        "plot_saliency": (model, x),
+    }
+    assert set(draws) == {name for name in visualize.__all__ if name.startswith("plot_")}
+    for name, given in draws.items():
+        with pytest.raises(MissingExtraError, match=r'pip install "xpnet\[plot\]"'):
+            getattr(visualize, name)(*given)
+    assert visualize.saliency(model, x).shape == (1, 2, 2)  # numbers need no matplotlib

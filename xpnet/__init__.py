@@ -21,6 +21,7 @@ from xpnet.data import datasets
 from xpnet.errors import XpnetError
 from xpnet.gradient_check import gradient_check
 from xpnet.layer import Layer
+from xpnet.lr_finder import LRSearch, find_lr
 from xpnet.model import Model, Sequential
 from xpnet.parameter import Parameter
 from xpnet.random import seed
@@ -36,6 +37,7 @@ def memory() -> Memory:
 __all__ = [
     "Backend",
     "CrossValidation",
+    "LRSearch",
     "Layer",
     "Model",
     "Parameter",
@@ -46,6 +48,7 @@ __all__ = [
     "data",
     "datasets",
     "errors",
+    "find_lr",
     "get_backend",
     "gradient_check",
     "initializers",

@@ -1,0 +1,35 @@
+"""Pictures of training, data, mistakes, and the inside of networks. They need `pip install "xpnet[plot]"`.
+
+Every `plot_` function returns a matplotlib Figure, saves it too if it is given a `path`, and draws into axes of your
+own, `ax`, where one panel is enough. The others return the numbers behind the pictures, and need no matplotlib.
+"""
+
+from xpnet.visualize.activations import activations, compare_initializers, plot_activations
+from xpnet.visualize.explanations import grad_cam, plot_grad_cam, plot_saliency, saliency
+from xpnet.visualize.figures import require_matplotlib
+from xpnet.visualize.history import plot_history
+from xpnet.visualize.images import plot_images, plot_misclassified
+from xpnet.visualize.learning_rate import plot_lr_search
+from xpnet.visualize.network import feature_maps, plot_feature_maps, plot_filters
+from xpnet.visualize.predictions import confusion_matrix, plot_confusion_matrix, probabilities
+
+__all__ = [
+    "activations",
+    "compare_initializers",
+    "confusion_matrix",
+    "feature_maps",
+    "grad_cam",
+    "plot_activations",
+    "plot_confusion_matrix",
+    "plot_feature_maps",
+    "plot_filters",
+    "plot_grad_cam",
+    "plot_history",
+    "plot_images",
+    "plot_lr_search",
+    "plot_misclassified",
+    "plot_saliency",
+    "probabilities",
+    "require_matplotlib",
+    "saliency",
+]

@@ -1,0 +1,82 @@
+"""How training went: losses and metrics by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xpnet.callback import scalar
+from xpnet.callbacks import History
+from xpnet.errors import DataError, OptionError
+from xpnet.visualize.figures import Path, panels, require_matplotlib, saved
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def plot_history(
+    history: History | Mapping[str, Sequence[float]],
+    path: Path | None = None,
+    labels: tuple[str, str] = ("training", "validation"),
+    metric: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Loss, accuracy and other metrics by epoch, side by side; a ring marks the best epoch of each.
+
+    `history` is what `fit` returns, or its dict, which cannot say in which epochs validation happened: a shorter series
+    is then spread over all of them. Metrics that are no single numbers are left out. With `path` the picture is saved
+    too, in the format of the file's ending. `labels` names the curves of training and of validation. `metric` chooses
+    one of the panels, such as "accuracy"; `ax` takes one, by default that of the loss.
+
+    Raises DataError for a history without epochs, OptionError for a metric that it does not hold, MissingExtraError
+    without matplotlib, OptionError or FileError if the picture cannot be saved.
+    """
+    require_matplotlib()
+    series = _series(history)
+    names = [name for name in series if not name.startswith("val_")]
+    if not names:
+        raise DataError("the history is empty: train for at least one epoch first")
+    if metric is not None and metric not in names:
+        raise OptionError(f"the history holds no metric {metric!r}; choose one of {', '.join(names)}")
+    if metric is not None or ax is not None:
+        names = [metric or names[0]]
+    width = 5.0 if len(names) > 1 else 6.4
+    figure, panes = panels(len(names), ax, (width, 4.2), columns=len(names))
+    for axes, name in zip(panes, names, strict=True):
+        pairs = zip(labels, (name, f"val_{name}"), strict=True)
+        _draw_curves(axes, name, [(label, *series[key]) for label, key in pairs if key in series])
+    return saved(figure, path)
+
+
+def _series(history: History | Mapping[str, Sequence[float]]) -> dict[str, tuple[list[int], Sequence[float]]]:
+    """The epochs, from 1, and the values of each series of numbers."""
+    values = history.history if isinstance(history, History) else history
+    numbers = {name: each for name, each in values.items() if len(each) and all(scalar(value) for value in each)}
+    if isinstance(history, History):
+        return {name: ([epoch + 1 for epoch in history.epochs[name]], each) for name, each in numbers.items()}
+    longest = max(map(len, numbers.values()), default=0)
+    steps = {name: longest // len(each) for name, each in numbers.items()}
+    return {name: ([steps[name] * (i + 1) for i in range(len(each))], each) for name, each in numbers.items()}
+
+
+def _draw_curves(axes: Axes, name: str, curves: list[tuple[str, list[int], Sequence[float]]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    first, last = min(epochs[0] for _, epochs, _ in curves), max(epochs[-1] for _, epochs, _ in curves)
+    marker = "o" if last - first < 30 else ""
+    for label, epochs, values in curves:
+        axes.plot(epochs, values, marker=marker, markersize=4, label=label)
+    # The best point of the last curve, which is validation's where there is one; NaN is never the best.
+    goodness = np.asarray(values, np.float64) * (1 if "acc" in name else -1)
+    if not np.isnan(goodness).all():
+        best = int(np.nanargmax(goodness))
+        found = f"best: {values[best]:.4f} in epoch {epochs[best]}"
+        axes.plot(epochs[best], values[best], "ko", markersize=10, fillstyle="none", label=found)
+    axes.set(xlabel="epoch", ylabel=name, xlim=(first - 0.5, last + 0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.margins(y=0.1)
+    axes.grid(alpha=0.3)
+    axes.legend()
