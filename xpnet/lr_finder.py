@@ -13,7 +13,7 @@ from xpnet import random
 from xpnet.checks import positive, whole
 from xpnet.data.batches import Batches
 from xpnet.errors import DataError, NonFiniteError, OptionError
-from xpnet.training import check_data, compiled
+from xpnet.inputs import check_data, compiled
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -69,7 +69,10 @@ def find_lr(
         raise OptionError(f"find_lr: diverged must be above 1, not {diverged!r}")
     with random.preserved_state():
         twin = model.copy()  # also where the model is not built yet: then it stays so
-        batches: Iterable[Any] = x if t is None else Batches(*check_data(twin, x, t), batch_size, shuffle=True)
+        batches: Iterable[Any] = x
+        if t is not None:
+            x, t = check_data(twin, x, t)
+            batches = Batches(x, t, batch_size, shuffle=True)
         rates = lowest * (highest / lowest) ** (np.arange(steps) / (steps - 1))
         losses = _losses(twin, batches, rates, diverged)
     if len(losses) < 3:

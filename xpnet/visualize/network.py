@@ -10,9 +10,9 @@ import numpy as np
 
 from xpnet.data.batches import Batches
 from xpnet.errors import DataError, NotBuiltError, OptionError, ShapeError
+from xpnet.inputs import check_inputs, host_array
 from xpnet.layer import Back, Layer
 from xpnet.parameter import Parameter
-from xpnet.training import check_inputs, host_array
 from xpnet.visualize.figures import DIVERGING, SEQUENTIAL, Path, panels, require_matplotlib, saved, thinned
 from xpnet.visualize.pixels import mosaic
 from xpnet.watch import intercepted, path_of
