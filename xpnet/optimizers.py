@@ -114,6 +114,7 @@ class Optimizer(Configured):
         known = {name: self.state[p] for name, p in parameters.items() if p in self.state}
         return {
             "steps": self.steps,
+            "lr_scale": self.lr_scale,
             "settings": {name: value for name, value in self._settings().items() if _plain(value)},
             "schedule": self.lr.get_state() if isinstance(self.lr, Schedule) else {},
             "parameters": {name: {"steps": state.steps, "arrays": state.on_host()} for name, state in known.items()},
@@ -125,7 +126,7 @@ class Optimizer(Configured):
             setattr(self, name, state["settings"][name])
         if isinstance(self.lr, Schedule):
             self.lr.set_state(state["schedule"])
-        self.steps = state["steps"]
+        self.steps, self.lr_scale = state["steps"], state.get("lr_scale", 1.0)
         for name, p in parameters.items():
             self.state.pop(p, None)
             if name in state["parameters"]:

@@ -167,9 +167,9 @@ class Loader:
 
     def _send(self, job: tuple[Any, ...]) -> Any:
         import multiprocessing
-        import pickle
         import weakref
         from concurrent.futures import ProcessPoolExecutor
+        from pickle import PicklingError  # how processes say that they cannot send something to one another
 
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
@@ -177,7 +177,7 @@ class Loader:
             weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
         try:
             return self._pool.submit(*job)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+        except (PicklingError, AttributeError, TypeError) as error:
             self._pool = None
             raise OptionError(
                 f"source, augment and transform cannot be sent to worker processes ({error}); use functions and classes"
