@@ -16,9 +16,11 @@ EXAMPLES = {
     "model_subclass.py": (["--limit", "200"], "test accuracy 0."),
 }
 DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/examples.md shows
+    "overfitting.py": (["--limit", "100", "--epochs", "1"], "augmentation       0."),
     "compare_optimizers.py": (["--limit", "100", "--steps", "2"], "Adam, 0.001     loss of the last steps 2."),
     "compare_initializers.py": (["--limit", "100", "--steps", "2"], "He      spread of layers 1 and 5: 0."),
     "compare_batch_norm.py": (["--limit", "100", "--epochs", "1", "--scales", "2"], "at 0 of 2 scales"),
+    "k_fold.py": (["--limit", "100", "--epochs", "1", "--folds", "2"], "units; trained on all 100 images"),
     "hyperparameter_search.py": (["--limit", "100", "--epochs", "1", "--trials", "2"], "validation accuracy 0."),
     "filters.py": (["--limit", "100", "--epochs", "1"], "spread of the filters 0.010"),
     "fit_sine.py": (["--epochs", "1"], "largest error outside the samples' range: "),
