@@ -59,7 +59,7 @@ def main() -> None:
     model = ResNet()
     model.compile(optimizer=optimizers.Adam(lr=0.005), metrics=["accuracy"])
     model.fit(x, t, batch_size=50, epochs=args.epochs, verbose=2)
-    model.summary()
+    model.summary()  # after the first batch, which says what shape an image has
     loss, accuracy = model.evaluate(x_test, t_test)
     print(f"test loss {loss:.4f}, test accuracy {accuracy:.4f}")
 

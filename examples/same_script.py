@@ -14,6 +14,7 @@ import numpy as np
 import xpnet
 from xpnet import datasets, networks
 from xpnet.data import Batches
+from xpnet.visualize import require_matplotlib
 
 NETWORKS = {
     n.__name__.lower(): n for n in (networks.MLP, networks.LeNet5, networks.SimpleConvNet, networks.DeepConvNet)
@@ -34,9 +35,7 @@ def train(backend: str, args: argparse.Namespace) -> tuple[np.ndarray, list[np.n
 
 
 def draw(path: str, title: str, curves: dict[str, np.ndarray]) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 5), layout="constrained")
+    figure = require_matplotlib()(figsize=(7, 5), layout="constrained")
     above, below = figure.subplots(2, sharex=True, height_ratios=(2, 1))
     (first, yardstick), *others = curves.items()
     steps = np.arange(1, len(yardstick) + 1)
@@ -65,6 +64,8 @@ def main() -> None:
     if not others or args.steps < 1:
         parser.error("at least two backends and one step are needed: --backends numpy,cupy --steps 50")
     try:
+        if args.out:
+            require_matplotlib()  # now, and not when the training is done
         runs = {name: train(name, args) for name in (first, *others)}
     except xpnet.XpnetError as error:
         sys.exit(f"same_script: {error}")

@@ -17,7 +17,7 @@ from xpnet.cli import xpnet as command_line
 from xpnet.errors import BackendError, XpnetError
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/tour.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = ("README.md", "docs/tour.md", "docs/examples.md", "CONTRIBUTING.md", "CHANGELOG.md")
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 
 

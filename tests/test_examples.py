@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = {
@@ -15,13 +16,24 @@ EXAMPLES = {
     "model_subclass.py": (["--limit", "200"], "test accuracy 0."),
     "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
 }
+DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/examples.md shows
+    "overfitting.py": (["--limit", "100", "--epochs", "1"], "augmentation       0."),
+    "compare_optimizers.py": (["--limit", "100", "--steps", "2"], "Adam, 0.001     loss of the last steps 2."),
+    "compare_initializers.py": (["--limit", "100", "--steps", "2"], "He      spread of layers 1 and 5: 0."),
+    "compare_batch_norm.py": (["--limit", "100", "--epochs", "1", "--scales", "2"], "at 0 of 2 scales"),
+    "k_fold.py": (["--limit", "100", "--epochs", "1", "--folds", "2"], "units; trained on all 100 images"),
+    "hyperparameter_search.py": (["--limit", "100", "--epochs", "1", "--trials", "2"], "validation accuracy 0."),
+    "filters.py": (["--limit", "100", "--epochs", "1"], "spread of the filters 0.010"),
+    "fit_sine.py": (["--epochs", "1"], "largest error outside the samples' range: "),
+    "two_dimensions.py": (["--epochs", "1"], "accuracy on the samples 0."),
+}
 
 
-def python(*arguments: str | Path, folder: Path) -> str:
+def python(*arguments: str | Path, folder: Path, **environment: str) -> str:
     result = subprocess.run(
         [sys.executable, "-W", "error", *map(str, arguments)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,
     )
@@ -32,7 +44,7 @@ def python(*arguments: str | Path, folder: Path) -> str:
 
 def test_every_example_is_run() -> None:
     elsewhere = {"same_script.py", "gpu_deepconvnet.py"}  # in test_gpu_examples.py
-    assert {path.name for path in (ROOT / "examples").glob("*.py")} == set(EXAMPLES) | elsewhere
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {*EXAMPLES, *DRAWINGS, *elsewhere}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -41,9 +53,30 @@ def test_the_example_runs(name: str, tmp_path: Path) -> None:
     assert said in python(ROOT / "examples" / name, *arguments, folder=tmp_path)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("backend_name", ["numpy", "array_api_strict"])
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_example_draws_on_any_backend(name: str, backend_name: str, tmp_path: Path) -> None:
+    arguments, said = DRAWINGS[name]
+    output = python(ROOT / "examples" / name, *arguments, folder=tmp_path, XPNET_BACKEND=backend_name)
+    path = Path("runs", name).with_suffix(".png")
+    assert said in output and output.endswith(f"saved {path}\n")
+    with Image.open(tmp_path / path) as picture:
+        assert picture.width >= 600 and picture.height >= 250
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, *DRAWINGS])
 def test_an_example_is_a_page(name: str) -> None:
-    assert len((ROOT / "examples" / name).read_text(encoding="utf-8").splitlines()) <= 75
+    assert len((ROOT / "examples" / name).read_text(encoding="utf-8").splitlines()) <= 76
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "examples").glob("*.py")))
+def test_the_page_of_examples_shows_it(name: str) -> None:
+    page = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+    assert f"(../examples/{name})" in page
+    if name in DRAWINGS:
+        picture = f"pictures/{Path(name).stem}.png"
+        assert f"\npython examples/{name}" in page and f"]({picture})" in page
+        assert (ROOT / "docs" / picture).stat().st_size <= 80_000
 
 
 def test_the_layer_of_ones_own_has_a_test_for_pytest(tmp_path: Path) -> None:

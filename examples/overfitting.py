@@ -1,0 +1,74 @@
+"""Train on few images, so that a network learns them by heart, and see what helps against it, epoch by epoch.
+
+Run it: python examples/overfitting.py
+It needs matplotlib: pip install "xpnet[plot]". Source: figures 6-20 to 6-23 of *Deep Learning from Scratch* (Saitoh,
+2016).
+"""
+
+import argparse
+from pathlib import Path
+
+import xpnet
+from xpnet import Sequential, datasets, layers, optimizers
+from xpnet.data import Loader, augment
+from xpnet.visualize import require_matplotlib
+
+VIEWS = augment.Compose([augment.Affine(shift=2, rotate=10, scale=0.1), augment.Elastic()])
+CURES = {  # what each changes: options of build, and of the loader of batches
+    "no cure": ({}, {}),
+    "dropout 0.2": ({"dropout": 0.2}, {}),
+    "weight decay 0.1": ({"weight_decay": 0.1}, {}),
+    "augmentation": ({}, {"augment": VIEWS}),
+}
+EPOCHS = (5, 20, 50, 200)  # to print, as far as training goes
+
+
+def build(dropout: float = 0.0, weight_decay: float = 0.0) -> Sequential:
+    model = Sequential([layers.Flatten()])
+    for _ in range(5):
+        model.add(layers.Dense(100, activation="relu"))
+        if dropout:
+            model.add(layers.Dropout(dropout))
+    model.add(layers.Dense(10))
+    model.compile(optimizers.Momentum(lr=0.01, weight_decay=weight_decay), metrics=["accuracy"])
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Overfitting on MNIST, and its cures.")
+    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--limit", type=int, default=300, help="the number of images to train on")
+    parser.add_argument("--out", default="runs/overfitting.png", help="the file to save the picture in")
+    args = parser.parse_args()
+
+    figure = require_matplotlib()(figsize=(9, 5.6), layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+    (x, t), (x_test, t_test) = datasets.mnist()
+    x, t, x_test, t_test = x[: args.limit], t[: args.limit], x_test[::2], t_test[::2]  # half of them are enough
+    shown = [epoch for epoch in EPOCHS if epoch < args.epochs] + [args.epochs]
+    print("accuracy on training and test images after", ", ".join(map(str, shown)), "epochs")
+
+    for axes, (name, (changed, loading)) in zip(panels, CURES.items(), strict=True):
+        xpnet.seed(0)
+        batches = Loader((x, t), batch_size=100, shuffle=True, **loading)
+        history = build(**changed).fit(batches, epochs=args.epochs, validation_data=(x_test, t_test)).history
+        train, test = history["accuracy"], history["val_accuracy"]
+        print(f"{name:18}", "  ".join(f"{train[epoch - 1]:.3f} {test[epoch - 1]:.3f}" for epoch in shown))
+        epochs = range(1, args.epochs + 1)
+        axes.plot(epochs, train, color="#0072B2", linestyle="--", label=f"{args.limit} training images")
+        axes.plot(epochs, test, color="#D55E00", label=f"{len(x_test):,} test images")
+        axes.set(title=f"{name}: {test[-1]:.3f} in the end", xscale="log", ylim=(0, 1.05))
+        axes.set_xticks(shown, map(str, shown))
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+
+    figure.supxlabel("epoch", fontsize=10)
+    figure.supylabel("accuracy", fontsize=10)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(args.out, dpi=100)
+    print(f"saved {args.out}")
+
+
+if __name__ == "__main__":
+    main()
