@@ -32,7 +32,7 @@ BATCH_SIZE = 32  # of arrays in training
 EVALUATED = 256  # samples at a time where no gradient is needed
 
 
-class Loader:
+class CheckedBatches:
     """The user's iterable of batches, with every batch checked, and weighted by its classes.
 
     One that has a length gives all its batches in each epoch. From one that has none, such as a generator, an epoch
@@ -114,7 +114,7 @@ class Loader:
             raise type(error)(f"batch {number}: {error}") from error
 
 
-Feed = Batches | Loader
+Feed = Batches | CheckedBatches
 
 
 def described(train: Feed, held_out: Feed | None) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def for_training(
                 "fit: validation_split and shuffle are for arrays; an iterable of batches has an order of its own, and"
                 " validation_data may be an iterable too"
             )
-        train: Feed = Loader(model, x, steps_per_epoch, "steps_per_epoch", classes)
+        train: Feed = CheckedBatches(model, x, steps_per_epoch, "steps_per_epoch", classes)
     else:
         _refuse_steps("steps_per_epoch", steps_per_epoch)
         x, t = check_data(model, x, t)
@@ -189,7 +189,7 @@ def for_evaluation(model: Model, x: Any, t: Any, sample_weight: Any, batch_size:
     """The batches to evaluate."""
     if is_batches(x, lists=t is None):
         _refuse_options_of_arrays("evaluate", t, batch_size, sample_weight)
-        return Loader(model, x, steps, "steps", to_end=True)
+        return CheckedBatches(model, x, steps, "steps", to_end=True)
     _refuse_steps("steps", steps)
     x, t = check_data(model, x, t)
     return Batches(
@@ -199,7 +199,7 @@ def for_evaluation(model: Model, x: Any, t: Any, sample_weight: Any, batch_size:
 
 def _validation(model: Model, data: Any, steps: int | None, batch_size: int | None) -> Feed:
     if is_batches(data, lists=True):
-        return Loader(model, data, steps, "validation_steps", to_end=not isinstance(data, Iterator))
+        return CheckedBatches(model, data, steps, "validation_steps", to_end=not isinstance(data, Iterator))
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         raise OptionError(
             "fit: validation_data must be a pair (x, t), (x, t, sample_weight), or an iterable of batches of these"
