@@ -14,18 +14,16 @@ import numpy as np
 
 from xpnet.backend import jit_kernels as jit
 from xpnet.backend import numpy_winograd, threads
+from xpnet.backend.jit_shared import ENTRIES, before_activation, ranges, units
+from xpnet.backend.jit_winograd import JitWinograd
 from xpnet.backend.leases import pool
 from xpnet.backend.numpy_backend import NumpyBackend
-from xpnet.backend.numpy_winograd import Tile, Winograd, images_first, pixels_first
+from xpnet.backend.numpy_winograd import images_first, pixels_first
 from xpnet.backend.reference import Array
 from xpnet.backend.threads import run_tiles
 from xpnet.backend.window import Window
 
-# Work is divided into units of some 100 microseconds, so that threads find more to do than it costs to ask for it, and
-# into 12 of them at most, which two, three or four threads share evenly.
-UNITS = 12
 MULTIPLICATIONS = 1 << 22  # that a unit of a convolution has at least
-ENTRIES = 1 << 16  # of an array, that a unit of elementwise work has at least
 CHUNK = 700  # pixels times images that the weights' gradient keeps in the level-1 cache
 
 # For each place of the output: pairs of an input row (or column) and the kernel's, in the order of the input.
@@ -36,6 +34,8 @@ class JitBackend(NumpyBackend):
     """Called "numpy" too: it is what that name means where Numba is installed."""
 
     jit = f"Numba {importlib.metadata.version('numba')}, vectors of {jit.LANES}"
+
+    winograd = JitWinograd()
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class JitBackend(NumpyBackend):
     ) -> tuple[Array | None, Array, Array]:
         if not _fits(x, w) or numpy_winograd.fits(x, w, window, groups):
             return super().conv2d_backward(dy, x, w, y, window, groups, activation, need_dx)
-        dz, db = _before_activation(pixels_first(dy), pixels_first(y) if activation == "relu" else None)
+        dz, db = before_activation(pixels_first(dy), pixels_first(y) if activation == "relu" else None)
         dw, dx = _weight_gradient(dz, pixels_first(x), w, window, groups), None
         if need_dx:
             # The adjoint is the same walk over dz: each input pixel collects from the output pixels that met it. With
@@ -85,7 +85,7 @@ class JitBackend(NumpyBackend):
         (OH, OW), (N, C) = where.output_size, x.shape[:2]
         y = pool.empty((OH, OW, C * N), x.dtype)
         pixels, tables = _flat_pixels(x), where.inputs
-        bands = _ranges(OH, _units(x.size, ENTRIES))
+        bands = ranges(OH, units(x.size, ENTRIES))
         run_tiles(lambda i0, i1: jit.max_pool(pixels, y, *tables, i0, i1), bands, blas=False)
         return images_first(y.reshape(OH, OW, C, N))
 
@@ -98,11 +98,11 @@ class JitBackend(NumpyBackend):
             dx[...] = 0
         arrays = _flat_pixels(dy), _flat_pixels(x), _flat_pixels(y), dx
         kernel, tables = jit.max_pool_backward(where.overlaps), where.inputs
-        units, OH = _units(x.size, ENTRIES), len(tables[0])
+        count, OH = units(x.size, ENTRIES), len(tables[0])
         if where.overlaps:  # rows of the output share rows of the input, but never a channel
-            pieces = [(0, OH, q0, q1) for q0, q1 in _ranges(C * N, units)]
+            pieces = [(0, OH, q0, q1) for q0, q1 in ranges(C * N, count)]
         else:
-            pieces = [(i0, i1, 0, C * N) for i0, i1 in _ranges(OH, units)]
+            pieces = [(i0, i1, 0, C * N) for i0, i1 in ranges(OH, count)]
         run_tiles(lambda *piece: kernel(*arrays, *tables, *piece), pieces, blas=False)
         return images_first(dx.reshape(H, W, C, N))
 
@@ -134,7 +134,7 @@ class JitBackend(NumpyBackend):
         shrink, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
         options = [np.float32(o) for o in (lr * c / (1 - beta1**step), beta1, beta2, eps * c, decay, shrink)]
         flat = [a.reshape(-1) for a in arrays]
-        pieces = _ranges(p.size, _units(p.size, ENTRIES))
+        pieces = ranges(p.size, units(p.size, ENTRIES))
         return run_tiles(lambda a, e: jit.adam(*(array[a:e] for array in flat), *options), pieces, blas=False)
 
 
@@ -147,16 +147,6 @@ def _flat_pixels(x: Array) -> Array:
     """(N, C, H, W) -> (H, W, C*N)."""
     x = pixels_first(x)
     return x.reshape(*x.shape[:2], -1)
-
-
-def _units(work: int, least: int) -> int:
-    return min(UNITS, max(1, work // least))
-
-
-def _ranges(length: int, count: int) -> list[tuple[int, int]]:
-    """0 ... length in `count` parts of about the same size, fewer where there are not as many."""
-    count = max(1, min(count, length))
-    return [(i * length // count, (i + 1) * length // count) for i in range(count)]
 
 
 # ---- which pixels meet ---------------------------------------------------------------------------------------------
@@ -229,43 +219,6 @@ def _inputs(places: Places) -> np.ndarray:
     return table
 
 
-# ---- kernels of three rows -----------------------------------------------------------------------------------------
-
-
-class JitWinograd(Winograd):
-    """The steps beside the products, in one pass and one call each."""
-
-    def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
-        if x.dtype == np.float32:
-            jit.combine_inputs(x, tile[0], tile[2], *pad, out)
-        else:
-            super().combine_inputs(x, tile, pad, out)
-
-    def combine_gradients(self, dz: Array, tile: Tile, turn: bool, out: Array, space: Array) -> None:
-        if dz.dtype != np.float32:
-            return super().combine_gradients(dz, tile, turn, out, space)
-        p0, p1, j0, j1 = tile
-        rows = dz[2 * p0 : 2 * p1, j0:j1]
-        if turn:
-            turned = space[: rows.size].reshape(*rows.shape[:2], *out.shape[3:])
-            np.copyto(turned, rows.swapaxes(2, 3))
-            rows = turned
-        jit.combine_gradients(rows.reshape(*rows.shape[:2], -1), out.reshape(*out.shape[:3], -1))
-        return None
-
-    def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> None:
-        if M.dtype == np.float32:
-            jit.finish(relu, b is not None)(M, M[0, 0, 0, :, 0] if b is None else b, y)
-        else:
-            super().finish(M, b, relu, y)
-
-    def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
-        return _before_activation(dy, y) if dy.dtype == np.float32 else super().before_activation(dy, y)
-
-
-JitBackend.winograd = JitWinograd()
-
-
 # ---- convolution, by tiles -----------------------------------------------------------------------------------------
 
 
@@ -283,23 +236,10 @@ def _correlate(x: Array, w: Array, b: Array, tables: tuple[np.ndarray, np.ndarra
         kernel(x, packed, b, out, *tables, starts, i0, i1, part.first, part.offset)
 
     parts = jit.parts(N)
-    units = _units(out.size * KH * KW * CG, MULTIPLICATIONS)
-    bands = _ranges(len(out), -(-units // len(parts)))
+    count = units(out.size * KH * KW * CG, MULTIPLICATIONS)
+    bands = ranges(len(out), -(-count // len(parts)))
     run_tiles(work, [(i0, i1, part) for part in parts for i0, i1 in bands], blas=False)
     return images_first(out)
-
-
-def _before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
-    """dz = dy where y > 0 (dy itself without y), and db, its sum over pixels and images: dy, y (OH, OW, O, N)."""
-    OH, OW, O, N = dy.shape
-    dz = dy if y is None else pool.empty(dy.shape, dy.dtype)
-    bands = _ranges(OH * OW, _units(dy.size, ENTRIES))
-    sums = np.empty((len(bands), O * N), dy.dtype)
-    flat = [array.reshape(OH * OW, O * N) for array in (dy, dy if y is None else y, dz)]
-    kernel = jit.before_activation(y is not None)
-    pieces = [(sums[index], *band) for index, band in enumerate(bands)]
-    run_tiles(lambda *piece: kernel(*flat, *piece), pieces, blas=False)
-    return dz, sums.sum(axis=0).reshape(O, N).sum(axis=1)
 
 
 def _weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
@@ -313,7 +253,7 @@ def _weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int)
         wide, left = (1, KW * CG), 0
     R = jit.WEIGHTS[0]
     kernel = jit.weight_gradient(R, T, O // G % R, wide[1] % T)
-    bands = _ranges(len(dz), _units(dz.size * KH * KW * CG, MULTIPLICATIONS))
+    bands = ranges(len(dz), units(dz.size * KH * KW * CG, MULTIPLICATIONS))
     partial = pool.empty((len(bands), G, KH, *wide, O // G), w.dtype)
     partial[...] = 0
     geometry = SH, SW, DH, DW, top, left
