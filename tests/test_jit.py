@@ -18,7 +18,7 @@ from tests.layer_table import CASES, Case
 from tests.small import digits
 from tests.strategies import ConvCase, PoolCase, convolutions, integers, normal, poolings, seeds
 from xpnet import networks, random
-from xpnet.backend import Backend, threads, use_backend
+from xpnet.backend import Backend, numpy_conv2d, threads, use_backend
 from xpnet.backend.numpy_backend import NumpyBackend
 from xpnet.backend.window import Window
 from xpnet.errors import BackendError, OptionError
@@ -42,8 +42,10 @@ def current() -> Iterator[None]:
 @pytest.fixture
 def only_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the kernels do not take is an error, instead of NumpyBackend's."""
-    for name in ("conv2d", "conv2d_backward", "max_pool2d", "max_pool2d_backward", "adam"):
+    for name in ("max_pool2d", "max_pool2d_backward", "adam"):
         monkeypatch.setattr(NumpyBackend, name, None)
+    for name in ("forward", "backward"):  # numpy_winograd's walk stays: its steps are compiled
+        monkeypatch.setattr(numpy_conv2d, name, None)
 
 
 # ---- against the reference, on whole numbers to the bit ------------------------------------------------------------
