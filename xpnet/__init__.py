@@ -1,5 +1,8 @@
 """xpnet: deep learning that one person can read in an evening, on NumPy or CuPy."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from xpnet import (
     callbacks,
     data,
@@ -12,7 +15,6 @@ from xpnet import (
     optimizers,
     regularizers,
     schedules,
-    visualize,
 )
 from xpnet.backend import Backend, Memory, get_backend, use_backend
 from xpnet.checkpoint import load
@@ -26,7 +28,17 @@ from xpnet.model import Model, Sequential
 from xpnet.parameter import Parameter
 from xpnet.random import seed
 
+if TYPE_CHECKING:
+    from xpnet import visualize
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Pictures are imported when somebody asks for them."""
+    if name == "visualize":
+        return importlib.import_module("xpnet.visualize")
+    raise AttributeError(f"module 'xpnet' has no attribute {name!r}")
 
 
 def memory() -> Memory:

@@ -1,7 +1,6 @@
 """Files that appear whole or not at all, and reading of safetensors."""
 
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +19,7 @@ def write_atomically(
     """
     path = Path(path)
     mode = "xb" if temporary is None else "wb"
-    temporary = temporary or path.parent / f".xpnet-{secrets.token_hex(8)}.tmp"
+    temporary = temporary or path.parent / f".xpnet-{os.urandom(8).hex()}.tmp"
     try:
         try:
             with open(temporary, mode) as file:

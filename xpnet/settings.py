@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -92,6 +91,8 @@ def describe_model(model: Model) -> dict[str, Any]:
 
 def fingerprint(array: np.ndarray) -> str:
     """16 hexadecimal digits that change with the content; of an array of more than 16 MB, evenly spaced rows count."""
+    import hashlib
+
     rows = np.arange(len(array)) if array.ndim else np.arange(0)
     if array.nbytes > LOOKED_AT:
         rows = np.unique(

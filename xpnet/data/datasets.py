@@ -7,7 +7,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.data.cifar import read_cifar
 from xpnet.data.downloads import cache_folder, fetch
 from xpnet.data.idx import idx_shape, read_idx
 from xpnet.data.transforms import to_unit
@@ -136,6 +135,8 @@ def cifar10(
 
     Source: A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
     """
+    from xpnet.data.cifar import read_cifar
+
     folder = cache_folder() / "cifar-10" if folder is None else Path(folder)
     (path,) = _fetch_all(folder, _CIFAR10, _CIFAR10_MIRRORS, offline)
     (x, t), (x_test, t_test) = read_cifar(path)

@@ -4,7 +4,6 @@ pooch (extra `data`) downloads; what is in the cache already needs neither it no
 """
 
 import contextlib
-import hashlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -112,6 +111,8 @@ def _short(error: Exception) -> str:
 
 def _sha256(path: Path) -> str | None:
     """Of the file, or None if there is none."""
+    import hashlib
+
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
