@@ -18,26 +18,38 @@ from xpnet import (
 )
 from xpnet.backend import Backend, Memory, get_backend, use_backend
 from xpnet.checkpoint import load
-from xpnet.cross_validation import CrossValidation, cross_validate
-from xpnet.data import datasets
 from xpnet.errors import XpnetError
 from xpnet.gradient_check import gradient_check
 from xpnet.layer import Layer
-from xpnet.lr_finder import LRSearch, find_lr
 from xpnet.model import Model, Sequential
 from xpnet.parameter import Parameter
 from xpnet.random import seed
 
 if TYPE_CHECKING:
     from xpnet import visualize
+    from xpnet.cross_validation import CrossValidation, cross_validate
+    from xpnet.data import datasets
+    from xpnet.lr_finder import LRSearch, find_lr
 
 __version__ = "0.1.0"
 
 
+# What is imported when somebody asks for it, so that `import xpnet` stays quick.
+_PLACES = {
+    "xpnet.cross_validation": ("CrossValidation", "cross_validate"),
+    "xpnet.lr_finder": ("LRSearch", "find_lr"),
+    "xpnet.data.datasets": (),
+    "xpnet.sklearn": (),
+    "xpnet.visualize": (),
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Pictures are imported when somebody asks for them."""
-    if name == "visualize":
-        return importlib.import_module("xpnet.visualize")
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(place), name)
+        if place.endswith(f".{name}"):
+            return importlib.import_module(place)
     raise AttributeError(f"module 'xpnet' has no attribute {name!r}")
 
 

@@ -99,8 +99,8 @@ class Monitor(Callback):
         """
         if self.monitor not in logs:
             known = ", ".join(logs)
-            skipped = self.monitor.startswith("val_") and self.params["validation"]
-            if skipped:
+            validated = any(name.startswith("val_") for name in logs)
+            if self.monitor.startswith("val_") and self.params["validation"] and not validated:
                 return None
             hint = "; give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
             raise OptionError(

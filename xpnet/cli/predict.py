@@ -79,7 +79,8 @@ def newest_model() -> Path:
     """The network that `xpnet predict` uses when none is named."""
     if DEFAULT.is_file():
         return DEFAULT
-    files = sorted(RUNS.rglob("*.safetensors"), key=lambda path: path.stat().st_mtime)
+    networks = [path for path in RUNS.rglob("*.safetensors") if not path.name.endswith(".backup.safetensors")]
+    files = sorted(networks, key=lambda path: path.stat().st_mtime)
     if not files:
         raise FileError(
             f"no trained network was found in the folder {RUNS}: train one with xpnet train deepconvnet --epochs 1,"

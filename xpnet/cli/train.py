@@ -63,7 +63,8 @@ def _default(field: str) -> str:
     "--time-limit",
     type=duration,
     metavar="TIME",
-    help="End training after this time, such as 90s, 30m or 1h30m, and go on to the test as if it were complete.",
+    help="End training after this time, such as 90s, 30m or 1h30m, and go on to the test as if it were complete:"
+    " it cannot be resumed.",
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Train on the first N images only: a quick try.")
 @click.option(

@@ -1,16 +1,43 @@
 """Data: batches, transforms, data sets, and the files they come from."""
 
-from xpnet.data import augment
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from xpnet.data.batches import Batches, split
-from xpnet.data.datasets import cifar10, fashion_mnist, mnist
-from xpnet.data.digit_image import digit_from_array, read_digit
-from xpnet.data.folds import KFold, stratified_split
-from xpnet.data.idx import read_idx, write_idx
-from xpnet.data.image_folder import ImageFolder
-from xpnet.data.loader import Loader
-from xpnet.data.sources import Arrays, MappedArrays, Stream, read_npz
 from xpnet.data.transforms import MeanRemoval, Normalize, one_hot, to_unit
-from xpnet.data.whitening import PCA, ZCA, Standardize
+
+if TYPE_CHECKING:
+    from xpnet.data import augment
+    from xpnet.data.datasets import cifar10, fashion_mnist, mnist
+    from xpnet.data.digit_image import digit_from_array, read_digit
+    from xpnet.data.folds import KFold, stratified_split
+    from xpnet.data.idx import read_idx, write_idx
+    from xpnet.data.image_folder import ImageFolder
+    from xpnet.data.loader import Loader
+    from xpnet.data.sources import Arrays, MappedArrays, Stream, read_npz
+    from xpnet.data.whitening import PCA, ZCA, Standardize
+
+# Where the rest stands: it is imported when somebody asks for it, so that `import xpnet` stays quick.
+_PLACES = {
+    "datasets": ("cifar10", "fashion_mnist", "mnist"),
+    "digit_image": ("digit_from_array", "read_digit"),
+    "folds": ("KFold", "stratified_split"),
+    "idx": ("read_idx", "write_idx"),
+    "image_folder": ("ImageFolder",),
+    "loader": ("Loader",),
+    "sources": ("Arrays", "MappedArrays", "Stream", "read_npz"),
+    "whitening": ("PCA", "ZCA", "Standardize"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("augment", *_PLACES):
+        return importlib.import_module(f"xpnet.data.{name}")
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"xpnet.data.{place}"), name)
+    raise AttributeError(f"module 'xpnet.data' has no attribute {name!r}")
+
 
 __all__ = [
     "PCA",
