@@ -30,7 +30,7 @@ def killed(backend: str, folder: Path, seed: int) -> dict[str, Any]:
     return result
 
 
-def holds(result: dict[str, Any]) -> None:
+def assert_same_end(result: dict[str, Any]) -> None:
     assert sorted(result["deaths"]) == [-signal.SIGKILL] * KILLS + [3], "not every leg ended as it should"
     assert max(result["reached"]) > 29, "all kills were at the beginning"
     never = result["never killed"]
@@ -43,9 +43,9 @@ def holds(result: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("seed", [0, 2])
 def test_a_training_that_is_killed_twenty_times_ends_as_if_it_had_not_been(tmp_path: Path, seed: int) -> None:
-    holds(killed("numpy", tmp_path, seed))
+    assert_same_end(killed("numpy", tmp_path, seed))
 
 
 @pytest.mark.usefixtures("cupy")
 def test_the_same_on_a_gpu_where_a_batch_is_fetched_ahead(tmp_path: Path) -> None:
-    holds(killed("cupy", tmp_path, 0))
+    assert_same_end(killed("cupy", tmp_path, 0))
