@@ -37,7 +37,7 @@ class Runner(NamedTuple):
 
 def xpnet_runner(network: str, batch: int, train: bool) -> Runner:
     import xpnet
-    from xpnet.cli.common import NETWORKS
+    from xpnet.recipes import NETWORKS
     from xpnet.training import Trainer
 
     xpnet.seed(0)
@@ -154,8 +154,8 @@ def main() -> None:
     os.environ["XPNET_TF32"] = str(int(arguments.tf32))
 
     import xpnet
-    from xpnet.cli.common import NETWORKS
     from xpnet.doctor import examine
+    from xpnet.recipes import NETWORKS
 
     if unknown := set(arguments.networks) - set(NETWORKS):
         parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")

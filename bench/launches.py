@@ -39,7 +39,7 @@ def count(
     import xpnet
     from xpnet.backend.cupy_arrays import CupyArrays
     from xpnet.backend.cupy_backend import CupyBackend
-    from xpnet.cli.common import NETWORKS
+    from xpnet.recipes import NETWORKS
 
     found: list[tuple[dict[str, int], dict[str, int]]] = []
 
@@ -73,7 +73,7 @@ def main() -> None:
         cudasim.activate()
     except cudasim.Unavailable as why:
         sys.exit(f"launches: the stand-in device, which counts, cannot run: {why}")
-    from xpnet.cli.common import NETWORKS
+    from xpnet.recipes import NETWORKS
 
     if unknown := set(arguments.networks) - set(NETWORKS):
         parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")

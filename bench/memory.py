@@ -14,8 +14,8 @@ import sys
 import numpy as np
 
 import xpnet
-from xpnet.cli.common import NETWORKS
 from xpnet.cli.results import peak_memory_mb
+from xpnet.recipes import NETWORKS
 
 
 def peak_mb() -> float:

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
+import xpnet
+
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -35,3 +39,15 @@ def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
 def read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def interrupt_after(patch: pytest.MonkeyPatch, count: int) -> None:
+    """Ctrl-C in the step that follows these."""
+    step, left = xpnet.optimizers.Adam.step, iter(range(count))
+
+    def interrupting(*arguments: Any) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        step(*arguments)
+
+    patch.setattr(xpnet.optimizers.Adam, "step", interrupting)

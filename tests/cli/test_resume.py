@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import xpnet
-from tests.cli.helpers import Command, process, read_csv
+from tests.cli.helpers import Command, interrupt_after, process, read_csv
 from xpnet.state_file import read_state
 
 
@@ -106,18 +106,6 @@ def test_a_damaged_backup_is_one_line(command: Command, tmp_path: Path, data: Pa
 
 def interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
-
-
-def interrupt_after(patch: pytest.MonkeyPatch, count: int) -> None:
-    """Ctrl-C in the step that follows these."""
-    step, left = xpnet.optimizers.Adam.step, iter(range(count))
-
-    def interrupting(*arguments: Any) -> None:
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        step(*arguments)
-
-    patch.setattr(xpnet.optimizers.Adam, "step", interrupting)
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def test_json_is_the_last_line_of_stdout_and_all_else_is_on_stderr(
     assert outcome.status == 0 and len(outcome.out.splitlines()) == 1
     result = json.loads(outcome.out)
     assert list(result) == [
-        *("network", "parameters", "epochs", "batch_size", "backend", "seed", "test_accuracy", "test_loss"),
+        *("network", "recipe", "parameters", "epochs", "batch_size", "backend", "seed", "test_accuracy", "test_loss"),
         *("images_per_second", "peak_memory_mb", "seconds", "history", "files"),
     ]
     assert (result["network"], result["parameters"], result["epochs"], result["batch_size"]) == ("lenet5", 60850, 1, 64)

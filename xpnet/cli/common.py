@@ -4,34 +4,16 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
-from xpnet import networks
 from xpnet.backend import backend_names, use_backend
 from xpnet.checkpoint import load
 from xpnet.data.datasets import Labelled, mnist_part
 from xpnet.errors import ShapeError
 from xpnet.model import Model
-
-
-class Network(NamedTuple):
-    """A network that can be trained by name, and how it is trained by default."""
-
-    make: Callable[..., Model]
-    epochs: int
-    batch_size: int
-    lr: float
-
-
-NETWORKS = {
-    "simpleconvnet": Network(networks.SimpleConvNet, epochs=20, batch_size=100, lr=0.001),
-    "deepconvnet": Network(networks.DeepConvNet, epochs=20, batch_size=100, lr=0.001),
-    "lenet5": Network(networks.LeNet5, epochs=20, batch_size=64, lr=0.001),
-    "mlp": Network(networks.MLP, epochs=5, batch_size=32, lr=0.002),
-}
+from xpnet.recipes import NETWORKS
 
 
 def _use(context: click.Context, parameter: click.Parameter, name: str | None) -> None:

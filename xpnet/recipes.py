@@ -1,0 +1,91 @@
+"""Settings of a training on handwritten digits that belong together: the usual ones of each network, and two recipes.
+
+`best` is after accuracy, `fast` after the seconds to 99 %; bench/recipes.py measures them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from xpnet import networks
+from xpnet.callbacks import EMA, Callback, History
+from xpnet.data.augment import Affine, Compose, Elastic
+from xpnet.data.loader import Augment, Loader
+from xpnet.losses import SoftmaxCrossEntropy
+from xpnet.model import Model
+from xpnet.optimizers import OPTIMIZERS, Optimizer
+from xpnet.schedules import SCHEDULES
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how it is trained.
+
+    make: gives the network. lr: the learning rate, the highest of the schedule. weight_decay: None is the optimizer's
+    own. augment: what is done to each batch. ema: the decay of a moving average of the weights, which is what is kept
+    then; None keeps the last weights.
+    """
+
+    make: Callable[..., Model]
+    epochs: int
+    batch_size: int
+    lr: float
+    optimizer: str = "adam"
+    schedule: str = "cosine"
+    weight_decay: float | None = None
+    label_smoothing: float = 0.0
+    augment: Augment | None = None
+    ema: float | None = None
+
+    def compile(self, model: Model, samples: int) -> None:
+        """Compile the model for a training on so many samples."""
+        steps = self.epochs * -(-samples // self.batch_size)
+        rate = SCHEDULES[self.schedule](self.lr, steps)
+        make: Callable[..., Optimizer] = OPTIMIZERS[self.optimizer]
+        optimizer = make(rate) if self.weight_decay is None else make(rate, weight_decay=self.weight_decay)
+        model.compile(optimizer, SoftmaxCrossEntropy(self.label_smoothing), ["accuracy"])
+
+    def fit(
+        self,
+        model: Model,
+        x: Any,
+        t: Any,
+        verbose: int | Literal["auto"] = "auto",
+        callbacks: Iterable[Callback] = (),
+        validation_data: Any = None,
+    ) -> History:
+        """Train the compiled model."""
+        around = [*([EMA(self.ema)] if self.ema else []), *callbacks]
+        if self.augment is None:
+            return model.fit(x, t, self.batch_size, self.epochs, verbose, around, validation_data=validation_data)
+        batches = Loader((x, t), self.batch_size, augment=self.augment)
+        return model.fit(batches, None, None, self.epochs, verbose, around, validation_data=validation_data)
+
+
+NETWORKS = {
+    "simpleconvnet": Recipe(networks.SimpleConvNet, epochs=20, batch_size=100, lr=0.001),
+    "deepconvnet": Recipe(networks.DeepConvNet, epochs=20, batch_size=100, lr=0.001),
+    "lenet5": Recipe(networks.LeNet5, epochs=20, batch_size=64, lr=0.001),
+    "mlp": Recipe(networks.MLP, epochs=5, batch_size=32, lr=0.002),
+}
+
+RECIPES = {
+    "best": Recipe(
+        networks.DeepConvNet,
+        epochs=30,
+        batch_size=100,
+        lr=0.002,
+        schedule="warmup",
+        augment=Compose([Affine(shift=2, rotate=10, scale=0.1, shear=5, p=0.5), Elastic(p=0.3)]),
+        ema=0.999,
+    ),
+    "fast": Recipe(
+        networks.SimpleConvNet,
+        epochs=3,
+        batch_size=100,
+        lr=0.003,
+        schedule="one_cycle",
+    ),
+}
