@@ -119,3 +119,27 @@ def test_the_ways_of_a_convolution_are_compared() -> None:
     assert len(lines) == 13
     roundings = [float(line.split()[-1]) for line in lines[1::2]]
     assert all(0.3 < ratio < 3 for ratio in roundings)
+
+
+@pytest.mark.slow
+def test_the_fast_recipe_is_measured_beside_pytorch(tmp_path: Path) -> None:
+    """From the same weights, with the same batches and rates, all ways end with the same network."""
+    pytest.importorskip("torch", reason='PyTorch is not installed: pip install "xpnet[oracle]"')
+    path = tmp_path / "fast.json"
+    words = ["--seeds", 3, "--against", "torch", "--limit", 1000, "--threads", 1, "--json", path]
+    printed = bench("recipes.py", "fast", *words)
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    assert {row["way"] for row in rows} >= {"numpy", "torch", "channels_last"} and "99 % not reached" in printed
+    for row in rows:
+        assert row["seconds"] == sorted(row["seconds"]) and row["to_goal_s"] is None
+        assert row["accuracies"] == pytest.approx(rows[0]["accuracies"], abs=2e-3)  # a few images of 10,000
+
+
+@pytest.mark.slow
+def test_the_best_recipe_is_measured(tmp_path: Path) -> None:
+    path = tmp_path / "best.json"
+    printed = bench("recipes.py", "best", "--seeds", 0, 1, "--limit", 500, "--threads", 1, "--json", path)
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    assert [row["seed"] for row in rows] == [0, 1]
+    mean = 50 * sum(row["test_accuracy"] for row in rows)
+    assert f"{rows[0]['parameters']:,} parameters: mean {mean:.3f} %" in printed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from xpnet import random
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xpnet.training import Trainer
 
 SHOWN = 4  # differences in one message
+GIVEN = "given"  # what the user's own settings are called among all
 
 
 class Backup(Callback):
@@ -26,8 +27,9 @@ class Backup(Callback):
     `fit` with a Backup whose file exists goes on where the file was written, and ends with the weights and the history,
     bit for bit, of a run that was never interrupted: on the same machine, with the same versions and as many threads.
     The script must make the same calls again. Of `fit`'s options only `epochs` and `verbose` may be others; another
-    network, data set, batch size, optimizer or callback raises OptionError, which says what differs. `resume=False`
-    begins anew; an earlier file is then replaced at the first epoch's end, or after `every` steps.
+    network, data set, batch size, optimizer or callback raises OptionError, which says what differs. So does another
+    value in `settings`, which holds by name what else must be the same, such as the seed or the options of a command.
+    `resume=False` begins anew; an earlier file is then replaced at the first epoch's end, or after `every` steps.
 
     The file is deleted when `fit` returns, but for `keep=True`. After Ctrl-C, an error or a kill it stays. It is
     written whole or not at all; if it cannot be written (a full disk) training ends with FileError, and goes on from
@@ -41,9 +43,15 @@ class Backup(Callback):
     rank = 100  # it writes down what all others have done
 
     def __init__(
-        self, path: str | os.PathLike[str], every: int | None = None, keep: bool = False, resume: bool = True
+        self,
+        path: str | os.PathLike[str],
+        every: int | None = None,
+        keep: bool = False,
+        resume: bool = True,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.path, self.keep, self.resume = os.fspath(path), keep, resume
+        self.given = dict(settings or {})
         self.every = None if every is None else whole("Backup: every", every)
         self.resumed: tuple[int, int] | None = None  # the epoch and the step, from 0, where this run went on
         self.saved: tuple[int, int] | None = None  # those that the file stands at
@@ -60,7 +68,9 @@ class Backup(Callback):
         self.states: list[Any] | None = None  # of callbacks that have still to begin
         described = {name: describe(value) for name, value in settings.items()}
         described["callbacks"] = [describe(callback, callback.places) for callback in self.callbacks[1:]]
-        self.fixed = Settings(described, settings.defaults)
+        if self.given:
+            described[GIVEN] = describe(self.given)
+        self.fixed = Settings(described, [*settings.defaults, GIVEN])
         self.settings = self._settings()
         if not self.resume or not os.path.exists(self.path):
             return
@@ -71,7 +81,9 @@ class Backup(Callback):
         except OptionError:
             raise
         except Exception as error:  # whatever a made-up file leads to
-            raise FormatError(f"{self.path} is damaged: its state cannot be restored ({error!r})") from error
+            raise FormatError(
+                f"{self.path} is damaged: its state cannot be restored ({error!r}). Remove it to begin anew"
+            ) from error
         progress = trainer.progress
         if progress.epoch > epochs or (progress.epoch == epochs and progress.step):
             raise OptionError(f"{self.path} is at epoch {progress.epoch + 1}, but training ends after {epochs}")
@@ -145,6 +157,8 @@ class Backup(Callback):
         found = list(differences(begun, self.settings))
         if not found or not any(True for _ in differences(then, self.settings)):
             return
+        if GIVEN in begun and self.given:  # the others most likely follow from these
+            found = list(differences(begun[GIVEN], self.settings[GIVEN])) or found
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise OptionError(
             f"{self.path} belongs to another training: {'; '.join(found[:SHOWN])}{more}. To go on, train with the same"
@@ -177,7 +191,8 @@ class Backup(Callback):
                 raise
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 raise FormatError(
-                    f"{self.path} is damaged: {type(callback).__name__} cannot go on from its state ({error!r})"
+                    f"{self.path} is damaged: {type(callback).__name__} cannot go on from its state ({error!r}). Remove it to"
+                    " begin anew"
                 ) from error
         self.states = None
         random.set_state(self.random)

@@ -63,7 +63,10 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises FileError if the file cannot be read, FormatError if it is damaged, of a newer version, or something else.
     """
-    tensors, metadata = read_safetensors(path)
+    try:
+        tensors, metadata = read_safetensors(path)
+    except FormatError as error:
+        raise FormatError(f"{error}. Remove it, and training begins anew") from error
     if KEY not in metadata:
         raise FormatError(
             f"{path} is a safetensors file, but no backup of a training: choose another path, or remove it"

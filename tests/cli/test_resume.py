@@ -74,11 +74,29 @@ def test_other_options_are_refused_by_name(
         assert command("train", "mlp", *options).status == 130
     outcome = command("train", "mlp", *options, "--resume", "--lr", 0.1, "--batch-size", 16, "--limit", 300)
     assert outcome.status == 1 and "belongs to another training" in outcome.error
-    assert "optimizer.lr.lr is 0.002 in the backup, 0.1 here" in outcome.error
-    assert "batch_size is 32 in the backup, 16 here" in outcome.error
-    outcome = command("train", "mlp", *options, "--resume", "--limit", 300, "--epochs", 6)
-    assert "x.shape is [400, 1, 28, 28] in the backup, [300, 1, 28, 28] here" in outcome.error
+    assert "--lr is 0.002 in the backup, 0.1 here" in outcome.error
+    assert "--batch-size is 32 in the backup, 16 here" in outcome.error
+    assert "--limit is None in the backup, 300 here" in outcome.error and "optimizer" not in outcome.error
+    for option, value, then in (("--epochs", 6, 5), ("--seed", 5, 0), ("--recipe", "best", None)):
+        outcome = command("train", "mlp", *options, "--resume", option, value)
+        assert f"{option} is {then!r} in the backup, {value!r} here" in outcome.error
+    outcome = command("train", "mlp", *options, "--resume", "--time-limit", "1h")  # not named, but compared
+    assert "callbacks" in outcome.error
     assert (tmp_path / "mlp.backup.safetensors").exists(), "a refusal costs nothing"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_more_epochs_go_on_where_the_learning_rate_does_not_depend_on_them(
+    command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--data", data, "--schedule", "constant", "--json"]
+    assert command("train", "mlp", *options, "--epochs", 3, "--out", tmp_path / "never").status == 0
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 20)
+        assert command("train", "mlp", *options, "--epochs", 2, "--out", tmp_path).status == 130
+    outcome = command("train", "mlp", *options, "--epochs", 3, "--out", tmp_path, "--resume")
+    assert outcome.status == 0 and len(json.loads(outcome.out)["history"]["loss"]) == 3
+    assert (tmp_path / "mlp.safetensors").read_bytes() == (tmp_path / "never" / "mlp.safetensors").read_bytes()
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -102,6 +120,7 @@ def test_a_damaged_backup_is_one_line(command: Command, tmp_path: Path, data: Pa
     (tmp_path / "mlp.backup.safetensors").write_bytes(b"nothing of the kind")
     outcome = command("train", "mlp", "--data", data, "--out", tmp_path, "--resume")
     assert outcome.status == 1 and "it is damaged" in outcome.error
+    assert outcome.error.endswith("Remove it, and training begins anew")
 
 
 def interrupt(*_: Any) -> None:

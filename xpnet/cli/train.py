@@ -137,7 +137,10 @@ def train(
     name = network or str(recipe)
     no_pictures = _no_pictures()
     results = Results(out or f"runs/{name}", name, pictures=not no_pictures)
-    backup = Backup(results.backup, backup_every, keep=True, resume=resume)  # kept until the results are written
+    same = {"--seed": seed, "--data": data, "--limit": limit, "--validation": validation, "--recipe": recipe}
+    backup = Backup(  # kept until the results are written
+        results.backup, backup_every, keep=True, resume=resume, settings=_options(choice) | same
+    )
     if resume and not results.backup.exists():
         raise OptionError(
             f"there is nothing to resume: {results.backup} does not exist; train without --resume, or say with --out"
@@ -227,6 +230,14 @@ def _chosen(network: str | None, recipe: str | None, given: dict[str, Any]) -> R
     if network:
         chosen = replace(chosen, make=NETWORKS[network].make)
     return replace(chosen, **{name: value for name, value in given.items() if value is not None})
+
+
+def _options(choice: Recipe) -> dict[str, Any]:
+    """The settings that --resume needs again, under the names that they have on the command line."""
+    names = ["batch_size", "lr", "optimizer", "schedule", "weight_decay"]
+    if choice.schedule != "constant":  # every other schedule has its length
+        names.append("epochs")
+    return {f"--{name.replace('_', '-')}": getattr(choice, name) for name in names}
 
 
 def _network_options(network: str | None, variant: str | None, no_last_dropout: bool) -> dict[str, Any]:
