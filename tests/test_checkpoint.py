@@ -346,14 +346,19 @@ def test_an_error_in_the_middle_leaves_the_old_file_and_nothing_beside_it(
 def test_folders_that_cannot_be_written_to_are_a_file_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    for path in (tmp_path / "missing" / "net", tmp_path / "file" / "net", tmp_path / "folder"):
+    for path, advice in ((tmp_path / "file" / "net", "Choose another"), (tmp_path / "folder", "that you may write to")):
         for save in (tiny().save, tiny().save_weights):
-            with pytest.raises(FileError, match=r"cannot write .*Choose a folder that exists"):
+            with pytest.raises(FileError, match=rf"cannot write .*{advice}"):
                 save(path)
-    for path in (tmp_path / "missing", tmp_path / "folder"):
-        with pytest.raises(FileError, match="cannot read"):
+    for path, why in ((tmp_path / "missing", "No such file"), (tmp_path / "folder", "Is a directory")):
+        with pytest.raises(FileError, match=f"cannot read {path}: {why}"):
             xpnet.load(path)
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_folders_that_are_not_there_are_made(tmp_path: Path) -> None:
+    tiny().save(tmp_path / "new" / "folder" / "net")
+    assert os.listdir(tmp_path / "new" / "folder") == ["net"]
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

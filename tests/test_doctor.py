@@ -106,6 +106,15 @@ def test_an_impossible_number_of_threads_is_told_in_a_line(
     assert problems == [f"XPNET_NUM_THREADS must be a whole number of at least 1, not {wish!r}"] and err == ""
 
 
+@pytest.mark.parametrize("variable", ["XPNET_MEMORY_LIMIT", "XPNET_TF32", "XPNET_JIT"])
+def test_a_variable_that_cannot_be_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "maybe")
+    report = doctor.examine("reference")
+    problems = [line for section in report.values() for line in section.values() if line.startswith(doctor.PROBLEM)]
+    assert len(problems) == 1 and f"{variable} must be" in problems[0] and "not 'maybe'" in problems[0]
+    assert not doctor.healthy(report)
+
+
 def test_data_that_are_missing_or_damaged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor.datasets, "_MNIST", tmp_path)
     report = doctor.examine()

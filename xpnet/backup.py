@@ -106,11 +106,6 @@ class Backup(Callback):
             if not self.trainer.progress.resumed:
                 self._restore_callbacks()
         elif not os.path.exists(self.path):
-            folder = os.path.dirname(self.path) or "."
-            try:
-                os.makedirs(folder, exist_ok=True)
-            except OSError as error:
-                raise FileError(f"Backup cannot make the folder {folder}: {error.strerror or error}") from error
             self.write()
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
@@ -191,8 +186,8 @@ class Backup(Callback):
                 raise
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 raise FormatError(
-                    f"{self.path} is damaged: {type(callback).__name__} cannot go on from its state ({error!r}). Remove it to"
-                    " begin anew"
+                    f"{self.path} is damaged: {type(callback).__name__} cannot go on from its state ({error!r}). Remove"
+                    " it to begin anew"
                 ) from error
         self.states = None
         random.set_state(self.random)

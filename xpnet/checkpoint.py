@@ -106,7 +106,10 @@ def load(path: Path, custom: type[Configured] | Iterable[type[Configured]] = ())
     own = [custom] if isinstance(custom, type) else list(custom)
     tensors, metadata = read_safetensors(path)
     if "xpnet_backup" in metadata:
-        raise FormatError(f"{path} is the backup of a training: go on with it by model.fit(callbacks=[Backup(path)])")
+        raise FormatError(
+            f"{path} is the backup of a training that is not finished, and no network: go on with it by xpnet train"
+            " ... --resume, or in Python by model.fit(..., callbacks=[Backup(path)])"
+        )
     if "xpnet" not in metadata:
         raise FormatError(f"{path} holds weights but no network: make the network and use model.load_weights(path)")
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 import xpnet
 from xpnet.backend import make_backend
-from xpnet.backend.cupy_device import INSTALL, WHEELS, pieces
+from xpnet.backend.cupy_device import memory_limit, pieces, wants_tf32
 from xpnet.backend.threads import thread_count, usable_cpus
 from xpnet.data import datasets
 from xpnet.errors import XpnetError
@@ -18,13 +18,14 @@ from xpnet.errors import XpnetError
 Report = dict[str, dict[str, str]]  # section -> what -> finding
 
 PROBLEM = "problem: "  # how a finding begins that keeps xpnet from doing what it was asked to do
-# Optional packages by their names at the package index; CuPy goes by several.
-OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {
-    "matplotlib": (("matplotlib",), 'pip install "xpnet[plot]"'),
-    "pooch": (("pooch",), 'pip install "xpnet[data]"'),
-    "torch": (("torch",), 'pip install "xpnet[oracle]"'),
-    "array-api-strict": (("array-api-strict",), "pip install array-api-strict"),
-    "cupy": (WHEELS, INSTALL),
+# Optional packages by their names at the package index; Numba and CuPy have places of their own.
+OPTIONAL = {
+    "matplotlib": 'pip install "xpnet[plot]"',
+    "pooch": 'pip install "xpnet[data]"',
+    "scikit-learn": 'pip install "xpnet[sklearn]"',
+    "tensorboardX": 'pip install "xpnet[tensorboard]"',
+    "torch": 'pip install "xpnet[oracle]"',
+    "array-api-strict": "pip install array-api-strict",
 }
 
 
@@ -52,7 +53,7 @@ def examine(backend: str | None = None) -> Report:
         },
         "GPU": _gpu(),
         "data": {"MNIST": _mnist()},
-        "optional": {name: _version(names, install) for name, (names, install) in OPTIONAL.items()},
+        "optional": {name: _version(name, install) for name, install in OPTIONAL.items()},
     }
 
 
@@ -113,8 +114,12 @@ def _gpu() -> dict[str, str]:
     section = {piece.name: piece.found or f"missing: {piece.missing}" for piece in found}
     if not any(piece.missing for piece in found):
         section |= _working_gpu()
-    for variable in ("XPNET_TF32", "XPNET_MEMORY_LIMIT"):
+    for variable, read in (("XPNET_TF32", wants_tf32), ("XPNET_MEMORY_LIMIT", memory_limit)):
         section[variable] = os.environ.get(variable) or "not set"
+        try:
+            read()
+        except XpnetError as error:
+            section[variable] = PROBLEM + str(error)
     return section
 
 
@@ -149,10 +154,8 @@ def _mnist() -> str:
     return f"{train:,} + {test:,} images in the box"
 
 
-def _version(names: tuple[str, ...], install: str) -> str:
-    for name in names:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return f"not installed: {install}"
+def _version(name: str, install: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return f"not installed: {install}"

@@ -13,6 +13,8 @@ def write_atomically(
 ) -> None:
     """`write(file)` fills a temporary file beside `path`, which is flushed to the disk and then renamed.
 
+    Folders that are not there are made.
+
     If `write` fails, or the power does, what was at `path` is still there. `temporary` is for a path that one process
     alone writes to: with a fixed name, a process that is killed again and again leaves one such file, not many.
     Raises FileError if the file cannot be written.
@@ -20,6 +22,12 @@ def write_atomically(
     path = Path(path)
     mode = "xb" if temporary is None else "wb"
     temporary = temporary or path.parent / f".xpnet-{os.urandom(8).hex()}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"cannot write {path}: cannot make the folder {path.parent}: {error.strerror or error}. Choose another place"
+        ) from error
     try:
         try:
             with open(temporary, mode) as file:
@@ -31,8 +39,7 @@ def write_atomically(
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(
-            f"cannot write {path}: {error.strerror or error}. Choose a folder that exists, that you may"
-            " write to, and that has room"
+            f"cannot write {path}: {error.strerror or error}. Choose a folder that you may write to, and that has room"
         ) from error
 
 
@@ -51,4 +58,4 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict
     except (SafetensorError, ValueError, TypeError, MemoryError) as error:
         raise FormatError(f"{path} is no safetensors file, or it is damaged: {error}") from error
     except OSError as error:
-        raise FileError(f"cannot read {path}: {error}") from error
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error

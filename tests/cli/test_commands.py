@@ -17,6 +17,7 @@ from xpnet import layers
 from xpnet.data import datasets
 from xpnet.errors import BackendError
 from xpnet.layer import Layer
+from xpnet.state_file import write_state
 
 # ---- help ------------------------------------------------------------------------------------------------------------
 
@@ -32,6 +33,7 @@ def test_without_a_command_the_commands_are_listed(command: Command) -> None:
     for arguments in ([], ["--help"], ["-h"]):
         outcome = command(*arguments)
         assert outcome.status == 0 and "train" in outcome.out and "doctor" in outcome.out
+        assert "..." not in outcome.out.partition("Commands:")[2], "a description is cut off"
 
 
 def test_version(command: Command) -> None:
@@ -57,7 +59,7 @@ def test_python_m_xpnet_is_the_command_and_keeps_its_status() -> None:
     ("arguments", "says"),
     [
         (["train", "resnet"], "'resnet' is not one of 'simpleconvnet'"),
-        (["train"], "Missing argument 'NETWORK'"),
+        (["train"], "which network? Name one of"),
         (["train", "mlp", "--epochs", "0"], "--epochs"),
         (["train", "mlp", "--epochs", "many"], "'many'"),
         (["train", "mlp", "--optimizer", "adan"], "'adan' is not one of 'sgd'"),
@@ -182,13 +184,29 @@ def test_files_that_are_no_network_for_digits(command: Command, tmp_path: Path, 
         return " ".join(errors)
 
     good = (trained / "mlp.safetensors").read_bytes()
-    assert "No such file" in failure("nowhere.safetensors")
+    missing = failure("nowhere.safetensors")
+    assert "there is no file" in missing and "xpnet train lenet5 makes one in runs/lenet5" in missing
     assert "no safetensors file" in failure("text.safetensors", b"hello, world")
     assert "no safetensors file" in failure("cut.safetensors", good[:-1000])
     assert "no safetensors file" in failure("empty.safetensors", b"")
     assert "the class 'LPM'" in failure("changed.safetensors", good.replace(b"MLP", b"LPM"))
     (tmp_path / "folder").mkdir()
     assert "Is a directory" in failure("folder")
+
+
+def test_a_network_that_is_not_trained_cannot_be_evaluated(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = command("evaluate", "MLP")
+    assert outcome.status == 1 and outcome.error.endswith("xpnet train mlp makes one in runs/mlp")
+
+
+def test_a_backup_is_no_network(command: Command, tmp_path: Path) -> None:
+    write_state(tmp_path / "b", {})
+    for name in ("evaluate", "summary"):
+        outcome = command(name, tmp_path / "b")
+        assert outcome.status == 1 and "go on with it by xpnet train ... --resume" in outcome.error
 
 
 def test_a_network_for_other_images_is_refused(command: Command, tmp_path: Path, digit: Path, data: Path) -> None:
@@ -235,7 +253,7 @@ def test_a_picture_that_cannot_be_read_does_not_stop_the_others(
     assert outcome.out.startswith(f"{digit}: 7") and len(outcome.out.splitlines()) == 1
     first, second = outcome.err.splitlines()
     assert first == f"xpnet: error: cannot read {pictures[0]}: No such file or directory"
-    assert second.startswith(f"xpnet: error: {pictures[2]} cannot be read as an image")
+    assert second.startswith(f"xpnet: error: {pictures[2]} cannot be read as an image (it has no format that is known)")
     outcome = command("predict", *pictures, "--model", trained / "mlp.safetensors", "--json")
     assert outcome.status == 1
     assert ["error" in prediction for prediction in json.loads(outcome.out)["predictions"]] == [True, False, True]

@@ -140,6 +140,22 @@ def test_ctrl_c_keeps_history_and_best_weights(data: Path, tmp_path: Path) -> No
     assert not (tmp_path / "misclassified.png").exists()
 
 
+@pytest.mark.slow
+def test_a_closed_pipe_ends_training_and_loses_nothing(data: Path, tmp_path: Path) -> None:
+    options = ["mlp", "--data", data, "--out", tmp_path, "--epochs", 50]
+    training = process("train", *options)
+    assert training.stdout and training.stderr
+    assert training.stdout.readline().startswith("epoch 1/50")
+    training.stdout.close()  # as head -1 does
+    assert training.wait(60) == 141
+    (message,) = training.stderr.read().splitlines()
+    assert message.startswith("xpnet: nobody reads the output any more") and "the same command with --resume" in message
+    assert xpnet.load(tmp_path / "mlp.safetensors").kind == "mlp"
+    again = process("train", *options, "--resume", "--quiet")
+    assert again.communicate()[0].startswith("test accuracy") and again.returncode == 0
+    training.stderr.close()
+
+
 def test_ctrl_c_in_the_first_epoch_keeps_the_weights_as_they_are(
     command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import click
 from xpnet.backend import backend_names, use_backend
 from xpnet.checkpoint import load
 from xpnet.data.datasets import Labelled, mnist_part
-from xpnet.errors import ShapeError
+from xpnet.errors import FileError, ShapeError
 from xpnet.model import Model
 from xpnet.recipes import NETWORKS
 
@@ -49,7 +49,7 @@ def duration(text: str) -> float:
 
 def complain(error: object) -> None:
     """One line on stderr, whatever the error's text is."""
-    text = " ".join(str(error).split("\n")) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
     click.echo(f"xpnet: error: {text}", err=True)
 
 
@@ -67,6 +67,17 @@ def network_or_file(name: str) -> Model:
             f"there is no network or file {name!r}; the networks are {known}", click.get_current_context()
         )
     return load(name)
+
+
+def saved_network(file: str | os.PathLike[str]) -> Model:
+    """The network in a file."""
+    if not os.path.exists(file):
+        name = os.fspath(file).lower()
+        raise FileError(
+            f"there is no file {file}: name that of a trained network; xpnet train"
+            f" {name if name in NETWORKS else 'lenet5'} makes one in runs/{name if name in NETWORKS else 'lenet5'}"
+        )
+    return load(file)
 
 
 def takes_digits(model: Model, file: object) -> bool:

@@ -6,7 +6,7 @@ from xpnet.backend import backend_names
 from xpnet.cli.common import json_option, print_json
 
 
-@click.command()
+@click.command(short_help="What xpnet finds on this machine.")
 @click.option(
     "--backend",
     type=click.Choice(backend_names()),
@@ -16,8 +16,8 @@ from xpnet.cli.common import json_option, print_json
 def doctor(backend: str | None, as_json: bool) -> int:
     """Report what xpnet finds on this machine.
 
-    The exit status is 1 if the backend that is asked for cannot run, XPNET_NUM_THREADS is no number, or a file of the
-    data set is missing or is not what its header should say.
+    The exit status is 1 if the backend that is asked for cannot run, one of the variables XPNET_... is not what it
+    should be, or a file of the data set is missing or is not what its header should say.
     """
     from xpnet.doctor import examine, healthy, text
 

@@ -4,12 +4,11 @@ from typing import Any
 
 import click
 
-from xpnet.checkpoint import load
-from xpnet.cli.common import backend_option, data_option, json_option, mnist_for, print_json
+from xpnet.cli.common import backend_option, data_option, json_option, mnist_for, print_json, saved_network
 from xpnet.metrics import Accuracy, ConfusionMatrix
 
 
-@click.command()
+@click.command(short_help="Accuracy, loss and confusions of a saved network.")
 @click.argument("file", type=click.Path())
 @data_option
 @backend_option
@@ -19,7 +18,7 @@ def evaluate(file: str, data: str | None, as_json: bool) -> None:
 
     FILE is what `xpnet train` or `model.save` wrote.
     """
-    model = load(file)
+    model = saved_network(file)
     x, t = mnist_for(model, file, data)
     classes = model.output_shape(model.input_shape or ())[-1]
     model.compile(loss=model.loss or "softmax_cross_entropy", metrics=[Accuracy(), ConfusionMatrix(classes)])

@@ -78,7 +78,7 @@ def _known(context: click.Context, parameter: click.Parameter, names: tuple[str,
     return names
 
 
-@click.command()
+@click.command(short_help="Check the gradient of every layer.")
 @click.argument("layers", nargs=-1, metavar="[LAYER]...", callback=_known)
 @backend_option
 def gradcheck(layers: tuple[str, ...]) -> int:

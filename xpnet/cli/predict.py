@@ -6,8 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from xpnet.checkpoint import load
-from xpnet.cli.common import backend_option, complain, json_option, print_json, takes_digits
+from xpnet.cli.common import backend_option, complain, json_option, print_json, saved_network, takes_digits
 from xpnet.data.digit_image import Background, read_digit
 from xpnet.errors import FileError, XpnetError
 from xpnet.model import Model
@@ -17,7 +16,7 @@ RUNS = Path("runs")
 DEFAULT = RUNS / "deepconvnet" / "deepconvnet.safetensors"
 
 
-@click.command()
+@click.command(short_help="Which digits do these pictures show?")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
 @click.option(
     "--model",
@@ -46,7 +45,7 @@ def predict(images: tuple[str, ...], file: str | None, top: int, background: Bac
     then 1.
     """
     path = file or newest_model()
-    model = load(path)
+    model = saved_network(path)
     takes_digits(model, path)
     if file is None:
         click.echo(f"xpnet: using {path}", err=True)

@@ -5,7 +5,7 @@ import click
 from xpnet.cli.common import backend_option, network_or_file
 
 
-@click.command()
+@click.command(short_help="The layers of a network, and their parameters.")
 @click.argument("network", metavar="NETWORK|FILE")
 @backend_option
 def summary(network: str) -> None:

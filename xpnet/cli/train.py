@@ -1,6 +1,7 @@
 """`xpnet train`: a network on MNIST, from the first batch to the saved weights and pictures."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -31,7 +32,7 @@ def _default(field: str) -> str:
     return f"[default: {'; '.join([str(usual), *others])}]"
 
 
-@click.command()
+@click.command(short_help="Train a network on MNIST and test it.")
 @click.argument("network", metavar="[NETWORK]", required=False, type=click.Choice(list(NETWORKS), case_sensitive=False))
 @click.option(
     "--recipe",
@@ -169,14 +170,19 @@ def train(
     try:
         with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
             history = choice.fit(model, x, t, verbose, [*callbacks, backup], held_out)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError) as error:
+        closed = isinstance(error, BrokenPipeError)
+        if closed:  # what is still in its buffer must not fail once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         epoch = len(model.history.epoch if model.history else []) + 1
         if best.weights is None and results.earlier:
             kept = f"the files of an earlier training in {results.weights.parent} are as they were"
         else:
             kept = _keep(model, best, results, labels)
-        click.echo(f"xpnet: interrupted in epoch {epoch}; {kept}{_to_go_on(backup)}", err=True)
-        return 130
+        why = f"nobody reads the output any more (--quiet prints little): ended in epoch {epoch}"
+        why = why if closed else f"interrupted in epoch {epoch}"
+        click.echo(f"xpnet: {why}; {kept}{_to_go_on(backup)}", err=True)
+        return 141 if closed else 130  # as a shell has it for SIGPIPE and SIGINT
     except NonFiniteError as error:
         if backup.saved:
             backup.discard()  # it would lead to the same end

@@ -78,7 +78,7 @@ def digit_from_array(a: npt.ArrayLike, background: Background = "auto") -> Float
 def _decode(path: str | os.PathLike[str], data: bytes, background: Background) -> npt.NDArray[Any]:
     import io
 
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -87,7 +87,8 @@ def _decode(path: str | os.PathLike[str], data: bytes, background: Background) -
             with Image.open(io.BytesIO(data)) as image:
                 return np.asarray(_grey(ImageOps.exif_transpose(image), background))
     except Exception as error:  # on damaged files Pillow's decoders raise errors of a dozen kinds
-        raise FormatError(f"{path} cannot be read as an image ({error}); expected a PNG, JPEG or the like") from error
+        why = "it has no format that is known" if isinstance(error, UnidentifiedImageError) else error
+        raise FormatError(f"{path} cannot be read as an image ({why}); expected a PNG, JPEG or the like") from error
 
 
 def _grey(image: "Image.Image", background: Background) -> npt.NDArray[Any]:
