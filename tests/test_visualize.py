@@ -149,8 +149,10 @@ def test_pictures_are_saved_in_the_format_of_the_ending(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"saved as \.doc"):
         visualize.plot_history(EPOCHS, tmp_path / "e.doc")
     with pytest.raises(FileError, match="cannot write"):
-        visualize.plot_history(EPOCHS, tmp_path / "nowhere" / "f.png")
+        visualize.plot_history(EPOCHS, tmp_path / "d" / "f.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.PDF", "c.svg", "d"]
+    visualize.plot_history(EPOCHS, tmp_path / "new" / "g.png")
+    assert (tmp_path / "new" / "g.png").exists()
 
 
 def test_no_window_and_no_global_state() -> None:

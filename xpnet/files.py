@@ -26,7 +26,7 @@ def write_atomically(
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(
-            f"cannot write {path}: cannot make the folder {path.parent}: {error.strerror or error}. Choose another place"
+            f"cannot write {path}: cannot make the folder {path.parent}: {error.strerror or error}. Choose another"
         ) from error
     try:
         try:
