@@ -19,8 +19,8 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 def in_torch(recipe: Recipe, seed: int, train: Pair, test: Pair, channels_last: bool) -> dict[str, Any]:
     """Seconds of training up to the end of each epoch, and the accuracy on the test images there."""
-    if recipe.augment or recipe.optimizer != "adam" or recipe.weight_decay:
-        raise SystemExit("recipes: PyTorch's side knows no augmentation, and only Adam without weight decay")
+    if recipe.augment or (recipe.optimizer, recipe.loss) != ("adam", "softmax_cross_entropy") or recipe.weight_decay:
+        raise SystemExit("recipes: PyTorch's side knows no augmentation, and only Adam and the softmax cross-entropy")
     torch.set_num_threads(int(os.environ["XPNET_NUM_THREADS"]))
     torch.manual_seed(seed)  # for dropout
     xpnet.seed(seed)
@@ -51,7 +51,7 @@ class TorchRun:
         assert own.optimizer
         self.model, self.form = twin(own).to(memory_format=form), form
         self.rate, self.decay, self.steps = own.optimizer.lr, recipe.ema, 0
-        self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        self.loss = nn.CrossEntropyLoss()
         self.parameters = list(self.model.parameters())
         self.averages: list[torch.Tensor] = []
         self.optimizer = torch.optim.Adam(self.parameters)

@@ -10,6 +10,7 @@ from xpnet.backend import Array, Backend
 from xpnet.layer import Layer
 from xpnet.layers import (
     Add,
+    Average,
     AvgPool2D,
     BatchNorm1D,
     BatchNorm2D,
@@ -21,6 +22,7 @@ from xpnet.layers import (
     GlobalAvgPool2D,
     LeakyReLU,
     LocalResponseNorm,
+    LogSoftmax,
     MaxPool2D,
     ReLU,
     Sigmoid,
@@ -97,10 +99,14 @@ CASES = (
     Case("tanh of LeNet", lambda: Tanh(1.7159, 2 / 3), ((2, 3, 2),)),
     Case("softmax", Softmax, ((6,),), wrong=(((),),)),
     Case("softmax of the last axis", lambda: Softmax(-1), ((2, 3, 4),)),
+    Case("log softmax", LogSoftmax, ((6,),), wrong=(((),),)),
+    Case("log softmax of the last axis", lambda: LogSoftmax(-1), ((2, 3, 4),)),
     Case("dropout", lambda: Dropout(0.4), ((4, 5),)),
     Case("dropout of nothing", lambda: Dropout(0.0), ((4, 5),)),
     Case("add", Add, ((2, 3), (2, 3)), wrong=(((2, 3),), ((2, 3), (2, 4)))),
     Case("add three", Add, ((5,), (5,), (5,)), wrong=(((5,), (5,), (4,)),)),
+    Case("average", Average, ((2, 3), (2, 3)), wrong=(((2, 3),), ((2, 3), (2, 4)))),
+    Case("average of three", Average, ((5,), (5,), (5,)), wrong=(((5,), (5,), (4,)),)),
     Case("concat channels", Concat, ((2, 3, 3), (1, 3, 3), (4, 3, 3)), wrong=(((2, 3, 3), (2, 3, 4)), ((2, 3, 3),))),
     Case("concat columns", lambda: Concat(3), ((2, 3, 1), (2, 3, 4)), wrong=(((2, 3), (2, 3)),)),
 )

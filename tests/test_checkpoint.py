@@ -47,12 +47,14 @@ def tiny() -> Sequential:
 NETWORKS: list[Callable[[], Model]] = [
     everything, networks.MLP, networks.LeNet5, lambda: networks.LeNet5(4, "1998"),
     lambda: networks.DeepConvNet(5, 0.3, False), lambda: networks.SimpleConvNet(filters=2, hidden=5, name="small"),
-    lambda: networks.MLP(2, (7, 6)),
+    lambda: networks.MLP(2, (7, 6)), lambda: networks.MultiColumn(columns=2, filters=(2, 3), hidden=4),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "make", NETWORKS, ids=["everything", "MLP", "LeNet5", "1998", "DeepConvNet", "SimpleConvNet", "deep MLP"]
+    "make",
+    NETWORKS,
+    ids=["everything", "MLP", "LeNet5", "1998", "DeepConvNet", "SimpleConvNet", "deep MLP", "MultiColumn"],
 )
 def test_a_network_comes_back_as_it_was(backend: Backend, tmp_path: Path, make: Callable[[], Model]) -> None:
     model, x = make(), normal((2, 1, 28, 28), 0, "float32")

@@ -13,7 +13,14 @@ from tests.strategies import normal, seeds
 from xpnet import losses
 from xpnet.backend import Backend
 from xpnet.errors import DataError, OptionError, ShapeError
-from xpnet.losses import BinaryCrossEntropyWithLogits, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from xpnet.layers import LogSoftmax
+from xpnet.losses import (
+    BinaryCrossEntropyWithLogits,
+    Loss,
+    MeanSquaredError,
+    NegativeLogLikelihood,
+    SoftmaxCrossEntropy,
+)
 
 
 def softmax(y: np.ndarray) -> np.ndarray:
@@ -39,6 +46,11 @@ def smoothed_cross_entropy(y: np.ndarray, t: np.ndarray) -> float:
 def smoothed_binary_cross_entropy(y: np.ndarray, t: np.ndarray) -> float:
     """With e = 0.2."""
     return 0.8 * binary_cross_entropy(y, t) + 0.2 * binary_cross_entropy(y, np.full(y.shape, 0.5))
+
+
+def log_likelihood(y: np.ndarray, t: np.ndarray) -> float:
+    rows = np.eye(y.shape[1])[t] if t.ndim == 1 else t
+    return float(-(rows * y).sum() / len(y))
 
 
 def squared_error(y: np.ndarray, t: np.ndarray) -> float:
@@ -73,6 +85,8 @@ CASES = [
     (BinaryCrossEntropyWithLogits(), binary_cross_entropy, one_hot),
     (BinaryCrossEntropyWithLogits(), binary_cross_entropy, probabilities),
     (MeanSquaredError(), squared_error, numbers),
+    (NegativeLogLikelihood(), log_likelihood, class_numbers),
+    (NegativeLogLikelihood(), log_likelihood, probabilities),
 ]
 cases = pytest.mark.parametrize(
     ("loss", "define", "targets"), CASES, ids=[f"{loss.name}-{targets.__name__}" for loss, _, targets in CASES]
@@ -246,12 +260,29 @@ def test_a_smoothing_that_is_no_share_is_refused(kind: Any, smoothing: Any) -> N
         kind(label_smoothing=smoothing)
 
 
+@given(N=st.integers(1, 6), C=st.integers(2, 6), seed=seeds)
+def test_behind_log_softmax_the_likelihood_is_softmax_cross_entropy(
+    backend: Backend, N: int, C: int, seed: int
+) -> None:
+    x, t = 5 * normal((N, C), seed), class_numbers(N, C, seed)
+    w = np.random.default_rng(seed).uniform(0, 2, N)
+    given = [backend.asarray(a) for a in (t, w)]
+    value, back = SoftmaxCrossEntropy().forward(backend.asarray(x), given[0], backend, given[1])
+    y, layer_back = LogSoftmax().forward(backend.asarray(x), train=True)
+    own, loss_back = NegativeLogLikelihood().forward(y, given[0], backend, given[1])
+    assert float(own) == pytest.approx(float(value), rel=1e-12)
+    np.testing.assert_allclose(
+        backend.to_numpy(layer_back(loss_back())), backend.to_numpy(back()), rtol=1e-9, atol=1e-12
+    )
+
+
 def test_losses_have_names_also_those_of_keras() -> None:
     for name, kind in (
         ("softmax_cross_entropy", SoftmaxCrossEntropy),
         ("sparse_categorical_crossentropy", SoftmaxCrossEntropy),
         ("binary_crossentropy", BinaryCrossEntropyWithLogits),
         ("mse", MeanSquaredError),
+        ("nll", NegativeLogLikelihood),
     ):
         assert type(losses.get(name)) is kind
     own = MeanSquaredError()

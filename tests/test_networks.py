@@ -8,12 +8,12 @@ import pytest
 
 from tests.small import digits
 from tests.strategies import normal, spaced
-from xpnet import gradient_check, networks, optimizers
+from xpnet import gradient_check, losses, networks, optimizers
 from xpnet.backend import Backend
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, Tanh
 from xpnet.model import Model, Sequential
-from xpnet.networks import MLP, DeepConvNet, LeNet5, SimpleConvNet, Subsampling, TableConv2D
+from xpnet.networks import MLP, DeepConvNet, LeNet5, MultiColumn, SimpleConvNet, Subsampling, TableConv2D
 from xpnet.networks.lenet5 import CONNECTIONS
 
 
@@ -23,6 +23,7 @@ def classic() -> LeNet5:
 
 COUNTS: list[tuple[Callable[[], Model], int]] = [
     (DeepConvNet, 123_552), (SimpleConvNet, 433_890), (LeNet5, 61_706), (classic, 60_850), (MLP, 101_770),
+    (MultiColumn, 440_814),
 ]  # fmt: skip
 everyone = pytest.mark.parametrize("make", [make for make, _ in COUNTS], ids=lambda make: make.__name__)
 
@@ -119,6 +120,34 @@ def test_a_step_lowers_the_loss_on_its_batch(make: Callable[[], Model]) -> None:
     assert model.evaluate(x[:20], t[:20]) < before - 0.01
 
 
+def test_each_column_learns_as_if_it_were_alone() -> None:
+    """The gradient of a column is that of its own loss, over the number of columns."""
+    x, t = digits(8)
+    committee = MultiColumn(columns=3, filters=(3, 4), hidden=6, dropout=0.0)
+    committee.astype("float64")
+    y, back = committee.forward(x.astype("float64"), train=True)
+    loss = losses.NegativeLogLikelihood()
+    back(loss.forward(y, t)[1]())
+    together = [p.grad.copy() for p in committee.parameters()]
+    outputs = []
+    for p in committee.parameters():
+        p.zero_grad()
+    for column in committee.parts:
+        own, own_back = column.forward(x.astype("float64"), train=True)
+        own_back(loss.forward(own, t)[1]())
+        outputs.append(own)
+    np.testing.assert_allclose(y, sum(outputs) / 3, rtol=1e-12)
+    assert len({float(own[0, 0]) for own in outputs}) == 3, "all columns have the same weights"
+    for grad, p in zip(together, committee.parameters(), strict=True):
+        np.testing.assert_allclose(grad, p.grad / 3, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 1.5, True])
+def test_a_committee_has_two_columns_at_least(columns: Any) -> None:
+    with pytest.raises(OptionError, match="MultiColumn: columns must be an integer of at least 2"):
+        MultiColumn(columns=columns)
+
+
 TABLE = ((0, 2), (1,), (2, 0, 1))
 
 
@@ -176,5 +205,5 @@ def test_the_layers_of_lenet5_refuse_what_they_cannot_take() -> None:
 
 def test_every_network_is_listed() -> None:
     assert sorted(networks.__all__) == sorted(
-        ["MLP", "DeepConvNet", "LeNet5", "SimpleConvNet", "Subsampling", "TableConv2D"]
+        ["MLP", "DeepConvNet", "LeNet5", "MultiColumn", "SimpleConvNet", "Subsampling", "TableConv2D"]
     )

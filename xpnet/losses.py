@@ -55,44 +55,8 @@ class Loss(Configured):
             )
 
 
-class SoftmaxCrossEntropy(Loss):
-    """L = mean_n(-sum_c t[n,c] log softmax(y[n])[c]);  dy = (softmax(y) - t) / N.
-
-    y (N, C) are scores before softmax ("logits"); t holds class numbers (N,) from 0 to C - 1, or one-hot rows (N, C)
-    (or any probabilities that sum to one).
-
-    label_smoothing e (0) mixes the targets with the uniform distribution: t' = (1 - e) t + e / C, so that no score need
-    grow without bound (Szegedy et al., 2016).
-    """
-
-    name = "softmax_cross_entropy"
-    activation = "softmax"
-
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        self.label_smoothing = fraction("SoftmaxCrossEntropy: label_smoothing", label_smoothing)
-
-    def forward(
-        self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
-    ) -> tuple[Array, Callable[[], Array]]:
-        backend = backend or get_backend()
-        if t.ndim == 1:
-            self._check_labels(y, t, backend)
-        else:
-            self.same_shape(y, t)
-            t = _as_float(t, y, backend)
-        if self.label_smoothing:
-            t = self._smoothed(t, y, backend)
-        losses, dy = backend.softmax_cross_entropy(y, t)
-        if sample_weight is not None:
-            losses, dy = losses * _weights(sample_weight, losses, backend), dy * _weights(sample_weight, dy, backend)
-        return backend.xp.mean(losses), lambda: dy / y.shape[0]
-
-    def _smoothed(self, t: Array, y: Array, backend: Backend) -> Array:
-        """Rows of probabilities (N, C)."""
-        xp, C = backend.xp, y.shape[1]
-        if t.ndim == 1:
-            t = _as_float(xp.arange(C, dtype=t.dtype, device=backend.device)[None, :] == t[:, None], y, backend)
-        return t * (1 - self.label_smoothing) + self.label_smoothing / C
+class _OfClasses(Loss):
+    """The base of losses whose targets are class numbers (N,) or one-hot rows (N, C)."""
 
     def _check_labels(self, y: Array, t: Array, backend: Backend) -> None:
         """As far as it costs nothing: on a device that computes in the background, to look at labels is to wait."""
@@ -134,6 +98,77 @@ class SoftmaxCrossEntropy(Loss):
             raise DataError(
                 f"loss {self.name}: one-hot rows must hold probabilities that sum to 1, and some do not;"
                 " xpnet.data.one_hot makes such rows"
+            )
+
+
+class SoftmaxCrossEntropy(_OfClasses):
+    """L = mean_n(-sum_c t[n,c] log softmax(y[n])[c]);  dy = (softmax(y) - t) / N.
+
+    y (N, C) are scores before softmax ("logits"); t holds class numbers (N,) from 0 to C - 1, or one-hot rows (N, C)
+    (or any probabilities that sum to one).
+
+    label_smoothing e (0) mixes the targets with the uniform distribution: t' = (1 - e) t + e / C, so that no score need
+    grow without bound (Szegedy et al., 2016).
+    """
+
+    name = "softmax_cross_entropy"
+    activation = "softmax"
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = fraction("SoftmaxCrossEntropy: label_smoothing", label_smoothing)
+
+    def forward(
+        self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
+    ) -> tuple[Array, Callable[[], Array]]:
+        backend = backend or get_backend()
+        if t.ndim == 1:
+            self._check_labels(y, t, backend)
+        else:
+            self.same_shape(y, t)
+            t = _as_float(t, y, backend)
+        if self.label_smoothing:
+            t = self._smoothed(t, y, backend)
+        losses, dy = backend.softmax_cross_entropy(y, t)
+        if sample_weight is not None:
+            losses, dy = losses * _weights(sample_weight, losses, backend), dy * _weights(sample_weight, dy, backend)
+        return backend.xp.mean(losses), lambda: dy / y.shape[0]
+
+    def _smoothed(self, t: Array, y: Array, backend: Backend) -> Array:
+        """Rows of probabilities (N, C)."""
+        C = y.shape[1]
+        if t.ndim == 1:
+            t = _rows_of(t, y, backend)
+        return t * (1 - self.label_smoothing) + self.label_smoothing / C
+
+
+class NegativeLogLikelihood(_OfClasses):
+    """L = mean_n(-sum_c t[n,c] y[n,c]);  dy = -t / N.
+
+    y (N, C) are log-probabilities, as layers.LogSoftmax gives them, or a mean of such; t as in SoftmaxCrossEntropy.
+    Behind one LogSoftmax this is softmax_cross_entropy. Of a mean it is the mean of what each would have alone.
+    """
+
+    name = "negative_log_likelihood"
+
+    def forward(
+        self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
+    ) -> tuple[Array, Callable[[], Array]]:
+        backend = backend or get_backend()
+        if t.ndim == 1:
+            self._check_labels(y, t, backend)
+            t = _rows_of(t, y, backend)
+        else:
+            self.same_shape(y, t)
+            t = _as_float(t, y, backend)
+        if sample_weight is not None:
+            t = t * _weights(sample_weight, y, backend)
+        return backend.xp.sum(t * y) / -y.shape[0], lambda: t / -y.shape[0]
+
+    def check_last(self, layer: type | None) -> None:
+        if layer and layer.__name__ == "Softmax":
+            raise OptionError(
+                f"the network ends with Softmax, and the loss {self.name} takes the logarithms of probabilities: end it"
+                " with layers.LogSoftmax, or leave the softmax out and use softmax_cross_entropy"
             )
 
 
@@ -196,6 +231,12 @@ def _as_float(t: Array, y: Array, backend: Backend) -> Array:
     return t if t.dtype == y.dtype else backend.xp.astype(t, y.dtype)
 
 
+def _rows_of(t: Array, y: Array, backend: Backend) -> Array:
+    """Class numbers (N,) as one-hot rows (N, C)."""
+    classes = backend.xp.arange(y.shape[1], dtype=t.dtype, device=backend.device)
+    return _as_float(classes[None, :] == t[:, None], y, backend)
+
+
 def _weights(sample_weight: Array, y: Array, backend: Backend) -> Array:
     """(N,) -> (N, 1, ...), to multiply what has the shape of y."""
     if tuple(sample_weight.shape) != tuple(y.shape[:1]):
@@ -208,7 +249,8 @@ def _batch(shape: Any) -> str:
 
 
 LOSSES: dict[str, type[Loss]] = {
-    loss.name: loss for loss in (SoftmaxCrossEntropy, BinaryCrossEntropyWithLogits, MeanSquaredError)
+    loss.name: loss
+    for loss in (SoftmaxCrossEntropy, NegativeLogLikelihood, BinaryCrossEntropyWithLogits, MeanSquaredError)
 }
 _KERAS_NAMES = {
     "sparse_categorical_crossentropy": "softmax_cross_entropy",
@@ -216,6 +258,7 @@ _KERAS_NAMES = {
     "cross_entropy": "softmax_cross_entropy",
     "binary_crossentropy": "binary_cross_entropy",
     "mse": "mean_squared_error",
+    "nll": "negative_log_likelihood",
 }
 
 

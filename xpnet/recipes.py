@@ -13,7 +13,7 @@ from xpnet import networks
 from xpnet.callbacks import EMA, Callback, History
 from xpnet.data.augment import Affine, Compose, Elastic
 from xpnet.data.loader import Augment, Loader
-from xpnet.losses import SoftmaxCrossEntropy
+from xpnet.losses import Loss
 from xpnet.model import Model
 from xpnet.optimizers import OPTIMIZERS, Optimizer
 from xpnet.schedules import SCHEDULES
@@ -35,7 +35,7 @@ class Recipe:
     optimizer: str = "adam"
     schedule: str = "cosine"
     weight_decay: float | None = None
-    label_smoothing: float = 0.0
+    loss: str | Loss = "softmax_cross_entropy"
     augment: Augment | None = None
     ema: float | None = None
 
@@ -45,7 +45,7 @@ class Recipe:
         rate = SCHEDULES[self.schedule](self.lr, steps)
         make: Callable[..., Optimizer] = OPTIMIZERS[self.optimizer]
         optimizer = make(rate) if self.weight_decay is None else make(rate, weight_decay=self.weight_decay)
-        model.compile(optimizer, SoftmaxCrossEntropy(self.label_smoothing), ["accuracy"])
+        model.compile(optimizer, self.loss, ["accuracy"])
 
     def fit(
         self,
@@ -73,19 +73,14 @@ NETWORKS = {
 
 RECIPES = {
     "best": Recipe(
-        networks.DeepConvNet,
-        epochs=30,
+        networks.MultiColumn,
+        epochs=15,
         batch_size=100,
         lr=0.002,
         schedule="warmup",
-        augment=Compose([Affine(shift=2, rotate=10, scale=0.1, shear=5, p=0.5), Elastic(p=0.3)]),
+        loss="negative_log_likelihood",
+        augment=Compose([Affine(shift=2, rotate=10, scale=0.1, shear=5, p=0.7), Elastic(alpha=20, p=0.3)]),
         ema=0.999,
     ),
-    "fast": Recipe(
-        networks.SimpleConvNet,
-        epochs=3,
-        batch_size=100,
-        lr=0.003,
-        schedule="one_cycle",
-    ),
+    "fast": Recipe(networks.SimpleConvNet, epochs=3, batch_size=100, lr=0.003, schedule="one_cycle"),
 }

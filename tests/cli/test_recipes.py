@@ -87,7 +87,7 @@ def test_every_setting_of_a_recipe_is_heard() -> None:
         "optimizer": "sgd",
         "schedule": "constant",
         "weight_decay": 0.1,
-        "label_smoothing": 0.1,
+        "loss": xpnet.losses.SoftmaxCrossEntropy(label_smoothing=0.1),
         "augment": RECIPES["best"].augment,
         "ema": 0.9,
     }

@@ -24,6 +24,7 @@ from xpnet.layers import (
     GlobalAvgPool2D,
     LeakyReLU,
     LocalResponseNorm,
+    LogSoftmax,
     MaxPool2D,
     ReLU,
     Sigmoid,
@@ -184,6 +185,8 @@ ACTIVATIONS: list[tuple[Callable[[], Layer], Callable[[Any], Any]]] = [
     (lambda: Tanh(1.7159, 2 / 3), lambda x: 1.7159 * torch.tanh(2 / 3 * x)),
     (Softmax, lambda x: torch.softmax(x, 1)),
     (lambda: Softmax(-1), lambda x: torch.softmax(x, -1)),
+    (LogSoftmax, lambda x: torch.log_softmax(x, 1)),
+    (lambda: LogSoftmax(-1), lambda x: torch.log_softmax(x, -1)),
 ]
 
 

@@ -44,6 +44,7 @@ LOSSES: dict[str, tuple[str, Callable[[int, int, int], np.ndarray], Any]] = {
     "integers": ("softmax_cross_entropy", lambda N, C, s: np.random.default_rng(s).integers(0, C, N), F.cross_entropy),
     "probabilities": ("softmax_cross_entropy", lambda N, C, s: softmax(normal((N, C), s)), F.cross_entropy),
     "binary": ("binary_cross_entropy", lambda N, C, s: softmax(normal((N, C), s)), F.binary_cross_entropy_with_logits),
+    "likelihood": ("negative_log_likelihood", lambda N, C, s: np.random.default_rng(s).integers(0, C, N), F.nll_loss),
     "squares": ("mean_squared_error", lambda N, C, s: normal((N, C), s), F.mse_loss),
 }
 

@@ -234,7 +234,7 @@ def _chosen(network: str | None, recipe: str | None, given: dict[str, Any]) -> R
         )
     chosen = RECIPES[recipe] if recipe else NETWORKS[str(network)]
     if network:
-        chosen = replace(chosen, make=NETWORKS[network].make)
+        chosen = replace(chosen, make=NETWORKS[network].make, loss=NETWORKS[network].loss)
     return replace(chosen, **{name: value for name, value in given.items() if value is not None})
 
 

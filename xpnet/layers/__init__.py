@@ -1,17 +1,18 @@
 """Every layer by its name; a file for each family."""
 
 from xpnet.layer import Layer
-from xpnet.layers.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from xpnet.layers.activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from xpnet.layers.convolution import Conv2D
 from xpnet.layers.dense import Dense
 from xpnet.layers.dropout import Dropout
 from xpnet.layers.flatten import Flatten
-from xpnet.layers.merge import Add, Concat
+from xpnet.layers.merge import Add, Average, Concat
 from xpnet.layers.normalization import BatchNorm1D, BatchNorm2D, LocalResponseNorm
 from xpnet.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 
 __all__ = [
     "Add",
+    "Average",
     "AvgPool2D",
     "BatchNorm1D",
     "BatchNorm2D",
@@ -24,6 +25,7 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "LocalResponseNorm",
+    "LogSoftmax",
     "MaxPool2D",
     "ReLU",
     "Sigmoid",

@@ -5,10 +5,8 @@ from xpnet.errors import OptionError
 from xpnet.layer import Back, Layer, Shape
 
 
-class Add(Layer):
-    """y = x1 + x2 + ..., all of one shape; each input's gradient is dy."""
-
-    kind = "add"
+class _Alike(Layer):
+    """The base of layers whose inputs are all of one shape."""
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if len(shapes) < 2 or any(shape != shapes[0] for shape in shapes):
@@ -17,14 +15,33 @@ class Add(Layer):
             )
         return shapes[0]
 
+
+class Add(_Alike):
+    """y = x1 + x2 + ..., all of one shape; each input's gradient is dy."""
+
+    kind = "add"
+
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(*xs)
-        y = xs[0] + xs[1]
-        for x in xs[2:]:
-            y = y + x
+        y = sum(xs[1:], start=xs[0])
 
         def back(dy: Array) -> tuple[Array, ...]:
             return (dy,) * len(xs)
+
+        return y, back
+
+
+class Average(_Alike):
+    """y = (x1 + ... + xk) / k, all of one shape; each input's gradient is dy / k."""
+
+    kind = "average"
+
+    def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(*xs)
+        y = sum(xs[1:], start=xs[0]) / len(xs)
+
+        def back(dy: Array) -> tuple[Array, ...]:
+            return (dy / len(xs),) * len(xs)
 
         return y, back
 

@@ -3,6 +3,7 @@
 from xpnet.networks.deepconvnet import DeepConvNet
 from xpnet.networks.lenet5 import LeNet5, Subsampling, TableConv2D
 from xpnet.networks.mlp import MLP
+from xpnet.networks.multicolumn import MultiColumn
 from xpnet.networks.simpleconvnet import SimpleConvNet
 
-__all__ = ["MLP", "DeepConvNet", "LeNet5", "SimpleConvNet", "Subsampling", "TableConv2D"]
+__all__ = ["MLP", "DeepConvNet", "LeNet5", "MultiColumn", "SimpleConvNet", "Subsampling", "TableConv2D"]
