@@ -71,7 +71,7 @@ def everything() -> Sequential:
         [
             layers.Conv2D(2, 3, padding="same", activation="tanh", initializer="xavier_uniform"), inner, layers.ReLU(),
             layers.AvgPool2D(2, 1, 1), layers.Dropout(0.2), layers.GlobalAvgPool2D(), layers.Sigmoid(),
-            layers.Tanh(1.5, 0.5), layers.BatchNorm1D(), layers.LeakyReLU(0.3), layers.Flatten(), layers.Softmax(-1),
-            layers.Dense(3, False, "sigmoid", "normal", "last"),
+            layers.Tanh(1.5, 0.5), layers.BatchNorm1D(), layers.LeakyReLU(0.3), layers.Flatten(),
+            layers.LogSoftmax(-1), layers.Softmax(-1), layers.Dense(3, False, "sigmoid", "normal", "last"),
         ]
     )  # fmt: skip
