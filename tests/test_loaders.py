@@ -195,7 +195,6 @@ WRONG: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
     (lambda: network().evaluate(Loader(), T), OptionError, "evaluate: x is an iterable .* leave t out"),
     (lambda: network().evaluate(Loader(), steps=1), OptionError, "steps is for .* 3 batches"),
     (lambda: network().evaluate(X, T, steps=1), OptionError, "steps is for iterables"),
-    (lambda: network().predict(Loader()), OptionError, "predict takes an array"),
     (lambda: network().train_on_batch(endless(), None), OptionError, "train_on_batch takes arrays"),
     (fit(iter([]), steps_per_epoch=2), DataError, "ended after 0 of 2 in an epoch"),
     (fit(iter(Batches(X, T, 10)), steps_per_epoch=2, epochs=2), DataError, "ended after 1 of 2 in an epoch"),

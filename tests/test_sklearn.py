@@ -51,18 +51,45 @@ def quick(**settings: Any) -> Any:
 
 # ---- scikit-learn's own checks ---------------------------------------------------------------------------------------
 
-# What may be skipped, and why; nothing may fail.
+# What may be skipped or fail, and why; nothing else may.
 SKIPPED = {"check_array_api_input": "xpnet's estimators take NumPy arrays, and do not claim more"}
+FAILED = {
+    "check_sample_weight_equivalence_on_dense_data": "a sample twice is in two places of the shuffle, and one of weight"
+    " 2 in one: mini-batches differ, as they do in scikit-learn's own MLPClassifier"
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("estimator", [Classifier(), Regressor()], ids=["Classifier", "Regressor"])
 def test_all_checks_of_scikit_learn_pass(estimator: Any) -> None:
     pytest.importorskip("pandas", reason="scikit-learn skips its checks with data frames without pandas")
-    results = check_estimator(estimator, on_skip=None)  # raises where one fails
+    results = check_estimator(estimator, on_skip=None, expected_failed_checks=FAILED)  # raises where another fails
     assert len(results) > 50
-    assert {result["check_name"] for result in results if result["status"] != "passed"} <= set(SKIPPED)
+    others = {result["check_name"] for result in results if result["status"] != "passed"}
+    assert set(FAILED) <= others <= {*SKIPPED, *FAILED}
     check_dataframe_column_names_consistency(type(estimator).__name__, estimator)
+
+
+def test_weights_weigh_and_none_is_not_there() -> None:
+    x, y = trees()
+    w = np.where(y == "ash", 0.0, 1.0)
+    weighted, without = quick().fit(x, y, sample_weight=w), quick().fit(x[w > 0], y[w > 0])
+    assert list(weighted.classes_) == list(NAMES) and "ash" not in weighted.predict(x)
+    np.testing.assert_array_equal(
+        quick().fit(x, y, np.ones(len(y))).predict_proba(x), quick().fit(x, y).predict_proba(x)
+    )
+    assert len(without.classes_) == 2
+    x, t = curve()
+    w = np.where(x[:, 0] > 0, 1.0, 0.0)
+    settings: dict[str, Any] = {"hidden": 8, "epochs": 3, "random_state": 0}
+    one, other = Regressor(**settings).fit(x, t, w), Regressor(**settings).fit(x[w > 0], t[w > 0])
+    np.testing.assert_array_equal(one.predict(x), other.predict(x))
+    heavy = Regressor(**settings, validation_fraction=0.2).fit(x, t, sample_weight=np.full(len(t), 5.0))
+    assert heavy.history_["loss"][0] > 2 * Regressor(**settings).fit(x, t).history_["loss"][0]
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        quick().fit(*trees(), sample_weight=-np.ones(120))
+    with pytest.raises(ValueError, match="zero"):  # scikit-learn's own words, or ours where it has none
+        quick().fit(*trees(), sample_weight=np.zeros(120))
 
 
 # ---- its tools -------------------------------------------------------------------------------------------------------

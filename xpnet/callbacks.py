@@ -20,6 +20,7 @@ from xpnet.ema import EMA
 from xpnet.errors import FileError, OptionError
 from xpnet.json_lines_logger import JSONLinesLogger
 from xpnet.lambda_callback import LambdaCallback
+from xpnet.names import explained
 from xpnet.stopping import TerminateOnNaN, TimeLimit
 from xpnet.tensorboard import TensorBoard
 
@@ -340,3 +341,6 @@ def _line(epoch: int, params: dict[str, Any], seconds: float, logs: Logs) -> str
 
 def _text(logs: Logs) -> dict[str, str]:
     return {name: f"{value:.4f}" for name, value in logs.items() if isinstance(value, float)}
+
+
+__getattr__ = explained(__name__)

@@ -16,9 +16,11 @@ from xpnet.data.batches import Batches, split
 from xpnet.errors import DataError, OptionError, XpnetError
 from xpnet.inputs import (
     Classes,
+    check_array,
     check_backends,
     check_classes,
     check_data,
+    check_inputs,
     check_pair,
     check_weights,
     class_weights,
@@ -107,6 +109,7 @@ class CheckedBatches:
                 raise DataError(
                     f"an iterable of batches must give (x, t) or (x, t, sample_weight), not {type(batch).__name__}"
                     + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
+                    + ("; data.Loader((x, t)) has targets too" if isinstance(batch, np.ndarray) else "")
                 )
             x, t = check_pair(self.model, *batch[:2])
             return x, t, *_weights(self.model, x, t, batch[2] if len(batch) == 3 else None, self.classes)
@@ -172,7 +175,9 @@ def for_training(
         _refuse_steps("steps_per_epoch", steps_per_epoch)
         x, t = check_data(model, x, t)
         weights = None if sample_weight is None else check_weights(model, sample_weight, len(x))
-        if validation_data is None and validation_split:
+        if validation_data is not None and validation_split:
+            raise OptionError("fit: give validation_data or validation_split, not both")
+        if validation_split:
             (x, t), (x_val, t_val) = split(x, t, validation_split)
             held_out = _cut(model, x_val, t_val, None if weights is None else weights[len(x) :], batch_size)
             weights = None if weights is None else weights[: len(x)]
@@ -195,6 +200,33 @@ def for_evaluation(model: Model, x: Any, t: Any, sample_weight: Any, batch_size:
     return Batches(
         x, t, EVALUATED if batch_size is None else batch_size, False, False, *_weights(model, x, t, sample_weight)
     )
+
+
+def for_prediction(model: Model, x: Any, batch_size: int | None) -> Iterable[np.ndarray]:
+    """The batches to predict, without targets."""
+    pairs = isinstance(x, list) and all(isinstance(b, tuple) and b and np.ndim(b[0]) > 1 for b in x)  # and no samples
+    if not is_batches(x, lists=pairs):
+        return Batches(check_inputs(model, x), None, EVALUATED if batch_size is None else batch_size)
+    _refuse_options_of_arrays("predict", None, batch_size, None)
+    if getattr(x, "shuffle", False):
+        raise OptionError(
+            "predict: these batches come in another order each time, and nobody could tell which output is whose; make"
+            " them with shuffle=False"
+        )
+    check_backends(model)
+    return _inputs(model, x)
+
+
+def _inputs(model: Model, batches: Iterable[Any]) -> Iterator[np.ndarray]:
+    """The x of each batch x, (x, t) or (x, t, sample_weight)."""
+    number = 0
+    for number, batch in enumerate(batches, 1):
+        try:
+            yield check_array(model, batch[0] if isinstance(batch, (tuple, list)) and batch else batch)
+        except XpnetError as error:
+            raise type(error)(f"batch {number}: {error}") from error
+    if not number:
+        raise DataError("the iterable of batches is empty")
 
 
 def _validation(model: Model, data: Any, steps: int | None, batch_size: int | None) -> Feed:

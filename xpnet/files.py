@@ -5,7 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from xpnet.errors import FileError, FormatError
+from xpnet.errors import FileError, FormatError, OptionError
+
+
+def checked_path(path: Any) -> Path:
+    """The path; OptionError for what is none, such as a number, which Python would take for a file that is open."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise OptionError(f"a file is named by a string or a pathlib.Path, not by {path!r}")
+    return Path(path)
 
 
 def write_atomically(
@@ -19,7 +26,7 @@ def write_atomically(
     alone writes to: with a fixed name, a process that is killed again and again leaves one such file, not many.
     Raises FileError if the file cannot be written.
     """
-    path = Path(path)
+    path = checked_path(path)
     mode = "xb" if temporary is None else "wb"
     temporary = temporary or path.parent / f".xpnet-{os.urandom(8).hex()}.tmp"
     try:
@@ -50,6 +57,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict
     """
     from safetensors import SafetensorError, safe_open
 
+    path = checked_path(path)
     try:
         with open(path, "rb"):  # for the operating system's own word on what is wrong
             pass

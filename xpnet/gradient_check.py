@@ -33,6 +33,8 @@ def gradient_check(
     Returns the largest relative error. Raises GradientError that names the worst entry if it is above `tolerance`, and
     OptionError for inputs that are not real numbers.
     """
+    if not isinstance(layer, Layer):
+        raise OptionError(f"gradient_check takes a layer or a model, such as layers.Dense(3), not {layer!r}")
     for x in xs:
         if not np.isrealobj(layer.backend.to_numpy(x)):
             raise OptionError("gradient_check takes real inputs")

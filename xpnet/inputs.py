@@ -43,10 +43,10 @@ def check_backends(model: Model) -> None:
 
 def check_array(model: Model, x: Any) -> np.ndarray:
     """`check_inputs` without a look at the layers' backends."""
-    if isinstance(x, tuple) and len(x) > 1 and all(hasattr(part, "shape") for part in x):
+    if _several(x):
         raise OptionError(
-            "fit, evaluate and predict take one array; a model of several inputs is trained with"
-            " y, back = model.forward(a, b, train=True)"
+            "fit, evaluate and predict take one array, and the targets as the next argument: fit(x, t); a model of"
+            " several inputs is trained with y, back = model.forward(a, b, train=True)"
         )
     array = host_array(model, x, "the input data")
     if array.dtype.kind != "f":
@@ -65,6 +65,13 @@ def check_array(model: Model, x: Any) -> np.ndarray:
     else:
         model.build(array.shape[1:])
     return array
+
+
+def _several(x: Any) -> bool:
+    """Whether x is several arrays; a list of arrays that are alike is a batch of samples."""
+    if not isinstance(x, (tuple, list)) or len(x) < 2 or not all(hasattr(part, "shape") and part.shape for part in x):
+        return False
+    return isinstance(x, tuple) or len({part.shape for part in x}) > 1
 
 
 def check_data(model: Model, x: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:

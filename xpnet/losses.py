@@ -13,6 +13,7 @@ from xpnet.backend import Array, Backend, get_backend
 from xpnet.checks import fraction
 from xpnet.configured import Configured, lookup_name
 from xpnet.errors import DataError, OptionError, ShapeError
+from xpnet.names import explained
 
 
 class Loss(Configured):
@@ -270,3 +271,6 @@ def get(loss: str | Loss) -> Loss:
     if name not in LOSSES:
         raise OptionError(f"there is no loss {loss!r}; choose one of {', '.join(LOSSES)}, or give a Loss")
     return LOSSES[name]()
+
+
+__getattr__ = explained(__name__)

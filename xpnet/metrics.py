@@ -49,9 +49,13 @@ class Metric(Configured):
 
 
 class Accuracy(Metric):
-    """The share of samples whose largest output is at the label. One output: the share where y > 0 equals t > 0.5."""
+    """The share of samples whose largest output is at the label. One output: the share where y > 0 equals t > 0.5.
 
-    name = "accuracy"
+    name: what the history calls it.
+    """
+
+    def __init__(self, name: str = "accuracy") -> None:
+        self.name = name
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         xp = backend.xp
@@ -62,9 +66,13 @@ class Accuracy(Metric):
 
 
 class BinaryAccuracy(Metric):
-    """The share of outputs, of all samples, on the right side: y > 0 where t > 0.5. y and t have one shape, any."""
+    """The share of outputs, of all samples, on the right side: y > 0 where t > 0.5. y and t have one shape, any.
 
-    name = "accuracy"
+    name: what the history calls it.
+    """
+
+    def __init__(self, name: str = "accuracy") -> None:
+        self.name = name
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         xp = backend.xp
@@ -139,12 +147,16 @@ _KERAS_NAMES = {"acc": "accuracy", "sparse_categorical_accuracy": "accuracy", "c
 
 
 def get(metric: str | Metric, loss: Loss | None = None) -> Metric:
-    """A metric from its name ("accuracy", "top_5", ...), or as it is; what "accuracy" means depends on the loss."""
+    """A metric from its name ("accuracy", "top_5", ...), or as it is; what "accuracy" means depends on the loss.
+
+    The history calls it as it was asked for: "acc" is acc and val_acc.
+    """
     if isinstance(metric, Metric):
         return metric
-    name = _KERAS_NAMES.get(lookup_name(metric), lookup_name(metric))
-    if name == "accuracy" and isinstance(loss, BinaryCrossEntropyWithLogits):
-        return BinaryAccuracy()
+    asked = lookup_name(metric)
+    name = _KERAS_NAMES.get(asked, asked)
+    if name == "accuracy":
+        return BinaryAccuracy(asked) if isinstance(loss, BinaryCrossEntropyWithLogits) else Accuracy(asked)
     stem, _, number = name.removesuffix("_accuracy").rpartition("_")
     if stem == "top" and number.isdigit():
         return TopK(int(number))

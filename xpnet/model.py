@@ -197,7 +197,7 @@ class Model(Layer):
         sample_weight (N,), class_weight {class: weight} (1 for others; in training only): the loss is
         sum_n(w[n] L[n]) / N, w the product of the two; metrics are not weighted. The losses that are reported hold the
         penalties of regularizers. accumulate: a step of the optimizer takes the mean gradient of so many batches.
-        verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 0 elsewhere.
+        verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 2 elsewhere.
         `epochs` is the number of the last epoch: training goes from initial_epoch to epochs, as in Keras.
         Ctrl-C ends training at once: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on. With
         callbacks.Backup(path) the next call goes on from there, also after the process was killed.
@@ -223,8 +223,12 @@ class Model(Layer):
             return results
         return list(results.values()) if len(results) > 1 else results["loss"]
 
-    def predict(self, x: Data, batch_size: int = 256, verbose: int | Literal["auto"] = 0) -> np.ndarray:
-        """The outputs for samples x in inference mode, batch by batch; NumPy in, NumPy out."""
+    def predict(self, x: Data, batch_size: int | None = None, verbose: int | Literal["auto"] = 0) -> np.ndarray:
+        """The outputs for samples x in inference mode, batch by batch (256); NumPy in, NumPy out.
+
+        x may also be an iterable of batches x, (x, t) or (x, t, sample_weight), in an order that it keeps; it is read
+        to its end, and of each batch x counts.
+        """
         return training.predict(self, x, batch_size, verbose)
 
     def train_on_batch(self, x: Data, t: Data, sample_weight: Data = None) -> float:

@@ -14,6 +14,7 @@ from xpnet.backend import Array
 from xpnet.checks import at_least_zero, fraction, positive
 from xpnet.configured import Configured, lookup_name
 from xpnet.errors import OptionError
+from xpnet.names import explained
 from xpnet.parameter import Flat, Parameter
 from xpnet.schedules import Schedule
 
@@ -45,7 +46,7 @@ class Optimizer(Configured):
     elementwise = False  # whether no entry's update depends on another, so that parameters may be updated as one array
 
     def __init__(self, lr: float | Schedule, weight_decay: float, clip_norm: float | None) -> None:
-        self.lr = lr if isinstance(lr, Schedule) else positive("lr", lr)
+        self.lr = lr if isinstance(lr, Schedule) else _rate(lr)
         self.weight_decay = at_least_zero("weight_decay", weight_decay)
         self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
         self.steps = 0  # taken so far: where the schedule stands
@@ -348,6 +349,15 @@ class AdamW(Adam):
         super().__init__(lr, beta1, beta2, eps, weight_decay, clip_norm)
 
 
+def _rate(lr: Any) -> float:
+    if isinstance(lr, str) or callable(lr):
+        raise OptionError(
+            f"lr must be a positive number or a schedule, an object such as schedules.Cosine(0.001, steps=6000), not"
+            f" {lr!r}; a function of the step is the __call__ of a subclass of schedules.Schedule"
+        )
+    return positive("lr", lr)
+
+
 OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,
@@ -369,3 +379,6 @@ def get(optimizer: str | Optimizer) -> Optimizer:
             f"there is no optimizer {optimizer!r}; choose one of {', '.join(OPTIMIZERS)}, or give an Optimizer"
         )
     return OPTIMIZERS[name]()
+
+
+__getattr__ = explained(__name__)

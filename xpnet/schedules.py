@@ -11,10 +11,13 @@ from typing import Any
 from xpnet.checks import at_least_zero, fraction, positive, whole
 from xpnet.configured import Configured
 from xpnet.errors import OptionError
+from xpnet.names import explained
 
 
 class Schedule(Configured):
-    """The base of all schedules."""
+    """The base of all schedules. `length` is how many steps it is made for; None if it has no end."""
+
+    length: int | None = None
 
     def __call__(self, step: int) -> float:
         raise OptionError(f"{type(self).__name__} does not say what the learning rate is")
@@ -74,6 +77,7 @@ class Cosine(Schedule):
                 f"Cosine: steps must be an integer of at least 1 and end at least 0, not {steps!r} and {end!r}"
             )
         self.lr, self.steps, self.end = positive("lr", lr), steps, end
+        self.length = steps
 
     def __call__(self, step: int) -> float:
         return _half_cosine(self.lr, self.end, step / self.steps)
@@ -89,6 +93,7 @@ class Warmup(Schedule):
     def __init__(self, schedule: float | Schedule, steps: int, start: float = 0.0) -> None:
         self.schedule = schedule if isinstance(schedule, Schedule) else Constant(schedule)
         self.steps, self.start = whole("Warmup: steps", steps), at_least_zero("Warmup: start", start)
+        self.length = None if self.schedule.length is None else steps + self.schedule.length
 
     def __call__(self, step: int) -> float:
         if step >= self.steps:
@@ -107,6 +112,7 @@ class OneCycle(Schedule):
 
     def __init__(self, lr: float, steps: int, rise: float = 0.3, divide: float = 25.0, end_divide: float = 1e5) -> None:
         self.lr, self.steps = positive("lr", lr), whole("OneCycle: steps", steps)
+        self.length = self.steps
         self.rise = fraction("OneCycle: rise", rise)
         self.divide, self.end_divide = (
             positive("OneCycle: divide", divide),
@@ -134,3 +140,5 @@ SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
     "warmup": lambda lr, steps: Warmup(Cosine(lr, max(1, steps - steps // 20)), steps=max(1, steps // 20)),
     "one_cycle": OneCycle,
 }
+
+__getattr__ = explained(__name__)

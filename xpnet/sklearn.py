@@ -29,7 +29,7 @@ try:
     from sklearn.model_selection import train_test_split
     from sklearn.utils import check_random_state
     from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 except ImportError as error:
     raise MissingExtraError(
         f'xpnet.sklearn needs scikit-learn 1.6 or newer ({error}). Install it: pip install "xpnet[sklearn]"'
@@ -80,21 +80,36 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def _train(self, x: np.ndarray, t: np.ndarray, outputs: int) -> None:
-        """x (N, features), t (N,) of class numbers or (N, outputs) of numbers."""
+    def _train(self, x: np.ndarray, t: np.ndarray, outputs: int, sample_weight: Any) -> None:
+        """x (N, features), t (N,) of class numbers or (N, outputs) of numbers; sample_weight (N,) or None."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        held_out: tuple[np.ndarray, np.ndarray] | None = None
-        x = self._shaped(x)
+        arrays = [self._shaped(x), t]
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, x, dtype=np.float32, ensure_non_negative=True)
+            arrays = [array[weights > 0] for array in (*arrays, weights)]  # what counts for nothing is not there
+            if not len(arrays[0]):
+                raise DataError(f"{type(self).__name__}: all sample weights are zero: there is nothing to learn from")
+        held_out: tuple[np.ndarray, ...] | None = None
         if self.validation_fraction:
-            x, x_held, t, t_held = train_test_split(x, t, test_size=self.validation_fraction, random_state=seed)
-            held_out = x_held, t_held
+            parts = train_test_split(*arrays, test_size=self.validation_fraction, random_state=seed)
+            arrays, held_out = parts[::2], tuple(parts[1::2])
+        x, t, *weighted = arrays
         given = [self.callbacks] if isinstance(self.callbacks, Callback) else list(self.callbacks or ())
         callbacks = [copy.copy(callback) for callback in given]  # no parameter of an estimator is changed by fit
         with _one_at_a_time, random.preserved_state(), on_backend(self._backend()):
             random.seed(seed)
             model = self._make(x.shape[1:], outputs)
             model.compile(self._optimizer(), self._chosen_loss())
-            history = model.fit(x, t, self.batch_size, self.epochs, self.verbose, callbacks, validation_data=held_out)
+            history = model.fit(
+                x,
+                t,
+                self.batch_size,
+                self.epochs,
+                self.verbose,
+                callbacks,
+                validation_data=held_out,
+                sample_weight=weighted[0] if weighted else None,
+            )
         self.model_, self.history_ = model, history.history
 
     def _outputs(self, X: Any) -> np.ndarray:
@@ -189,13 +204,17 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     _loss = "softmax_cross_entropy"
 
-    def fit(self, X: Any, y: Any) -> "Classifier":
-        """Train anew on X (N, features) or (N, *shape) with labels y (N,)."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Classifier":
+        """Train anew on X (N, features) or (N, *shape) with labels y (N,).
+
+        sample_weight (N,), at least 0: the loss is sum_n(w[n] L[n]) / N. A sample with the weight 0 is as if it were
+        not there; one with the weight 2 is not the same as two of it, which go into batches of their own.
+        """
         x, y = self._checked(X, y)
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
         self.classes_, t = np.unique(y, return_inverse=True)
-        self._train(x, t, len(self.classes_))
+        self._train(x, t, len(self.classes_), sample_weight)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -229,8 +248,8 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
 
     _loss = "mean_squared_error"
 
-    def fit(self, X: Any, y: Any) -> "Regressor":
-        """Train anew on X (N, features) or (N, *shape) with targets y (N,) or (N, K)."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Regressor":
+        """Train anew on X (N, features) or (N, *shape) with targets y (N,) or (N, K), weighted as in `Classifier`."""
         x, y = self._checked(X, y, multi_output=True, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -239,7 +258,7 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         if not np.isfinite(t).all():
             raise DataError(f"Regressor: y reaches to {np.abs(y).max()}, which is too large for float32; scale it")
         self._single, self._dtype = y.ndim == 1, y.dtype if y.dtype.kind == "f" else t.dtype
-        self._train(x, t, t.shape[1])
+        self._train(x, t, t.shape[1], sample_weight)
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import sys
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,15 +16,15 @@ from xpnet.backend import Array
 from xpnet.backup import take_backup
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.checks import whole
-from xpnet.data.batches import Batches
 from xpnet.errors import NonFiniteError, OptionError
-from xpnet.feed import Feed, described, for_evaluation, for_training, is_batches
-from xpnet.inputs import check_inputs, compiled
+from xpnet.feed import Feed, described, for_evaluation, for_prediction, for_training, is_batches
+from xpnet.inputs import compiled
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.parameter import Parameter
 from xpnet.progress import Progress
 from xpnet.regularizers import add_gradients, penalties
+from xpnet.schedules import Schedule
 from xpnet.settings import Settings
 from xpnet.watch import first_nonfinite
 
@@ -61,6 +62,7 @@ def fit(
         "validation": held_out is not None,
     }
     given, backups = take_backup([callbacks] if isinstance(callbacks, (Callback, type)) else callbacks or ())
+    warn_of_short_schedule(optimizer, (epochs - initial_epoch) * math.ceil(len(batches) / accumulate))
     told = Callbacks([history, *given, *displays[verbosity(verbose)], *backups], model, params)
     trainer = Trainer(model, optimizer, loss, accumulate, initial_epoch)
     progress = trainer.progress
@@ -200,6 +202,18 @@ class Trainer:
         )
 
 
+def warn_of_short_schedule(optimizer: Optimizer, steps: int) -> None:
+    """So many steps are to come; where the learning rate ends before them, the rest would learn next to nothing."""
+    length = optimizer.lr.length if isinstance(optimizer.lr, Schedule) else None
+    if length is not None and optimizer.steps + steps > length:
+        before = f", after {optimizer.steps} before" if optimizer.steps else ""
+        warnings.warn(
+            f"the schedule {type(optimizer.lr).__name__} ends after {length} steps, and this training has {steps}"
+            f"{before}: the learning rate stays at its end. Its steps are epochs * ceil(batches / accumulate)",
+            stacklevel=4,
+        )
+
+
 def evaluate(
     model: Model, x: Any, t: Any, batch_size: int | None, verbose: Verbose, sample_weight: Any, steps: int | None
 ) -> dict[str, float]:
@@ -227,14 +241,11 @@ def evaluate_batches(model: Model, batches: Feed, verbose: Verbose) -> dict[str,
     return {"loss": float(total) / samples + penalty} | {metric.name: metric.result() for metric in metrics}
 
 
-def predict(model: Model, x: Any, batch_size: int, verbose: Verbose) -> np.ndarray:
+def predict(model: Model, x: Any, batch_size: int | None, verbose: Verbose) -> np.ndarray:
     """The outputs of all samples, in inference mode."""
-    if is_batches(x):
-        raise OptionError("predict takes an array; for an iterable of batches, predict the x of each")
-    x = check_inputs(model, x)
-    backend = model.backend
+    batches, backend = for_prediction(model, x, batch_size), model.backend
     outputs = []
-    for part in with_bar(Batches(x, None, batch_size), verbosity(verbose), "predict"):
+    for part in with_bar(batches, verbosity(verbose), "predict"):
         with backend.memory_advice(len(part)):
             outputs.append(backend.to_numpy(model(backend.asarray(part, model.dtype))))
     return np.concatenate(outputs)
@@ -253,13 +264,13 @@ def train_on_batch(model: Model, x: Any, t: Any, sample_weight: Any) -> float:
 
 def verbosity(verbose: Verbose) -> int:
     if verbose == "auto":
-        return 1 if sys.stderr.isatty() else 0
+        return 1 if sys.stderr.isatty() else 2
     if verbose not in (0, 1, 2):
         raise OptionError(f'verbose must be 0, 1, 2 or "auto", not {verbose!r}')
     return int(verbose)
 
 
-def with_bar(batches: Feed, verbose: int, what: str) -> Any:
+def with_bar(batches: Iterable[Any], verbose: int, what: str) -> Any:
     if verbose != 1:
         return batches
     from tqdm import tqdm

@@ -379,7 +379,11 @@ def zombie(pid):
         (lambda: Loader((X, T), 2, prefetch=-1), OptionError, "prefetch must be"),
         (lambda: Loader((X, T), 2, workers=1.5), OptionError, "workers must be"),
         (lambda: Loader((X, T), 2, processes=True), OptionError, "number of processes"),
-        (lambda: Loader((X, T), 2, augment=3), OptionError, "augment must be a function"),
+        (
+            lambda: Loader((X, T), 2, augment=3),
+            OptionError,
+            "augment must be a function or an object",
+        ),
         (lambda: Loader((X, T), 24, drop_last=True), DataError, "do not fill one batch of 24"),
         (lambda: Arrays(), DataError, "at least one array"),
         (lambda: Arrays(1.0), DataError, "single number"),

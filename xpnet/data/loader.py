@@ -5,7 +5,9 @@ its augmentation. So neither the number of workers nor how far they are ahead ch
 """
 
 import contextlib
+import inspect
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -64,14 +66,9 @@ class Loader:
     ) -> None:
         if isinstance(source, (tuple, np.ndarray)):
             source = Arrays(*source) if isinstance(source, tuple) else Arrays(source)
-        if not isinstance(source, Stream) and not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
-            raise OptionError(
-                f"a Loader needs a source with a length and source[indices], not {source!r}; for a generator, write"
-                " data.Stream(function, samples=...)"
-            )
-        for name, function in (("augment", augment), ("transform", transform)):
-            if function is not None and not callable(function):
-                raise OptionError(f"{name} must be a function or an object that can be called, not {function!r}")
+        _check_source(source)
+        _check_function("augment", augment, 2)
+        _check_function("transform", transform, 1)
         self.source, self.shuffle, self.drop_last = source, bool(shuffle), bool(drop_last)
         self.augment, self.transform, self.normalize = augment, transform, bool(normalize)
         self.batch_size, self.prefetch = whole("batch_size", batch_size), whole("prefetch", prefetch, 0)
@@ -183,6 +180,40 @@ class Loader:
                 f"source, augment and transform cannot be sent to worker processes ({error}); use functions and classes"
                 " that stand in a module, or threads: processes=False"
             ) from error
+
+
+def _check_source(source: Any) -> None:
+    if isinstance(source, (str, os.PathLike)):
+        raise OptionError(
+            f"a Loader takes no path, but what is read from it: data.read_npz({str(source)!r}), data.MappedArrays for"
+            " .npy files, data.ImageFolder for a folder of images"
+        )
+    if isinstance(source, (list, dict)):
+        raise OptionError(f"a Loader takes arrays in a tuple, Loader((x, t)), not in a {type(source).__name__}")
+    if not isinstance(source, Stream) and not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
+        raise OptionError(
+            f"a Loader needs a source with a length and source[indices], not {source!r}; for a generator, write"
+            " data.Stream(function, samples=...)"
+        )
+
+
+def _check_function(name: str, function: Any, count: int) -> None:
+    """It takes x, and with `count` 2 a NumPy generator too."""
+    if function is None:
+        return
+    takes = "(x, rng), rng a NumPy generator" if count == 2 else "(x)"
+    if isinstance(function, type):
+        raise OptionError(f"{name} must be an object, not a class: {function.__name__}(...)")
+    if not callable(function):
+        raise OptionError(f"{name} must be a function or an object that is called with {takes}, not {function!r}")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # a function that is not written in Python need not tell
+        return
+    try:
+        signature.bind(*range(count))
+    except TypeError as error:
+        raise OptionError(f"{name} is called with {takes}; {function!r} cannot be: {error}") from error
 
 
 class Recipe:

@@ -9,6 +9,7 @@ from xpnet.layers.flatten import Flatten
 from xpnet.layers.merge import Add, Average, Concat
 from xpnet.layers.normalization import BatchNorm1D, BatchNorm2D, LocalResponseNorm
 from xpnet.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
+from xpnet.names import explained
 
 __all__ = [
     "Add",
@@ -32,3 +33,5 @@ __all__ = [
     "Softmax",
     "Tanh",
 ]
+
+__getattr__ = explained(__name__)

@@ -35,6 +35,8 @@ def plot_history(
     without matplotlib, OptionError or FileError if the picture cannot be saved.
     """
     require_matplotlib()
+    if not isinstance(history, (History, Mapping)):
+        raise OptionError(f"plot_history takes what fit returns, or its dict, not {history!r}")
     series = _series(history)
     names = [name for name in series if not name.startswith("val_")]
     if not names:

@@ -66,6 +66,8 @@ class Compose(Configured):
     """
 
     def __init__(self, transforms: Iterable[Callable[..., Array]]) -> None:
+        if isinstance(transforms, (Transform, Compose)) or not isinstance(transforms, Iterable):
+            raise OptionError(f"Compose takes a list of transforms, such as [{transforms!r}], not {transforms!r}")
         self.transforms = list(transforms)
         for transform in self.transforms:
             if not isinstance(transform, (Transform, Compose)):

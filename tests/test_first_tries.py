@@ -1,0 +1,141 @@
+"""What people who know other libraries try first: it works, or one clear error says what to write instead."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import xpnet
+from tests.small import clusters, network
+from xpnet import callbacks, layers, losses, names, optimizers, schedules, visualize
+from xpnet.data import Loader, augment
+from xpnet.errors import DataError, OptionError, XpnetError
+from xpnet.networks import LeNet5
+
+X, T = clusters(30)
+IMAGES = np.zeros((4, 1, 6, 6), np.float32)
+
+TRIES: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
+    (lambda: Loader("digits.npz"), OptionError, r"takes no path.*data\.read_npz\('digits\.npz'\)"),
+    (lambda: Loader(Path("x")), OptionError, "takes no path"),
+    (lambda: Loader([X, T]), OptionError, r"in a tuple, Loader\(\(x, t\)\), not in a list"),
+    (lambda: Loader({"x": X}), OptionError, "not in a dict"),
+    (lambda: Loader((IMAGES,), augment=augment.Affine), OptionError, r"augment must be an object.*Affine\(\.\.\.\)"),
+    (lambda: Loader((IMAGES,), augment=lambda x: x), OptionError, r"augment is called with \(x, rng\)"),
+    (lambda: Loader((IMAGES,), transform=lambda x, rng: x), OptionError, r"transform is called with \(x\)"),
+    (lambda: augment.Compose(augment.Flip()), OptionError, r"takes a list of transforms, such as \[Flip\(\)\]"),  # type: ignore[arg-type]
+    (lambda: augment.Compose(3), OptionError, "takes a list of transforms"),  # type: ignore[arg-type]
+    (lambda: xpnet.gradient_check("Dense", X), OptionError, "takes a layer or a model"),  # type: ignore[arg-type]
+    (lambda: xpnet.gradient_check(layers.Dense, X), OptionError, "takes a layer or a model"),  # type: ignore[arg-type]
+    (lambda: LeNet5().save(3), OptionError, "named by a string or a pathlib.Path, not by 3"),  # type: ignore[arg-type]
+    (lambda: xpnet.load(3), OptionError, "not by 3"),  # type: ignore[arg-type]
+    (lambda: optimizers.Adam("cosine"), OptionError, "or a schedule, an object such as schedules.Cosine"),  # type: ignore[arg-type]
+    (lambda: optimizers.Adam(schedules.Cosine), OptionError, "or a schedule, an object"),  # type: ignore[arg-type]
+    (lambda: optimizers.SGD(lambda step: 0.1), OptionError, "a function of the step is the __call__ of a subclass"),  # type: ignore[arg-type]
+    (lambda: network().fit(Loader(X)), DataError, r"not ndarray; data\.Loader\(\(x, t\)\) has targets too"),
+    (lambda: network().fit([X, T]), OptionError, r"the targets as the next argument: fit\(x, t\)"),
+    (lambda: network().fit((X, T)), OptionError, r"the targets as the next argument: fit\(x, t\)"),
+    (
+        lambda: network().fit(X, T, validation_split=0.2, validation_data=(X, T)),
+        OptionError,
+        "validation_data or validation_split, not both",
+    ),
+]
+
+
+@pytest.mark.parametrize(("attempt", "error", "words"), TRIES)
+def test_what_is_meant_in_another_way_is_explained(
+    attempt: Callable[[], Any], error: type[XpnetError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        attempt()
+
+
+def test_a_picture_of_what_is_no_history() -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    with pytest.raises(OptionError, match="takes what fit returns, or its dict, not 1"):
+        visualize.plot_history(1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("function", [np.flip, lambda x, rng=None: x, lambda *given: given[0], augment.Flip().__call__])
+def test_functions_that_can_be_called_as_augmentation_are_taken(function: Any) -> None:
+    assert Loader((IMAGES,), augment=function).augment is function
+
+
+def test_names_of_other_libraries_lead_to_those_here() -> None:
+    for module, name, here in (
+        (layers, "MaxPooling2D", "here it is MaxPool2D"),
+        (layers, "Conv2d", r"did you mean Conv2D\?"),
+        (losses, "CrossEntropyLoss", "here it is SoftmaxCrossEntropy"),
+        (callbacks, "LearningRateScheduler", r"optimizers\.Adam\(schedules\.Cosine"),
+        (schedules, "CosineAnnealingLR", "here it is Cosine"),
+        (optimizers, "RMSprop", r"did you mean RMSProp\?"),
+    ):
+        with pytest.raises(AttributeError, match=f"has no attribute '{name}'; .*{here}"):
+            getattr(module, name)
+    with pytest.raises(AttributeError, match=r"has no attribute 'Frobnicate'$"):
+        _ = layers.Frobnicate  # type: ignore[attr-defined]
+
+
+def test_the_names_that_are_given_instead_exist() -> None:
+    modules = {module.__name__: module for module in (layers, losses, schedules, callbacks)}
+    assert set(names.CALLED) == set(modules)
+    for module, called in names.CALLED.items():
+        for there, here in called.items():
+            assert there not in vars(modules[module])
+            first = here.split(",")[0].split()[0]
+            assert first.isidentifier() is False or first == "a" or hasattr(modules[module], first)
+
+
+# ---- the length of a schedule ----------------------------------------------------------------------------------------
+
+
+def test_a_schedule_that_is_too_short_is_told() -> None:
+    def fit(rate: schedules.Schedule, epochs: int = 3, **options: Any) -> None:
+        network(optimizers.Adam(rate)).fit(X, T, batch_size=10, epochs=epochs, verbose=0, **options)  # 3 steps each
+
+    cosine = schedules.Cosine(0.01, 8)
+    for rate in (cosine, schedules.OneCycle(0.01, 8), schedules.Warmup(schedules.Cosine(0.01, 6), 2)):
+        with pytest.warns(UserWarning, match="ends after 8 steps, and this training has 9: the learning rate stays"):
+            fit(rate)
+    fit(schedules.Cosine(0.01, 9))
+    fit(cosine, accumulate=2)  # two steps in each epoch
+    fit(cosine, epochs=5, initial_epoch=3)
+    fit(schedules.Warmup(0.01, 2), epochs=9)
+    model = network(optimizers.Adam(cosine))
+    model.fit(X, T, batch_size=10, epochs=2, verbose=0)
+    with pytest.warns(UserWarning, match="ends after 8 steps, and this training has 3, after 6 before"):
+        model.fit(X, T, batch_size=10, epochs=1, verbose=0)
+
+
+# ---- outputs for batches ---------------------------------------------------------------------------------------------
+
+
+def test_predict_takes_batches_in_their_order() -> None:
+    model = network()
+    model.build((2,))
+    expected = model.predict(X)
+    for batches in (
+        Loader((X, T), 7, shuffle=False),
+        Loader(X, 7, shuffle=False),
+        [(X[:10], T[:10]), (X[10:], T[10:])],
+        (part for part in (X[:3], X[3:])),
+        [(X[:12], T[:12], np.ones(12)), (X[12:],)],
+    ):
+        np.testing.assert_allclose(model.predict(batches), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("batches", "options", "error", "words"),
+    [
+        (Loader((X, T), 7), {}, OptionError, "shuffle=False"),
+        (Loader(X, 7, shuffle=False), {"batch_size": 3}, OptionError, "predict: .* leave batch_size out"),
+        (iter([]), {}, DataError, "the iterable of batches is empty"),
+        (iter([X, X[:, :1]]), {}, XpnetError, r"batch 2: dense1 \(Dense\): the input has shape"),
+    ],
+)
+def test_batches_that_cannot_be_predicted(batches: Any, options: Any, error: Any, words: str) -> None:
+    with pytest.raises(error, match=words):
+        network().predict(batches, **options)
