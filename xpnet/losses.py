@@ -59,6 +59,14 @@ class Loss(Configured):
 class _OfClasses(Loss):
     """The base of losses whose targets are class numbers (N,) or one-hot rows (N, C)."""
 
+    def _checked(self, y: Array, t: Array, backend: Backend) -> Array:
+        """The targets; rows in the data type of y."""
+        if t.ndim == 1:
+            self._check_labels(y, t, backend)
+            return t
+        self.same_shape(y, t)
+        return _as_float(t, y, backend)
+
     def _check_labels(self, y: Array, t: Array, backend: Backend) -> None:
         """As far as it costs nothing: on a device that computes in the background, to look at labels is to wait."""
         if tuple(y.shape[:1]) != tuple(t.shape) or y.ndim != 2:
@@ -122,11 +130,7 @@ class SoftmaxCrossEntropy(_OfClasses):
         self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
     ) -> tuple[Array, Callable[[], Array]]:
         backend = backend or get_backend()
-        if t.ndim == 1:
-            self._check_labels(y, t, backend)
-        else:
-            self.same_shape(y, t)
-            t = _as_float(t, y, backend)
+        t = self._checked(y, t, backend)
         if self.label_smoothing:
             t = self._smoothed(t, y, backend)
         losses, dy = backend.softmax_cross_entropy(y, t)
@@ -155,12 +159,9 @@ class NegativeLogLikelihood(_OfClasses):
         self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
     ) -> tuple[Array, Callable[[], Array]]:
         backend = backend or get_backend()
+        t = self._checked(y, t, backend)
         if t.ndim == 1:
-            self._check_labels(y, t, backend)
             t = _rows_of(t, y, backend)
-        else:
-            self.same_shape(y, t)
-            t = _as_float(t, y, backend)
         if sample_weight is not None:
             t = t * _weights(sample_weight, y, backend)
         return backend.xp.sum(t * y) / -y.shape[0], lambda: t / -y.shape[0]
