@@ -13,6 +13,7 @@ from xpnet.gradient_check import gradient_check
 from xpnet.layer import Layer
 from xpnet.layers import (
     Add,
+    Average,
     AvgPool2D,
     BatchNorm1D,
     BatchNorm2D,
@@ -24,6 +25,7 @@ from xpnet.layers import (
     GlobalAvgPool2D,
     LeakyReLU,
     LocalResponseNorm,
+    LogSoftmax,
     MaxPool2D,
     ReLU,
     Sigmoid,
@@ -56,6 +58,8 @@ CASES: tuple[tuple[Callable[[], Layer], tuple[Shape, ...]], ...] = (
     (lambda: Tanh(1.7159, 2 / 3), (IMAGE,)),
     (Softmax, (VECTOR,)),
     (lambda: Softmax(-1), (IMAGE,)),
+    (LogSoftmax, (VECTOR,)),
+    (lambda: LogSoftmax(-1), (IMAGE,)),
     (Dropout, (IMAGE,)),
     (lambda: Dropout(0.2), (VECTOR,)),
     (BatchNorm1D, (VECTOR,)),
@@ -65,6 +69,8 @@ CASES: tuple[tuple[Callable[[], Layer], tuple[Shape, ...]], ...] = (
     (lambda: LocalResponseNorm(3, alpha=0.5, k=2.0), (IMAGE,)),
     (Add, (IMAGE, IMAGE)),
     (Add, (VECTOR, VECTOR, VECTOR)),
+    (Average, (IMAGE, IMAGE)),
+    (Average, (VECTOR, VECTOR, VECTOR)),
     (Concat, ((1, 3, 2), (4, 3, 2))),
     (lambda: Concat(3), ((2, 3, 2), (2, 3, 3))),
 )
