@@ -300,7 +300,7 @@ def test_state_moves_with_the_parameters(there: str) -> None:
         (lambda: Adam(lr=-1.0), "lr must be a positive number, not -1.0"),
         (lambda: Adam(lr=math.nan), "lr must be a positive number, not nan"),
         (lambda: Adam(lr=math.inf), "not inf"),
-        (lambda: Adam("fast"), "lr must be a positive number, not 'fast'"),  # type: ignore[arg-type]
+        (lambda: Adam("fast"), "lr must be a positive number or a schedule, .* not 'fast'"),  # type: ignore[arg-type]
         (lambda: SGD(momentum=1.0), "momentum must be at least 0 and below 1, not 1.0"),
         (lambda: SGD(nesterov=True), "nesterov needs a momentum above 0"),
         (lambda: Adam(beta1=1), "beta1 must be"),
