@@ -89,6 +89,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             arrays = [array[weights > 0] for array in (*arrays, weights)]  # what counts for nothing is not there
             if not len(arrays[0]):
                 raise DataError(f"{type(self).__name__}: all sample weights are zero: there is nothing to learn from")
+            arrays[-1] = arrays[-1] / arrays[-1].mean()  # boosting gives weights that sum to 1: steps stay as long
         held_out: tuple[np.ndarray, ...] | None = None
         if self.validation_fraction:
             parts = train_test_split(*arrays, test_size=self.validation_fraction, random_state=seed)
@@ -207,8 +208,9 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Classifier":
         """Train anew on X (N, features) or (N, *shape) with labels y (N,).
 
-        sample_weight (N,), at least 0: the loss is sum_n(w[n] L[n]) / N. A sample with the weight 0 is as if it were
-        not there; one with the weight 2 is not the same as two of it, which go into batches of their own.
+        sample_weight (N,), at least 0: the loss is sum_n(w[n] L[n]) / N, with the weights scaled to a mean of 1. A
+        sample with the weight 0 is as if it were not there; one with the weight 2 is not the same as two of it, which
+        go into batches of their own.
         """
         x, y = self._checked(X, y)
         check_classification_targets(y)
