@@ -110,6 +110,27 @@ def test_a_schedule_that_is_too_short_is_told() -> None:
         model.fit(X, T, batch_size=10, epochs=1, verbose=0)
 
 
+def test_a_training_that_goes_on_has_no_more_steps_than_are_left(tmp_path: Path) -> None:
+    """Interrupted, in a notebook, and begun again with the model as it is then."""
+    model = network(optimizers.Adam(schedules.Cosine(0.01, 9)))
+    backup = callbacks.Backup(tmp_path / "backup", every=2)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, T, batch_size=10, epochs=3, verbose=0, callbacks=[Interrupted(5), backup])
+    history = model.fit(X, T, batch_size=10, epochs=3, verbose=0, callbacks=[Interrupted(99), backup])
+    assert len(history.history["loss"]) == 3 and model.optimizer and model.optimizer.steps == 9
+
+
+class Interrupted(callbacks.Callback):
+    places = ("step",)
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_begin(self, batch: int, logs: Any) -> None:
+        if self.model.optimizer and self.model.optimizer.steps == self.step:
+            raise KeyboardInterrupt
+
+
 # ---- outputs for batches ---------------------------------------------------------------------------------------------
 
 

@@ -62,7 +62,6 @@ def fit(
         "validation": held_out is not None,
     }
     given, backups = take_backup([callbacks] if isinstance(callbacks, (Callback, type)) else callbacks or ())
-    warn_of_short_schedule(optimizer, (epochs - initial_epoch) * math.ceil(len(batches) / accumulate))
     told = Callbacks([history, *given, *displays[verbosity(verbose)], *backups], model, params)
     trainer = Trainer(model, optimizer, loss, accumulate, initial_epoch)
     progress = trainer.progress
@@ -75,6 +74,8 @@ def fit(
         if backup.resumed and verbosity(verbose):
             where = progress.where(epochs, len(batches))
             print(f"resumes {where}, from {backup.path}", file=sys.stderr, flush=True)
+    per_epoch, taken = math.ceil(len(batches) / accumulate), math.ceil(progress.step / accumulate)
+    warn_of_short_schedule(optimizer, (epochs - progress.epoch) * per_epoch - taken)
     try:
         told.on_train_begin(logs)
         for epoch in range(progress.epoch, epochs):
