@@ -3,27 +3,30 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from xpnet import (
-    callbacks,
-    data,
-    errors,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    networks,
-    optimizers,
-    regularizers,
-    schedules,
-)
-from xpnet.backend import Backend, Memory, get_backend, use_backend
-from xpnet.checkpoint import load
-from xpnet.errors import XpnetError
-from xpnet.gradient_check import gradient_check
-from xpnet.layer import Layer
-from xpnet.model import Model, Sequential
-from xpnet.parameter import Parameter
-from xpnet.random import seed
+from xpnet.starting import interruptible
+
+with interruptible():
+    from xpnet import (
+        callbacks,
+        data,
+        errors,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        networks,
+        optimizers,
+        regularizers,
+        schedules,
+    )
+    from xpnet.backend import Backend, Memory, get_backend, use_backend
+    from xpnet.checkpoint import load
+    from xpnet.errors import XpnetError
+    from xpnet.gradient_check import gradient_check
+    from xpnet.layer import Layer
+    from xpnet.model import Model, Sequential
+    from xpnet.parameter import Parameter
+    from xpnet.random import seed
 
 if TYPE_CHECKING:
     from xpnet import visualize

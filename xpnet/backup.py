@@ -51,7 +51,7 @@ class Backup(Callback):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.path, self.keep, self.resume = os.fspath(path), keep, resume
-        self.given = dict(settings or {})
+        self.given = settings if isinstance(settings, Settings) else dict(settings or {})
         self.every = None if every is None else whole("Backup: every", every)
         self.resumed: tuple[int, int] | None = None  # the epoch and the step, from 0, where this run went on
         self.saved: tuple[int, int] | None = None  # those that the file stands at

@@ -18,6 +18,7 @@ from xpnet.checks import at_least_zero, fraction, positive, whole
 from xpnet.csv_logger import CSVLogger
 from xpnet.ema import EMA
 from xpnet.errors import FileError, OptionError
+from xpnet.files import because
 from xpnet.json_lines_logger import JSONLinesLogger
 from xpnet.lambda_callback import LambdaCallback
 from xpnet.names import explained
@@ -227,7 +228,7 @@ class ModelCheckpoint(Monitor):
             if not os.access(folder, os.W_OK):
                 raise PermissionError(f"no permission to write in {folder}")
         except OSError as error:
-            raise FileError(f"ModelCheckpoint cannot write to {path}: {error}") from error
+            raise FileError(f"ModelCheckpoint cannot write to {path}: {because(error)}") from error
 
 
 class ReduceLROnPlateau(Monitor):
@@ -288,6 +289,7 @@ class ProgressBar(Callback):
     `fit(verbose=1)` adds it.
     """
 
+    rank = 200  # after a Backup: what it keeps must not depend on whether somebody reads
     INTERVAL = 0.2  # seconds between two looks at the device
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
@@ -326,6 +328,8 @@ class ProgressBar(Callback):
 
 class EpochLines(Callback):
     """A line on stdout for each epoch; `fit(verbose=2)` adds it."""
+
+    rank = ProgressBar.rank
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.start = time.perf_counter() - logs.get("seconds", 0)

@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from xpnet.callback import Callback, Logs
 from xpnet.errors import FileError
+from xpnet.files import because
 
 
 class EpochLog(Callback):
@@ -75,4 +76,4 @@ class EpochLog(Callback):
         except FileError:
             raise
         except OSError as error:
-            raise FileError(f"{type(self).__name__} cannot write to {self.path}: {error}") from error
+            raise FileError(f"{type(self).__name__} cannot write to {self.path}: {because(error)}") from error

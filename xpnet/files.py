@@ -15,6 +15,11 @@ def checked_path(path: Any) -> Path:
     return Path(path)
 
 
+def because(error: OSError) -> str:
+    """Why a file could not be written, in the operating system's words, and what to do."""
+    return f"{error.strerror or error}. Choose a folder that you may write to, and that has room"
+
+
 def write_atomically(
     path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any], temporary: Path | None = None
 ) -> None:
@@ -45,9 +50,7 @@ def write_atomically(
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise FileError(
-            f"cannot write {path}: {error.strerror or error}. Choose a folder that you may write to, and that has room"
-        ) from error
+        raise FileError(f"cannot write {path}: {because(error)}") from error
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -14,6 +14,7 @@ import numpy as np
 from xpnet.callback import Callback, Logs, scalar
 from xpnet.checks import whole
 from xpnet.errors import FileError, MissingExtraError
+from xpnet.files import because
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -144,7 +145,7 @@ class TensorBoard(Callback):
         try:
             yield
         except OSError as error:
-            raise FileError(f"TensorBoard cannot write to {self.folder}: {error}") from error
+            raise FileError(f"TensorBoard cannot write to {self.folder}: {because(error)}") from error
 
 
 class _Run:

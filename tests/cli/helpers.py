@@ -1,6 +1,7 @@
 """How the tests call the commands, and how they read what comes out."""
 
 import csv
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,6 +35,18 @@ Command = Callable[..., Outcome]
 def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "xpnet", *map(str, arguments)]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def unread(*arguments: object, both: bool = False) -> tuple[int, str]:
+    """The exit status of a command whose stdout nobody reads, nor its stderr if `both`; and what is on stderr."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        line = [sys.executable, "-m", "xpnet", *map(str, arguments)]
+        done = subprocess.run(line, stdout=writing, stderr=writing if both else subprocess.PIPE, text=True, timeout=120)
+    finally:
+        os.close(writing)
+    return done.returncode, done.stderr or ""
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ import pytest
 
 import xpnet
 from tests.cli.helpers import Command, interrupt_after, process, read_csv
-from xpnet.state_file import read_state
+from xpnet.state_file import read_state, write_state
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -80,9 +80,51 @@ def test_other_options_are_refused_by_name(
     for option, value, then in (("--epochs", 6, 5), ("--seed", 5, 0), ("--recipe", "best", None)):
         outcome = command("train", "mlp", *options, "--resume", option, value)
         assert f"{option} is {then!r} in the backup, {value!r} here" in outcome.error
-    outcome = command("train", "mlp", *options, "--resume", "--time-limit", "1h")  # not named, but compared
-    assert "callbacks" in outcome.error
+        assert outcome.error.endswith("The same command without --resume begins anew, too")
+    outcome = command("train", "mlp", *options, "--resume", "--time-limit", "1h")
+    assert "--time-limit is None in the backup, 3600.0 here." in outcome.error and "callbacks" not in outcome.error
+    outcome = command("train", "mlp", *options, "--resume", "--backend", "reference")
+    assert "--backend is 'numpy' in the backup, 'reference' here." in outcome.error
     assert (tmp_path / "mlp.backup.safetensors").exists(), "a refusal costs nothing"
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(
+    ("network", "option", "says"),
+    [
+        ("lenet5", ["--variant", "1998"], "--variant is None in the backup, '1998' here."),
+        ("deepconvnet", ["--no-last-dropout"], "--no-last-dropout is False in the backup, True here."),
+    ],
+)
+def test_another_form_of_the_network_is_refused_by_the_name_of_its_option(
+    command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, option: Any, says: str
+) -> None:
+    options = ["--data", data, "--out", tmp_path, "--limit", 64, "--batch-size", 16, "--backup-every", 1, "--quiet"]
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2)
+        assert command("train", network, *options).status == 130
+    outcome = command("train", network, *options, "--resume", *option)
+    assert outcome.status == 1 and says in outcome.error and "network." not in outcome.error
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_backup_that_is_older_than_an_option_agrees_with_it(
+    command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if it had been written before the options of the network, the time limit and the backend were compared."""
+    options = ["--data", data, "--out", tmp_path, "--quiet"]
+    backup = tmp_path / "mlp.backup.safetensors"
+    for left_out in (["--variant", "--no-last-dropout", "--time-limit", "--backend"], None):
+        with monkeypatch.context() as patch:
+            interrupt_after(patch, 20)
+            assert command("train", "mlp", *options).status == 130
+        state = read_state(backup)
+        for name in left_out or list(state["settings"]["given"]):
+            del state["settings"]["given"][name]
+        if left_out is None:
+            del state["settings"]["given"]
+        write_state(backup, state)
+        assert command("train", "mlp", *options, "--resume").status == 0
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -116,11 +158,14 @@ def test_a_new_training_says_that_there_is_one_to_go_on_with_and_replaces_it_aft
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_a_damaged_backup_is_one_line(command: Command, tmp_path: Path, data: Path) -> None:
+def test_a_damaged_backup_is_one_line_with_what_to_do(command: Command, tmp_path: Path, data: Path) -> None:
+    options = ["--data", data, "--out", tmp_path, "--limit", 64, "--quiet"]
     (tmp_path / "mlp.backup.safetensors").write_bytes(b"nothing of the kind")
-    outcome = command("train", "mlp", "--data", data, "--out", tmp_path, "--resume")
+    outcome = command("train", "mlp", *options, "--resume")
     assert outcome.status == 1 and "it is damaged" in outcome.error
-    assert outcome.error.endswith("Remove it, and training begins anew")
+    advice = "Remove it, and training begins anew. The same command without --resume begins anew, too"
+    assert outcome.error.endswith(advice)
+    assert command("train", "mlp", *options).status == 0, "the advice does not help"
 
 
 def interrupt(*_: Any) -> None:

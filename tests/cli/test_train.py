@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import xpnet
-from tests.cli.helpers import PNG, Command, process, read_csv
+from tests.cli.helpers import PNG, Command, process, read_csv, unread
 from xpnet.cli.common import duration
 from xpnet.data import datasets
+from xpnet.state_file import read_state
 
 
 def test_training_leaves_weights_history_and_pictures(command: Command, data: Path, tmp_path: Path) -> None:
@@ -154,6 +155,25 @@ def test_a_closed_pipe_ends_training_and_loses_nothing(data: Path, tmp_path: Pat
     again = process("train", *options, "--resume", "--quiet")
     assert again.communicate()[0].startswith("test accuracy") and again.returncode == 0
     training.stderr.close()
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_nobody_reads_from_the_start(data: Path, tmp_path: Path, both: bool) -> None:
+    """The line of the first epoch finds no reader: that epoch is complete, and is kept for --resume."""
+    options = ["mlp", "--data", data, "--out", tmp_path, "--epochs", 2]
+    status, err = unread("train", *options, both=both)
+    assert status == 141 and "Traceback" not in err
+    assert both or err.rstrip().endswith("the same command with --resume goes on in epoch 2")
+    assert xpnet.load(tmp_path / "mlp.safetensors").kind == "mlp"
+    assert read_state(tmp_path / "mlp.backup.safetensors")["progress"]["epoch"] == 1
+
+
+@pytest.mark.parametrize("option", ["--quiet", "--json"])
+def test_a_training_whose_results_nobody_reads_is_complete(data: Path, tmp_path: Path, option: str) -> None:
+    status, err = unread("train", "mlp", "--data", data, "--out", tmp_path, "--epochs", 2, option)
+    assert status == 141 and "error" not in err and "Traceback" not in err
+    files = ["history.csv", "history.png", "misclassified.png", "mlp.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == files, "there is something to resume, or a file is missing"
 
 
 def test_ctrl_c_in_the_first_epoch_keeps_the_weights_as_they_are(

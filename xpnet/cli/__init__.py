@@ -1,7 +1,8 @@
 """The commands: `xpnet train`, `evaluate`, `predict`, `summary`, `gradcheck` and `doctor`, a file each.
 
 A command returns its exit status (None is 0). What goes wrong is said in one line on stderr; the status is then 1, or 2
-for a command line that cannot be understood, or 130 after Ctrl-C.
+for a command line that cannot be understood, or 130 after Ctrl-C. A reader who goes before the end, as `head` does, is
+no error: there is no line, and the status is 141.
 """
 
 import sys
@@ -9,17 +10,21 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
-import click
-
 from xpnet import __version__
-from xpnet.cli.common import complain
-from xpnet.cli.doctor import doctor
-from xpnet.cli.evaluate import evaluate
-from xpnet.cli.gradcheck import gradcheck
-from xpnet.cli.predict import predict
-from xpnet.cli.summary import summary
-from xpnet.cli.train import train
-from xpnet.errors import XpnetError
+from xpnet.starting import interruptible
+
+with interruptible():
+    import click
+
+    from xpnet.cli.common import complain
+    from xpnet.cli.doctor import doctor
+    from xpnet.cli.ends import CLOSED, INTERRUPTED, Commands, OutputClosed, let_go
+    from xpnet.cli.evaluate import evaluate
+    from xpnet.cli.gradcheck import gradcheck
+    from xpnet.cli.predict import predict
+    from xpnet.cli.summary import summary
+    from xpnet.cli.train import train
+    from xpnet.errors import XpnetError
 
 __all__ = ["main", "run"]
 
@@ -27,7 +32,7 @@ __all__ = ["main", "run"]
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(invoke_without_command=True, context_settings=SETTINGS)
+@click.group(cls=Commands, invoke_without_command=True, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="xpnet", message="%(prog)s %(version)s")
 @click.pass_context
 def xpnet(context: click.Context) -> None:
@@ -60,11 +65,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(error.format_message())
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted")
-        return 130
+        return INTERRUPTED
+    except OutputClosed:
+        let_go()
+        return CLOSED
     except MemoryError as error:
         complain(f"the memory does not suffice ({error}); a smaller --batch-size needs less")
-    except (XpnetError, OSError) as error:
+    except XpnetError as error:
         complain(error)
+    except OSError as error:
+        complain(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        let_go()  # the disk that stdout goes to may be full
     return 1
 
 

@@ -10,6 +10,7 @@ import click
 
 from xpnet.backend import backend_names, use_backend
 from xpnet.checkpoint import load
+from xpnet.cli.ends import let_go
 from xpnet.data.datasets import Labelled, mnist_part
 from xpnet.errors import FileError, ShapeError
 from xpnet.model import Model
@@ -48,9 +49,12 @@ def duration(text: str) -> float:
 
 
 def complain(error: object) -> None:
-    """One line on stderr, whatever the error's text is."""
+    """One line on stderr, whatever the error's text is. If nobody reads that either, the exit status has to do."""
     text = " ".join(str(error).split()) or type(error).__name__
-    click.echo(f"xpnet: error: {text}", err=True)
+    try:
+        click.echo(f"xpnet: error: {text}", err=True)
+    except BrokenPipeError:
+        let_go()
 
 
 def print_json(result: Any) -> None:

@@ -1,7 +1,6 @@
 """`xpnet train`: a network on MNIST, from the first batch to the saved weights and pictures."""
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,16 +10,19 @@ from typing import Any
 import click
 
 from xpnet import random
+from xpnet.backend import get_backend
 from xpnet.callbacks import Backup, Callback, CSVLogger, History, Logs, Monitor, TimeLimit
 from xpnet.cli.common import backend_option, data_option, duration, json_option, print_json
+from xpnet.cli.ends import CLOSED, INTERRUPTED, let_go
 from xpnet.cli.results import Results, peak_memory_mb
 from xpnet.data.batches import split
 from xpnet.data.datasets import mnist
-from xpnet.errors import MissingExtraError, NonFiniteError, OptionError
+from xpnet.errors import FormatError, MissingExtraError, NonFiniteError, OptionError
 from xpnet.model import Model
 from xpnet.optimizers import OPTIMIZERS
 from xpnet.recipes import NETWORKS, RECIPES, Recipe
 from xpnet.schedules import SCHEDULES
+from xpnet.settings import Settings
 from xpnet.visualize import require_matplotlib
 
 
@@ -139,8 +141,12 @@ def train(
     no_pictures = _no_pictures()
     results = Results(out or f"runs/{name}", name, pictures=not no_pictures)
     same = {"--seed": seed, "--data": data, "--limit": limit, "--validation": validation, "--recipe": recipe}
+    also = {"--variant": variant, "--no-last-dropout": no_last_dropout, "--time-limit": time_limit}
+    also["--backend"] = get_backend().name
+    # backups that lack these are older; what follows from the options is compared in any case
+    settings = Settings(_options(choice) | same | also, defaults=also)
     backup = Backup(  # kept until the results are written
-        results.backup, backup_every, keep=True, resume=resume, settings=_options(choice) | same
+        results.backup, backup_every, keep=True, resume=resume, settings=settings
     )
     if resume and not results.backup.exists():
         raise OptionError(
@@ -172,8 +178,8 @@ def train(
             history = choice.fit(model, x, t, verbose, [*callbacks, backup], held_out)
     except (KeyboardInterrupt, BrokenPipeError) as error:
         closed = isinstance(error, BrokenPipeError)
-        if closed:  # what is still in its buffer must not fail once more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if closed:
+            let_go()
         epoch = len(model.history.epoch if model.history else []) + 1
         if best.weights is None and results.earlier:
             kept = f"the files of an earlier training in {results.weights.parent} are as they were"
@@ -182,28 +188,32 @@ def train(
         why = f"nobody reads the output any more (--quiet prints little): ended in epoch {epoch}"
         why = why if closed else f"interrupted in epoch {epoch}"
         click.echo(f"xpnet: {why}; {kept}{_to_go_on(backup)}", err=True)
-        return 141 if closed else 130  # as a shell has it for SIGPIPE and SIGINT
+        return CLOSED if closed else INTERRUPTED
     except NonFiniteError as error:
         if backup.saved:
             backup.discard()  # it would lead to the same end
         if best.weights is None:
             raise
         raise NonFiniteError(f"{error}; {_keep(model, best, results, labels)}") from error
+    except (FormatError, OptionError) as error:
+        if str(results.backup) not in str(error):
+            raise
+        raise type(error)(f"{error}. The same command without --resume begins anew, too") from error
     seconds = time.perf_counter() - start
-    if clock and clock.stopped_epoch is not None and clock.stopped_step is not None:
-        place = f"epoch {clock.stopped_epoch + 1}, step {clock.stopped_step + 1}"
-        click.echo(f"xpnet: the time limit ended training in {place}", err=True)
     if validation:
         best.restore()
     model.save(results.weights)
 
     scores = model.evaluate(*test, return_dict=True)
     results.draw(model, history, test, labels)
+    backup.discard()  # all is written; now come words, which may find nobody who reads them
+    if clock and clock.stopped_epoch is not None and clock.stopped_step is not None:
+        place = f"epoch {clock.stopped_epoch + 1}, step {clock.stopped_step + 1}"
+        click.echo(f"xpnet: the time limit ended training in {place}", err=True)
     if no_pictures:
         click.echo(f"xpnet: no pictures were drawn: {no_pictures}", err=True)
     if not (quiet and as_json):
         _tell(scores, history, results, lambda line: click.echo(line, err=as_json))
-    backup.discard()
     if as_json:
         print_json(
             {
