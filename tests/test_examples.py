@@ -79,6 +79,16 @@ def test_the_page_of_examples_shows_it(name: str) -> None:
         assert (ROOT / "docs" / picture).stat().st_size <= 80_000
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "examples").glob("*.py")))
+def test_an_example_explains_itself_without_the_packages_of_the_tests(name: str, tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys; sys.modules |= dict.fromkeys(['hypothesis', 'pytest'])\n"
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    output = python("-c", code, ROOT / "examples" / name, "--help", folder=tmp_path)
+    assert output.startswith(f"usage: {name} [-h]") and not os.listdir(tmp_path)
+
+
 def test_the_layer_of_ones_own_has_a_test_for_pytest(tmp_path: Path) -> None:
     output = python(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "examples" / "custom_layer.py", folder=tmp_path

@@ -160,7 +160,9 @@ def test_a_training_that_is_resumed_in_its_first_epoch_replaces_the_file(tmp_pat
 def test_a_log_that_cannot_be_written_fails_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     teller = Teller()
-    with pytest.raises(FileError, match="JSONLinesLogger cannot write to"):
+    with pytest.raises(
+        FileError, match=r"^JSONLinesLogger cannot write to .*: there is a file of that name\. Choose a folder"
+    ):
         run(JSONLinesLogger(tmp_path / "file" / "log.jsonl"), teller)
     assert teller.told == []
 

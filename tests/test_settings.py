@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import xpnet
 from tests.small import clusters
 from xpnet import layers, losses, metrics, optimizers, schedules
 from xpnet.backend import use_backend
@@ -106,6 +107,27 @@ def test_another_setting_is_refused_by_name(tmp_path: Path, changes: dict[str, A
     assert says in str(caught.value)
     assert len(str(caught.value)) < 1000
     assert (tmp_path / "b").read_bytes() == before and not Path("unused.csv").exists()
+
+
+def test_another_seed_is_refused_where_it_is_among_the_settings(tmp_path: Path) -> None:
+    """By itself the seed is not compared: a script that sets none, or is run again in a notebook, has another one each
+    time, and goes on all the same, for its random state comes from the file.
+    """
+
+    def run(seed: int, path: Path, **settings: Any) -> None:
+        xpnet.seed(seed)
+        x, t = clusters(20)
+        model = Sequential([layers.Dense(3)])
+        model.build((2,))
+        model.compile()
+        model.fit(x, t, epochs=1, verbose=0, callbacks=Backup(path, keep=True, **settings))
+
+    run(0, tmp_path / "a", settings={"seed": 0})
+    with pytest.raises(OptionError, match="another training: seed is 0 in the backup, 5 here"):
+        run(5, tmp_path / "a", settings={"seed": 5})
+    run(0, tmp_path / "a", settings={"seed": 0})
+    run(0, tmp_path / "b")
+    run(5, tmp_path / "b")
 
 
 def test_another_backend_is_refused(tmp_path: Path) -> None:

@@ -16,8 +16,13 @@ def checked_path(path: Any) -> Path:
 
 
 def because(error: OSError) -> str:
-    """Why a file could not be written, in the operating system's words, and what to do."""
-    return f"{error.strerror or error}. Choose a folder that you may write to, and that has room"
+    """Why a file could not be written, and what to do."""
+    return f"{_reason(error)}. Choose a folder that you may write to, and that has room"
+
+
+def _reason(error: OSError) -> str:
+    """That a file exists is a riddle to whoever asked for a folder."""
+    return "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror or str(error)
 
 
 def write_atomically(
@@ -38,7 +43,7 @@ def write_atomically(
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(
-            f"cannot write {path}: cannot make the folder {path.parent}: {error.strerror or error}. Choose another"
+            f"cannot write {path}: cannot make the folder {path.parent}: {_reason(error)}. Choose another"
         ) from error
     try:
         try:
