@@ -34,6 +34,15 @@ TRIES: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
     (lambda: optimizers.Adam("cosine"), OptionError, "or a schedule, an object such as schedules.Cosine"),  # type: ignore[arg-type]
     (lambda: optimizers.Adam(schedules.Cosine), OptionError, "or a schedule, an object"),  # type: ignore[arg-type]
     (lambda: optimizers.SGD(lambda step: 0.1), OptionError, "a function of the step is the __call__ of a subclass"),  # type: ignore[arg-type]
+    (lambda: network().compile("adam", "nll"), OptionError, "ends with Dense.* end it with layers.LogSoftmax"),
+    (lambda: LeNet5().compile("adam", "nll"), OptionError, "ends with Dense"),
+    (lambda: callbacks.Backup("b", settings="seed"), OptionError, "a dict of values by name.*not 'seed'"),  # type: ignore[arg-type]
+    (lambda: callbacks.Backup("b", settings={1: 2}), OptionError, "a dict of values by name"),  # type: ignore[dict-item]
+    (
+        lambda: callbacks.Backup("b", settings={"a": {1}}),
+        OptionError,
+        r"the setting 'a' is \{1\}; compared are numbers",
+    ),
     (lambda: network().fit(Loader(X)), DataError, r"not ndarray; data\.Loader\(\(x, t\)\) has targets too"),
     (lambda: network().fit([X, T]), OptionError, r"the targets as the next argument: fit\(x, t\)"),
     (lambda: network().fit((X, T)), OptionError, r"the targets as the next argument: fit\(x, t\)"),
@@ -72,6 +81,7 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
         (callbacks, "LearningRateScheduler", r"optimizers\.Adam\(schedules\.Cosine"),
         (schedules, "CosineAnnealingLR", "here it is Cosine"),
         (optimizers, "RMSprop", r"did you mean RMSProp\?"),
+        (layers, "Dence", r"did you mean Dense\?"),
     ):
         with pytest.raises(AttributeError, match=f"has no attribute '{name}'; .*{here}"):
             getattr(module, name)

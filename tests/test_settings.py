@@ -74,6 +74,7 @@ other[13, 1] += 0.001
         ({"loss": "mse", "t": one_hot(t)}, "loss is SoftmaxCrossEntropy in the backup, MeanSquaredError here"),
         ({"metrics": ["accuracy", "top_2"]}, "metrics is [Accuracy] in the backup, [Accuracy, TopK] here"),
         ({"metrics": []}, "metrics is [Accuracy] in the backup, [] here"),
+        ({"metrics": ["acc"]}, "metrics[0].name is 'accuracy' in the backup, 'acc' here"),
         ({"optimizer": "sgd"}, "optimizer is Adam in the backup, SGD here"),
         ({"optimizer": "adamw"}, "optimizer is Adam in the backup, AdamW here"),
         ({"optimizer": optimizers.Adam(0.01)}, "optimizer.lr is Cosine in the backup, 0.01 here"),

@@ -10,14 +10,14 @@ from xpnet import random
 from xpnet.callback import Callback, Logs
 from xpnet.checks import whole
 from xpnet.errors import FileError, FormatError, OptionError, XpnetError
-from xpnet.settings import Settings, describe, describe_model, differences
+from xpnet.settings import Settings, checked, describe, describe_model, differences
 from xpnet.state_file import read_state, temporary, write_state
 
 if TYPE_CHECKING:
     from xpnet.training import Trainer
 
 SHOWN = 4  # differences in one message
-GIVEN = "given"  # what the user's own settings are called among all
+GIVEN = "settings"  # what the user's own are called among all
 
 
 class Backup(Callback):
@@ -51,7 +51,7 @@ class Backup(Callback):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.path, self.keep, self.resume = os.fspath(path), keep, resume
-        self.given = settings if isinstance(settings, Settings) else dict(settings or {})
+        self.given = checked(settings)
         self.every = None if every is None else whole("Backup: every", every)
         self.resumed: tuple[int, int] | None = None  # the epoch and the step, from 0, where this run went on
         self.saved: tuple[int, int] | None = None  # those that the file stands at

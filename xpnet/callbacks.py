@@ -104,7 +104,8 @@ class Monitor(Callback):
             validated = any(name.startswith("val_") for name in logs)
             if self.monitor.startswith("val_") and self.params["validation"] and not validated:
                 return None
-            hint = "; give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
+            lacks = self.monitor.startswith("val_") and not validated
+            hint = "; give fit validation_data or validation_split" if lacks else ""
             raise OptionError(
                 f"{type(self).__name__}: there is no value {self.monitor!r} to follow; there are {known}{hint}"
             )

@@ -167,10 +167,12 @@ class NegativeLogLikelihood(_OfClasses):
         return backend.xp.sum(t * y) / -y.shape[0], lambda: t / -y.shape[0]
 
     def check_last(self, layer: type | None) -> None:
-        if layer and layer.__name__ == "Softmax":
+        """Of scores, the loss would fall without end. Layers of one's own are trusted to give log-probabilities."""
+        known = layer is not None and layer.__module__.startswith("xpnet.layers")
+        if layer and known and layer.__name__ not in ("LogSoftmax", "Add", "Average"):
             raise OptionError(
-                f"the network ends with Softmax, and the loss {self.name} takes the logarithms of probabilities: end it"
-                " with layers.LogSoftmax, or leave the softmax out and use softmax_cross_entropy"
+                f"the network ends with {layer.__name__}, and the loss {self.name} takes the logarithms of"
+                " probabilities: end it with layers.LogSoftmax, or use softmax_cross_entropy, which takes scores"
             )
 
 

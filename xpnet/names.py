@@ -3,6 +3,7 @@
 import difflib
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 CALLED = {
@@ -51,7 +52,8 @@ def explained(module: str) -> Callable[[str], Any]:
     """The `__getattr__` of a module: it is asked for names that are not there."""
 
     def missing(name: str) -> Any:
-        known = [key for key in vars(sys.modules[module]) if not key.startswith("_")]
+        names = vars(sys.modules[module]).items()
+        known = [key for key, value in names if not key.startswith("_") and not isinstance(value, ModuleType)]
         text = f"module {module!r} has no attribute {name!r}"
         if called := CALLED.get(module, {}).get(name):
             text = f"{text}; here it is {called}"

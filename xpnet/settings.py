@@ -11,7 +11,7 @@ import numpy as np
 
 from xpnet.configured import Configured
 from xpnet.errors import OptionError
-from xpnet.layer import layers_in
+from xpnet.layer import Layer, layers_in
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -28,6 +28,19 @@ class Settings(dict[str, Any]):
     def __init__(self, values: Mapping[str, Any], defaults: Iterable[str] = ()) -> None:
         super().__init__(values)
         self.defaults = frozenset(defaults)
+
+
+def checked(settings: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What can be held against what another run was given: nothing whose content is not known, such as a set."""
+    if not isinstance(settings, Mapping | None) or not all(isinstance(name, str) for name in settings or ()):
+        raise OptionError(f'Backup: settings must be a dict of values by name, as in {{"seed": 0}}, not {settings!r}')
+    for name, value in (settings or {}).items():
+        if not isinstance(value, (type(None), bool, int, float, str, list, tuple, dict, np.generic, np.ndarray)):
+            raise OptionError(
+                f"Backup: the setting {name!r} is {value!r}; compared are numbers, strings, None, arrays, and lists and"
+                " dicts of those"
+            )
+    return {} if settings is None else settings
 
 
 def describe(value: Any, without: Iterable[str] = ()) -> Any:
@@ -62,6 +75,7 @@ def arguments(value: Any) -> dict[str, Any]:
     if isinstance(value, Configured):
         with contextlib.suppress(OptionError):  # an argument is not kept
             found = value.config()
+    if isinstance(value, Layer):
         found.pop("name", None)
     return {name: argument for name, argument in found.items() if not any(True for _ in layers_in(name, argument))}
 

@@ -119,10 +119,10 @@ def test_a_backup_that_is_older_than_an_option_agrees_with_it(
             interrupt_after(patch, 20)
             assert command("train", "mlp", *options).status == 130
         state = read_state(backup)
-        for name in left_out or list(state["settings"]["given"]):
-            del state["settings"]["given"][name]
+        for name in left_out or list(state["settings"]["settings"]):
+            del state["settings"]["settings"][name]
         if left_out is None:
-            del state["settings"]["given"]
+            del state["settings"]["settings"]
         write_state(backup, state)
         assert command("train", "mlp", *options, "--resume").status == 0
 
