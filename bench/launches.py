@@ -69,14 +69,14 @@ def main() -> None:
     parser.add_argument("--by-name", action="store_true", help="also list kernels and library functions")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    try:
-        cudasim.activate()
-    except cudasim.Unavailable as why:
-        sys.exit(f"launches: the stand-in device, which counts, cannot run: {why}")
     from xpnet.recipes import NETWORKS
 
     if unknown := set(arguments.networks) - set(NETWORKS):
         parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")
+    try:
+        cudasim.activate()
+    except cudasim.Unavailable as why:
+        sys.exit(f"launches: the stand-in device, which counts, cannot run: {why}")
     rows = []
     if not arguments.json:
         print(f"one training step, batch {arguments.batch}, counted on the stand-in device")

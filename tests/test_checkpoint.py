@@ -204,7 +204,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     return folder / "damaged", (folder / "net").read_bytes()
 
 
-def load_or_format_error(path: Path) -> None:
+def assert_loads_or_says_what_is_wrong(path: Path) -> None:
     try:
         model = xpnet.load(path)
     except FormatError as error:
@@ -221,7 +221,7 @@ def test_flipped_and_missing_bytes_give_a_format_error_or_a_model(saved: tuple[P
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, header + 20))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content[: data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))])
-    load_or_format_error(path)
+    assert_loads_or_says_what_is_wrong(path)
 
 
 values = st.one_of(
@@ -256,7 +256,7 @@ def test_a_description_with_any_value_replaced_gives_a_format_error_or_a_model(
             parent = parent[key]
         parent[way[-1]] = data.draw(values)
     describe(path, tree[""])
-    load_or_format_error(path)
+    assert_loads_or_says_what_is_wrong(path)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from cupy._core import _routines_linalg as linalg
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 
 
-def close(got: Any, expected: np.ndarray, scale: float = 1) -> None:
+def assert_close(got: Any, expected: np.ndarray, scale: float = 1) -> None:
     assert got.shape == expected.shape and got.dtype == expected.dtype
     tolerance = scale * 100 * (np.finfo(expected.dtype).eps if expected.dtype.kind in "fc" else 0)
     np.testing.assert_allclose(cp.asnumpy(got), expected, rtol=tolerance, atol=tolerance)
@@ -57,10 +57,10 @@ def test_products_in_every_layout(dtype: Any, shape: tuple[int, int, int]) -> No
     expected = a @ b
     for x in layouts(a):
         for y in layouts(b):
-            close(to_device(x) @ to_device(y), expected)
-            close(cp.dot(to_device(x), to_device(y)), expected)
-    close(cp.asarray(a.T).T.conj().T @ cp.asarray(expected), a.conj().T @ expected)
-    close(cp.matmul(to_device(a), to_device(b), out=cp.empty((m, n), dtype)), expected)
+            assert_close(to_device(x) @ to_device(y), expected)
+            assert_close(cp.dot(to_device(x), to_device(y)), expected)
+    assert_close(cp.asarray(a.T).T.conj().T @ cp.asarray(expected), a.conj().T @ expected)
+    assert_close(cp.matmul(to_device(a), to_device(b), out=cp.empty((m, n), dtype)), expected)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(DTYPES), st.booleans(), st.booleans())
@@ -73,10 +73,10 @@ def test_batched_products(seed: int, dtype: Any, turn_a: bool, turn_b: bool) -> 
         a, x = a.swapaxes(1, 2), x.swapaxes(1, 2)
     if turn_b:
         b, y = b.swapaxes(1, 2), y.swapaxes(1, 2)
-    close(x @ y, a @ b)
-    close(x[0] @ y, a[0] @ b)  # one matrix for all of the batch
-    close(cp.einsum("bmk,bkn->mn", x, y), np.einsum("bmk,bkn->mn", a, b))
-    close(cp.tensordot(x, y, ([0, 2], [0, 1])), np.tensordot(a, b, ([0, 2], [0, 1])))
+    assert_close(x @ y, a @ b)
+    assert_close(x[0] @ y, a[0] @ b)  # one matrix for all of the batch
+    assert_close(cp.einsum("bmk,bkn->mn", x, y), np.einsum("bmk,bkn->mn", a, b))
+    assert_close(cp.tensordot(x, y, ([0, 2], [0, 1])), np.tensordot(a, b, ([0, 2], [0, 1])))
 
 
 def test_half_precision_rounds_to_nearest_even() -> None:
@@ -109,52 +109,52 @@ REDUCTIONS = ["sum", "mean", "max", "min", "prod", "argmax", "argmin", "all", "a
 @pytest.mark.parametrize("name", UNARY)
 def test_elementwise_functions(name: str) -> None:
     x = np.abs(draw((4, 5, 6), np.float32, 3))
-    close(getattr(cp, name)(cp.asarray(x)), getattr(np, name)(x))
-    close(getattr(cp, name)(cp.asarray(x).T[:, ::2]), getattr(np, name)(x.T[:, ::2]))
+    assert_close(getattr(cp, name)(cp.asarray(x)), getattr(np, name)(x))
+    assert_close(getattr(cp, name)(cp.asarray(x).T[:, ::2]), getattr(np, name)(x.T[:, ::2]))
 
 
 @pytest.mark.parametrize("name", BINARY)
 def test_broadcast_functions(name: str) -> None:
     x, y = np.abs(draw((4, 1, 6), np.float32, 3)), draw((5, 1), np.float32, 4)
-    close(getattr(cp, name)(cp.asarray(x), cp.asarray(y)), getattr(np, name)(x, y))
+    assert_close(getattr(cp, name)(cp.asarray(x), cp.asarray(y)), getattr(np, name)(x, y))
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
 def test_reductions(name: str, axis: int | None) -> None:
     x = draw((3, 300, 7), np.float32, 5)
-    close(getattr(cp, name)(cp.asarray(x), axis=axis), np.asarray(getattr(np, name)(x, axis=axis)), scale=10)
+    assert_close(getattr(cp, name)(cp.asarray(x), axis=axis), np.asarray(getattr(np, name)(x, axis=axis)), scale=10)
 
 
 def test_indexing_and_joining() -> None:
     host = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
     x, rows = cp.asarray(host), np.array([2, 0, 2])
     device_rows = cp.asarray(rows)
-    close(x[1, ::-1, 2:], host[1, ::-1, 2:])
-    close(x[device_rows], host[rows])
-    close(x[device_rows, 1, [0, 1, 2]], host[rows, 1, [0, 1, 2]])
-    close(x[x > 30], host[host > 30])
-    close(cp.take(x, device_rows, axis=0), host.take(rows, axis=0))
-    close(cp.concatenate([x, x[:, :2]], axis=1), np.concatenate([host, host[:, :2]], axis=1))
-    close(cp.stack([x, x + 1], axis=-1), np.stack([host, host + 1], axis=-1))
-    close(cp.where(x > 7, x, cp.float32(0)), np.where(host > 7, host, np.float32(0)))
-    close(cp.pad(x, ((0, 0), (1, 2), (3, 0))), np.pad(host, ((0, 0), (1, 2), (3, 0))))
-    close(cp.repeat(x, 2, axis=1), np.repeat(host, 2, axis=1))
+    assert_close(x[1, ::-1, 2:], host[1, ::-1, 2:])
+    assert_close(x[device_rows], host[rows])
+    assert_close(x[device_rows, 1, [0, 1, 2]], host[rows, 1, [0, 1, 2]])
+    assert_close(x[x > 30], host[host > 30])
+    assert_close(cp.take(x, device_rows, axis=0), host.take(rows, axis=0))
+    assert_close(cp.concatenate([x, x[:, :2]], axis=1), np.concatenate([host, host[:, :2]], axis=1))
+    assert_close(cp.stack([x, x + 1], axis=-1), np.stack([host, host + 1], axis=-1))
+    assert_close(cp.where(x > 7, x, cp.float32(0)), np.where(host > 7, host, np.float32(0)))
+    assert_close(cp.pad(x, ((0, 0), (1, 2), (3, 0))), np.pad(host, ((0, 0), (1, 2), (3, 0))))
+    assert_close(cp.repeat(x, 2, axis=1), np.repeat(host, 2, axis=1))
     x[1:, ::2] = 7
     host[1:, ::2] = 7
     x[device_rows[:2], 1] += 1
     host[rows[:2], 1] += 1
-    close(x, host)
+    assert_close(x, host)
 
 
 def test_sorting_scanning_and_counting() -> None:
     host = draw((6, 50), np.float32, 6)
     x = cp.asarray(host)
-    close(cp.sort(x, axis=1), np.sort(host, axis=1))
-    close(cp.argsort(x, axis=1), np.argsort(host, axis=1))
-    close(cp.cumsum(x, axis=1), np.cumsum(host, axis=1))
+    assert_close(cp.sort(x, axis=1), np.sort(host, axis=1))
+    assert_close(cp.argsort(x, axis=1), np.argsort(host, axis=1))
+    assert_close(cp.cumsum(x, axis=1), np.cumsum(host, axis=1))
     labels = np.array([3, 1, 1, 0, 3])
-    close(cp.bincount(cp.asarray(labels)), np.bincount(labels))
+    assert_close(cp.bincount(cp.asarray(labels)), np.bincount(labels))
     total = cp.zeros(4, np.float32)
     cp.add.at(total, cp.asarray(labels), np.float32(1))
     assert total.tolist() == [1, 2, 0, 2]

@@ -74,8 +74,6 @@ def test_pytorch_stands_beside_it() -> None:
 
 @pytest.mark.parametrize("script", ["launches.py", "gpu.py"])
 def test_an_unknown_network_is_told(script: str) -> None:
-    if not cudasim.is_active():
-        pytest.skip(f"there is no device to run it on: {cudasim.why_not()}")
     done = run(f"bench/{script}", "--networks", "resnet")
     assert done.returncode == 2 and "there is no network resnet; choose of simpleconvnet" in done.stderr
 

@@ -20,6 +20,7 @@ from tests.strategies import ConvCase, PoolCase, convolutions, integers, normal,
 from xpnet import networks, random
 from xpnet.backend import Backend, numpy_conv2d, threads, use_backend
 from xpnet.backend.numpy_backend import NumpyBackend
+from xpnet.backend.reference import AdamStep
 from xpnet.backend.window import Window
 from xpnet.errors import BackendError, OptionError
 from xpnet.model import Model
@@ -83,8 +84,9 @@ def test_adam(only_kernels: None, count: int, step: int, decay: float, decoupled
     p, g, m = (normal((count,), seed + i, "float32") for i in range(3))
     v, options = m * m, {"step": step, "lr": 0.1, "beta1": 0.8, "beta2": 0.99, "eps": 1e-3}
     ours, theirs = [p.copy(), g, m.copy(), v.copy()], [p.copy(), g, m.copy(), v.copy()]
-    JIT.adam(*ours, **options, weight_decay=decay, decoupled=decoupled)
-    REFERENCE.adam(*theirs, **options, weight_decay=decay, decoupled=decoupled)
+    how = AdamStep(**options, weight_decay=decay, decoupled=decoupled)
+    JIT.adam(*ours, how)
+    REFERENCE.adam(*theirs, how)
     for got, want in zip(ours, theirs, strict=True):
         assert_close(got, want)
 

@@ -16,6 +16,7 @@ from tests.strategies import ConvCase, PoolCase, convolutions, image_batches, in
 from xpnet.backend import Backend, make_backend, numpy_backend, numpy_conv2d, threads
 from xpnet.backend.cupy_backend import CupyBackend
 from xpnet.backend.numpy_backend import NumpyBackend
+from xpnet.backend.reference import AdamStep
 from xpnet.backend.window import Window
 
 REFERENCE = Backend()
@@ -225,15 +226,15 @@ def test_dense_agrees_with_the_reference(
         assert_agree(backend, "dense_backward", dy, x, w, y, activation, need_dx)
 
 
-ADAM = {"step": 3, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-3}
+ADAM: dict[str, Any] = {"step": 3, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-3}
 UPDATES: tuple[tuple[str, int, dict[str, Any]], ...] = (  # primitive, number of state arrays, options
     ("sgd", 1, {"lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}),
     ("sgd", 1, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.3}),
     ("adagrad", 1, {"lr": 0.1, "eps": 1e-3, "weight_decay": 0.3}),
     ("rmsprop", 1, {"lr": 0.1, "rho": 0.9, "eps": 1e-3, "weight_decay": 0.3}),
-    ("adam", 2, {**ADAM, "weight_decay": 0.0, "decoupled": False}),
-    ("adam", 2, {**ADAM, "weight_decay": 0.3, "decoupled": False}),
-    ("adam", 2, {**ADAM, "weight_decay": 0.3, "decoupled": True}),
+    ("adam", 2, {"how": AdamStep(**ADAM, weight_decay=0.0, decoupled=False)}),
+    ("adam", 2, {"how": AdamStep(**ADAM, weight_decay=0.3, decoupled=False)}),
+    ("adam", 2, {"how": AdamStep(**ADAM, weight_decay=0.3, decoupled=True)}),
 )
 
 
@@ -264,7 +265,7 @@ def test_sgd_without_momentum_keeps_no_state(backend: Backend) -> None:
 def test_adam_is_the_formula_of_its_paper(backend: Backend, decoupled: bool) -> None:
     p, g, m, v = 0.7, -0.4, 0.2, 0.05
     arrays = [backend.asarray(np.array([value])) for value in (p, g, m, v)]
-    backend.adam(*arrays, **ADAM, weight_decay=0.3, decoupled=decoupled)
+    backend.adam(*arrays, AdamStep(**ADAM, weight_decay=0.3, decoupled=decoupled))
     if decoupled:
         p -= 0.1 * 0.3 * p
     else:

@@ -65,14 +65,8 @@ class Accuracy(Metric):
         return backend.count_hits(y, labels_of(t, backend))
 
 
-class BinaryAccuracy(Metric):
-    """The share of outputs, of all samples, on the right side: y > 0 where t > 0.5. y and t have one shape, any.
-
-    name: what the history calls it.
-    """
-
-    def __init__(self, name: str = "accuracy") -> None:
-        self.name = name
+class BinaryAccuracy(Accuracy):
+    """The share of outputs, of all samples, on the right side: y > 0 where t > 0.5. y and t have one shape, any."""
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         xp = backend.xp

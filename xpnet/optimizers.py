@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from xpnet.backend import Array
+from xpnet.backend.reference import AdamStep
 from xpnet.checks import at_least_zero, fraction, positive
 from xpnet.configured import Configured, lookup_name
 from xpnet.errors import OptionError
@@ -314,19 +315,8 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = fraction("beta1", beta1), fraction("beta2", beta2), positive("eps", eps)
 
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
-        p.backend.adam(
-            p.value,
-            p.grad,
-            state["mean"],
-            state["squares"],
-            step=state.steps,
-            lr=lr,
-            beta1=self.beta1,
-            beta2=self.beta2,
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            decoupled=self.decoupled,
-        )
+        how = AdamStep(state.steps, lr, self.beta1, self.beta2, self.eps, self.weight_decay, self.decoupled)
+        p.backend.adam(p.value, p.grad, state["mean"], state["squares"], how)
 
 
 class AdamW(Adam):

@@ -15,7 +15,7 @@ from xpnet.backend import cupy_kernels as cuda
 from xpnet.backend.cupy_arrays import CupyArrays
 from xpnet.backend.cupy_device import INSTALL, require_device, wants_tf32
 from xpnet.backend.cupy_kernels import by_block, elementwise, four_axes, strides
-from xpnet.backend.reference import Array
+from xpnet.backend.reference import AdamStep, Array
 from xpnet.backend.window import Window
 from xpnet.random import Key
 
@@ -309,26 +309,10 @@ class CupyBackend(CupyArrays):
         options = float(lr), float(rho), float(eps), float(weight_decay)
         return elementwise("rmsprop", p.dtype, p.size, p, g, s, p.size, *options)
 
-    def adam(
-        self,
-        p: Array,
-        g: Array,
-        m: Array,
-        v: Array,
-        *,
-        step: int,
-        lr: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        weight_decay: float,
-        decoupled: bool,
-    ) -> None:
+    def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
         if not _aligned(p, g, m, v):
-            return super().adam(
-                p, g, m, v, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
-                decoupled=decoupled,
-            )  # fmt: skip
+            return super().adam(p, g, m, v, how)
+        step, lr, beta1, beta2, eps, weight_decay, decoupled = how
         options = float(lr), float(beta1), float(beta2), float(eps), float(weight_decay), int(decoupled)
         unbias = 1 - beta1**step, 1 - beta2**step
         return elementwise("adam", p.dtype, p.size, p, g, m, v, p.size, *options, *unbias)

@@ -19,7 +19,7 @@ from xpnet.backend.jit_winograd import JitWinograd
 from xpnet.backend.leases import pool
 from xpnet.backend.numpy_backend import NumpyBackend
 from xpnet.backend.numpy_winograd import images_first, pixels_first
-from xpnet.backend.reference import Array
+from xpnet.backend.reference import AdamStep, Array
 from xpnet.backend.threads import run_tiles
 from xpnet.backend.window import Window
 
@@ -109,27 +109,11 @@ class JitBackend(NumpyBackend):
 
     # ---- update steps ----------------------------------------------------------------------------------------------
 
-    def adam(
-        self,
-        p: Array,
-        g: Array,
-        m: Array,
-        v: Array,
-        *,
-        step: int,
-        lr: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        weight_decay: float,
-        decoupled: bool,
-    ) -> None:
+    def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
         arrays = [p, g, m, v]
         if not all(a.dtype == np.float32 and a.flags.c_contiguous for a in arrays):
-            return super().adam(
-                p, g, m, v, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
-                decoupled=decoupled,
-            )  # fmt: skip
+            return super().adam(p, g, m, v, how)
+        step, lr, beta1, beta2, eps, weight_decay, decoupled = how
         # p -= lr (m / a) / (sqrt(v) / c + eps), with a = 1 - beta1**step and c = sqrt(1 - beta2**step), times c / c
         c = (1 - beta2**step) ** 0.5
         shrink, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)

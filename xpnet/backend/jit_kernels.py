@@ -6,6 +6,8 @@ inputs runs, so that no columns are copied and nothing is packed but the weights
 
 A tile's size is part of its code: `convolution(4, 4, ...)` is compiled for four output channels times four vectors of
 images, on first use, and cached on disk by Numba (in __pycache__, or in NUMBA_CACHE_DIR).
+
+All kernels are in this one file, long as it is: they share the builder of vectors and the sizes of tiles.
 """
 
 import functools

@@ -14,7 +14,7 @@ from xpnet.backend import numpy_conv2d, numpy_winograd
 from xpnet.backend.leases import pool
 from xpnet.backend.numpy_conv2d import PRODUCT, bands, shared
 from xpnet.backend.numpy_winograd import Winograd
-from xpnet.backend.reference import Array, Backend
+from xpnet.backend.reference import AdamStep, Array, Backend
 from xpnet.backend.threads import run_tiles, single_threaded_blas
 from xpnet.backend.window import Window
 from xpnet.random import Key
@@ -169,21 +169,8 @@ class NumpyBackend(Backend):
                 flat[start : start + size].reshape(part.shape)[...] = part
             flat[start + size : end] = 0
 
-    def adam(
-        self,
-        p: Array,
-        g: Array,
-        m: Array,
-        v: Array,
-        *,
-        step: int,
-        lr: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        weight_decay: float,
-        decoupled: bool,
-    ) -> None:
+    def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
+        step, lr, beta1, beta2, eps, weight_decay, decoupled = how
         # p -= lr (m / a) / (sqrt(v) / c + eps), with a = 1 - beta1**step and c = sqrt(1 - beta2**step), times c / c
         c = (1 - beta2**step) ** 0.5
         rate, least = lr * c / (1 - beta1**step), eps * c

@@ -4,7 +4,7 @@ It is written to be read and to be right, on any conforming namespace (NumPy, Cu
 backends override what is worth it and are tested against this file. Names: N batch, C channels in, O channels out, H
 and W image, KH and KW kernel, OH and OW output, G groups. Gradients are called after what they belong to: `dy` is the
 gradient with respect to y. Nothing here writes into an argument, but for the update steps at the end, which change
-parameter and state in place.
+parameter and state in place. It is one file, long as it is, so that there is one place to look a primitive up.
 """
 
 import contextlib
@@ -27,6 +27,18 @@ class Memory(NamedTuple):
     used: int
     held: int
     limit: int | None = None
+
+
+class AdamStep(NamedTuple):
+    """The settings of one step of Adam, counted from 1."""
+
+    step: int
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+    decoupled: bool
 
 
 class Backend:
@@ -372,25 +384,12 @@ class Backend:
         s[...] = rho * s + (1 - rho) * g * g
         p[...] = p - lr * g / (self.xp.sqrt(s) + eps)
 
-    def adam(
-        self,
-        p: Array,
-        g: Array,
-        m: Array,
-        v: Array,
-        *,
-        step: int,
-        lr: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        weight_decay: float,
-        decoupled: bool,
-    ) -> None:
+    def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
         """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g**2;  p -= lr (m / (1-b1**step)) / (sqrt(v / (1-b2**step)) + eps).
 
         Weight decay adds weight_decay p to g (Adam), or shrinks p by lr weight_decay p first (`decoupled`: AdamW).
         """
+        step, lr, beta1, beta2, eps, weight_decay, decoupled = how
         if decoupled:
             p[...] = p - (lr * weight_decay) * p
         elif weight_decay:

@@ -185,9 +185,8 @@ def train(
             kept = f"the files of an earlier training in {results.weights.parent} are as they were"
         else:
             kept = _keep(model, best, results, labels)
-        why = f"nobody reads the output any more (--quiet prints little): ended in epoch {epoch}"
-        why = why if closed else f"interrupted in epoch {epoch}"
-        click.echo(f"xpnet: {why}; {kept}{_to_go_on(backup)}", err=True)
+        why = "nobody reads the output any more (--quiet prints little): ended" if closed else "interrupted"
+        click.echo(f"xpnet: {why} in epoch {epoch}; {kept}{_to_go_on(backup)}", err=True)
         return CLOSED if closed else INTERRUPTED
     except NonFiniteError as error:
         if backup.saved:
