@@ -10,6 +10,7 @@ from tests import cudasim
 from tests.helpers import assert_close
 from tests.strategies import integers, normal
 from xpnet.backend import Backend, cupy_kernels, make_backend
+from xpnet.backend.reference import AdamStep
 from xpnet.backend.window import Window
 from xpnet.errors import BackendError
 
@@ -36,11 +37,11 @@ def forget() -> None:
     cupy_kernels._module.cache_clear()
 
 
-def agree(device: Backend, name: str, *args: Any, **options: Any) -> None:
+def agree(device: Backend, name: str, *args: Any) -> None:
     """The primitive, its results and what it changes in place, as the reference has it."""
     there = [device.copy(device.asarray(a)) if isinstance(a, np.ndarray) else a for a in args]
     here = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
-    got, expected = getattr(device, name)(*there, **options), getattr(REFERENCE, name)(*here, **options)
+    got, expected = getattr(device, name)(*there), getattr(REFERENCE, name)(*here)
     results = [got] if not isinstance(got, tuple) else list(got)
     wanted = [expected] if not isinstance(expected, tuple) else list(expected)
     for actual, right in zip(results + there, wanted + here, strict=True):
@@ -74,8 +75,8 @@ def loss(device: Backend) -> None:
 
 def update(device: Backend) -> None:
     p, g, m, v = (normal((300,), i) for i in range(4))
-    options = {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-3, "weight_decay": 0.1, "decoupled": True}
-    agree(device, "adam", p, g, m, v**2, step=2, **options)
+    how = AdamStep(step=2, lr=0.1, beta1=0.9, beta2=0.99, eps=1e-3, weight_decay=0.1, decoupled=True)
+    agree(device, "adam", p, g, m, v**2, how)
 
 
 def mask(device: Backend) -> None:
