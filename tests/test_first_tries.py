@@ -162,6 +162,7 @@ def test_predict_takes_batches_in_their_order() -> None:
     ("batches", "options", "error", "words"),
     [
         (Loader((X, T), 7), {}, OptionError, "shuffle=False"),
+        (Loader((X, T), 7, shuffle=False, drop_last=True), {}, OptionError, "leave out .* drop_last=False"),
         (Loader(X, 7, shuffle=False), {"batch_size": 3}, OptionError, "predict: .* leave batch_size out"),
         (iter([]), {}, DataError, "the iterable of batches is empty"),
         (iter([X, X[:, :1]]), {}, XpnetError, r"batch 2: dense1 \(Dense\): the input has shape"),

@@ -213,6 +213,7 @@ def test_an_object_is_copied_and_goes_on_from_the_weights_that_it_has() -> None:
     [
         ({"network": "lenet5"}, OptionError, "network must be a Model, or a function or class .* 'lenet5'"),
         ({"network": lambda classes, input_shape: None}, OptionError, "it is or gives None"),
+        ({"network": lambda units: None}, OptionError, "takes other arguments .*'units'"),
         (
             {"network": Sequential([layers.Dense(4)])},
             ShapeError,

@@ -213,6 +213,8 @@ def for_prediction(model: Model, x: Any, batch_size: int | None) -> Iterable[np.
             "predict: these batches come in another order each time, and nobody could tell which output is whose; make"
             " them with shuffle=False"
         )
+    if getattr(x, "drop_last", False):
+        raise OptionError("predict: these batches leave out the last samples; make them with drop_last=False")
     check_backends(model)
     return _inputs(model, x)
 

@@ -8,6 +8,7 @@ They need `pip install "xpnet[sklearn]"`.
 """
 
 import copy
+import inspect
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -155,19 +156,31 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             if self.backend is not None:
                 model.to(self.backend)
         elif callable(self.network):
-            model = self.network(classes=outputs, input_shape=shape)
+            model = self._called(self.network, classes=outputs, input_shape=shape)
         else:
             model = self.network
         if not isinstance(model, Model):
-            raise OptionError(
-                f"{name}: network must be a Model, or a function or class that is called as network(classes=...,"
-                f" input_shape=...) and gives one; it is or gives {model!r}"
-            )
+            raise self._no_network(f"it is or gives {model!r}")
         with on_backend(model.backend):
             got = model.output_shape(shape) if model._built else model.build(shape)
         if got != (outputs,):
             raise ShapeError(f"{name}: the network gives outputs of shape {got}, needed are {outputs} numbers a sample")
         return model
+
+    def _called(self, make: Callable[..., Any], **arguments: Any) -> Any:
+        try:
+            inspect.signature(make).bind(**arguments)
+        except TypeError as error:
+            raise self._no_network(f"{make!r} takes other arguments ({error})") from error
+        except ValueError:  # one that is not written in Python does not tell
+            pass
+        return make(**arguments)
+
+    def _no_network(self, why: str) -> OptionError:
+        return OptionError(
+            f"{type(self).__name__}: network must be a Model, or a function or class that is called as"
+            f" network(classes=..., input_shape=...) and gives one; {why}"
+        )
 
     def _optimizer(self) -> optimizers.Optimizer:
         settings = {"lr": self.lr, "weight_decay": self.weight_decay}

@@ -1,6 +1,8 @@
 """Fixtures of the commands' tests: a command line, a small data set, a trained network, a picture of a digit."""
 
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,14 @@ import pytest
 from tests.cli.helpers import Command, Outcome
 from xpnet import cli
 from xpnet.data import datasets, write_idx
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C works in the processes that tests start: a shell that puts pytest into the background turns it off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -191,7 +191,10 @@ def test_files_that_are_no_network_for_digits(command: Command, tmp_path: Path, 
     assert "no safetensors file" in failure("empty.safetensors", b"")
     assert "the class 'LPM'" in failure("changed.safetensors", good.replace(b"MLP", b"LPM"))
     (tmp_path / "folder").mkdir()
-    assert "Is a directory" in failure("folder")
+    assert "folder is a folder; name a file that xpnet train wrote" in failure("folder")
+    for name in ("mlp.backup.safetensors", "mlp.safetensors"):
+        (tmp_path / "folder" / name).touch()
+    assert f"name a file: {tmp_path / 'folder' / 'mlp.safetensors'}" in failure("folder")
 
 
 def test_a_network_that_is_not_trained_cannot_be_evaluated(
@@ -220,6 +223,7 @@ def test_a_network_for_other_images_is_refused(command: Command, tmp_path: Path,
 
 def test_summary_of_a_network_and_of_a_file(command: Command, trained: Path) -> None:
     assert "123,552 parameters" in command("summary", "DeepConvNet").out
+    assert "440,814 parameters" in command("summary", "best").out
     assert "101,770 parameters" in command("summary", trained / "mlp.safetensors").out
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from xpnet.cli.ends import let_go
 from xpnet.data.datasets import Labelled, mnist_part
 from xpnet.errors import FileError, ShapeError
 from xpnet.model import Model
-from xpnet.recipes import NETWORKS
+from xpnet.recipes import NETWORKS, RECIPES
 
 
 def _use(context: click.Context, parameter: click.Parameter, name: str | None) -> None:
@@ -62,15 +63,17 @@ def print_json(result: Any) -> None:
 
 
 def network_or_file(name: str) -> Model:
-    """A new network by its name, or the one that is saved in a file."""
-    if name.lower() in NETWORKS and not os.path.exists(name):
-        return NETWORKS[name.lower()].make()
+    """A new network by its name or its recipe's, or the one that is saved in a file."""
+    named = NETWORKS | RECIPES
+    if name.lower() in named and not os.path.isfile(name):
+        return named[name.lower()].make()
     if not os.path.exists(name):
-        known = ", ".join(NETWORKS)
         raise click.UsageError(
-            f"there is no network or file {name!r}; the networks are {known}", click.get_current_context()
+            f"there is no network or file {name!r}; the networks are {', '.join(NETWORKS)}, the recipes"
+            f" {' and '.join(RECIPES)}",
+            click.get_current_context(),
         )
-    return load(name)
+    return _load(name)
 
 
 def saved_network(file: str | os.PathLike[str]) -> Model:
@@ -81,6 +84,13 @@ def saved_network(file: str | os.PathLike[str]) -> Model:
             f"there is no file {file}: name that of a trained network; xpnet train"
             f" {name if name in NETWORKS else 'lenet5'} makes one in runs/{name if name in NETWORKS else 'lenet5'}"
         )
+    return _load(file)
+
+
+def _load(file: str | os.PathLike[str]) -> Model:
+    if os.path.isdir(file):
+        inside = sorted(path for path in Path(file).glob("*.safetensors") if not path.stem.endswith(".backup"))
+        raise FileError(f"{file} is a folder; name a file{f': {inside[0]}' if inside else ' that xpnet train wrote'}")
     return load(file)
 
 

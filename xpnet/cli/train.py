@@ -1,6 +1,7 @@
 """`xpnet train`: a network on MNIST, from the first batch to the saved weights and pictures."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -140,7 +141,8 @@ def train(
     name = network or str(recipe)
     no_pictures = _no_pictures()
     results = Results(out or f"runs/{name}", name, pictures=not no_pictures)
-    same = {"--seed": seed, "--data": data, "--limit": limit, "--validation": validation, "--recipe": recipe}
+    same = {"--seed": seed, "--limit": limit, "--validation": validation, "--recipe": recipe}
+    same["--data"] = data and os.path.abspath(data)
     also = {"--variant": variant, "--no-last-dropout": no_last_dropout, "--time-limit": time_limit}
     also["--backend"] = get_backend().name
     # backups that lack these are older; what follows from the options is compared in any case
