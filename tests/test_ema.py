@@ -9,9 +9,9 @@ import pytest
 import xpnet
 from tests.helpers import assert_lives_on
 from tests.small import clusters, network, normed_network
-from xpnet import optimizers
+from xpnet import optimizers, schedules
 from xpnet.backend import Backend
-from xpnet.callbacks import EMA, Callback, EarlyStopping, ModelCheckpoint
+from xpnet.callbacks import EMA, Callback, EarlyStopping, ModelCheckpoint, TerminateOnNaN
 from xpnet.errors import OptionError
 from xpnet.layers import Dense
 
@@ -183,6 +183,32 @@ def test_what_is_forgotten_and_set_again_goes_on_to_the_bit(backend: Backend, mo
         model.fit(*clusters(60), batch_size=10, epochs=2, callbacks=[*others, ema])
         results.append(model.get_weights())
     assert_weights(*results, 0)
+
+
+@pytest.mark.parametrize("every", [0, 1])
+@pytest.mark.parametrize("first", [0, 1])
+def test_averages_that_a_bad_step_went_into_do_not_stay(every: int, first: int, capsys: Any) -> None:
+    """The optimizer's third step of epoch 3 makes weights that are no use; TerminateOnNaN has better ones."""
+
+    def rate(step: int) -> float:
+        return 0.01 if step < 14 else 1e30
+
+    class Explodes(schedules.Schedule):
+        def __call__(self, step: int) -> float:
+            return rate(step)
+
+    model = network(optimizers.SGD(Explodes()))
+    around = [EMA(0.9), TerminateOnNaN(every)]
+    x, t = clusters(60)
+    model.fit(x, t, batch_size=10, epochs=5, callbacks=[around[first], around[1 - first]], validation_data=(x, t))
+    assert "training was ended" in capsys.readouterr().err
+    assert all(np.abs(weight).max() < 100 for weight in model.get_weights())
+    assert model.evaluate(x, t)[0] < 10
+
+
+def test_two_averages_are_refused() -> None:
+    with pytest.raises(OptionError, match="fit takes one EMA, not 2"):
+        network().fit(*clusters(30), callbacks=[EMA(), EMA(0.9)])
 
 
 def test_a_state_of_another_network_is_refused() -> None:

@@ -26,7 +26,8 @@ def trace(model: Any) -> list[Any]:
     arrays += [bits(p.grad, p.backend) for p in model.parameters()]
     arrays += [bits(array, model.backend) for each in state for array in each.values()]
     counts = [each.steps for each in state]
-    return [arrays, counts, optimizer.steps, optimizer.lr, optimizer.current_lr, random.get_state(), model.history]
+    rates = optimizer.lr, optimizer.lr_scale, optimizer.current_lr
+    return [arrays, counts, optimizer.steps, rates, random.get_state(), model.history]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
@@ -49,6 +50,17 @@ def test_training_goes_on_as_if_there_had_been_no_search() -> None:
             model.fit(*DATA)
         weights.append([bits(w) for w in model.get_weights()])
     assert weights[0] == weights[1]
+
+
+def test_the_scale_that_a_plateau_left_does_not_count() -> None:
+    found = []
+    for scale in (1.0, 0.01):
+        xpnet.seed(3)
+        model = network("sgd")
+        model.optimizer.lr_scale = scale  # type: ignore[union-attr]
+        found.append(xpnet.find_lr(model, *DATA).losses.tolist())
+        assert model.optimizer.lr_scale == scale  # type: ignore[union-attr]
+    assert found[0] == found[1]
 
 
 def test_a_model_that_is_not_built_stays_so() -> None:

@@ -153,3 +153,14 @@ def test_what_cannot_be_counted_is_refused(backend: Backend) -> None:
             make()
     with pytest.raises(ShapeError, match="made for 3 classes, the network has 2 outputs"):
         measure(ConfusionMatrix(3), backend, np.eye(2, dtype=np.float32), np.array([0, 1]))
+
+
+def test_a_metric_says_which_way_is_better() -> None:
+    class F1(Metric):
+        name = "f1"
+        larger_is_better = True
+
+    known = [F1(), Accuracy("hits"), TopK(2), ConfusionMatrix(2)]
+    for name, larger in (("f1", True), ("val_f1", True), ("hits", True), ("val_top_2_accuracy", True), ("loss", False)):
+        assert metrics.larger_is_better(name, known) is larger
+    assert metrics.larger_is_better("val_acc") and not metrics.larger_is_better("f1")

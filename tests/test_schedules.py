@@ -111,6 +111,8 @@ def test_every_schedule_is_saved_above() -> None:
         (lambda: Step(0.1, 5, 0), "Step: factor must be a positive number"),
         (lambda: Exponential(0.1, -1), "Exponential: rate must be a positive number"),
         (lambda: Exponential(0.1, 0.5, 1.5), "Exponential: steps must be an integer"),  # type: ignore[arg-type]
+        (lambda: Cosine(0.1, True), "Cosine: steps must be an integer of at least 1, not True"),
+        (lambda: Cosine(0.1, 5, float("nan")), "Cosine: end must be a number of at least 0, not nan"),
         (lambda: Warmup(0.1, 0), "Warmup: steps must be"),
         (lambda: Warmup(0.0, 3), "lr must be a positive number, not 0.0"),
         (lambda: Warmup(Constant(0.1), 3, -1), "Warmup: start must be a number of at least 0"),

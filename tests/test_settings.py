@@ -1,17 +1,20 @@
 """What a run was set up with: described, held against another, and refused by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import xpnet
 from tests.small import clusters
-from xpnet import layers, losses, metrics, optimizers, schedules
-from xpnet.backend import use_backend
+from xpnet import data, layers, losses, metrics, optimizers, random, schedules
+from xpnet.backend import on_backend, use_backend
+from xpnet.backend.numpy_backend import NumpyBackend
 from xpnet.callbacks import Backup, Callback, CSVLogger, EarlyStopping
+from xpnet.data import augment
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
 from xpnet.settings import LOOKED_AT, Settings, describe, differences, fingerprint
@@ -110,25 +113,109 @@ def test_another_setting_is_refused_by_name(tmp_path: Path, changes: dict[str, A
     assert (tmp_path / "b").read_bytes() == before and not Path("unused.csv").exists()
 
 
-def test_another_seed_is_refused_where_it_is_among_the_settings(tmp_path: Path) -> None:
-    """By itself the seed is not compared: a script that sets none, or is run again in a notebook, has another one each
-    time, and goes on all the same, for its random state comes from the file.
-    """
+def test_another_seed_is_refused_if_both_were_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script that sets none has another one each time, and goes on: its random state comes from the file."""
 
-    def run(seed: int, path: Path, **settings: Any) -> None:
-        xpnet.seed(seed)
+    def run(seed: int | None, path: Path) -> None:
+        monkeypatch.setattr(random, "_chosen", None)
+        if seed is not None:
+            xpnet.seed(seed)
         x, t = clusters(20)
         model = Sequential([layers.Dense(3)])
-        model.build((2,))
         model.compile()
-        model.fit(x, t, epochs=1, verbose=0, callbacks=Backup(path, keep=True, **settings))
+        model.fit(x, t, epochs=1, verbose=0, callbacks=Backup(path, keep=True))
 
-    run(0, tmp_path / "a", settings={"seed": 0})
-    with pytest.raises(OptionError, match="another training: seed is 0 in the backup, 5 here"):
-        run(5, tmp_path / "a", settings={"seed": 5})
-    run(0, tmp_path / "a", settings={"seed": 0})
-    run(0, tmp_path / "b")
+    run(0, tmp_path / "a")
+    with pytest.raises(OptionError, match=r"another training: xpnet\.seed is 0 in the backup, 5 here"):
+        run(5, tmp_path / "a")
+    run(0, tmp_path / "a")
+    run(None, tmp_path / "a")
+    run(None, tmp_path / "b")
     run(5, tmp_path / "b")
+
+
+def test_numba_switched_off_is_refused(tmp_path: Path) -> None:
+    jit = pytest.importorskip("xpnet.backend.jit_backend", reason='needs Numba: pip install "xpnet[jit]"')
+    with on_backend(jit.JitBackend()):
+        fit(tmp_path / "b")
+    with on_backend(NumpyBackend()), pytest.raises(OptionError, match=r"jit is 'Numba .*' in the backup, None here"):
+        fit(tmp_path / "b")
+
+
+def test_settings_of_ones_own_come_first(tmp_path: Path) -> None:
+    def run(**settings: Any) -> None:
+        xpnet.seed(settings["seed"])
+        model = Sequential([layers.Dense(3)])
+        model.compile()
+        model.fit(*clusters(20), epochs=1, verbose=0, callbacks=Backup(tmp_path / "a", keep=True, settings=settings))
+
+    run(seed=0)
+    with pytest.raises(OptionError, match=r"another training: seed is 0 in the backup, 5 here\. To"):
+        run(seed=5)
+    run(seed=0)
+
+
+class Pairs:
+    """An iterable of one's own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([clusters(4), clusters(4, seed=1)])
+
+
+def folder(place: Path, words: bytes = b"") -> data.ImageFolder:
+    for name in "ab":
+        (place / name).mkdir(parents=True)
+        Image.new("L", (3, 3)).save(place / name / "1.png")
+    with (place / "a" / "1.png").open("ab") as file:
+        file.write(words)
+    return data.ImageFolder(place)
+
+
+def mapped(place: Path, x: np.ndarray) -> data.MappedArrays:
+    place.mkdir()
+    np.save(place / "x.npy", x)
+    return data.MappedArrays(place / "x.npy")
+
+
+@pytest.mark.parametrize(
+    ("then", "same", "now", "says"),
+    [
+        (lambda p: mapped(p / "1", x), lambda p: mapped(p / "2", x), lambda p: mapped(p / "3", other), "fingerprint"),
+        (lambda p: folder(p / "1"), lambda p: folder(p / "2"), lambda p: folder(p / "3", b"more"), "files."),
+        (
+            lambda p: data.Loader(x, 4, transform=data.Standardize().fit(x)),
+            lambda p: data.Loader(x, 4, transform=data.Standardize().fit(x), prefetch=0, workers=2),
+            lambda p: data.Loader(x, 4, transform=data.Standardize().fit(x + 1)),
+            "transform.mean.fingerprint is",
+        ),
+        (
+            lambda p: data.Loader(x, 4, transform=data.MeanRemoval().fit(x)),
+            lambda p: data.Loader(x, 4, transform=data.MeanRemoval().fit(x), prefetch=1),
+            lambda p: data.Loader(x, 4, transform=data.MeanRemoval().fit(other)),
+            "transform.mean.fingerprint is",
+        ),
+        (
+            lambda p: data.Loader(x, 4, augment=augment.Affine(shift=1)),
+            lambda p: data.Loader(x, 4, augment=augment.Affine(shift=1)),
+            lambda p: data.Loader(x, 4, augment=augment.Affine(shift=2)),
+            "augment.shift is",
+        ),
+        (lambda p: Pairs(p / "1"), lambda p: Pairs(p / "1"), lambda p: Pairs(p / "2"), "path is"),
+    ],
+    ids=["mapped", "folder", "standardized", "mean", "augmented", "own"],
+)
+def test_other_data_differ(
+    tmp_path: Path, then: Callable[[Path], Any], same: Callable[[Path], Any], now: Callable[[Path], Any], says: str
+) -> None:
+    before, again, afterwards = (describe(make(tmp_path)) for make in (then, same, now))
+    assert list(differences(before, again)) == []
+    assert any(says in difference for difference in differences(before, afterwards))
 
 
 def test_another_backend_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from xpnet import LRSearch, Sequential, visualize
+from xpnet import LRSearch, Sequential, callbacks, metrics, visualize
 from xpnet.callbacks import History
 from xpnet.errors import DataError, FileError, MissingExtraError, OptionError, ShapeError
 from xpnet.layers import Dense, Flatten, Softmax
@@ -45,6 +45,23 @@ def test_history_shows_loss_and_accuracy_side_by_side_with_the_best_epoch() -> N
     assert ring(figure, 0) == (3, 0.43) and ring(figure, 1) == (2, 0.86)
     texts = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert texts == ["training", "validation", "best: 0.8600 in epoch 2"]
+
+
+def test_the_best_epoch_is_what_the_metric_calls_best() -> None:
+    class Rising(metrics.Metric):
+        name = "score"
+        larger_is_better = True
+
+        def count(self, y: Any, t: Any, backend: Any) -> Any:
+            rising.append(len(rising))
+            return y.sum() * 0 + len(y) * len(rising)
+
+    rising: list[int] = []
+    model = identity(4)
+    model.compile("sgd", metrics=[Rising()])
+    stop = callbacks.EarlyStopping("score", patience=1)
+    history = model.fit(np.zeros((6, 4), np.float32), np.zeros(6, np.int64), epochs=3, callbacks=[stop])
+    assert history.epoch == [0, 1, 2] and ring(visualize.plot_history(history), 1) == (3, 3)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 20, 300])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xpnet import random
@@ -14,6 +14,7 @@ from xpnet.settings import Settings, checked, describe, describe_model, differen
 from xpnet.state_file import read_state, temporary, write_state
 
 if TYPE_CHECKING:
+    from xpnet.feed import CheckedBatches
     from xpnet.training import Trainer
 
 SHOWN = 4  # differences in one message
@@ -27,17 +28,21 @@ class Backup(Callback):
     `fit` with a Backup whose file exists goes on where the file was written, and ends with the weights and the history,
     bit for bit, of a run that was never interrupted: on the same machine, with the same versions and as many threads.
     The script must make the same calls again. Of `fit`'s options only `epochs` and `verbose` may be others; another
-    network, data set, batch size, optimizer or callback raises OptionError, which says what differs. So does another
-    value in `settings`, which holds by name what else must be the same, such as the seed or the options of a command.
-    `resume=False` begins anew; an earlier file is then replaced at the first epoch's end, or after `every` steps.
+    network, data set, batch size, optimizer, callback or xpnet.seed raises OptionError, which says what differs. So
+    does another value in `settings`, which holds by name what else must be the same, such as the options of a command.
+    Of objects of your own the constructor's arguments are compared, as far as they are kept under their names, or what
+    `compared()` gives, if they have that; of functions the names. `resume=False` begins anew; an earlier file is then
+    replaced at the first epoch's end, or after `every` steps.
 
     The file is deleted when `fit` returns, but for `keep=True`. After Ctrl-C, an error or a kill it stays. It is
     written whole or not at all; if it cannot be written (a full disk) training ends with FileError, and goes on from
     the file before when there is room again. A damaged file, or one of a newer xpnet, raises FormatError.
 
     Kept are weights, running statistics, the optimizer and its schedule, the random state, the position in the shuffle,
-    the sums of the unfinished epoch, the history, and of each callback what its `get_state` gives; not what a
-    layer of your own remembers beside its parameters. state_file.py says how the file is made.
+    the sums of the unfinished epoch, the history, and of each callback what its `get_state` gives; not what a layer of
+    your own remembers beside its parameters. An iterable of batches that has no `starting_at`, as a Loader has, is read
+    again up to the place; what it draws must come from xpnet.random or from a generator that it seeds itself.
+    state_file.py says how the file is made.
     """
 
     rank = 100  # it writes down what all others have done
@@ -58,12 +63,20 @@ class Backup(Callback):
 
     # ---- what fit calls --------------------------------------------------------------------------------------------
 
-    def begin(self, trainer: Trainer, callbacks: Iterable[Callback], settings: Settings, epochs: int) -> None:
+    def begin(
+        self,
+        trainer: Trainer,
+        callbacks: Iterable[Callback],
+        feeds: Sequence[CheckedBatches],
+        settings: Settings,
+        epochs: int,
+    ) -> None:
         """Before anything else happens: go on from the file, if there is one, or fail.
 
-        `callbacks` are those whose states are kept, the history first. `settings` are all but the model's.
+        `callbacks` are those whose states are kept, the history first; `feeds` the iterables of batches. `settings` are
+        all but the model's.
         """
-        self.trainer, self.callbacks = trainer, list(callbacks)
+        self.trainer, self.callbacks, self.feeds = trainer, list(callbacks), feeds
         self.resumed = self.saved = None
         self.states: list[Any] | None = None  # of callbacks that have still to begin
         described = {name: describe(value) for name, value in settings.items()}
@@ -76,7 +89,7 @@ class Backup(Callback):
             return
         state = read_state(self.path)
         try:
-            self._compare(state["settings"], state["settings_then"] or state["settings"])
+            self._compare(state["settings"], state["settings_then"] or state["settings"], state.get("seed"))
             self._restore(state)
         except OptionError:
             raise
@@ -130,8 +143,11 @@ class Backup(Callback):
             "settings": self.settings,
             "settings_then": None if then == self.settings else then,
             "progress": trainer.progress.get_state(model.backend),
+            "seed": random.chosen_seed(),
             "random": list(random.get_state()),
             "stop_training": model.stop_training,
+            "batches": [feed.get_state() for feed in self.feeds],
+            "inputs": [list(shape) for shape in model.input_shapes],
             "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
             "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if not p._grad_is_zero},
             "trained": [name for name, p in named.items() if p.trainable],
@@ -143,14 +159,17 @@ class Backup(Callback):
         self.saved = trainer.progress.epoch, trainer.progress.step
 
     def _settings(self) -> dict[str, Any]:
-        return Settings(describe_model(self.trainer.model) | self.fixed, self.fixed.defaults)
+        return Settings(describe_model(self.trainer.model) | self.fixed, [*self.fixed.defaults, "jit"])
 
-    def _compare(self, begun: dict[str, Any], then: dict[str, Any]) -> None:
+    def _compare(self, begun: dict[str, Any], then: dict[str, Any], seed: int | None) -> None:
         """Refuse a file of another run. `begun` is what its run began with, `then` what had become of that: with a
-        model that has been in training already, in a notebook, one begins there.
+        model that has been in training already, in a notebook, one begins there. A seed that nobody chose, in either
+        run, is another each time, and no difference.
         """
-        found = list(differences(begun, self.settings))
-        if not found or not any(True for _ in differences(then, self.settings)):
+        own = random.chosen_seed()
+        seeds = [f"xpnet.seed is {seed} in the backup, {own} here"] if None not in (seed, own) and seed != own else []
+        found = [*seeds, *differences(begun, self.settings)]
+        if not seeds and (not found or not any(True for _ in differences(then, self.settings))):
             return
         if GIVEN in begun and self.given:  # the others most likely follow from these
             found = list(differences(begun[GIVEN], self.settings[GIVEN])) or found
@@ -162,8 +181,11 @@ class Backup(Callback):
 
     def _restore(self, state: dict[str, Any]) -> None:
         trainer, model = self.trainer, self.trainer.model
+        if state["weights"] and state.get("inputs") and not model._built:  # its first batch had built it
+            model.build(*map(tuple, state["inputs"]))
         named = dict(model.named_parameters())
-        trainer.begin()
+        if state["weights"]:
+            trainer.parameters = trainer.begin()
         for name, p in named.items():
             p.value, p.trainable = state["weights"][name], name in state["trained"]
         trainer.optimizer.set_state(state["optimizer"], named)
@@ -173,13 +195,16 @@ class Backup(Callback):
             metric.set_state(own, model.backend)
         trainer.progress.set_state(state["progress"], model.backend)
         model.stop_training = state["stop_training"]
+        for feed, own in zip(self.feeds, state.get("batches", ()), strict=False):  # older files have none
+            feed.set_state(own)
         self.states = [own for _, own in zip(self.callbacks, state["callbacks"], strict=True)]
         seed, taken = map(int, state["random"])
         self.random = (seed, taken)
 
     def _restore_callbacks(self) -> None:
         """Now that they have begun; and the random state, which they may have drawn from."""
-        for callback, state in zip(self.callbacks, self.states or [], strict=False):  # the lengths are known to agree
+        assert self.states is not None
+        for callback, state in zip(self.callbacks, self.states, strict=True):
             try:
                 callback.set_state(state)
             except XpnetError:

@@ -7,6 +7,7 @@ waits.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ class Callback:
     """
 
     rank = 0  # below 0 for one that changes what the others look at, above 0 for one that looks at the others
+    single = False  # whether two of the class would get into each other's way
 
     model: Model
     params: dict[str, Any]
@@ -79,6 +81,9 @@ class Callbacks(Callback):
             if not isinstance(callback, Callback):
                 raise OptionError(f"{callback!r} is no Callback; give objects such as callbacks.EarlyStopping()")
             callback.model, callback.params = model, params
+        for kind, count in Counter(type(callback) for callback in self.callbacks if callback.single).items():
+            if count > 1:
+                raise OptionError(f"fit takes one {kind.__name__}, not {count}")
         self.callbacks.sort(key=lambda callback: callback.rank)
 
     def on_train_begin(self, logs: Logs) -> None:

@@ -21,6 +21,7 @@ from xpnet.errors import FileError, OptionError
 from xpnet.files import because
 from xpnet.json_lines_logger import JSONLinesLogger
 from xpnet.lambda_callback import LambdaCallback
+from xpnet.metrics import larger_is_better
 from xpnet.names import explained
 from xpnet.stopping import TerminateOnNaN, TimeLimit
 from xpnet.tensorboard import TensorBoard
@@ -115,7 +116,7 @@ class Monitor(Callback):
                 " single number, such as val_loss"
             )
         value = float(logs[self.monitor])
-        rises = self.mode == "max" or (self.mode == "auto" and "acc" in self.monitor)
+        rises = self.mode == "max" or (self.mode == "auto" and larger_is_better(self.monitor, self.model.metrics))
         gain = math.inf if self.best is None else (value - self.best if rises else self.best - value)
         if math.isnan(value) or not gain > self.min_delta:
             return False
@@ -134,8 +135,8 @@ class EarlyStopping(Monitor):
     weights. patience 0, the default, stops at the first epoch that is no better, as 1 does.
 
     The best weights are restored at the end of training however it ends: by patience, after the last epoch, or by
-    Ctrl-C; restore_best_weights=False keeps the last ones. mode "auto" takes more as better for accuracies, less for
-    all else.
+    Ctrl-C; restore_best_weights=False keeps the last ones. mode "auto" takes more as better for accuracies and for
+    metrics that say `larger_is_better`, less for all else.
     """
 
     def __init__(
@@ -237,7 +238,8 @@ class ReduceLROnPlateau(Monitor):
     epochs, but not to below `min_lr`. After that, `cooldown` epochs do not count.
 
     It works on top of the optimizer's schedule, too: what it changes is `optimizer.lr_scale`, which multiplies the
-    rate and stays after training. mode "auto" takes more as better for accuracies, less for all else.
+    rate and stays after training. mode "auto" takes more as better for accuracies and for metrics that say
+    `larger_is_better`, less for all else.
     """
 
     def __init__(

@@ -11,8 +11,9 @@ import numpy as np
 from xpnet import random
 from xpnet.callbacks import Callback, History
 from xpnet.checks import whole
+from xpnet.data.batches import split
 from xpnet.data.folds import KFold
-from xpnet.errors import DataError, OptionError
+from xpnet.errors import DataError, OptionError, ShapeError
 from xpnet.model import Model
 
 
@@ -20,24 +21,23 @@ from xpnet.model import Model
 class CrossValidation:
     """What `cross_validate` found: for each fold, the loss and the metrics on the samples held out."""
 
-    scores: dict[str, np.ndarray]  # by name, (folds,)
+    scores: dict[str, np.ndarray]  # by name, (folds,); of a metric that is no number (folds, ...)
     histories: list[History] = field(repr=False)  # of each fold's training
 
     @property
     def mean(self) -> dict[str, float]:
-        """Over the folds."""
-        return {name: float(values.mean()) for name, values in self.scores.items()}
+        """Over the folds, of each score that is a number; a confusion matrix is none."""
+        return {name: float(values.mean()) for name, values in self.scores.items() if values.ndim == 1}
 
     @property
     def std(self) -> dict[str, float]:
         """The standard deviation over the folds, of the sample: divided by folds - 1."""
-        return {name: float(values.std(ddof=1)) for name, values in self.scores.items()}
+        return {name: float(values.std(ddof=1)) for name, values in self.scores.items() if values.ndim == 1}
 
     def __str__(self) -> str:
-        folds = len(self.histories)
-        return ", ".join(f"{name} {self.mean[name]:.4f} ± {self.std[name]:.4f}" for name in self.scores) + (
-            f" ({folds} folds)"
-        )
+        std = self.std
+        numbers = ", ".join(f"{name} {mean:.4f} ± {std[name]:.4f}" for name, mean in self.mean.items())
+        return f"{numbers} ({len(self.histories)} folds)"
 
 
 def cross_validate(
@@ -50,6 +50,8 @@ def cross_validate(
     epochs: int = 1,
     transform: Callable[[], Any] | None = None,
     callbacks: Callable[[], Callback | Iterable[Callback]] | None = None,
+    sample_weight: Any = None,
+    validation_split: float = 0.0,
     verbose: int = 0,
     **fit: Any,
 ) -> CrossValidation:
@@ -58,7 +60,8 @@ def cross_validate(
     make_model() returns a new, compiled model. `folds` is their number (stratified if t are class numbers, (N,)
     integers, of which each fold can have one), or a data.KFold. transform() returns what is fitted to the training part
     of each fold alone and applied to both, such as data.Standardize. callbacks() returns new callbacks for each fold.
-    Further arguments go to `model.fit`.
+    sample_weight: (N,), in training and in the scores. validation_split: the last share of each training part is not
+    trained on, nor is the transform fitted to it; callbacks see its val_loss. Further arguments go to `model.fit`.
 
     One key of xpnet.random is taken, whatever happens in the folds, and the folds' weights, batches and dropout masks
     follow from it.
@@ -76,6 +79,13 @@ def cross_validate(
     x, t = np.asarray(x), np.asarray(t)
     if x.ndim == 0 or t.ndim == 0 or len(x) != len(t):
         raise DataError(f"x has shape {x.shape} and t {t.shape}; expected one target for each sample")
+    weights = None if sample_weight is None else np.asarray(sample_weight)
+    if weights is not None and weights.shape != x.shape[:1]:
+        raise ShapeError(f"sample_weight has shape {weights.shape}; expected one for each of the {len(x)} samples")
+
+    def part(of: np.ndarray, transformed: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+        return transformed(x[of]), t[of], None if weights is None else weights[of]
+
     chosen = folds if isinstance(folds, KFold) else KFold(whole("folds", folds, 2), stratified=_strata(t, folds))
     key = random.next_key()
     after = random.get_state()
@@ -92,16 +102,20 @@ def cross_validate(
             if not isinstance(model, Model) or any(model is other for other in seen):
                 raise OptionError("make_model must return a new Model each time it is called")
             seen.append(model)
-            x_train, x_held_out = x[train], x[held_out]
-            if transform is not None:
-                fitted = transform().fit(x_train)
-                x_train, x_held_out = fitted.transform(x_train), fitted.transform(x_held_out)
+            last = train[:0]  # of the training part, to validate with
+            if validation_split:
+                (train, _), (last, _) = split(train, train, validation_split)
+            transformed = transform().fit(x[train]).transform if transform is not None else np.asarray
+            x_train, t_train, w_train = part(train, transformed)
             given = callbacks() if callbacks is not None else None
-            fit_history = model.fit(
-                x_train, t[train], batch_size=batch_size, epochs=epochs, callbacks=given, verbose=verbose, **fit
-            )
-            histories.append(fit_history)
-            results.append(model.evaluate(x_held_out, t[held_out], return_dict=True))
+            histories.append(
+                model.fit(
+                    x_train, t_train, batch_size, epochs, verbose, given, sample_weight=w_train,
+                    validation_data=part(last, transformed) if len(last) else None, **fit,
+                )
+            )  # fmt: skip
+            x_scored, t_scored, w_scored = part(held_out, transformed)
+            results.append(model.evaluate(x_scored, t_scored, return_dict=True, sample_weight=w_scored))
     finally:
         random.set_state(after)
     return CrossValidation({name: np.array([r[name] for r in results]) for name in results[0]}, histories)

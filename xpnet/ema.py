@@ -5,7 +5,7 @@ from typing import Any
 from xpnet.backend import Array
 from xpnet.callback import Callback, Logs
 from xpnet.checks import fraction
-from xpnet.errors import OptionError
+from xpnet.errors import NonFiniteError, OptionError
 from xpnet.parameter import Flat, Parameter
 
 
@@ -18,13 +18,15 @@ class EMA(Callback):
 
     From the end of an epoch's steps to the beginning of the next epoch the averaged weights are in the model, so that
     validation and the `on_epoch_end` of all callbacks, such as EarlyStopping and ModelCheckpoint, see them. Training
-    itself goes on with its own weights. When it ends, however it ends, the averaged weights stay in the model.
+    itself goes on with its own weights. When it ends, also by Ctrl-C, the averaged weights stay in the model; but not
+    those of a training whose loss has become NaN or infinite.
 
     Running statistics (of batch normalisation) are averaged in the same way, so that they belong to the averaged
     weights; a parameter that is frozen is taken as it is. All arrays stay on the backend.
     """
 
     rank = -1  # before those who look at the weights
+    single = True
 
     def __init__(self, decay: float = 0.999, warmup: bool = True) -> None:
         self.decay, self.warmup = fraction("EMA: decay", decay), warmup
@@ -53,6 +55,11 @@ class EMA(Callback):
             for p, value in zip(self.parameters, self.own, strict=True):
                 p.value = value
             self.own = None
+
+    def on_nonfinite(self, error: NonFiniteError) -> bool:
+        """The step before has spoiled the averages."""
+        self.averages = None
+        return False
 
     def on_train_end(self, logs: Logs) -> None:
         self._put_in()

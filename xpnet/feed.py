@@ -5,12 +5,15 @@ A batch is (x, t), or (x, t, weights) where samples or classes have weights.
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xpnet import random
 from xpnet.checks import whole
 from xpnet.data.batches import Batches, split
 from xpnet.errors import DataError, OptionError, XpnetError
@@ -40,6 +43,10 @@ class CheckedBatches:
     One that has a length gives all its batches in each epoch. From one that has none, such as a generator, an epoch
     takes `steps` more batches, and begins it again where it ends; if `to_end`, it may be read to its end instead.
     `option` is what the user calls `steps`.
+
+    One that cannot start in the middle of an epoch, as a Loader can, is read again from its beginning by a training
+    that goes on from a Backup. What it draws from xpnet.random has to be the same then: after `begin`, each batch is
+    drawn from a state of its own, but for the first of an epoch that begins anew, before which nothing else is drawn.
     """
 
     samples: int | None = None  # in an epoch: not known before
@@ -62,7 +69,23 @@ class CheckedBatches:
             raise OptionError(f"{option} is for iterables without a length; this one has {self.length} batches")
         if self.length is None and not to_end:
             raise OptionError(f"how many batches this {type(batches).__name__} gives is not known: say {option}=...")
+        self.key: random.Key | None = None  # of all that the iterable draws
+        self.passes = 0  # how many epochs were taken from it before
         self._rest: Iterator[Any] | None = None  # what the epochs before have left of an iterable without a length
+
+    def begin(self) -> None:
+        """Training begins."""
+        if not hasattr(self.batches, "starting_at"):
+            self.key = random.get_state()  # none is taken: batches of arrays take none, and train to the same bits
+
+    def get_state(self) -> dict[str, Any]:
+        return {"key": self.key, "passes": self.passes}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if state["key"] is not None:
+            seed, taken = map(int, state["key"])
+            self.key = (seed, taken)
+        self.passes = int(state["passes"])
 
     def __len__(self) -> int:
         if self.length is None:
@@ -75,33 +98,53 @@ class CheckedBatches:
     def starting_at(self, first: int) -> Iterator[tuple[np.ndarray, ...]]:
         """The batches of one epoch from number `first` on."""
         check_backends(self.model)
-        count, stop = first, None if self.length is None else self.length - first
-        for count, batch in enumerate(islice(self._source(first), stop), first + 1):
-            yield self._checked(batch, count)
-        if count < (self.length or 1):
+        number, stop = first, None if self.length is None else self.length - first
+        for number, batch in enumerate(islice(self._source(first), stop), first + 1):
+            yield self._checked(batch, number)
+        if number < (self.length or 1):
             raise DataError(
-                f"the iterable of batches ended after {count} of {self.length or 'one or more'} in an epoch"
+                f"the iterable of batches ended after {number} of {self.length or 'one or more'} in an epoch"
             )
+        self.passes += 1
 
     def _source(self, first: int) -> Iterator[Any]:
         if hasattr(self.batches, "starting_at"):
             source: Iterator[Any] = self.batches.starting_at(first)
-        elif self.sized or self.length is None:
-            source = islice(self.batches, first, None)
-        else:
-            source = islice(self._on(), first, None)
-        return source
+            return source
+        if self.sized or self.length is None:
+            return islice(self._from_beginning(self.passes), first, None)
+        if self._rest is None:
+            self._rest = self._on_and_on()
+            deque(islice(self._rest, self.passes * self.length), maxlen=0)
+        deque(islice(self._rest, first), maxlen=0)  # at once: perhaps nothing more is asked for in this epoch
+        return self._rest
 
-    def _on(self) -> Iterator[Any]:
-        """From where the last epoch stopped; from the beginning again where it ends, unless that gives nothing."""
-        fresh = False
-        while not fresh:
-            if self._rest is None:
-                self._rest, fresh = iter(self.batches), True
-            for batch in self._rest:
-                fresh = False
+    def _on_and_on(self) -> Iterator[Any]:
+        """From its beginning again where it ends, unless that gives nothing."""
+        for turn in count():
+            empty = True
+            for batch in self._from_beginning(turn):
                 yield batch
-            self._rest = None
+                empty = False
+            if empty:
+                return
+
+    def _from_beginning(self, turn: int) -> Iterator[Any]:
+        batches: Iterator[Any] | None = None
+        for number in count():
+            own = self.key and (number or not self.sized)
+            with random.preserved_state(self._own_state(turn, number)) if own else contextlib.nullcontext():
+                batches = iter(self.batches) if batches is None else batches
+                try:
+                    batch = next(batches)
+                except StopIteration:
+                    return
+            yield batch
+
+    def _own_state(self, turn: int, number: int) -> random.Key:
+        """The random state that a batch is drawn from."""
+        assert self.key is not None
+        return int(random.stream(self.key, turn + 1, number).integers(2**63)), 0
 
     def _checked(self, batch: Any, number: int) -> tuple[np.ndarray, ...]:
         try:

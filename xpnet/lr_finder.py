@@ -69,6 +69,7 @@ def find_lr(
         raise OptionError(f"find_lr: diverged must be above 1, not {diverged!r}")
     with random.preserved_state():
         twin = model.copy()  # also where the model is not built yet: then it stays so
+        compiled(twin)[0].lr_scale = 1.0  # ReduceLROnPlateau may have left another
         batches: Iterable[Any] = x
         if t is not None:
             x, t = check_data(twin, x, t)

@@ -1,6 +1,7 @@
 """Metrics are counted on the device, batch by batch, and read once, at the end of an epoch."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
@@ -14,6 +15,7 @@ class Metric(Configured):
     """The base: a subclass says what one batch adds to the total; the result is the total per sample."""
 
     name = "metric"
+    larger_is_better: bool | None = None  # None: the name tells, as the function below says
     total: Array | None = None
     samples = 0
 
@@ -54,6 +56,8 @@ class Accuracy(Metric):
     name: what the history calls it.
     """
 
+    larger_is_better = True
+
     def __init__(self, name: str = "accuracy") -> None:
         self.name = name
 
@@ -76,6 +80,8 @@ class BinaryAccuracy(Accuracy):
 
 class TopK(Metric):
     """The share of samples whose label is among the k largest outputs (k = 5). Ties count as misses."""
+
+    larger_is_better = True
 
     def __init__(self, k: int = 5) -> None:
         self.k = whole("TopK: k", k)
@@ -129,6 +135,12 @@ def one_hot(labels: Array, classes: int, backend: Backend) -> Array:
     """(N,) -> (N, C) of bool."""
     numbers = backend.xp.arange(classes, dtype=labels.dtype, device=backend.device)
     return numbers[None, :] == labels[:, None]
+
+
+def larger_is_better(name: str, metrics: Iterable[Metric] = ()) -> bool:
+    """Of the value that the history calls so: as its metric says; if none does, accuracies grow and all else falls."""
+    said = [m.larger_is_better for m in metrics if m.name == name.removeprefix("val_")]
+    return "acc" in name if not said or said[0] is None else said[0]
 
 
 METRICS: dict[str, type[Metric]] = {

@@ -20,6 +20,7 @@ Key = tuple[int, int]
 _lock = threading.Lock()
 # The seed and the keys taken so far; the seed is a fresh one in each process, until `seed` is called.
 _state: list[int] = [int.from_bytes(os.urandom(8), "little") >> 1, 0]
+_chosen: int | None = None  # what `seed` was last called with
 
 
 def seed(value: int) -> None:
@@ -29,7 +30,14 @@ def seed(value: int) -> None:
     """
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 0 <= value < 2**63:
         raise OptionError(f"the seed must be an integer from 0 to 2**63 - 1, not {value!r}")
-    set_state((int(value), 0))
+    global _chosen
+    _chosen = int(value)
+    set_state((_chosen, 0))
+
+
+def chosen_seed() -> int | None:
+    """What `seed` was last called with in this process; None if it never was."""
+    return _chosen
 
 
 def next_key() -> Key:
@@ -66,9 +74,11 @@ def set_state(state: Key) -> None:
 
 
 @contextlib.contextmanager
-def preserved_state() -> Iterator[None]:
-    """Draw freely inside; afterwards the random state is what it was before."""
+def preserved_state(inside: Key | None = None) -> Iterator[None]:
+    """Draw freely, from the state `inside` if it is given; afterwards the random state is what it was before."""
     state = get_state()
+    if inside is not None:
+        set_state(inside)
     try:
         yield
     finally:

@@ -72,12 +72,9 @@ class Cosine(Schedule):
     """
 
     def __init__(self, lr: float, steps: int, end: float = 0.0) -> None:
-        if not isinstance(steps, int) or steps < 1 or end < 0:
-            raise OptionError(
-                f"Cosine: steps must be an integer of at least 1 and end at least 0, not {steps!r} and {end!r}"
-            )
-        self.lr, self.steps, self.end = positive("lr", lr), steps, end
-        self.length = steps
+        self.lr, self.steps = positive("lr", lr), whole("Cosine: steps", steps)
+        self.end = at_least_zero("Cosine: end", end)
+        self.length = self.steps
 
     def __call__(self, step: int) -> float:
         return _half_cosine(self.lr, self.end, step / self.steps)
@@ -105,9 +102,10 @@ class OneCycle(Schedule):
     """Up and down once: from lr / divide to lr in the first share `rise` of the steps, then down to lr / end_divide.
 
     Both ways by half a cosine: with u = s / (rise steps), lr(s) = lr + (lr / divide - lr) (1 + cos(pi u)) / 2, and so
-    on down. `lr` is the highest rate, several times what would do as a constant one; `steps` is the length of the whole
-    training. Smith and Topin, 2018, who go up and down by straight lines and let the momentum fall while the rate
-    rises; here the momentum stays.
+    on down, to the end that step number `steps` would have: the last one is a step before it (PyTorch's OneCycleLR
+    reaches both ends with a step). `lr` is the highest rate, several times what would do as a constant one; `steps` is
+    the length of the whole training. Smith and Topin, 2018, who go up and down by straight lines and let the momentum
+    fall while the rate rises; here the momentum stays.
     """
 
     def __init__(self, lr: float, steps: int, rise: float = 0.3, divide: float = 25.0, end_divide: float = 1e5) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,9 @@ def checked(settings: Mapping[str, Any] | None) -> Mapping[str, Any]:
 def describe(value: Any, without: Iterable[str] = ()) -> Any:
     """The value in numbers, strings, lists and dicts: an object by its class and its constructor's arguments.
 
-    Of an array, shape, data type and a fingerprint remain. `without` names arguments that are left out. Arguments that
-    the object does not keep, and those that are layers, are left out as well.
+    Of an array, shape, data type and a fingerprint remain, of a function its name. `without` names arguments that are
+    left out. Arguments that the object does not keep, and those that are layers, are left out as well. An object that
+    knows better what matters about it says so in `compared()`, a dict.
     """
     if isinstance(value, (type(None), bool, int, float, str)):
         return value
@@ -60,8 +62,12 @@ def describe(value: Any, without: Iterable[str] = ()) -> Any:
     if isinstance(value, dict):
         kept = value.defaults if isinstance(value, Settings) else ()
         return Settings({str(key): describe(item) for key, item in value.items()}, kept)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if inspect.isroutine(value) or isinstance(value, type):
         return value.__qualname__
+    if hasattr(value, "compared"):
+        return {"class": type(value).__name__} | describe(value.compared())
     given = {name: argument for name, argument in arguments(value).items() if name not in without}
     usual = _parameters(value)
     defaults = [name for name in given if name in usual and repr(given[name]) == repr(usual[name].default)]
@@ -97,6 +103,7 @@ def describe_model(model: Model) -> dict[str, Any]:
             for name, p in model.named_parameters()
         },
         "backend": model.backend.name,
+        "jit": getattr(model.backend, "jit", "") or None,  # with Numba sums are rounded differently
         "optimizer": describe(model.optimizer),
         "loss": describe(model.loss),
         "metrics": describe(model.metrics),

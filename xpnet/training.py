@@ -17,7 +17,7 @@ from xpnet.backup import take_backup
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.checks import whole
 from xpnet.errors import NonFiniteError, OptionError
-from xpnet.feed import Feed, described, for_evaluation, for_prediction, for_training, is_batches
+from xpnet.feed import CheckedBatches, Feed, described, for_evaluation, for_prediction, for_training, is_batches
 from xpnet.inputs import compiled
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
@@ -65,12 +65,16 @@ def fit(
     told = Callbacks([history, *given, *displays[verbosity(verbose)], *backups], model, params)
     trainer = Trainer(model, optimizer, loss, accumulate, initial_epoch)
     progress = trainer.progress
+    feeds = [feed for feed in (batches, held_out) if isinstance(feed, CheckedBatches)]
+    for feed in feeds:
+        feed.begin()
     model.stop_training = False
     logs: dict[str, Any] = {}
     for backup in backups:
         options = {"initial_epoch": initial_epoch, "validation_freq": validation_freq, "accumulate": accumulate}
         settings = options | described(batches, held_out)
-        backup.begin(trainer, [history, *given], Settings(settings, ["accumulate"] if accumulate == 1 else []), epochs)
+        settings = Settings(settings, ["accumulate"] if accumulate == 1 else [])
+        backup.begin(trainer, [history, *given], feeds, settings, epochs)
         if backup.resumed and verbosity(verbose):
             where = progress.where(epochs, len(batches))
             print(f"resumes {where}, from {backup.path}", file=sys.stderr, flush=True)
@@ -84,6 +88,8 @@ def fit(
             if not progress.resumed:
                 progress.begin(epoch)
             told.on_epoch_begin(epoch, progress.done())
+            if isinstance(batches, CheckedBatches):
+                batches.passes = epoch - initial_epoch
             with model.backend.memory_advice(batches.batch_size):
                 logs = trainer.epoch(batches, told, epoch)
             history.seconds.append(progress.seconds)

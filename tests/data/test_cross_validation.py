@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import xpnet
-from xpnet import Sequential, callbacks, layers, optimizers
+from xpnet import Sequential, callbacks, layers, metrics, optimizers
 from xpnet.data import KFold, Standardize
-from xpnet.errors import DataError, OptionError
+from xpnet.errors import DataError, OptionError, ShapeError
 
 T = np.arange(60) % 3
 X = (np.eye(3, 4)[T] + np.random.default_rng(0).normal(0, 0.3, (60, 4))).astype(np.float32)
@@ -72,6 +72,43 @@ def test_the_transform_is_fitted_to_the_training_part_alone():
     xpnet.cross_validate(make, X, T, folds, transform=transform)
     for (train, _), fitted in zip(folds.split(X), made, strict=True):
         np.testing.assert_allclose(fitted.mean[0], X[train].mean(axis=0), atol=1e-6)
+
+
+def test_the_transform_does_not_see_what_validates():
+    made = []
+
+    def transform():
+        made.append(Standardize())
+        return made[-1]
+
+    folds = KFold(3, seed=5)
+    xpnet.cross_validate(make, X, T, folds, transform=transform, validation_split=0.25)
+    for (train, _), fitted in zip(folds.split(X), made, strict=True):
+        np.testing.assert_allclose(fitted.mean[0], X[train[:30]].mean(axis=0), atol=1e-6)
+
+
+def test_weights_go_with_their_samples():
+    """A weight of zero takes a sample out of training, and out of the score."""
+    weights = (T != 2).astype("float32")
+    result = xpnet.cross_validate(make, X, T, 3, epochs=40, batch_size=8, sample_weight=weights, validation_split=0.2)
+    assert len(result.histories[0].history["val_loss"]) == 40
+    assert result.mean["accuracy"] < 0.7, "a class without weight was learned"
+    right = xpnet.cross_validate(make, X, T, 3, epochs=40, batch_size=8, sample_weight=np.ones(60))
+    assert right.mean["accuracy"] > 0.9
+    assert result.mean["loss"] < right.mean["loss"] + 0.1
+    with pytest.raises(ShapeError, match=r"sample_weight has shape \(40,\); expected one for each of the 60"):
+        xpnet.cross_validate(make, X, T, 3, sample_weight=np.ones(40))
+
+
+def test_a_confusion_matrix_is_no_number():
+    def counting():
+        model = make()
+        model.compile("adam", metrics=["accuracy", metrics.ConfusionMatrix(3)])
+        return model
+
+    result = xpnet.cross_validate(counting, X, T, 4)
+    assert result.scores["confusion_matrix"].shape == (4, 3, 3) and set(result.mean) == {"loss", "accuracy"}
+    assert "confusion" not in str(result)
 
 
 def test_callbacks_are_made_for_each_fold():

@@ -165,6 +165,14 @@ def test_modes_become_eight_bits(tmp_path):
     assert x[:, 0, 0, 0].tolist() == [128, 0, 255, 90]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_numbers_of_32_bits_have_no_known_range(tmp_path, dtype):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(np.ones((4, 6), dtype)).save(tmp_path / "a" / "1.tif")
+    with pytest.raises(FormatError, match=r"1\.tif cannot be read as an image .*32 bits, of which nobody knows"):
+        ImageFolder(tmp_path)[:]
+
+
 def test_a_photograph_is_turned_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter

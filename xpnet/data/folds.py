@@ -21,8 +21,8 @@ def stratified_split(
     """Split into (x_train, t_train), (x_val, t_val): `fraction` of the samples, and of each class, is for validation.
 
     Which of a class is drawn from `seed`, or from the seed of xpnet without one; in both parts, samples stay in their
-    order. Shares that are no whole number are rounded so that the sizes are those of `data.split`. t is (N,), class
-    numbers. Both parts are copies.
+    order. Shares that are no whole number are rounded so that the sizes are those of `data.split`; a part whose share
+    of a class is less than one may have none of it. t is (N,), class numbers. Both parts are copies.
 
     Raises OptionError unless 0 < fraction < 1, DataError if a part would be empty, a class has one sample only, t are
     not class numbers, or `x` and `t` differ in length.

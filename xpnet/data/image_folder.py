@@ -67,6 +67,12 @@ class ImageFolder:
     def name(self, index: int) -> str:
         return str(self.paths[index])
 
+    def compared(self) -> dict[str, Any]:
+        """What a Backup compares: the files by name and length, wherever the folder is; to read them takes long."""
+        files = "\n".join(f"{path.relative_to(self.folder)} {path.stat().st_size}" for path in self.paths)
+        content = np.frombuffer(files.encode(errors="surrogateescape"), np.uint8)
+        return {"files": content, "size": self.size, "fit": self.fit, "grayscale": self.grayscale}
+
     def __getitem__(self, indices: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         chosen = np.atleast_1d(np.arange(len(self))[indices])
         size = self.size or self._first
@@ -92,6 +98,8 @@ def _read(path: Path, how: ImageFolder) -> npt.NDArray[np.uint8]:
         with Image.open(path) as image:
             if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise FormatError(f"{image.width} x {image.height} pixels are suspiciously many")
+            if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+                raise FormatError("its pixels are numbers of 32 bits, of which nobody knows the range; save it with 8")
             flat = _flat(ImageOps.exif_transpose(image), "L" if how.grayscale else "RGB")
             if how.size is not None and (flat.height, flat.width) != how.size:
                 H, W = how.size

@@ -107,6 +107,11 @@ class Loader:
         samples = self.source.epoch(random.stream(key, _STREAM), order)
         return run(self._stream_jobs(samples, key, batch), contextlib.closing(samples))
 
+    def compared(self) -> dict[str, Any]:
+        """What a Backup compares: all that the batches depend on."""
+        names = ("source", "batch_size", "shuffle", "augment", "drop_last", "normalize", "transform")
+        return {name: getattr(self, name) for name in names}
+
     def close(self) -> None:
         """End the worker processes, if there are any; a later iteration starts new ones."""
         if self._pool is not None:

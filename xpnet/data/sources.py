@@ -82,6 +82,10 @@ class MappedArrays:
     def __getitem__(self, indices: Any) -> Any:
         return one_or_more([np.array(array[indices]) for array in self.arrays])
 
+    def compared(self) -> dict[str, Any]:
+        """What a Backup compares: the content, wherever the files are."""
+        return {"arrays": self.arrays}
+
     def __getstate__(self) -> tuple[Path, ...]:
         return self.paths
 

@@ -91,6 +91,10 @@ class MeanRemoval:
             raise ShapeError(f"MeanRemoval was fitted to samples of shape {self._sample}, but the data is {x.shape}")
         return x.astype(_float(x), copy=False), self.mean.astype(_float(x), copy=False)
 
+    def compared(self) -> dict[str, Any]:
+        """What a Backup compares."""
+        return {"per": self.per, "mean": self.mean}
+
 
 class Normalize:
     """y = (x - mean) / std, per channel: axis 1 of (N, C, ...).
@@ -119,14 +123,7 @@ class Normalize:
         Raises DataError if the data is empty or not finite.
         """
         x = _samples(x, 2)
-        axes = _all_but_channels(x)
-        mean = _mean(x, axes)  # (1, C, 1, ...)
-        squares = np.zeros_like(mean)
-        step = max(1, 2**20 // x[0].size)
-        for start in range(0, len(x), step):  # piece by piece: in float64 the whole would take twice its size or more
-            squares += ((x[start : start + step] - mean) ** 2).sum(axis=axes, keepdims=True)
-        std = np.sqrt(squares * mean.size / x.size)
-        std[std <= np.abs(mean) * np.finfo(np.float32).eps] = 1  # rounding is all that varies
+        mean, std = _mean_and_std(x, _all_but_channels(x))  # (1, C, 1, ...)
         return cls(mean.reshape(-1).astype(_float(x)), std.reshape(-1).astype(_float(x)))  # (C,)
 
     def transform(self, x: npt.ArrayLike) -> Array:
@@ -178,3 +175,15 @@ def _mean(x: Array, axes: tuple[int, ...]) -> npt.NDArray[np.float64]:
     if not np.isfinite(mean).all():
         raise DataError("the data holds NaN or infinite values; remove or replace them first")
     return mean
+
+
+def _mean_and_std(x: Array, axes: tuple[int, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Over the axes, which are kept with length 1; what is constant gets the deviation 1."""
+    mean = _mean(x, axes)
+    squares = np.zeros_like(mean)
+    step = max(1, 2**20 // max(1, x[0].size))
+    for start in range(0, len(x), step):  # piece by piece: in float64 the whole would take twice its size or more
+        squares += ((x[start : start + step] - mean) ** 2).sum(axis=axes, keepdims=True)
+    std = np.sqrt(squares * (mean.size / x.size))
+    std[std <= np.abs(mean) * np.finfo(np.float32).eps] = 1  # rounding is all that varies
+    return mean, std

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet import checks
-from xpnet.data.transforms import _all_but_channels, _float, _mean, _samples
+from xpnet.data.transforms import _all_but_channels, _float, _mean, _mean_and_std, _samples
 from xpnet.errors import DataError, OptionError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -33,6 +33,10 @@ class Fitted:
     def get_state(self) -> dict[str, Array]:
         """What `fit` found, as arrays. Raises DataError if nothing was fitted."""
         return {"sample": np.array(self._shape(), np.int64)} | {name: getattr(self, name).copy() for name in self.names}
+
+    def compared(self) -> dict[str, Any]:
+        """What a Backup compares: the settings, and what was fitted."""
+        return vars(self)
 
     def set_state(self, state: dict[str, npt.ArrayLike]) -> None:
         """Take what `get_state` gave, or np.load of a file with it. Raises DataError if something else is given."""
@@ -100,16 +104,9 @@ class Standardize(Fitted):
     def fit(self, x: npt.ArrayLike) -> Self:
         """Take mean and standard deviation of `x`, (N, ...), and return self."""
         x = _samples(x, 2 if self.per == "channel" else 1)
-        axes = (0,) if self.per == "pixel" else _all_but_channels(x)
-        mean = _mean(x, axes)
-        squares = np.zeros_like(mean)
-        step = max(1, 2**20 // max(1, x[0].size))
-        for start in range(0, len(x), step):  # piece by piece: in float64 the whole would take twice its size or more
-            squares += ((x[start : start + step] - mean) ** 2).sum(axis=axes, keepdims=True)
-        std = np.sqrt(squares * (mean.size / x.size))
-        std[std <= np.abs(mean) * np.finfo(np.float32).eps] = 1  # rounding is all that varies
+        found = _mean_and_std(x, (0,) if self.per == "pixel" else _all_but_channels(x))
         whole = (1, *x.shape[1:])
-        self.mean, self.std = (np.broadcast_to(v, whole).reshape(1, -1).astype(_float(x)) for v in (mean, std))
+        self.mean, self.std = (np.broadcast_to(v, whole).reshape(1, -1).astype(_float(x)) for v in found)
         self.sample = x.shape[1:]
         return self
 

@@ -10,6 +10,7 @@ import numpy as np
 from xpnet.callback import scalar
 from xpnet.callbacks import History
 from xpnet.errors import DataError, OptionError
+from xpnet.metrics import larger_is_better
 from xpnet.visualize.figures import Path, panels, require_matplotlib, saved
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def plot_history(
     metric: str | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Loss, accuracy and other metrics by epoch, side by side; a ring marks the best epoch of each.
+    """Loss, accuracy and other metrics by epoch, side by side; a ring marks the best epoch of each: the largest value
+    where the metric says `larger_is_better`, or by its name is an accuracy, else the smallest.
 
     `history` is what `fit` returns, or its dict, which cannot say in which epochs validation happened: a shorter series
     is then spread over all of them. Metrics that are no single numbers are left out. With `path` the picture is saved
@@ -46,10 +48,12 @@ def plot_history(
     if metric is not None or ax is not None:
         names = [metric or names[0]]
     width = 5.0 if len(names) > 1 else 6.4
+    metrics = history.model.metrics if isinstance(history, History) and hasattr(history, "model") else ()
     figure, panes = panels(len(names), ax, (width, 4.2), columns=len(names))
     for axes, name in zip(panes, names, strict=True):
         pairs = zip(labels, (name, f"val_{name}"), strict=True)
-        _draw_curves(axes, name, [(label, *series[key]) for label, key in pairs if key in series])
+        curves = [(label, *series[key]) for label, key in pairs if key in series]
+        _draw_curves(axes, name, curves, larger_is_better(name, metrics))
     return saved(figure, path)
 
 
@@ -64,7 +68,7 @@ def _series(history: History | Mapping[str, Sequence[float]]) -> dict[str, tuple
     return {name: ([steps[name] * (i + 1) for i in range(len(each))], each) for name, each in numbers.items()}
 
 
-def _draw_curves(axes: Axes, name: str, curves: list[tuple[str, list[int], Sequence[float]]]) -> None:
+def _draw_curves(axes: Axes, name: str, curves: list[tuple[str, list[int], Sequence[float]]], rises: bool) -> None:
     from matplotlib.ticker import MaxNLocator
 
     first, last = min(epochs[0] for _, epochs, _ in curves), max(epochs[-1] for _, epochs, _ in curves)
@@ -72,7 +76,7 @@ def _draw_curves(axes: Axes, name: str, curves: list[tuple[str, list[int], Seque
     for label, epochs, values in curves:
         axes.plot(epochs, values, marker=marker, markersize=4, label=label)
     # The best point of the last curve, which is validation's where there is one; NaN is never the best.
-    goodness = np.asarray(values, np.float64) * (1 if "acc" in name else -1)
+    goodness = np.asarray(values, np.float64) * (1 if rises else -1)
     if not np.isnan(goodness).all():
         best = int(np.nanargmax(goodness))
         found = f"best: {values[best]:.4f} in epoch {epochs[best]}"
