@@ -116,7 +116,11 @@ def test_what_is_no_array_is_refused(verb: Callable[..., Any], x: Any) -> None:
 
 TARGETS: list[tuple[Any, type[Exception], str]] = [
     (T[:-1], DataError, "there are 12 samples and 11 targets; there must be one target a sample"),
-    (3, DataError, "there are 12 samples and no targets"),
+    (3, DataError, "the targets are a single number"),
+    (None, DataError, "the targets are missing"),
+    (T + 0.5, DataError, "class numbers must be integers, they are fractions or NaN"),
+    (T * np.nan, DataError, "class numbers must be integers, they are fractions or NaN"),
+    (T[:, None], ShapeError, r"targets have shape \(N, 1\), the network gives \(N, 3\); class numbers are t\[:, 0\]"),
     (T - 1, DataError, "labels reach from -1 to 1, but the network has 3 outputs, for classes 0 to 2"),
     (T + 1, DataError, "labels reach from 1 to 3, but the network has 3 outputs"),
     (T.astype("float32"), DataError, r'class numbers must be integers, they are float32.*astype\("int64"\)'),
@@ -248,6 +252,20 @@ def test_bad_numbers_in_the_data_are_found_there(value: float, make: Callable[[]
         NonFiniteError, match=r"the loss became nan in epoch 1, step 2: the input data hold NaN or infinity"
     ):
         ready(make).fit(x, T, batch_size=6, shuffle=False)
+
+
+@quiet
+def test_bad_numbers_in_the_targets_are_found_there() -> None:
+    """No learning rate would help."""
+    model = Sequential([layers.Dense(2)])
+    model.compile(loss="mse")
+    t = X.copy()
+    t[7, 1] = np.nan
+    with pytest.raises(
+        NonFiniteError, match="epoch 1, step 2: the targets hold NaN or infinity; remove or rep"
+    ) as error:
+        model.fit(X, t, batch_size=6, shuffle=False)
+    assert "learning rate" not in str(error.value)
 
 
 @quiet

@@ -1,5 +1,7 @@
 """What people who know other libraries try first: it works, or one clear error says what to write instead."""
 
+import functools
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,22 @@ import pytest
 import xpnet
 from tests.small import clusters, network
 from xpnet import callbacks, layers, losses, names, optimizers, schedules, visualize
-from xpnet.data import Loader, augment
-from xpnet.errors import DataError, OptionError, XpnetError
+from xpnet.data import PCA, Arrays, Loader, Standardize, augment, read_npz
+from xpnet.errors import DataError, FormatError, OptionError, ShapeError, XpnetError
 from xpnet.networks import LeNet5
 
 X, T = clusters(30)
 IMAGES = np.zeros((4, 1, 6, 6), np.float32)
+
+
+def several(loss: str, units: int = 3, **options: Any) -> None:
+    model = xpnet.Sequential([layers.Dense(units)])
+    model.compile("sgd", loss, **options)
+    model.fit(X, T[:, None] if options else T)
+
+
+NAMESPACE: Any = types.SimpleNamespace(split=print)  # as a KFold of scikit-learn has it
+single = functools.partial(several, units=1)
 
 TRIES: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
     (lambda: Loader("digits.npz"), OptionError, r"takes no path.*data\.read_npz\('digits\.npz'\)"),
@@ -44,6 +56,30 @@ TRIES: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
         r"the setting 'a' is \{1\}; compared are numbers",
     ),
     (lambda: network().fit(Loader(X)), DataError, r"not ndarray; data\.Loader\(\(x, t\)\) has targets too"),
+    (lambda: network().fit(lambda: iter([(X, T)]), steps_per_epoch=3), OptionError, "are a function; give what it ret"),
+    (lambda: network().fit(iter([(X[0], T[0])]), steps_per_epoch=1), ShapeError, r"batch 1: .*one sample is x\[None\]"),
+    (lambda: network().fit(Arrays(X, T)), OptionError, r"a source of samples, Arrays; .*data\.Loader\(x\)"),
+    (lambda: network().fit(X, T, sample_weight=np.zeros(30)), DataError, "all of sample_weight is zero"),
+    (lambda: network().fit(X, T, validation_split="0.1"), OptionError, "greater than 0 and less than 1, not '0.1'"),  # type: ignore[arg-type]
+    (lambda: network().fit(X, T, callbacks=print), OptionError, "callbacks must be a Callback or a list"),  # type: ignore[arg-type]
+    (lambda: callbacks.Backup(3), OptionError, "named by a string or a pathlib.Path, not by 3"),  # type: ignore[arg-type]
+    (lambda: callbacks.CSVLogger(None), OptionError, "named by a string or a pathlib.Path"),  # type: ignore[arg-type]
+    (lambda: callbacks.ModelCheckpoint("m", monitor=3), OptionError, "monitor must be the name of a value"),  # type: ignore[arg-type]
+    (lambda: list(Loader((IMAGES,), augment=lambda x, rng: None)), ShapeError, "made NoneType of 4 samples"),
+    (lambda: single("softmax_cross_entropy"), ShapeError, r"an output for each class.*take binary_cross_entropy"),
+    (lambda: single("mse", metrics=["accuracy"]), OptionError, "metric accuracy: .* means nothing with mean_squared"),
+    (lambda: single("mse"), ShapeError, r"targets have shape \(N\), the network gives \(N, 1\); t\[:, None\] has it"),
+    (lambda: several("mse"), ShapeError, r"xpnet\.data\.one_hot\(t, 3\) makes rows of class numbers"),
+    (lambda: layers.Conv2D(4, 3)(np.ones((2, 28, 28, 1), "float32")), ShapeError, r"x\.transpose\(0, 3, 1, 2\), if ch"),
+    (lambda: xpnet.cross_validate(network, X, T, 3, transform=Standardize()), OptionError, "transform must be a fun"),  # type: ignore[arg-type]
+    (lambda: xpnet.cross_validate(network, Loader((X, T)), None), OptionError, "needs arrays x and t"),
+    (
+        lambda: xpnet.cross_validate(network, X, T, NAMESPACE),
+        OptionError,
+        r"or an xpnet\.data\.KFold, not",
+    ),  # type: ignore[arg-type]
+    (lambda: PCA(1.5), OptionError, "an integer of at least 1, or a share above 0 and below 1, not 1.5"),
+    (lambda: read_npz(__file__), FormatError, r"as an \.npz file of numbers; np\.savez\(path, x=x, t=t\) makes one"),
     (lambda: network().fit([X, T]), OptionError, r"the targets as the next argument: fit\(x, t\)"),
     (lambda: network().fit((X, T)), OptionError, r"the targets as the next argument: fit\(x, t\)"),
     (

@@ -187,7 +187,7 @@ WRONG: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
     (fit(Loader(), batch_size=8, sample_weight=np.ones(30)), OptionError, "leave batch_size, sample_weight out"),
     (fit(Loader(), validation_split=0.1), OptionError, "validation_split and shuffle are for arrays"),
     (fit(Loader(), shuffle=False), OptionError, "an iterable of batches has an order of its own"),
-    (fit(X), DataError, "there are 30 samples and no targets"),
+    (fit(X), DataError, "the targets are missing"),
     (fit(X, T, validation_data=endless()), OptionError, "say validation_steps="),
     (fit(X, T, validation_data=(X, T), validation_steps=2), OptionError, "validation_steps is for iterables"),
     (fit(X, T, validation_data=Loader(), validation_steps=2), OptionError, "this one has 3 batches"),

@@ -310,7 +310,7 @@ def test_state_moves_with_the_parameters(there: str) -> None:
         (lambda: RMSProp(rho=2), "rho must be"),
         (lambda: AdaGrad(clip_norm=0), "clip_norm must be a positive number, not 0"),
         (lambda: Cosine(0.1, steps=0), "steps must be an integer of at least 1"),
-        (lambda: Cosine(0.1, steps=10, end=-1), "end at least 0"),
+        (lambda: Cosine(0.1, steps=10, end=-1), "end must be a number of at least 0"),
         (lambda: Constant(0), "lr must be"),
         (lambda: schedules.Schedule()(0), "does not say what the learning rate is"),
         (lambda: optimizers.get("adamax"), "there is no optimizer 'adamax'; choose one of sgd"),

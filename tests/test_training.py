@@ -66,6 +66,8 @@ def test_the_history_has_a_value_of_each_name_for_each_epoch() -> None:
     assert all(type(value) is float for values in history.history.values() for value in values)
     assert len(history.seconds) == 4
     assert history.samples_per_second > 0
+    history.samples, history.seconds = [10, 120, 120], [1.0, 4.0, 6.0]
+    assert history.samples_per_second == 20, "of an epoch that was cut short, what it trained on counts"
 
 
 def test_validation_values_are_those_of_evaluate() -> None:

@@ -10,6 +10,7 @@ from xpnet import random
 from xpnet.callback import Callback, Logs
 from xpnet.checks import whole
 from xpnet.errors import FileError, FormatError, OptionError, XpnetError
+from xpnet.files import checked_path
 from xpnet.settings import Settings, checked, describe, describe_model, differences
 from xpnet.state_file import read_state, temporary, write_state
 
@@ -55,7 +56,7 @@ class Backup(Callback):
         resume: bool = True,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self.path, self.keep, self.resume = os.fspath(path), keep, resume
+        self.path, self.keep, self.resume = os.fspath(checked_path(path)), keep, resume
         self.given = checked(settings)
         self.every = None if every is None else whole("Backup: every", every)
         self.resumed: tuple[int, int] | None = None  # the epoch and the step, from 0, where this run went on
@@ -220,6 +221,8 @@ class Backup(Callback):
 
 def take_backup(callbacks: Iterable[Callback]) -> tuple[list[Callback], list[Backup]]:
     """The other callbacks, and the Backup, if there is one: it must be told after all others."""
+    if not isinstance(callbacks, Iterable):
+        raise OptionError(f"callbacks must be a Callback or a list of them, not {callbacks!r}")
     callbacks = list(callbacks)
     backups = [callback for callback in callbacks if isinstance(callback, Backup)]
     if len(backups) > 1:

@@ -4,26 +4,23 @@ What a callback is told, and when, stands in callback.py.
 """
 
 import copy
-import math
 import os
 import sys
 import time
 from typing import Any
 
-import numpy as np
-
 from xpnet.backup import Backup
-from xpnet.callback import Callback, Callbacks, Logs, scalar
+from xpnet.callback import Callback, Callbacks, Logs
 from xpnet.checks import at_least_zero, fraction, positive, whole
 from xpnet.csv_logger import CSVLogger
 from xpnet.ema import EMA
 from xpnet.errors import FileError, OptionError
-from xpnet.files import because
+from xpnet.files import because, checked_path
 from xpnet.json_lines_logger import JSONLinesLogger
 from xpnet.lambda_callback import LambdaCallback
-from xpnet.metrics import larger_is_better
+from xpnet.monitor import Monitor
 from xpnet.names import explained
-from xpnet.stopping import TerminateOnNaN, TimeLimit
+from xpnet.stopping import EarlyStopping, TerminateOnNaN, TimeLimit
 from xpnet.tensorboard import TensorBoard
 
 __all__ = [
@@ -61,12 +58,14 @@ class History(Callback):
         self.epoch: list[int] = []
         self.epochs: dict[str, list[int]] = {}
         self.seconds: list[float] = []
+        self.samples: list[int] = []  # trained on, in each of these times
 
     @property
     def samples_per_second(self) -> float:
         """Training throughput, the median over the epochs."""
-        times = sorted(self.seconds)
-        return float(self.params["samples"] / times[len(times) // 2]) if times else float("nan")
+        last = zip(self.samples[::-1], self.seconds[::-1], strict=False)  # of older backups there are times alone
+        rates = sorted(count / time for count, time in last)
+        return rates[len(rates) // 2] if rates else float("nan")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.epoch.append(epoch)
@@ -75,113 +74,12 @@ class History(Callback):
             self.epochs.setdefault(name, []).append(epoch)
 
     def get_state(self) -> dict[str, Any]:
-        state = {"history": self.history, "epoch": self.epoch, "epochs": self.epochs, "seconds": self.seconds}
-        return copy.deepcopy(state)
+        names = "history", "epoch", "epochs", "seconds", "samples"
+        return copy.deepcopy({name: getattr(self, name) for name in names})
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.history, self.epoch = state["history"], state["epoch"]
-        self.epochs, self.seconds = state["epochs"], state["seconds"]
-
-
-class Monitor(Callback):
-    """The base of callbacks that follow one value: is it better than the best so far?"""
-
-    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise OptionError(f'mode must be "auto", "min" or "max", not {mode!r}')
-        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
-        self.best: float | None = None
-
-    def on_train_begin(self, logs: Logs) -> None:
-        self.best = None
-
-    def improved(self, logs: Logs) -> bool | None:
-        """Whether this epoch is the best so far; None if it has no such value (an epoch without validation).
-
-        NaN is never better. Raises OptionError for a value that does not exist, or that is no single number.
-        """
-        if self.monitor not in logs:
-            known = ", ".join(logs)
-            validated = any(name.startswith("val_") for name in logs)
-            if self.monitor.startswith("val_") and self.params["validation"] and not validated:
-                return None
-            lacks = self.monitor.startswith("val_") and not validated
-            hint = "; give fit validation_data or validation_split" if lacks else ""
-            raise OptionError(
-                f"{type(self).__name__}: there is no value {self.monitor!r} to follow; there are {known}{hint}"
-            )
-        if not scalar(logs[self.monitor]):
-            raise OptionError(
-                f"{type(self).__name__}: {self.monitor!r} is an array of shape {np.shape(logs[self.monitor])}; follow a"
-                " single number, such as val_loss"
-            )
-        value = float(logs[self.monitor])
-        rises = self.mode == "max" or (self.mode == "auto" and larger_is_better(self.monitor, self.model.metrics))
-        gain = math.inf if self.best is None else (value - self.best if rises else self.best - value)
-        if math.isnan(value) or not gain > self.min_delta:
-            return False
-        self.best = value
-        return True
-
-    def get_state(self) -> dict[str, Any]:
-        return {"best": self.best}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        self.best = state["best"]
-
-
-class EarlyStopping(Monitor):
-    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs, and restore the best
-    weights. patience 0, the default, stops at the first epoch that is no better, as 1 does.
-
-    The best weights are restored at the end of training however it ends: by patience, after the last epoch, or by
-    Ctrl-C; restore_best_weights=False keeps the last ones. mode "auto" takes more as better for accuracies and for
-    metrics that say `larger_is_better`, less for all else.
-    """
-
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        min_delta: float = 0.0,
-        patience: int = 0,
-        mode: str = "auto",
-        restore_best_weights: bool = True,
-    ) -> None:
-        super().__init__(monitor, mode, min_delta)
-        self.patience = whole("EarlyStopping: patience", patience, 0)
-        self.restore_best_weights = restore_best_weights
-
-    def on_train_begin(self, logs: Logs) -> None:
-        super().on_train_begin(logs)
-        self.wait = 0
-        self.best_epoch: int | None = None
-        self.stopped_epoch: int | None = None
-        self.best_weights: list[Any] | None = None
-
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        better = self.improved(logs)
-        if better:
-            self.wait, self.best_epoch = 0, epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
-        elif better is False:
-            self.wait += 1
-            if self.wait >= max(self.patience, 1):
-                self.stopped_epoch = epoch
-                self.model.stop_training = True
-
-    def on_train_end(self, logs: Logs) -> None:
-        if self.best_weights is not None:
-            self.model.set_weights(self.best_weights)
-
-    def get_state(self) -> dict[str, Any]:
-        names = ("wait", "best_epoch", "stopped_epoch", "best_weights")
-        return super().get_state() | {name: getattr(self, name) for name in names}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
-        self.wait, self.best_epoch = state["wait"], state["best_epoch"]
-        self.stopped_epoch, self.best_weights = state["stopped_epoch"], state["best_weights"]
+        self.epochs, self.seconds, self.samples = state["epochs"], state["seconds"], state.get("samples", [])
 
 
 class ModelCheckpoint(Monitor):
@@ -202,10 +100,12 @@ class ModelCheckpoint(Monitor):
         mode: str = "auto",
     ) -> None:
         super().__init__(monitor, mode)
-        self.path, self.save_best_only, self.save_weights_only = os.fspath(path), save_best_only, save_weights_only
+        self.path = os.fspath(checked_path(path))
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
 
     def on_train_begin(self, logs: Logs) -> None:
-        super().on_train_begin(logs)
+        if self.save_best_only:
+            super().on_train_begin(logs)
         if "{" not in os.path.dirname(self.path):
             self._make_folder(self.path)  # before an hour of training, not after it
 

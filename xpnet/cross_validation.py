@@ -14,6 +14,7 @@ from xpnet.checks import whole
 from xpnet.data.batches import split
 from xpnet.data.folds import KFold
 from xpnet.errors import DataError, OptionError, ShapeError
+from xpnet.feed import is_batches
 from xpnet.model import Model
 
 
@@ -71,11 +72,13 @@ def cross_validate(
     """
     for name, function in (("make_model", make_model), ("transform", transform), ("callbacks", callbacks)):
         if (function is not None or name == "make_model") and (
-            not callable(function) or isinstance(function, (Model, Callback))
+            not callable(function) or isinstance(function, (Model, Callback)) or _fitting(function)
         ):
             raise OptionError(f"{name} must be a function that returns something new for each fold, not {function!r}")
     if "validation_data" in fit:
         raise OptionError("cross_validate holds samples out itself; validation_split takes some of those for training")
+    if is_batches(x):
+        raise OptionError("cross_validate needs arrays x and t, of which it can take any part, not batches")
     x, t = np.asarray(x), np.asarray(t)
     if x.ndim == 0 or t.ndim == 0 or len(x) != len(t):
         raise DataError(f"x has shape {x.shape} and t {t.shape}; expected one target for each sample")
@@ -86,6 +89,8 @@ def cross_validate(
     def part(of: np.ndarray, transformed: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
         return transformed(x[of]), t[of], None if weights is None else weights[of]
 
+    if hasattr(folds, "split") and not isinstance(folds, KFold):
+        raise OptionError(f"folds must be their number, or an xpnet.data.KFold, not {folds!r}")
     chosen = folds if isinstance(folds, KFold) else KFold(whole("folds", folds, 2), stratified=_strata(t, folds))
     key = random.next_key()
     after = random.get_state()
@@ -125,3 +130,8 @@ def _strata(t: np.ndarray, folds: int) -> bool:
     if t.ndim != 1 or t.dtype.kind not in "iub" or len(t) == 0:
         return False
     return int(np.unique(t, return_counts=True)[1].min()) >= folds
+
+
+def _fitting(function: Any) -> bool:
+    """Whether it is a transform itself, such as data.Standardize(), and not what makes one."""
+    return hasattr(function, "fit") and not isinstance(function, type)

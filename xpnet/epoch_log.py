@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from xpnet.callback import Callback, Logs
 from xpnet.errors import FileError
-from xpnet.files import because
+from xpnet.files import because, checked_path
 
 
 class EpochLog(Callback):
@@ -21,7 +21,7 @@ class EpochLog(Callback):
     places: tuple[str, ...] = ("path",)  # a training that is resumed may have its file elsewhere
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
-        self.path, self.append = os.fspath(path), append
+        self.path, self.append = os.fspath(checked_path(path)), append
         self.file: IO[str] | None = None
 
     def on_train_begin(self, logs: Logs) -> None:

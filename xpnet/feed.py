@@ -215,8 +215,8 @@ def for_training(
             )
         train: Feed = CheckedBatches(model, x, steps_per_epoch, "steps_per_epoch", classes)
     else:
-        _refuse_steps("steps_per_epoch", steps_per_epoch)
         x, t = check_data(model, x, t)
+        _refuse_steps("steps_per_epoch", steps_per_epoch)
         weights = None if sample_weight is None else check_weights(model, sample_weight, len(x))
         if validation_data is not None and validation_split:
             raise OptionError("fit: give validation_data or validation_split, not both")

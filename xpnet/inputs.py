@@ -43,6 +43,12 @@ def check_backends(model: Model) -> None:
 
 def check_array(model: Model, x: Any) -> np.ndarray:
     """`check_inputs` without a look at the layers' backends."""
+    if callable(x):
+        raise OptionError(f"the input data are a function; give what it returns: {getattr(x, '__name__', 'x')}()")
+    if _is_source(x):
+        raise OptionError(
+            f"the input data are a source of samples, {type(x).__name__}; a Loader makes batches of it: data.Loader(x)"
+        )
     if _several(x):
         raise OptionError(
             "fit, evaluate and predict take one array, and the targets as the next argument: fit(x, t); a model of"
@@ -67,6 +73,12 @@ def check_array(model: Model, x: Any) -> np.ndarray:
     return array
 
 
+def _is_source(x: Any) -> bool:
+    """Whether it is like data.ImageFolder: no array, nothing to go through, but with samples at its indices."""
+    has = [hasattr(x, name) for name in ("__getitem__", "__len__", "__iter__", "__array__", "shape")]
+    return has == [True, True, False, False, False]
+
+
 def _several(x: Any) -> bool:
     """Whether x is several arrays; a list of arrays that are alike is a batch of samples."""
     if not isinstance(x, (tuple, list)) or len(x) < 2 or not all(hasattr(part, "shape") and part.shape for part in x):
@@ -82,15 +94,24 @@ def check_data(model: Model, x: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def check_pair(model: Model, x: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:
     """`check_data` without a look at the layers' backends."""
-    x, t = check_array(model, x), host_array(model, t, "the targets")
-    if t.ndim == 0 or len(t) != len(x):
+    x = check_array(model, x)
+    if t is None:
+        raise DataError("the targets are missing: they are the argument after the input data, as in fit(x, t)")
+    t = host_array(model, t, "the targets")
+    if t.ndim == 0:
         raise DataError(
-            f"there are {len(x)} samples and {len(t) if t.ndim else 'no'} targets; there must be one target a sample"
+            "the targets are a single number; needed is one for each sample of a batch (a generator of single samples"
+            " becomes batches by data.Loader(data.Stream(...)))"
         )
+    if len(t) != len(x):
+        raise DataError(f"there are {len(x)} samples and {len(t)} targets; there must be one target a sample")
     if t.dtype.kind not in "iufb":
         raise DTypeError(f"the targets are {t.dtype}; needed are class numbers or floating point numbers")
     _, loss = compiled(model)
-    loss.check(model.output_shape(x.shape[1:]), t)
+    outputs = model.output_shape(x.shape[1:])
+    loss.check(outputs, t)
+    for metric in model.metrics:
+        metric.check(outputs, loss)
     if t.dtype.kind in "iub":
         t = t.astype(np.int64, copy=False)
     elif t.dtype.name != model.dtype:
@@ -120,6 +141,8 @@ def check_weights(model: Model, weights: Any, samples: int) -> np.ndarray:
         raise DataError(f"sample_weight has shape {array.shape}; it needs one number for each of the {samples} samples")
     if array.dtype.kind not in "iufb" or not (np.isfinite(array).all() and (array >= 0).all()):
         raise DataError("sample_weight must hold finite numbers of at least 0")
+    if not array.any():
+        raise DataError("all of sample_weight is zero: there would be nothing to learn")
     return array.astype(model.dtype, copy=False)
 
 

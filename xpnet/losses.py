@@ -52,7 +52,8 @@ class Loss(Configured):
         """Hold host labels `t` against the network's output shape (no batch); once, before training."""
         if tuple(t.shape[1:]) != outputs:
             raise ShapeError(
-                f"loss {self.name}: targets have shape {_batch(t.shape[1:])}, the network gives {_batch(outputs)}"
+                f"loss {self.name}: targets have shape {_batch(t.shape[1:])}, the network gives"
+                f" {_batch(outputs)}{_remedy(outputs, t)}"
             )
 
 
@@ -80,6 +81,11 @@ class _OfClasses(Loss):
                 f"loss {self.name} needs a network that gives (N, classes), not {_batch(outputs)}: end it with"
                 " layers.Dense"
             )
+        if outputs[0] < 2:
+            raise ShapeError(
+                f"loss {self.name} needs an output for each class, and the network has one in all: end it with"
+                " layers.Dense(2), or take binary_cross_entropy, whose targets are 0 and 1, (N, 1)"
+            )
         if t.ndim == 2:
             return self._check_one_hot(outputs, t)
         if t.ndim != 1:
@@ -88,10 +94,9 @@ class _OfClasses(Loss):
                 f" rows (N, {outputs[0]})"
             )
         if t.dtype.kind not in "iu":
-            raise DataError(
-                f"loss {self.name}: class numbers must be integers, they are {t.dtype}; convert them with"
-                ' t.astype("int64")'
-            )
+            whole = t.dtype.kind == "b" or bool((t == t.round()).all())
+            what = f'{t.dtype}; convert them with t.astype("int64")' if whole else "fractions or NaN"
+            raise DataError(f"loss {self.name}: class numbers must be integers, they are {what}")
         low, high = int(t.min()), int(t.max())
         if low < 0 or high >= outputs[0]:
             raise DataError(
@@ -246,6 +251,17 @@ def _weights(sample_weight: Array, y: Array, backend: Backend) -> Array:
     if tuple(sample_weight.shape) != tuple(y.shape[:1]):
         raise ShapeError(f"sample_weight has shape {tuple(sample_weight.shape)}; needed is ({y.shape[0]},)")
     return _as_float(backend.xp.reshape(sample_weight, (-1,) + (1,) * (y.ndim - 1)), y, backend)  # (N, 1, ...)
+
+
+def _remedy(outputs: tuple[int, ...], t: Any) -> str:
+    """What to do about targets that do not have the outputs' shape, where that is plain."""
+    if t.ndim == 1 and outputs == (1,):
+        return "; t[:, None] has it"
+    if t.ndim == 1 and len(outputs) == 1 and t.dtype.kind in "iu":
+        return f"; xpnet.data.one_hot(t, {outputs[0]}) makes rows of class numbers"
+    if t.shape[1:] == (1,) and len(outputs) == 1:
+        return "; class numbers are t[:, 0]"
+    return ""
 
 
 def _batch(shape: Any) -> str:

@@ -8,7 +8,7 @@ from xpnet.backend import Array, Backend, get_backend
 from xpnet.checks import whole
 from xpnet.configured import Configured, lookup_name
 from xpnet.errors import OptionError, ShapeError
-from xpnet.losses import BinaryCrossEntropyWithLogits, Loss
+from xpnet.losses import BinaryCrossEntropyWithLogits, Loss, MeanSquaredError
 
 
 class Metric(Configured):
@@ -18,6 +18,9 @@ class Metric(Configured):
     larger_is_better: bool | None = None  # None: the name tells, as the function below says
     total: Array | None = None
     samples = 0
+
+    def check(self, outputs: tuple[int, ...], loss: Loss) -> None:
+        """Refuse what could not mean anything: outputs of this shape (no batch), or the targets of the loss."""
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         """What a batch of outputs `y` and labels `t` adds: a number or an array on the device."""
@@ -60,6 +63,13 @@ class Accuracy(Metric):
 
     def __init__(self, name: str = "accuracy") -> None:
         self.name = name
+
+    def check(self, outputs: tuple[int, ...], loss: Loss) -> None:
+        if outputs == (1,) and isinstance(loss, MeanSquaredError):
+            raise OptionError(
+                f"metric {self.name}: with one output, accuracy is the share of scores on the right side of 0, which"
+                f" means nothing with {loss.name}: leave it out, or take the loss binary_cross_entropy"
+            )
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         xp = backend.xp

@@ -229,6 +229,8 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
         self.classes_, t = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError(f"Classifier: y holds 1 class only, {self.classes_[0]!r}; there is nothing to tell apart")
         self._train(x, t, len(self.classes_), sample_weight)
         return self
 

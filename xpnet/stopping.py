@@ -1,4 +1,4 @@
-"""Callbacks that end training before its time: at a loss that is not finite, and after a time."""
+"""Callbacks that end training before its time: when nothing improves, at a loss that is not finite, after a time."""
 
 import math
 import sys
@@ -11,6 +11,61 @@ import numpy as np
 from xpnet.callback import Callback, Logs
 from xpnet.checks import at_least_zero, whole
 from xpnet.errors import NonFiniteError, OptionError
+from xpnet.monitor import Monitor
+
+
+class EarlyStopping(Monitor):
+    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs, and restore the best
+    weights. patience 0, the default, stops at the first epoch that is no better, as 1 does.
+
+    The best weights are restored at the end of training however it ends: by patience, after the last epoch, or by
+    Ctrl-C; restore_best_weights=False keeps the last ones. mode "auto" takes more as better for accuracies and for
+    metrics that say `larger_is_better`, less for all else.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        mode: str = "auto",
+        restore_best_weights: bool = True,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = whole("EarlyStopping: patience", patience, 0)
+        self.restore_best_weights = restore_best_weights
+
+    def on_train_begin(self, logs: Logs) -> None:
+        super().on_train_begin(logs)
+        self.wait = 0
+        self.best_epoch: int | None = None
+        self.stopped_epoch: int | None = None
+        self.best_weights: list[Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        better = self.improved(logs)
+        if better:
+            self.wait, self.best_epoch = 0, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+        elif better is False:
+            self.wait += 1
+            if self.wait >= max(self.patience, 1):
+                self.stopped_epoch = epoch
+                self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs) -> None:
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+
+    def get_state(self) -> dict[str, Any]:
+        names = ("wait", "best_epoch", "stopped_epoch", "best_weights")
+        return super().get_state() | {name: getattr(self, name) for name in names}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.wait, self.best_epoch = state["wait"], state["best_epoch"]
+        self.stopped_epoch, self.best_weights = state["stopped_epoch"], state["best_weights"]
 
 
 class TerminateOnNaN(Callback):

@@ -93,6 +93,7 @@ def fit(
             with model.backend.memory_advice(batches.batch_size):
                 logs = trainer.epoch(batches, told, epoch)
             history.seconds.append(progress.seconds)
+            history.samples.append(progress.samples)
             params["samples"] = params["samples"] or progress.samples  # of an iterable, after its first epoch
             told.on_train_epoch_end(epoch, logs)
             if held_out is not None and (epoch + 1) % validation_freq == 0:
@@ -144,7 +145,7 @@ class Trainer:
         for penalty in penalties(self.parameters):
             value = value + penalty
         if not backend.lazy:
-            self.require_finite(value, inputs, where, state)
+            self.require_finite(value, inputs, targets, where, state)
         dy, size = loss_back(), inputs.shape[0]
         back(dy if self.accumulate == 1 else dy * size, need_dx=False)
         self.progress.group.append(size)
@@ -181,7 +182,7 @@ class Trainer:
             mean = float(progress.total) / max(progress.samples, 1)
             if not math.isfinite(mean):
                 where = f"epoch {epoch + 1}, at or before step {progress.step}"
-                self.require_finite(mean, None, where, random.get_state())
+                self.require_finite(mean, None, None, where, random.get_state())
             return {"loss": mean} | {metric.name: metric.result() for metric in self.model.metrics}
 
         stopped = progress.resumed and self.model.stop_training  # the backup was made in the last step
@@ -199,14 +200,11 @@ class Trainer:
                 break
         return so_far()
 
-    def require_finite(self, value: Any, x: Array | None, where: str, state: random.Key) -> None:
-        """Stop at a loss that is NaN or infinite, and say in which layer it began."""
-        if math.isfinite(float(value)):
-            return
-        raise NonFiniteError(
-            f"the loss became {float(value)} in {where}: {first_nonfinite(self.model, x, state)}. A smaller learning"
-            " rate, clip_norm in the optimizer, or scaled inputs usually help"
-        )
+    def require_finite(self, value: Any, x: Array | None, t: Array | None, where: str, state: random.Key) -> None:
+        """Stop at a loss that is NaN or infinite, and say where it began."""
+        if not math.isfinite(float(value)):
+            why = first_nonfinite(self.model, x, t, state)
+            raise NonFiniteError(f"the loss became {float(value)} in {where}: {why}")
 
 
 def warn_of_short_schedule(optimizer: Optimizer, steps: int) -> None:

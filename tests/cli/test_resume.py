@@ -60,8 +60,8 @@ def test_nothing_to_resume_is_said_before_the_data_are_read(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xpnet.data.datasets.read_idx", None)
-    outcome = command("train", "mlp", "--resume", "--out", tmp_path)
-    assert outcome.status == 1
+    outcome = command("train", "mlp", "--resume", "--out", tmp_path / "new")
+    assert outcome.status == 1 and os.listdir(tmp_path) == []
     assert outcome.error.startswith("there is nothing to resume") and "train without --resume" in outcome.error
 
 

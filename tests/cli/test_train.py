@@ -186,6 +186,7 @@ def test_ctrl_c_in_the_first_epoch_keeps_the_weights_as_they_are(
     outcome = command("train", "mlp", "--data", data, "--out", tmp_path)
     assert outcome.status == 130
     assert "interrupted in epoch 1; kept the weights as they are" in outcome.err
+    assert "--resume has nothing to go on from yet: it has after an epoch, or after N steps with" in outcome.err
     assert xpnet.load(tmp_path / "mlp.safetensors").input_shape == (1, 28, 28)
     assert os.listdir(tmp_path) == ["mlp.safetensors"], "there is no history yet"
 

@@ -334,6 +334,7 @@ def test_what_is_no_batch_of_images_is_refused(transform):
         (lambda: Rotate(fill=float("nan")), "fill must be"),
         (lambda: Rotate(p=1.5), "p must be"),
         (lambda: Flip(p=-0.1), "p must be"),
+        (lambda: Flip(p="often"), "p must be a probability, from 0 to 1, not 'often'"),
         (lambda: Elastic(alpha=-1), "alpha must be"),
         (lambda: Elastic(sigma=0), "sigma must be"),
         (lambda: Crop(0), "size must be"),

@@ -13,22 +13,26 @@ from xpnet.visualize import plot_history, plot_misclassified
 
 
 class Results:
-    """A folder for the results, made if it is not there. Raises FileError now if they could not be written later."""
+    """Where the results go."""
 
     def __init__(self, folder: str, network: str, pictures: bool) -> None:
-        place = Path(folder)
+        self.folder = place = Path(folder)
         self.weights, self.csv = place / f"{network}.safetensors", place / "history.csv"
         self.backup = place / f"{network}.backup.safetensors"  # until training is finished
         self.history_png = place / "history.png" if pictures else None
         self.misclassified_png = place / "misclassified.png" if pictures else None
         self.earlier = any(path and os.path.exists(path) for path in self.files().values())  # of another training
+
+    def prepare(self) -> None:
+        """Make the folder, if it is not there. Raises FileError now if files could not be written later."""
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=place):  # asking for permissions is not enough: a disk may be read-only
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # asking for permissions is not enough: a disk may be read-only
+            with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as error:
             reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror or error
-            raise FileError(f"cannot write to the folder {folder}: {reason}; choose another with --out") from error
+            raise FileError(f"cannot write to the folder {self.folder}: {reason}; choose another with --out") from error
         for path in self.files().values():
             if path and os.path.isdir(path):
                 raise FileError(f"cannot write {path}: it is a folder; choose another place with --out")

@@ -132,8 +132,9 @@ def train(
     Ctrl-C keeps the history and the weights of the best epoch so far: best on the held-out images with --validation,
     else on the test images. Before the end of the first epoch the files of an earlier training stay as they are.
 
-    What was interrupted, by Ctrl-C or otherwise, goes on with the same command and --resume: until training is finished
-    the folder also holds NETWORK.backup.safetensors, from which the same weights come as without the interruption.
+    What was interrupted, by Ctrl-C or otherwise, goes on with the same command and --resume: from the end of the first
+    epoch, or from --backup-every steps, until training is finished the folder also holds NETWORK.backup.safetensors,
+    from which the same weights come as without the interruption.
     """
     options = _network_options(network, variant, no_last_dropout)
     given = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "schedule": schedule}
@@ -141,6 +142,12 @@ def train(
     name = network or str(recipe)
     no_pictures = _no_pictures()
     results = Results(out or f"runs/{name}", name, pictures=not no_pictures)
+    if resume and not results.backup.exists():
+        raise OptionError(
+            f"there is nothing to resume: {results.backup} does not exist; train without --resume, or say with --out"
+            " where the interrupted training is"
+        )
+    results.prepare()
     same = {"--seed": seed, "--limit": limit, "--validation": validation, "--recipe": recipe}
     same["--data"] = data and os.path.abspath(data)
     also = {"--variant": variant, "--no-last-dropout": no_last_dropout, "--time-limit": time_limit}
@@ -150,11 +157,6 @@ def train(
     backup = Backup(  # kept until the results are written
         results.backup, backup_every, keep=True, resume=resume, settings=settings
     )
-    if resume and not results.backup.exists():
-        raise OptionError(
-            f"there is nothing to resume: {results.backup} does not exist; train without --resume, or say with --out"
-            " where the interrupted training is"
-        )
     if results.backup.exists() and not resume and not quiet:
         click.echo(f"xpnet: begins anew; --resume goes on with the training in {results.backup}", err=True)
 
@@ -322,7 +324,7 @@ def _to_go_on(backup: Backup) -> str:
     if backup.saved == (0, 0):
         backup.discard()
     if backup.saved in (None, (0, 0)):
-        return ""
+        return "; --resume has nothing to go on from yet: it has after an epoch, or after N steps with --backup-every N"
     epoch, step = backup.saved
     after = f", after step {step}" if step else ""
     return f"; the same command with --resume goes on in epoch {epoch + 1}{after}"

@@ -77,7 +77,7 @@ def split(x: npt.ArrayLike, t: npt.ArrayLike, fraction: float) -> tuple[tuple[Ar
 
     Raises OptionError unless 0 < fraction < 1, DataError if a part would be empty or `x` and `t` differ in length.
     """
-    if not 0 < fraction < 1:
+    if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:
         raise OptionError(f"the fraction for validation must be greater than 0 and less than 1, not {fraction!r}")
     x, t = np.asarray(x), np.asarray(t)
     N = _samples(x, t)

@@ -259,8 +259,9 @@ class Recipe:
             x = self.augment(x, random.stream(key, _AUGMENT, number))
         if self.transform is not None:
             x = self.transform(x)
-        if len(x) != size:
-            raise ShapeError(f"augment and transform made {len(x)} samples of {size}; they must keep their number")
+        if not isinstance(x, np.ndarray) or x.shape[:1] != (size,):
+            made = f"shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise ShapeError(f"augment and transform made {made} of {size} samples; they must return ({size}, ...)")
         return one_or_more([x, *others])
 
     def _named(self, indices: Array, error: Exception) -> DataError:

@@ -58,7 +58,10 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) ->
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # a damaged archive raises errors of many kinds
-        raise FormatError(f"{path} cannot be read as an .npz file ({error})") from error
+        why = "" if "pickle" in str(error) else f" ({error})"  # NumPy's advice would be to unpickle it
+        raise FormatError(
+            f"{path} cannot be read as an .npz file of numbers{why}; np.savez(path, x=x, t=t) makes one"
+        ) from error
 
 
 class MappedArrays:

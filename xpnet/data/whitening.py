@@ -147,8 +147,10 @@ class PCA(Fitted):
 
     def __init__(self, components: int | float | None = None, whiten: bool = False, epsilon: float = 1e-5) -> None:
         if isinstance(components, float):
-            if checks.fraction("components", components) == 0:
-                raise OptionError("components must be a number of 1 or more, or a share above 0 and below 1, not 0.0")
+            if not 0 < components < 1:
+                raise OptionError(
+                    f"components must be an integer of at least 1, or a share above 0 and below 1, not {components!r}"
+                )
         elif components is not None:
             components = checks.whole("components", components)
         super().__init__()

@@ -76,7 +76,8 @@ class Conv2D(Activated):
         try:
             return (self.filters, *self.window(shape[1:]).output_size(shape[1:]))
         except ShapeError as error:
-            raise ShapeError(f"{self.label}: {error}") from None
+            last = "; images are (N, C, H, W): x.transpose(0, 3, 1, 2), if channels come last" if shape[2] < 5 else ""
+            raise ShapeError(f"{self.label}: {error}{last}") from None
 
     def build(self, shape: Shape) -> Shape:
         output = self.output_shape(shape)

@@ -31,7 +31,8 @@ def grad_cam(
     """L[n] = max(0, sum_k a[n,k] A[n,k]),  a[n,k] = mean over i, j of dS[n,c] / dA[n,k,i,j]: (N, H, W), float.
 
     A (N, K, h, w) are the outputs of a convolutional layer (with its activation), S the scores of the classes, c the
-    class: where the image holds what speaks for it. L is enlarged to the size of the image, bilinearly.
+    class: where the image holds what speaks for it. L is enlarged to the size of the image, bilinearly, as in the
+    paper: behind convolutions without padding, what it shows near an edge lies further in.
 
     x: images as for `predict`, or one without the batch's axis. target: the class, or one for each image; by default
     the one that the model predicts. layer: its path or the layer itself; by default the last convolution; of a layer

@@ -104,8 +104,8 @@ class Shear(Affine):
 
 
 def probability(p: Any) -> float:
-    if p != 1:
-        checks.fraction("p", p)
+    if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
+        raise OptionError(f"p must be a probability, from 0 to 1, not {p!r}")
     return float(p)
 
 
