@@ -229,3 +229,10 @@ def test_an_iterable_that_is_shorter_than_its_length_says_so() -> None:
         network().fit(Short())
     with pytest.raises(DataError, match=r"is empty: its len\(\) is 0"):
         network().fit(Empty())
+
+
+def test_a_batch_may_have_no_weight_at_all() -> None:
+    """Arrays may not, for then nothing would be learned; a batch in which all is masked may."""
+    model = network()
+    history = model.fit([(X[:10], T[:10], np.zeros(10)), (X[10:], T[10:], np.ones(20))]).history
+    assert history["loss"][0] > 0

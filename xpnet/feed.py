@@ -218,6 +218,8 @@ def for_training(
         x, t = check_data(model, x, t)
         _refuse_steps("steps_per_epoch", steps_per_epoch)
         weights = None if sample_weight is None else check_weights(model, sample_weight, len(x))
+        if weights is not None and not weights.any():
+            raise DataError("all of sample_weight is zero: there would be nothing to learn")
         if validation_data is not None and validation_split:
             raise OptionError("fit: give validation_data or validation_split, not both")
         if validation_split:

@@ -141,8 +141,6 @@ def check_weights(model: Model, weights: Any, samples: int) -> np.ndarray:
         raise DataError(f"sample_weight has shape {array.shape}; it needs one number for each of the {samples} samples")
     if array.dtype.kind not in "iufb" or not (np.isfinite(array).all() and (array >= 0).all()):
         raise DataError("sample_weight must hold finite numbers of at least 0")
-    if not array.any():
-        raise DataError("all of sample_weight is zero: there would be nothing to learn")
     return array.astype(model.dtype, copy=False)
 
 

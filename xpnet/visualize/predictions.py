@@ -90,7 +90,7 @@ def plot_confusion_matrix(
     size, ticks = 9 if K <= 20 else 7, [str(name) for name in (names if names is not None else range(K))]
     numbers = K <= READABLE
     widest = text_width([text for row in texts for text in row], size) if numbers else 0
-    cell = max(widest + 0.1, 0.3 if K <= 20 else 0.24) if numbers else 7.5 / K
+    cell = max(widest + 0.2, 0.3 if K <= 20 else 0.24) if numbers else 7.5 / K
     labels = text_width(ticks, size)
     figure, (axes,) = panels(1, ax, (max(cell * K, 2.0) + labels + 1.5, max(cell * K, 2.0) + labels + 0.9))
     _draw_matrix(axes, share)
