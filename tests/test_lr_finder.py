@@ -113,6 +113,17 @@ def test_no_suggestion_where_the_loss_falls_nowhere() -> None:
     assert_readable(visualize.plot_lr_search(found))
 
 
+def test_noise_is_no_fall() -> None:
+    """Labels that have nothing to do with the samples, in batches of four."""
+    rng = np.random.default_rng(0)
+    x, t = rng.random((200, 6), dtype="float32"), rng.integers(0, 4, 200)
+    for seed in range(3):
+        xpnet.seed(seed)
+        model = Sequential([Dense(4)])
+        model.compile("sgd")
+        assert xpnet.find_lr(model, x, t, batch_size=4).suggestion is None
+
+
 def test_batches_of_any_origin() -> None:
     model = network()
 

@@ -25,7 +25,8 @@ SMOOTHING = 0.9  # of the running mean: the share of the mean so far
 class LRSearch:
     """What `find_lr` found: of each step the rate, the loss before it, and the smoothed loss; and a rate to try.
 
-    `suggestion` is None if the loss fell nowhere. `visualize.plot_lr_search` draws it.
+    `suggestion` is None if the loss fell nowhere, or no further than by four standard deviations of its noise around
+    the smoothed loss. `visualize.plot_lr_search` draws it.
     """
 
     rates: np.ndarray
@@ -85,7 +86,9 @@ def find_lr(
     smoothed, slopes = _lines(np.log(rates), np.array(losses), steps // 20)
     bottom = int(smoothed.argmin())
     steepest = int(slopes[: bottom + 1].argmin())
-    return LRSearch(rates, np.array(losses), smoothed, float(rates[steepest]) if slopes[steepest] < 0 else None)
+    noise = (np.array(losses) - smoothed)[: bottom + 1].std()
+    falls = smoothed[: bottom + 1].max() - smoothed[bottom] > 4 * noise  # otherwise the slope is the noise's
+    return LRSearch(rates, np.array(losses), smoothed, float(rates[steepest]) if falls else None)
 
 
 def _losses(model: Model, batches: Iterable[Any], rates: np.ndarray, diverged: float) -> list[float]:
