@@ -1,6 +1,7 @@
 """What people who know other libraries try first: it works, or one clear error says what to write instead."""
 
 import functools
+import inspect
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import xpnet
 from tests.small import clusters, network
 from xpnet import callbacks, layers, losses, names, optimizers, schedules, visualize
-from xpnet.data import PCA, Arrays, Loader, Standardize, augment, read_npz
+from xpnet.data import PCA, Arrays, KFold, Loader, Standardize, augment, read_npz
 from xpnet.errors import DataError, FormatError, OptionError, ShapeError, XpnetError
 from xpnet.networks import LeNet5
 
@@ -112,12 +113,12 @@ def test_functions_that_can_be_called_as_augmentation_are_taken(function: Any) -
 def test_names_of_other_libraries_lead_to_those_here() -> None:
     for module, name, here in (
         (layers, "MaxPooling2D", "here it is MaxPool2D"),
-        (layers, "Conv2d", r"did you mean Conv2D\?"),
+        (layers, "Conv2d", "perhaps Conv2D is meant"),
         (losses, "CrossEntropyLoss", "here it is SoftmaxCrossEntropy"),
         (callbacks, "LearningRateScheduler", r"optimizers\.Adam\(schedules\.Cosine"),
         (schedules, "CosineAnnealingLR", "here it is Cosine"),
-        (optimizers, "RMSprop", r"did you mean RMSProp\?"),
-        (layers, "Dence", r"did you mean Dense\?"),
+        (optimizers, "RMSprop", "perhaps RMSProp is meant"),
+        (layers, "Dence", "perhaps Dense is meant"),
     ):
         with pytest.raises(AttributeError, match=f"has no attribute '{name}'; .*{here}"):
             getattr(module, name)
@@ -133,6 +134,49 @@ def test_the_names_that_are_given_instead_exist() -> None:
             assert there not in vars(modules[module])
             first = here.split(",")[0].split()[0]
             assert first.isidentifier() is False or first == "a" or hasattr(modules[module], first)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: layers.Conv2D(16, 3, strides=2),
+            "Conv2D has no argument 'strides'; here it is stride; it has",
+        ),
+        (lambda: layers.Dense(10, use_bias=False), "here it is bias; it has units, bias, activation"),
+        (lambda: layers.Dense(in_features=5, units=3), "here it is not needed: the first input tells; it has units"),
+        (lambda: layers.MaxPool2D(pool_sise=2), "no argument 'pool_sise'; perhaps pool_size is meant"),
+        (
+            lambda: optimizers.Adam(learning_rate=0.1),
+            "Adam has no argument 'learning_rate'; here it is lr; it has lr",
+        ),
+        (lambda: optimizers.AdamW(betas=(0.9, 0.99)), "AdamW has no argument 'betas'; here it is beta1 and beta2"),
+        (lambda: losses.SoftmaxCrossEntropy(from_logits=True), "here it is not needed: losses take scores"),
+        (lambda: callbacks.ModelCheckpoint(filepath="best"), "here it is path; it has path, monitor"),
+        (lambda: callbacks.EarlyStopping(baseline=3), "no argument 'baseline'; it has monitor, min_delta"),
+        (lambda: Loader((X, T), num_workers=2), "here it is workers; it has source, batch_size"),
+        (lambda: KFold(n_splits=3), "here it is folds"),
+        (lambda: PCA(n_components=3), "here it is components"),
+        (lambda: schedules.Cosine(0.1, decay_steps=3), "Cosine has no argument 'decay_steps'; it has lr, steps, end"),
+    ],
+)
+def test_arguments_that_other_libraries_have_are_explained(make: Callable[[], Any], words: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        make()
+    assert words in str(caught.value)
+
+
+class Own(layers.Layer):
+    def __init__(self, stride: int = 1, **options: Any) -> None:
+        super().__init__(**options)
+
+
+def test_other_errors_of_a_constructor_are_its_own() -> None:
+    with pytest.raises(TypeError, match=r"^Dense\.__init__\(\) missing 1 required positional argument: 'units'$"):
+        layers.Dense()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="Own has no argument 'strides'; here it is stride"):
+        Own(strides=3)
+    assert str(inspect.signature(layers.Dropout)) == "(rate: float = 0.5, name: str | None = None) -> None"
 
 
 # ---- the length of a schedule ----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xpnet.errors import NonFiniteError, OptionError
+from xpnet.names import Explains
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Logs = dict[str, Any]
 
 
-class Callback:
+class Callback(Explains):
     """The base: override what is needed.
 
     `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation;

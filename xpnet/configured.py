@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 from xpnet.errors import OptionError
+from xpnet.names import Explains
 
 
 def lookup_name(given: Any) -> str:
@@ -13,7 +14,7 @@ def lookup_name(given: Any) -> str:
     return str(given).lower()
 
 
-class Configured:
+class Configured(Explains):
     """The constructor keeps each argument in an attribute of the same name; files and `repr` are made from these."""
 
     def config(self) -> dict[str, Any]:

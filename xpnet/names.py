@@ -1,6 +1,8 @@
 """What things are called here that have other names in Keras, in PyTorch or in the book: for errors that say so."""
 
 import difflib
+import functools
+import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -47,6 +49,65 @@ CALLED = {
     },
 }
 
+ARGUMENTS = {
+    "betas": "beta1 and beta2",
+    "clipnorm": "clip_norm",
+    "dilation_rate": "dilation",
+    "epsilon": "eps",
+    "filepath": "path",
+    "from_logits": "not needed: losses take scores, and layers.Softmax gives probabilities",
+    "in_channels": "not needed: the first input tells",
+    "in_features": "not needed: the first input tells",
+    "input_shape": "model.build(shape), without the batch",
+    "kernel_initializer": "initializer",
+    "kernel_regularizer": "regularizer",
+    "learning_rate": "lr",
+    "n_components": "components",
+    "n_splits": "folds",
+    "num_features": "not needed: the first input tells",
+    "num_workers": "workers",
+    "out_channels": "filters",
+    "out_features": "units",
+    "strides": "stride",
+    "use_bias": "bias",
+}
+
+
+class Explains:
+    """The base of classes whose constructors say which arguments they have, when they get one that they do not have."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _explaining(cls.__init__)  # type: ignore[method-assign]
+
+
+def _explaining(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def __init__(self: Any, *given: Any, **named: Any) -> None:
+        try:
+            init(self, *given, **named)
+        except TypeError as error:
+            parameters = inspect.signature(init).parameters
+            unknown = [name for name in named if name not in parameters]
+            if not unknown or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+                raise
+            known = list(parameters)[1:]
+            raise TypeError(
+                f"{type(self).__name__} has no argument {unknown[0]!r}{_hint(unknown[0], ARGUMENTS, known)}; it has"
+                f" {', '.join(known) or 'none'}"
+            ) from error
+
+    return __init__
+
+
+def _hint(name: str, called: dict[str, str], known: list[str]) -> str:
+    """What it is called here, or what may have been meant."""
+    if name in called:
+        return f"; here it is {called[name]}"
+    near = difflib.get_close_matches(name.lower(), [key.lower() for key in known], n=1, cutoff=0.8)
+    return f"; perhaps {next(key for key in known if key.lower() == near[0])} is meant" if near else ""
+
 
 def explained(module: str) -> Callable[[str], Any]:
     """The `__getattr__` of a module: it is asked for names that are not there."""
@@ -54,11 +115,7 @@ def explained(module: str) -> Callable[[str], Any]:
     def missing(name: str) -> Any:
         names = vars(sys.modules[module]).items()
         known = [key for key, value in names if not key.startswith("_") and not isinstance(value, ModuleType)]
-        text = f"module {module!r} has no attribute {name!r}"
-        if called := CALLED.get(module, {}).get(name):
-            text = f"{text}; here it is {called}"
-        elif near := difflib.get_close_matches(name.lower(), [key.lower() for key in known], n=1, cutoff=0.8):
-            text = f"{text}; did you mean {next(key for key in known if key.lower() == near[0])}?"
-        raise AttributeError(text)
+        hint = _hint(name, CALLED.get(module, {}), known)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
 
     return missing

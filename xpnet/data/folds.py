@@ -10,6 +10,7 @@ import numpy.typing as npt
 from xpnet import random
 from xpnet.checks import whole
 from xpnet.errors import DataError, OptionError
+from xpnet.names import Explains
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
@@ -50,7 +51,7 @@ def stratified_split(
     return (x[~validation], t[~validation]), (x[validation], t[validation])
 
 
-class KFold:
+class KFold(Explains):
     """`folds` pairs of indices (train, validation): each sample is in the validation part of exactly one.
 
     shuffle: draw which, from `seed`, or from the seed of xpnet without one; otherwise a fold is a run of neighbours.

@@ -22,6 +22,7 @@ from xpnet.checks import whole
 from xpnet.data.sources import Arrays, Stream, one_or_more, stacked
 from xpnet.data.transforms import to_unit
 from xpnet.errors import DataError, OptionError, ShapeError, XpnetError
+from xpnet.names import Explains
 
 Array = npt.NDArray[Any]
 Augment = Callable[[Array, np.random.Generator], Array]
@@ -29,7 +30,7 @@ Augment = Callable[[Array, np.random.Generator], Array]
 _ORDER, _AUGMENT, _STREAM = 0, 1, 2  # places among the streams of a key
 
 
-class Loader:
+class Loader(Explains):
     """The mini-batches of a source: iterate over it once per epoch; `len()` is the number of batches.
 
     source: an object with a length and `source[indices]`, such as data.Arrays, data.MappedArrays or data.ImageFolder; a

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from xpnet import checks
 from xpnet.data.transforms import _all_but_channels, _float, _mean, _mean_and_std, _samples
 from xpnet.errors import DataError, OptionError, ShapeError
+from xpnet.names import Explains
 
 Array = npt.NDArray[Any]
 
@@ -20,7 +21,7 @@ _WIDEST = 16384  # features whose covariance is still made: 2 GiB of float64
 _ROWS = 1024  # samples that are summed up in float32 before they are added in float64
 
 
-class Fitted:
+class Fitted(Explains):
     """The base: state that `fit` makes, by name, and the shape of the samples that it was made from."""
 
     names: tuple[str, ...]  # of the attributes that are the state
