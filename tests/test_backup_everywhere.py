@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import xpnet
+from tests.test_tensorboard import read
 from xpnet import data, layers, optimizers, random, regularizers, schedules
 from xpnet.backend import Backend
 from xpnet.callbacks import (
@@ -18,6 +19,7 @@ from xpnet.callbacks import (
     EarlyStopping,
     JSONLinesLogger,
     ReduceLROnPlateau,
+    TensorBoard,
     TerminateOnNaN,
 )
 from xpnet.data import Loader, augment
@@ -62,6 +64,21 @@ class Sized:
             yield X[chosen] + random.generator().normal(0, 0.1, (len(chosen), 1, 6, 6)).astype("float32"), T[chosen]
 
 
+class Kept:
+    """As one writes it without xpnet: a generator of its own that goes on from epoch to epoch."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(5)
+
+    def __len__(self) -> int:
+        return STEPS
+
+    def __iter__(self) -> Iterator[Any]:
+        order = self.rng.permutation(len(X))
+        for i in range(STEPS):
+            yield X[order[i::STEPS]], T[order[i::STEPS]]
+
+
 class Endless:
     """No length, and no end that fits the epochs."""
 
@@ -93,6 +110,7 @@ SOURCES: dict[str, Callable[[], tuple[tuple[Any, ...], dict[str, Any]]]] = {
     "loader": lambda: ((augmented(),), {}),
     "stream": lambda: ((Loader(data.Stream(stream, samples=33), 7),), {}),
     "drawn one by one": lambda: ((Sized(),), {}),
+    "a generator that is kept": lambda: ((Kept(),), {}),
     "without a length": lambda: ((Endless(),), {"steps_per_epoch": STEPS}),
     "generator": lambda: ((generator(),), {"steps_per_epoch": STEPS}),
 }
@@ -100,6 +118,7 @@ VALIDATION: dict[str, Callable[[], dict[str, Any]]] = {
     "arrays": lambda: {"validation_data": (X_VAL, T_VAL)},
     "generator": lambda: {"validation_data": generator(), "validation_steps": 2},
     "loader": lambda: {"validation_data": Loader((X_VAL, T_VAL), 5, shuffle=False)},
+    "a generator that is kept": lambda: {"validation_data": Kept()},
 }
 
 
@@ -122,6 +141,7 @@ def train(folder: Path, after: int | None, source: str, validation: str, accumul
         TerminateOnNaN(every=2),
         CSVLogger(folder / "log.csv"),
         JSONLinesLogger(folder / "log.jsonl"),
+        TensorBoard(folder / "board", every=2),
         Interrupt(after),
     ]
     if every is not None:
@@ -131,9 +151,18 @@ def train(folder: Path, after: int | None, source: str, validation: str, accumul
         history = model.fit(x, *t, epochs=EPOCHS, callbacks=callbacks, verbose=0, **options).history
     except KeyboardInterrupt:
         return None
-    logs = (folder / "log.csv").read_text(), (folder / "log.jsonl").read_text().count("\n")
+    logs = (folder / "log.csv").read_text(), (folder / "log.jsonl").read_text().count("\n"), board(folder / "board")
     assert model.optimizer is not None
     return [w.tobytes() for w in model.get_weights()], history, logs, model.optimizer.lr_scale, random.get_state()
+
+
+def board(folder: Path) -> dict[str, Any]:
+    """All that TensorBoard shows: numbers, and of histograms and images the steps."""
+    return {
+        f"{run}/{tag}": [(entry.step, entry.value if isinstance(entry.value, float) else None) for entry in entries]
+        for run in ("train", "validation")
+        for tag, entries in sorted(read(folder / run).items())
+    }
 
 
 def interrupted(folder: Path, first: int, then: int, *how: Any) -> Any:
@@ -154,7 +183,7 @@ def test_training_goes_on_from_any_step(tmp_path: Path, source: str, accumulate:
         assert again == never, f"interrupted after step {after}"
 
 
-@pytest.mark.parametrize("validation", ["generator", "loader"])
+@pytest.mark.parametrize("validation", ["generator", "loader", "a generator that is kept"])
 @pytest.mark.parametrize("every", [2, 100])
 def test_so_does_validation(tmp_path: Path, validation: str, every: int) -> None:
     """every=100: at the end of each epoch only."""

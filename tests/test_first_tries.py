@@ -12,9 +12,9 @@ import pytest
 
 import xpnet
 from tests.small import clusters, network
-from xpnet import callbacks, layers, losses, names, optimizers, schedules, visualize
+from xpnet import callbacks, data, layers, losses, names, optimizers, schedules, visualize
 from xpnet.data import PCA, Arrays, KFold, Loader, Standardize, augment, read_npz
-from xpnet.errors import DataError, FormatError, OptionError, ShapeError, XpnetError
+from xpnet.errors import DataError, DTypeError, FormatError, OptionError, ShapeError, XpnetError
 from xpnet.networks import LeNet5
 
 X, T = clusters(30)
@@ -79,6 +79,12 @@ TRIES: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
         OptionError,
         r"or an xpnet\.data\.KFold, not",
     ),  # type: ignore[arg-type]
+    (lambda: optimizers.Adam(network().parameters()), OptionError, "gets its parameters later, by model.compile"),  # type: ignore[arg-type]
+    (lambda: Loader(X, T), OptionError, r"a tuple: Loader\(\(x, t\), batch_size=32\)"),  # type: ignore[arg-type]
+    (lambda: network().build((None, 1, 28, 28)), ShapeError, r"without the batch, such as .* not \(None, 1, 28, 28\)"),  # type: ignore[arg-type]
+    (lambda: network().build(784), ShapeError, r"such as \(1, 28, 28\) or \(784,\), not 784"),  # type: ignore[arg-type]
+    (lambda: network().build((-1,)), ShapeError, r"not \(-1,\)"),
+    (lambda: network().fit({"x": X}, T), DTypeError, "the input data are a dict; needed is an array of floating"),  # type: ignore[arg-type]
     (lambda: PCA(1.5), OptionError, "an integer of at least 1, or a share above 0 and below 1, not 1.5"),
     (lambda: read_npz(__file__), FormatError, r"as an \.npz file of numbers; np\.savez\(path, x=x, t=t\) makes one"),
     (lambda: network().fit([X, T]), OptionError, r"the targets as the next argument: fit\(x, t\)"),
@@ -119,6 +125,9 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
         (schedules, "CosineAnnealingLR", "here it is Cosine"),
         (optimizers, "RMSprop", "perhaps RMSProp is meant"),
         (layers, "Dence", "perhaps Dense is meant"),
+        (xpnet, "load_model", "here it is load"),
+        (xpnet, "Sequental", "perhaps Sequential is meant"),
+        (data, "DataLoader", "here it is Loader"),
     ):
         with pytest.raises(AttributeError, match=f"has no attribute '{name}'; .*{here}"):
             getattr(module, name)
@@ -127,13 +136,16 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
 
 
 def test_the_names_that_are_given_instead_exist() -> None:
-    modules = {module.__name__: module for module in (layers, losses, schedules, callbacks)}
+    modules = {module.__name__: module for module in (xpnet, data, layers, losses, schedules, callbacks)}
     assert set(names.CALLED) == set(modules)
     for module, called in names.CALLED.items():
         for there, here in called.items():
             assert there not in vars(modules[module])
             first = here.split(",")[0].split()[0]
-            assert first.isidentifier() is False or first == "a" or hasattr(modules[module], first)
+            assert first in ("a", "not") or not first.isidentifier() or hasattr(modules[module], first)
+    for there in names.METHODS:
+        with pytest.raises(AttributeError, match=f"object has no attribute '{there}'; here it is "):
+            getattr(network(), there)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +169,10 @@ def test_the_names_that_are_given_instead_exist() -> None:
         (lambda: Loader((X, T), num_workers=2), "here it is workers; it has source, batch_size"),
         (lambda: KFold(n_splits=3), "here it is folds"),
         (lambda: PCA(n_components=3), "here it is components"),
-        (lambda: schedules.Cosine(0.1, decay_steps=3), "Cosine has no argument 'decay_steps'; it has lr, steps, end"),
+        (
+            lambda: schedules.Cosine(0.1, decay_steps=3),
+            "'decay_steps'; here it is steps; it has lr, steps, end",
+        ),
     ],
 )
 def test_arguments_that_other_libraries_have_are_explained(make: Callable[[], Any], words: str) -> None:
@@ -174,7 +189,7 @@ class Own(layers.Layer):
 def test_other_errors_of_a_constructor_are_its_own() -> None:
     with pytest.raises(TypeError, match=r"^Dense\.__init__\(\) missing 1 required positional argument: 'units'$"):
         layers.Dense()  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="Own has no argument 'strides'; here it is stride"):
+    with pytest.raises(TypeError, match="Own has no argument 'strides'; it has name"):
         Own(strides=3)
     assert str(inspect.signature(layers.Dropout)) == "(rate: float = 0.5, name: str | None = None) -> None"
 

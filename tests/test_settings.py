@@ -187,7 +187,12 @@ def mapped(place: Path, x: np.ndarray) -> data.MappedArrays:
     ("then", "same", "now", "says"),
     [
         (lambda p: mapped(p / "1", x), lambda p: mapped(p / "2", x), lambda p: mapped(p / "3", other), "fingerprint"),
-        (lambda p: folder(p / "1"), lambda p: folder(p / "2"), lambda p: folder(p / "3", b"more"), "files."),
+        (
+            lambda p: folder(p / "1"),
+            lambda p: folder(p / "2"),
+            lambda p: folder(p / "3", b"more"),
+            "of a hundred files is",
+        ),
         (
             lambda p: data.Loader(x, 4, transform=data.Standardize().fit(x)),
             lambda p: data.Loader(x, 4, transform=data.Standardize().fit(x), prefetch=0, workers=2),

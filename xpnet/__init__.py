@@ -25,6 +25,7 @@ with interruptible():
     from xpnet.gradient_check import gradient_check
     from xpnet.layer import Layer
     from xpnet.model import Model, Sequential
+    from xpnet.names import not_there
     from xpnet.parameter import Parameter
     from xpnet.random import seed
 
@@ -53,7 +54,7 @@ def __getattr__(name: str) -> Any:
             return getattr(importlib.import_module(place), name)
         if place.endswith(f".{name}"):
             return importlib.import_module(place)
-    raise AttributeError(f"module 'xpnet' has no attribute {name!r}")
+    raise not_there("xpnet", name, __all__)
 
 
 def memory() -> Memory:

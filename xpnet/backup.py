@@ -42,8 +42,8 @@ class Backup(Callback):
     Kept are weights, running statistics, the optimizer and its schedule, the random state, the position in the shuffle,
     the sums of the unfinished epoch, the history, and of each callback what its `get_state` gives; not what a layer of
     your own remembers beside its parameters. An iterable of batches that has no `starting_at`, as a Loader has, is read
-    again up to the place; what it draws must come from xpnet.random or from a generator that it seeds itself.
-    state_file.py says how the file is made.
+    again from its first epoch to the place, which takes time; what it draws must come from xpnet.random or from a
+    generator that is seeded. state_file.py says how the file is made.
     """
 
     rank = 100  # it writes down what all others have done

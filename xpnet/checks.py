@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.errors import OptionError
+from xpnet.errors import OptionError, ShapeError
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
@@ -13,6 +13,17 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise OptionError(f"{name} must be an integer of at least {least}, not {value!r}")
     return int(value)
+
+
+def sample_shape(name: str, value: Any) -> tuple[int, ...]:
+    """The shape of one sample, without the batch."""
+    sizes: list[Any] = list(value) if isinstance(value, (tuple, list)) else [None]
+    if any(isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1 for size in sizes):
+        raise ShapeError(
+            f"{name}: build takes the shape of one sample, without the batch, such as (1, 28, 28) or (784,), not"
+            f" {value!r}"
+        )
+    return tuple(map(int, sizes))
 
 
 def height_and_width(name: str, value: Any) -> tuple[int, int]:

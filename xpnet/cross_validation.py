@@ -18,7 +18,7 @@ from xpnet.feed import is_batches
 from xpnet.model import Model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays cannot be compared
 class CrossValidation:
     """What `cross_validate` found: for each fold, the loss and the metrics on the samples held out."""
 

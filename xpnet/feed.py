@@ -71,6 +71,7 @@ class CheckedBatches:
             raise OptionError(f"how many batches this {type(batches).__name__} gives is not known: say {option}=...")
         self.key: random.Key | None = None  # of all that the iterable draws
         self.passes = 0  # how many epochs were taken from it before
+        self._begun = 0  # how many epochs this process has read, the first of them to their ends
         self._rest: Iterator[Any] | None = None  # what the epochs before have left of an iterable without a length
 
     def begin(self) -> None:
@@ -112,12 +113,25 @@ class CheckedBatches:
             source: Iterator[Any] = self.batches.starting_at(first)
             return source
         if self.sized or self.length is None:
-            return islice(self._from_beginning(self.passes), first, None)
-        if self._rest is None:
-            self._rest = self._on_and_on()
-            deque(islice(self._rest, self.passes * self.length), maxlen=0)
-        deque(islice(self._rest, first), maxlen=0)  # at once: perhaps nothing more is asked for in this epoch
-        return self._rest
+            self._read_before()
+            source = self._from_beginning(self.passes)
+        else:
+            source = self._rest = self._rest or self._after_before()
+        deque(islice(source, first), maxlen=0)  # at once: perhaps nothing more is asked for in this epoch
+        return source
+
+    def _after_before(self) -> Iterator[Any]:
+        """An iterable without a length, behind what a run before this one has read."""
+        source = self._on_and_on()
+        deque(islice(source, self.passes * (self.length or 0)), maxlen=0)
+        return source
+
+    def _read_before(self) -> None:
+        """Read what a run before this one has read: an iterable may have a generator of its own that goes on."""
+        with random.preserved_state():
+            for turn in range(self._begun, 0 if isinstance(self.batches, list) else self.passes):
+                deque(islice(self._from_beginning(turn), self.length), maxlen=0)
+        self._begun = self.passes + 1
 
     def _on_and_on(self) -> Iterator[Any]:
         """From its beginning again where it ends, unless that gives nothing."""

@@ -55,6 +55,8 @@ def check_array(model: Model, x: Any) -> np.ndarray:
             " several inputs is trained with y, back = model.forward(a, b, train=True)"
         )
     array = host_array(model, x, "the input data")
+    if array.dtype == object and array.ndim == 0:
+        raise DTypeError(f"the input data are a {type(x).__name__}; needed is an array of floating point numbers")
     if array.dtype.kind != "f":
         raise DTypeError(
             f"the input data are {array.dtype}; a network takes floating point numbers: convert them with"

@@ -18,6 +18,7 @@ from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.configured import Configured
 from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, XpnetError
+from xpnet.names import no_method
 from xpnet.parameter import FLOATS, Parameter
 from xpnet.regularizers import Regularizer
 from xpnet.tape import Var, record
@@ -240,7 +241,7 @@ class Layer(Configured):
                 f"{self.label} has no {attribute!r} yet: parameters are made by layer.build(shape), with the shape of"
                 " one sample, or by the first forward"
             )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {attribute!r}")
+        raise no_method(type(self).__name__, attribute)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         object.__setattr__(self, attribute, value)

@@ -16,6 +16,7 @@ import numpy as np
 from xpnet import checkpoint, losses, optimizers, training
 from xpnet.backend import Array, on_backend
 from xpnet.callbacks import Callback, History
+from xpnet.checks import sample_shape
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
 from xpnet.layer import Back, Layer, Shape, building
 from xpnet.losses import Loss
@@ -134,7 +135,8 @@ class Model(Layer):
 
     def build(self, *shapes: Shape) -> Shape:
         """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape."""
-        dummies = [self.backend.zeros((1, *shape), self.dtype) for shape in shapes]
+        checked = [sample_shape(self.label, shape) for shape in shapes]
+        dummies = [self.backend.zeros((1, *shape), self.dtype) for shape in checked]
         output: Shape = tuple(self._run(*dummies).shape[1:])
         return output
 
@@ -377,6 +379,7 @@ class Sequential(Model):
         return self._first
 
     def build(self, shape: Shape) -> Shape:
+        shape = sample_shape(self.label, shape)
         with self._first_use():
             self.output_shape(shape)  # raises, before any layer is built, if one of them cannot take it
             self._note_inputs((tuple(shape),))

@@ -42,6 +42,24 @@ CALLED = {
         "PiecewiseConstantDecay": "Step",
         "StepLR": "Step",
     },
+    "xpnet": {
+        "DataLoader": "data.Loader",
+        "Input": "model.build(shape), without the batch",
+        "Tensor": "a NumPy array",
+        "load_model": "load",
+        "no_grad": "not needed: gradients come from forward(x, train=True) only",
+        "save_model": "model.save(path)",
+        "set_random_seed": "seed",
+        "manual_seed": "seed",
+    },
+    "xpnet.data": {
+        "DataLoader": "Loader",
+        "ImageDataGenerator": "data.ImageFolder, data.Loader and data.augment",
+        "StratifiedKFold": "KFold(stratified=True)",
+        "TensorDataset": "Arrays",
+        "random_split": "hold_out",
+        "train_test_split": "split",
+    },
     "xpnet.callbacks": {
         "BackupAndRestore": "Backup",
         "LearningRateScheduler": "a schedule of the optimizer: optimizers.Adam(schedules.Cosine(0.001, steps=...))",
@@ -49,9 +67,23 @@ CALLED = {
     },
 }
 
+METHODS = {
+    "eval": "not needed: predict and evaluate know that they do not train; model.forward(x, train=False)",
+    "fit_generator": "fit",
+    "load_state_dict": "load_weights(path), or set_weights",
+    "predict_classes": "predict(x).argmax(axis=1)",
+    "predict_proba": "layers.Softmax() of what predict returns",
+    "state_dict": "save_weights(path), or named_parameters()",
+    "train": "not needed: fit knows that it trains; model.forward(x, train=True)",
+    "zero_grad": "not needed: optimizer.update starts the gradients from zero again",
+}
+
 ARGUMENTS = {
+    "T_max": "steps",
+    "alpha": "negative_slope",
     "betas": "beta1 and beta2",
     "clipnorm": "clip_norm",
+    "decay_steps": "steps",
     "dilation_rate": "dilation",
     "epsilon": "eps",
     "filepath": "path",
@@ -61,14 +93,18 @@ ARGUMENTS = {
     "input_shape": "model.build(shape), without the batch",
     "kernel_initializer": "initializer",
     "kernel_regularizer": "regularizer",
+    "kernel_size": "pool_size",
     "learning_rate": "lr",
+    "log_dir": "folder",
     "n_components": "components",
     "n_splits": "folds",
     "num_features": "not needed: the first input tells",
     "num_workers": "workers",
     "out_channels": "filters",
     "out_features": "units",
+    "p": "rate",
     "strides": "stride",
+    "target_size": "size",
     "use_bias": "bias",
 }
 
@@ -102,9 +138,10 @@ def _explaining(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def _hint(name: str, called: dict[str, str], known: list[str]) -> str:
-    """What it is called here, or what may have been meant."""
-    if name in called:
-        return f"; here it is {called[name]}"
+    """What it is called here, if it is here, or what may have been meant."""
+    here = called.get(name, "")
+    if here and (here in known or not here.isidentifier()):
+        return f"; here it is {here}"
     near = difflib.get_close_matches(name.lower(), [key.lower() for key in known], n=1, cutoff=0.8)
     return f"; perhaps {next(key for key in known if key.lower() == near[0])} is meant" if near else ""
 
@@ -115,7 +152,17 @@ def explained(module: str) -> Callable[[str], Any]:
     def missing(name: str) -> Any:
         names = vars(sys.modules[module]).items()
         known = [key for key, value in names if not key.startswith("_") and not isinstance(value, ModuleType)]
-        hint = _hint(name, CALLED.get(module, {}), known)
-        raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
+        raise not_there(module, name, known)
 
     return missing
+
+
+def not_there(module: str, name: str, known: list[str]) -> AttributeError:
+    hint = _hint(name, CALLED.get(module, {}), known)
+    return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
+
+
+def no_method(kind: str, name: str) -> AttributeError:
+    """For an attribute that a layer or a model does not have."""
+    hint = f"; here it is {METHODS[name]}" if name in METHODS else ""
+    return AttributeError(f"{kind!r} object has no attribute {name!r}{hint}")

@@ -345,6 +345,11 @@ def _rate(lr: Any) -> float:
             f"lr must be a positive number or a schedule, an object such as schedules.Cosine(0.001, steps=6000), not"
             f" {lr!r}; a function of the step is the __call__ of a subclass of schedules.Schedule"
         )
+    if isinstance(lr, Iterable):
+        raise OptionError(
+            "an optimizer gets its parameters later, by model.compile(optimizer) or optimizer.update(parameters); its"
+            " first argument is the learning rate, lr"
+        )
     return positive("lr", lr)
 
 

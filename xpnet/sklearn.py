@@ -23,6 +23,7 @@ from xpnet.layers import Dense, Dropout
 from xpnet.losses import Loss, SoftmaxCrossEntropy
 from xpnet.losses import get as get_loss
 from xpnet.model import Model, Sequential
+from xpnet.names import Explains
 from xpnet.schedules import Schedule
 
 try:
@@ -39,7 +40,7 @@ except ImportError as error:
 _one_at_a_time = threading.RLock()  # the random state is one for the process, and fit begins it anew
 
 
-class _Estimator(BaseEstimator):  # type: ignore[misc]
+class _Estimator(Explains, BaseEstimator):  # type: ignore[misc]
     """What both have in common: the settings, `fit`, and the outputs of the network."""
 
     _loss = ""
@@ -148,7 +149,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
                     f"{name}: inputs of shape {shape} need a network: {name}(network=xpnet.networks.LeNet5, shape=...)"
                 )
             dropout = [Dropout(self.dropout)] if self.dropout else []
-            sizes = [self.hidden] if isinstance(self.hidden, (int, np.integer)) else self.hidden
+            sizes: Any = self.hidden if isinstance(self.hidden, (tuple, list, np.ndarray)) else [self.hidden]
             hidden = [layer for units in sizes for layer in (Dense(units, activation=self.activation), *dropout)]
             model: Any = Sequential([*hidden, Dense(outputs)])
         elif isinstance(self.network, Model):

@@ -51,6 +51,7 @@ class TensorBoard(Callback):
     def on_train_begin(self, logs: Logs) -> None:
         self.lr: float | None = None
         self.gradients: dict[str, np.ndarray] = {}
+        self.latest: dict[str, float] = {}  # what was written of the last step
         with self._explained():
             os.makedirs(self.folder, exist_ok=True)
             if not os.access(self.folder, os.W_OK):
@@ -72,17 +73,19 @@ class TensorBoard(Callback):
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         assert self.step is not None
         self.step += 1
+        self.latest = {}
         if _due(self.every, self.step):
+            self.latest = {"step/loss": float(logs["loss"]), "step/lr": float(self.lr or 0)}
             with self._explained():
-                run = self._run("train")
-                run.scalar("step/loss", logs["loss"], self.step)
-                run.scalar("step/lr", self.lr, self.step)
+                self._write_latest(self._run("train"))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         assert self.step is not None
         self._unlisten()
         with self._explained():
             run = self._run("train")
+            if self.first is None:  # a training that goes on behind the last step, which the new file hides
+                self._write_latest(run)
             for name, value in ({"number": epoch + 1, "lr": self.lr} | logs).items():
                 if scalar(value):
                     validation = name.startswith("val_")
@@ -107,12 +110,22 @@ class TensorBoard(Callback):
                 stack.callback(self.runs.popitem()[1].close)
 
     def get_state(self) -> dict[str, Any]:
-        """How many steps were taken."""
-        return {"step": self.step}
+        """How many steps were taken, and what an epoch's end shows of the last one. A training that goes on from here
+        does not write once more what it has written before: it goes to the disk now.
+        """
+        with self._explained():
+            for run in self.runs.values():
+                run.flush()
+        return {"step": self.step, "lr": self.lr, "gradients": self.gradients, "latest": self.latest}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on after this step."""
-        self.step = state["step"]
+        self.step, self.lr = state["step"], state.get("lr")
+        self.gradients, self.latest = state.get("gradients", {}), state.get("latest", {})
+
+    def _write_latest(self, run: _Run) -> None:
+        for tag, value in self.latest.items():
+            run.scalar(tag, value, self.step or 0)
 
     def _run(self, name: str) -> _Run:
         if name not in self.runs:

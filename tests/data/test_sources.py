@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import xpnet
-from xpnet.data import Arrays, ImageFolder, Loader, MappedArrays, augment, read_npz
+from xpnet.data import Arrays, ImageFolder, Loader, MappedArrays, Subset, augment, hold_out, read_npz
 from xpnet.errors import DataError, DTypeError, FileError, FormatError, OptionError, ShapeError
 
 X = np.random.default_rng(0).random((12, 3), np.float32)
@@ -171,6 +171,42 @@ def test_numbers_of_32_bits_have_no_known_range(tmp_path, dtype):
     Image.fromarray(np.ones((4, 6), dtype)).save(tmp_path / "a" / "1.tif")
     with pytest.raises(FormatError, match=r"1\.tif cannot be read as an image .*32 bits, of which nobody knows"):
         ImageFolder(tmp_path)[:]
+
+
+def test_a_part_of_a_folder_is_held_out(folder):
+    """Nothing is read before it is asked for, and each class is in both parts."""
+    source = ImageFolder(folder)
+    train, held_out = hold_out(source, 1 / 3, seed=1)
+    assert len(train) == 6 and len(held_out) == 3
+    assert sorted([*train.indices, *held_out.indices]) == list(range(9))
+    x, t = held_out[np.arange(3)]
+    assert t.tolist() == [0, 1, 2] and np.array_equal(x, source[held_out.indices][0])
+    assert train.name(5) == source.name(train.indices[5])
+    assert np.array_equal(hold_out(source, 1 / 3, seed=1)[1].indices, held_out.indices)
+    batches = list(Loader(held_out, 2, shuffle=False))
+    assert [len(x) for x, _ in batches] == [2, 1] and batches[0][0].dtype == np.float32
+    (folder / "class 2" / "2.png").write_bytes(b"")
+    broken = Subset(source, [4, 3])
+    with pytest.raises(FormatError, match="cannot be read as an image"):
+        list(Loader(broken, 2))
+
+
+def test_a_part_of_other_sources_is_drawn_at_random():
+    xpnet.seed(1)
+    train, held_out = hold_out(Arrays(X, T), 0.25)
+    assert len(train) == 9 and len(held_out) == 3 and held_out.indices.tolist() != [9, 10, 11]
+    assert np.array_equal(held_out[:][1], T[held_out.indices])
+    assert Subset(Arrays(X, T), [5]).name(0) == "sample 5"
+    for indices, error, words in (
+        ([], DataError, "no samples"),
+        ([12], OptionError, "numbers from 0 to 11; they reach from 12 to 12"),
+        ([-1], OptionError, "numbers from 0 to 11"),
+        ([0.5], OptionError, "numbers of samples"),
+    ):
+        with pytest.raises(error, match=words):
+            Subset(Arrays(X, T), indices)
+    with pytest.raises(OptionError, match="greater than 0 and less than 1"):
+        hold_out(Arrays(X, T), 1)
 
 
 def test_a_photograph_is_turned_upright(tmp_path):

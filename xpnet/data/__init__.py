@@ -5,27 +5,28 @@ from typing import TYPE_CHECKING, Any
 
 from xpnet.data.batches import Batches, split
 from xpnet.data.transforms import MeanRemoval, Normalize, one_hot, to_unit
+from xpnet.names import not_there
 
 if TYPE_CHECKING:
     from xpnet.data import augment
     from xpnet.data.datasets import cifar10, fashion_mnist, mnist
     from xpnet.data.digit_image import digit_from_array, read_digit
-    from xpnet.data.folds import KFold, stratified_split
+    from xpnet.data.folds import KFold, hold_out, stratified_split
     from xpnet.data.idx import read_idx, write_idx
     from xpnet.data.image_folder import ImageFolder
     from xpnet.data.loader import Loader
-    from xpnet.data.sources import Arrays, MappedArrays, Stream, read_npz
+    from xpnet.data.sources import Arrays, MappedArrays, Stream, Subset, read_npz
     from xpnet.data.whitening import PCA, ZCA, Standardize
 
 # Where the rest stands: it is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
     "datasets": ("cifar10", "fashion_mnist", "mnist"),
     "digit_image": ("digit_from_array", "read_digit"),
-    "folds": ("KFold", "stratified_split"),
+    "folds": ("KFold", "hold_out", "stratified_split"),
     "idx": ("read_idx", "write_idx"),
     "image_folder": ("ImageFolder",),
     "loader": ("Loader",),
-    "sources": ("Arrays", "MappedArrays", "Stream", "read_npz"),
+    "sources": ("Arrays", "MappedArrays", "Stream", "Subset", "read_npz"),
     "whitening": ("PCA", "ZCA", "Standardize"),
 }
 
@@ -36,7 +37,7 @@ def __getattr__(name: str) -> Any:
     for place, names in _PLACES.items():
         if name in names:
             return getattr(importlib.import_module(f"xpnet.data.{place}"), name)
-    raise AttributeError(f"module 'xpnet.data' has no attribute {name!r}")
+    raise not_there("xpnet.data", name, __all__)
 
 
 __all__ = [
@@ -52,10 +53,12 @@ __all__ = [
     "Normalize",
     "Standardize",
     "Stream",
+    "Subset",
     "augment",
     "cifar10",
     "digit_from_array",
     "fashion_mnist",
+    "hold_out",
     "mnist",
     "one_hot",
     "read_digit",

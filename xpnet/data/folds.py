@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from xpnet import random
 from xpnet.checks import whole
+from xpnet.data.batches import split
+from xpnet.data.sources import Subset
 from xpnet.errors import DataError, OptionError
 from xpnet.names import Explains
 
@@ -49,6 +51,24 @@ def stratified_split(
     validation = np.zeros(len(t), bool)
     validation[order[place < np.repeat(takes, counts)]] = True
     return (x[~validation], t[~validation]), (x[validation], t[validation])
+
+
+def hold_out(source: Any, fraction: float, seed: int | None = None) -> tuple[Subset, Subset]:
+    """Two parts of a source, such as an ImageFolder: (what to train on, what to validate with).
+
+    `fraction` of the samples is for validation, drawn from `seed`, or from the seed of xpnet without one; of each class
+    if the source has `labels`, (N,), as an ImageFolder has. Samples stay in their order, and are not read.
+
+    Raises OptionError unless 0 < fraction < 1, DataError if a part would be empty.
+    """
+    numbers = np.arange(len(source))
+    labels = getattr(source, "labels", None)
+    if labels is not None:
+        (train, _), (held_out, _) = stratified_split(numbers, labels, fraction, seed)
+    else:
+        mixed = _generator(seed).permutation(len(source))
+        (train, _), (held_out, _) = split(mixed, mixed, fraction)
+    return Subset(source, np.sort(train)), Subset(source, np.sort(held_out))
 
 
 class KFold(Explains):

@@ -68,6 +68,8 @@ class Loader(Explains):
         if isinstance(source, (tuple, np.ndarray)):
             source = Arrays(*source) if isinstance(source, tuple) else Arrays(source)
         _check_source(source)
+        if hasattr(batch_size, "__len__"):
+            raise OptionError("a Loader takes all its arrays as one argument, a tuple: Loader((x, t), batch_size=32)")
         _check_function("augment", augment, 2)
         _check_function("transform", transform, 1)
         self.source, self.shuffle, self.drop_last = source, bool(shuffle), bool(drop_last)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet.checks import whole
-from xpnet.errors import DataError, DTypeError, FileError, FormatError, XpnetError
+from xpnet.errors import DataError, DTypeError, FileError, FormatError, OptionError, XpnetError
 
 Array = npt.NDArray[Any]
 
@@ -94,6 +94,35 @@ class MappedArrays:
 
     def __setstate__(self, paths: tuple[Path, ...]) -> None:
         self.__init__(*paths)  # type: ignore[misc]
+
+
+class Subset:
+    """The samples of a source at these indices, in their order: Subset(images, [3, 1, 4]); hold_out makes two of them.
+
+    Raises OptionError for what are no indices of samples, DataError if there are none.
+    """
+
+    def __init__(self, source: Any, indices: npt.ArrayLike) -> None:
+        self.source, self.indices = source, np.asarray(indices)
+        if self.indices.size == 0:
+            raise DataError("there is no data: a Subset of no samples")
+        if self.indices.ndim != 1 or self.indices.dtype.kind not in "iu":
+            raise OptionError(f"a Subset takes numbers of samples, (n,) integers, not {indices!r}")
+        if self.indices.min() < 0 or self.indices.max() >= len(source):
+            raise OptionError(
+                f"a Subset of {len(source)} samples takes numbers from 0 to {len(source) - 1}; they reach from"
+                f" {self.indices.min()} to {self.indices.max()}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, indices: Any) -> Any:
+        return self.source[self.indices[indices]]
+
+    def name(self, index: int) -> str:
+        own = getattr(self.source, "name", "sample {}".format)
+        return str(own(int(self.indices[index])))
 
 
 class Stream:
