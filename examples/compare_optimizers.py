@@ -48,7 +48,8 @@ def main() -> None:
         means = np.convolve(losses, np.ones(window) / window, mode="valid")
         _, accuracy = model.evaluate(x_test, t_test)
         print(f"{name:15} loss of the last steps {means[-1]:.4f}, test accuracy {accuracy:.4f}")
-        axes.plot(np.arange(window, args.steps + 1), means, label=name, linewidth=1.2)
+        marker = "o" if len(means) == 1 else ""  # a single point is no line
+        axes.plot(np.arange(window, args.steps + 1), means, label=name, linewidth=1.2, marker=marker)
 
     axes.set(xlabel="step (batches of 128)", ylabel=f"training loss (mean of {window} steps)", yscale="log")
     axes.grid(alpha=0.3)
