@@ -84,6 +84,17 @@ def test_flat_images_are_refused_by_convolutions(network: Callable[[], Model]) -
 
 
 @verbs
+def test_channels_that_come_last_are_refused_also_by_flatten(verb: Callable[..., Any]) -> None:
+    model = Sequential([layers.Flatten(), layers.Dense(3)])
+    model.compile()
+    model.build((3, 8, 8))
+    verb(model, np.ones((12, 3, 8, 8), np.float32))
+    verb(model, np.ones((12, 192), np.float32))
+    with pytest.raises(ShapeError, match=r"images \(8, 8, 3\), and the model was built for \(3, 8, 8\): channels come"):
+        verb(model, np.ones((12, 8, 8, 3), np.float32))
+
+
+@verbs
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "bool", "complex64", "object", "str", "datetime64[s]"])
 def test_a_wrong_data_type_says_how_to_convert(verb: Callable[..., Any], dtype: str) -> None:
     with pytest.raises(DTypeError, match=r'the input data are .*astype\("float32"\).* / 255'):

@@ -69,10 +69,20 @@ def check_array(model: Model, x: Any) -> np.ndarray:
     if len(array) == 0:
         raise DataError(f"the input data are empty: their shape is {array.shape}")
     if model._built:
+        _refuse_channels_last(model.input_shape or (), array.shape[1:])
         model.output_shape(array.shape[1:])
     else:
         model.build(array.shape[1:])
     return array
+
+
+def _refuse_channels_last(built: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """A network that begins with Flatten would take them, and mix up their numbers."""
+    if len(built) == 3 and built[0] > 1 and shape == (*built[1:], built[0]) != built:
+        raise ShapeError(
+            f"the input data are images {shape}, and the model was built for {built}: channels come first, as in"
+            " x.transpose(0, 3, 1, 2)"
+        )
 
 
 def _is_source(x: Any) -> bool:
