@@ -68,7 +68,7 @@ rng = np.random.default_rng(0)
 x, t = rng.random((48, 1, 28, 28), dtype=np.float32), rng.integers(0, 10, 48)
 model = networks.DeepConvNet()
 model.compile(optimizers.Adam(0.01))
-loss = model.fit(x, t, batch_size=24, epochs=1).history["loss"]
+loss = model.fit(x, t, batch_size=24, epochs=1, verbose=0).history["loss"]
 bits = b"".join(w.tobytes() for w in model.get_weights())
 print(loss, hashlib.sha256(bits).hexdigest())
 """
