@@ -29,7 +29,7 @@ def counted(cupy: Backend) -> Backend:
     return cupy
 
 
-def both(backend: Backend, name: str, *args: Any) -> None:
+def assert_both_agree(backend: Backend, name: str, *args: Any) -> None:
     """The primitive of the backend gives what the reference gives, on whole numbers to the bit."""
     got = getattr(backend, name)(*(backend.asarray(a) if isinstance(a, np.ndarray) else a for a in args))
     expected = getattr(REFERENCE, name)(*args)
@@ -48,8 +48,8 @@ def test_tiles_of_one_image_give_the_same(cupy: Backend, case: ConvCase) -> None
         cupy_backend.WORKSPACE = 1
         assert len(list(cupy._tiles(x, case.window))) == len(x)  # type: ignore[attr-defined]
         y = REFERENCE.conv2d(x, w, b, case.window, case.groups, "relu")
-        both(cupy, "conv2d", x, w, b, case.window, case.groups, "relu")
-        both(cupy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
+        assert_both_agree(cupy, "conv2d", x, w, b, case.window, case.groups, "relu")
+        assert_both_agree(cupy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
     finally:
         cupy_backend.WORKSPACE = limit
 
@@ -84,29 +84,29 @@ def test_a_window_of_one_pixel_needs_no_columns(counted: Backend, groups: int, n
 def test_a_channel_may_be_summed_in_chunks(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cupy_backend, "CHUNK", 64)
     x, w, dy = integers((5, 4, 9, 9), 1), integers((6, 2, 3, 3), 2), integers((5, 6, 5, 6), 3)
-    both(cupy, "conv2d_backward", dy, x, w, integers((5, 6, 5, 6), 4), WINDOW, 2, "relu")
-    both(cupy, "dense_backward", integers((300, 3), 5), integers((300, 4), 6), integers((3, 4), 7), None)
+    assert_both_agree(cupy, "conv2d_backward", dy, x, w, integers((5, 6, 5, 6), 4), WINDOW, 2, "relu")
+    assert_both_agree(cupy, "dense_backward", integers((300, 3), 5), integers((300, 4), 6), integers((3, 4), 7), None)
 
 
 def test_indices_of_64_bits_change_nothing(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cupy_kernels, "WIDE", 0)
     x, w = integers((2, 4, 6, 7), 1), integers((6, 2, 3, 3), 2)
     y = REFERENCE.conv2d(x, w, None, WINDOW, 2)
-    both(cupy, "conv2d", x, w, w[:, 0, 0, 0], WINDOW, 2, "relu")
-    both(cupy, "conv2d_backward", y, x, w, y, WINDOW, 2, "relu")
+    assert_both_agree(cupy, "conv2d", x, w, w[:, 0, 0, 0], WINDOW, 2, "relu")
+    assert_both_agree(cupy, "conv2d_backward", y, x, w, y, WINDOW, 2, "relu")
     for pool in ("max_pool2d", "avg_pool2d"):
-        both(cupy, pool, x, WINDOW)
+        assert_both_agree(cupy, pool, x, WINDOW)
     pooled = REFERENCE.max_pool2d(x, WINDOW)
-    both(cupy, "max_pool2d_backward", pooled, x, pooled, WINDOW)
-    both(cupy, "avg_pool2d_backward", pooled, (6, 7), WINDOW)
+    assert_both_agree(cupy, "max_pool2d_backward", pooled, x, pooled, WINDOW)
+    assert_both_agree(cupy, "avg_pool2d_backward", pooled, (6, 7), WINDOW)
     _, mean, var = REFERENCE.batch_norm(x, w[:4, 0, 0, 0], w[:4, 0, 0, 1], 0.1)
-    both(cupy, "batch_norm", x, w[:4, 0, 0, 0], w[:4, 0, 0, 1], 0.1)
-    both(cupy, "batch_norm_backward", x[::-1], x, mean, var, w[:4, 0, 0, 0], 0.1)
+    assert_both_agree(cupy, "batch_norm", x, w[:4, 0, 0, 0], w[:4, 0, 0, 1], 0.1)
+    assert_both_agree(cupy, "batch_norm_backward", x[::-1], x, mean, var, w[:4, 0, 0, 0], 0.1)
     scale = REFERENCE.local_response_norm(x, 3, 0.5, 0.75, 2.0)[1]
-    both(cupy, "local_response_norm", x, 3, 0.5, 0.75, 2.0)
-    both(cupy, "local_response_norm_backward", x[::-1], x, scale, 3, 0.5, 0.75)
-    both(cupy, "softmax_cross_entropy", x[:, :, 0, 0], np.array([1, 3]))
-    both(cupy, "dropout_mask", (3, 50), 0.3, (1, 2), "float64")
+    assert_both_agree(cupy, "local_response_norm", x, 3, 0.5, 0.75, 2.0)
+    assert_both_agree(cupy, "local_response_norm_backward", x[::-1], x, scale, 3, 0.5, 0.75)
+    assert_both_agree(cupy, "softmax_cross_entropy", x[:, :, 0, 0], np.array([1, 3]))
+    assert_both_agree(cupy, "dropout_mask", (3, 50), 0.3, (1, 2), "float64")
 
 
 @pytest.mark.parametrize("name", ["conv2d", "max_pool2d", "batch_norm", "dense"])

@@ -30,7 +30,7 @@ def options(**changes: Any) -> dict[str, Any]:
     return usual | changes
 
 
-def fit(path: Path, backup: bool = True, **changes: Any) -> None:
+def fit(path: Path, **changes: Any) -> Backup:
     given = options(**changes)
     built = [
         layers.Dense(given.pop("units"), name=given.pop("name")),
@@ -42,8 +42,10 @@ def fit(path: Path, backup: bool = True, **changes: Any) -> None:
     model.build((2,))
     model.layers[0].trainable = not given.pop("frozen")
     model.compile(given.pop("optimizer"), given.pop("loss"), given.pop("metrics"))
-    given["callbacks"] = [*given["callbacks"], Backup(path, keep=True)]
+    backup = Backup(path, keep=True)
+    given["callbacks"] = [*given["callbacks"], backup]
     model.fit(given.pop("x"), given.pop("t"), **given)
+    return backup
 
 
 def one_hot(t: np.ndarray) -> np.ndarray:
@@ -233,9 +235,9 @@ def test_another_backend_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_settings_made_anew_are_the_same(tmp_path: Path) -> None:
-    fit(tmp_path / "b")
-    fit(tmp_path / "b")
-    fit(tmp_path / "b", x=x[:, ::-1][:, ::-1], t=t.astype("uint8"))
+    assert fit(tmp_path / "b").resumed is None
+    assert fit(tmp_path / "b").resumed == (2, 0)
+    assert fit(tmp_path / "b", x=x[:, ::-1][:, ::-1], t=t.astype("uint8")).resumed == (2, 0)
 
 
 # ---- descriptions ----------------------------------------------------------------------------------------------------

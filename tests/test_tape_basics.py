@@ -46,7 +46,7 @@ def var() -> Var:
     return Var(np.ones((2, 3), np.float32), Tape(train=True))
 
 
-def refused(function: Callable[[], Any]) -> None:
+def assert_refused(function: Callable[[], Any]) -> None:
     with pytest.raises(TapeError, match=r"layers and \+ only.*layers\.Add.*layers\.ReLU"):
         function()
 
@@ -57,36 +57,36 @@ def refused(function: Callable[[], Any]) -> None:
 )
 def test_operators_are_refused_from_both_sides(var: Var, operation: Callable[[Any, Any], Any], other: Any) -> None:
     other = Var(var.value, var.tape) if isinstance(other, str) else other
-    refused(lambda: operation(var, other))
-    refused(lambda: operation(other, var))
+    assert_refused(lambda: operation(var, other))
+    assert_refused(lambda: operation(other, var))
 
 
 @pytest.mark.parametrize("other", [2, np.ones((2, 3)), np.float32(2), None], ids=lambda other: type(other).__name__)
 def test_addition_takes_only_vars(var: Var, other: Any) -> None:
-    refused(lambda: var + other)
-    refused(lambda: other + var)
+    assert_refused(lambda: var + other)
+    assert_refused(lambda: other + var)
 
 
 def test_in_place_operators_are_refused_too(var: Var) -> None:
     for operation in (operator.isub, operator.imul, operator.itruediv, operator.ipow, operator.imatmul):
-        refused(lambda operation=operation: operation(var, 2))
+        assert_refused(lambda operation=operation: operation(var, 2))
 
 
 @pytest.mark.parametrize("operation", UNARY)
 def test_what_python_does_to_arrays_is_refused(var: Var, operation: Callable[[Any], Any]) -> None:
-    refused(lambda: operation(var))
+    assert_refused(lambda: operation(var))
 
 
 @pytest.mark.parametrize("function", NUMPY)
 def test_numpy_functions_are_refused(var: Var, function: Callable[[Any, Any], Any]) -> None:
-    refused(lambda: function(var, 0))
+    assert_refused(lambda: function(var, 0))
     if isinstance(function, np.ufunc):
-        refused(lambda: function(0, var))
+        assert_refused(lambda: function(0, var))
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_attributes_of_arrays_are_refused(var: Var, name: str) -> None:
-    refused(lambda: getattr(var, name))
+    assert_refused(lambda: getattr(var, name))
 
 
 def test_the_refusal_names_the_operation(var: Var) -> None:

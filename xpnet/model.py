@@ -135,8 +135,7 @@ class Model(Layer):
 
     def build(self, *shapes: Shape) -> Shape:
         """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape."""
-        checked = [sample_shape(self.label, shape) for shape in shapes]
-        dummies = [self.backend.zeros((1, *shape), self.dtype) for shape in checked]
+        dummies = [self.backend.zeros((1, *sample_shape(self.label, shape)), self.dtype) for shape in shapes]
         output: Shape = tuple(self._run(*dummies).shape[1:])
         return output
 

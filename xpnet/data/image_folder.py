@@ -2,6 +2,7 @@
 
 import os
 import re
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -70,8 +71,6 @@ class ImageFolder(Explains):
 
     def compared(self) -> dict[str, Any]:
         """What a Backup compares, wherever the folder is: names and lengths of the files, the content of a hundred."""
-        import zlib
-
         names = "\n".join(f"{path.relative_to(self.folder)} {path.stat().st_size}" for path in self.paths)
         some = np.unique(np.linspace(0, len(self.paths) - 1, 100).astype(np.intp))
         content = 0
