@@ -49,4 +49,4 @@ bench: $(TOOLS)
 	$(BIN)/python bench/memory.py
 
 docs: $(TOOLS)
-	$(BIN)/python -m pytest tests/test_docs.py tests/test_examples.py
+	$(BIN)/python -m pytest tests/house/test_docs.py tests/house/test_examples.py

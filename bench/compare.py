@@ -79,7 +79,7 @@ def compare(network: str, mode: str, against: str, rounds: int) -> dict[str, Any
 
 
 def threads() -> int:
-    from xpnet.backend.threads import thread_count
+    from xpnet.backend.cpu.threads import thread_count
 
     return thread_count()
 
@@ -151,7 +151,7 @@ def draw(path: str, rows: list[dict[str, Any]], against: str) -> None:
 
 
 def main() -> None:
-    from xpnet.backend.threads import usable_cpus
+    from xpnet.backend.cpu.threads import usable_cpus
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", choices=["textbook", "torch", "keras"], default="textbook")

@@ -3,7 +3,7 @@
     python bench/convolution.py
     python bench/convolution.py --batch 32
 
-`columns` is numpy_conv2d.py, `rows` numpy_winograd.py, `compiled` the same with Numba's steps, in milliseconds: the
+`columns` is cpu/convolution.py, `rows` cpu/winograd.py, `compiled` the same with Numba's steps, in milliseconds: the
 least of many turns, taken alternately. `rounding` is the root mean square error of `rows` in units of that of a direct
 convolution, both against float64.
 """
@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import paths  # noqa: F401
 
-from xpnet.backend import Backend, numpy_conv2d
-from xpnet.backend.numpy_backend import NumpyBackend
-from xpnet.backend.threads import single_threaded_blas
+from xpnet.backend import Backend
+from xpnet.backend.cpu import convolution
+from xpnet.backend.cpu.backend import NumpyBackend
+from xpnet.backend.cpu.threads import single_threaded_blas
 from xpnet.backend.window import Window
 
 LAYERS = ((1, 16, 28, 1), (16, 16, 28, 1), (16, 32, 14, 1), (32, 32, 14, 2), (32, 64, 8, 1), (64, 64, 8, 1))
@@ -41,8 +42,8 @@ def ways() -> dict[str, Any]:
     rows = NumpyBackend().winograd
     found = {
         "columns": (
-            lambda x, w, b, window: numpy_conv2d.forward(x, w, b, window, 1, True),
-            lambda dy, x, w, y, window: numpy_conv2d.backward(dy, x, w, y, window, 1, True, True),
+            lambda x, w, b, window: convolution.forward(x, w, b, window, 1, True),
+            lambda dy, x, w, y, window: convolution.backward(dy, x, w, y, window, 1, True, True),
         ),
         "rows": (
             lambda x, w, b, window: rows.forward(x, w, b, window, True),
@@ -50,7 +51,7 @@ def ways() -> dict[str, Any]:
         ),
     }
     try:
-        from xpnet.backend.jit_backend import JitBackend
+        from xpnet.backend.jit.backend import JitBackend
     except ImportError:
         return found
     compiled = JitBackend().winograd

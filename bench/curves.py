@@ -20,7 +20,7 @@ import numpy as np
 from peers import xpnet_step
 
 import xpnet
-from xpnet.backend.threads import thread_count
+from xpnet.backend.cpu.threads import thread_count
 from xpnet.backend.window import Window
 
 BATCHES = (32, 64, 128, 256, 512, 1024)

@@ -37,8 +37,8 @@ class Runner(NamedTuple):
 
 def xpnet_runner(network: str, batch: int, train: bool) -> Runner:
     import xpnet
-    from xpnet.recipes import NETWORKS
-    from xpnet.training import Trainer
+    from xpnet.networks.recipes import NETWORKS
+    from xpnet.training.loop import Trainer
 
     xpnet.seed(0)
     backend, (x, t) = xpnet.get_backend(), data(batch)
@@ -155,7 +155,7 @@ def main() -> None:
 
     import xpnet
     from xpnet.doctor import examine
-    from xpnet.recipes import NETWORKS
+    from xpnet.networks.recipes import NETWORKS
 
     if unknown := set(arguments.networks) - set(NETWORKS):
         parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")

@@ -37,9 +37,9 @@ def count(
     import numpy as np
 
     import xpnet
-    from xpnet.backend.cupy_arrays import CupyArrays
-    from xpnet.backend.cupy_backend import CupyBackend
-    from xpnet.recipes import NETWORKS
+    from xpnet.backend.cuda.arrays import CupyArrays
+    from xpnet.backend.cuda.backend import CupyBackend
+    from xpnet.networks.recipes import NETWORKS
 
     found: list[tuple[dict[str, int], dict[str, int]]] = []
 
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--by-name", action="store_true", help="also list kernels and library functions")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    from xpnet.recipes import NETWORKS
+    from xpnet.networks.recipes import NETWORKS
 
     if unknown := set(arguments.networks) - set(NETWORKS):
         parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")

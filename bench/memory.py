@@ -15,7 +15,7 @@ import numpy as np
 
 import xpnet
 from xpnet.cli.results import peak_memory_mb
-from xpnet.recipes import NETWORKS
+from xpnet.networks.recipes import NETWORKS
 
 
 def peak_mb() -> float:

@@ -15,7 +15,7 @@ import textbook
 import xpnet
 from xpnet import layers, networks
 from xpnet.model import Model
-from xpnet.training import Trainer
+from xpnet.training.loop import Trainer
 
 Step = Callable[[], Any]
 

@@ -24,9 +24,10 @@ from peers import BATCH, data, xpnet_network
 from threadpoolctl import threadpool_limits
 
 import xpnet
-from xpnet.backend import numpy_backend, numpy_conv2d
+from xpnet.backend.cpu import backend as cpu_backend
+from xpnet.backend.cpu import convolution
 from xpnet.layers import Conv2D, Dense
-from xpnet.training import Trainer
+from xpnet.training.loop import Trainer
 
 KINDS = ("products", "copies", "elementwise", "python")
 
@@ -73,15 +74,15 @@ def watch(backend: Any) -> Clock:
     clock = Clock()
     clock.patch(np, "matmul", "products")
     clock.patch(np, "ascontiguousarray", "copies")
-    clock.patch(numpy_conv2d.Walk, "_fill", "copies")
-    clock.patch(numpy_conv2d, "before_activation", "elementwise")
+    clock.patch(convolution.Walk, "_fill", "copies")
+    clock.patch(convolution, "before_activation", "elementwise")
     clock.patch(type(backend.winograd), "combine_inputs combine_gradients", "copies")
     clock.patch(type(backend.winograd), "finish before_activation", "elementwise")
-    clock.patch(numpy_backend, "_padded", "copies")
+    clock.patch(cpu_backend, "_padded", "copies")
     names = "max_pool2d max_pool2d_backward avg_pool2d avg_pool2d_backward softmax_cross_entropy dropout_mask"
     clock.patch(backend, f"{names} activate_backward adam batch_norm batch_norm_backward", "elementwise")
     if backend.jit:
-        from xpnet.backend import jit_kernels
+        from xpnet.backend.jit import kernels as jit_kernels
 
         for name in ("convolution", "weight_gradient"):
             clock.patch_factory(jit_kernels, name, "products")

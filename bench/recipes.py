@@ -25,7 +25,7 @@ import paths  # noqa: F401
 
 import xpnet
 from xpnet.data import datasets
-from xpnet.recipes import RECIPES, Recipe
+from xpnet.networks.recipes import RECIPES, Recipe
 
 GOAL = 0.99
 WAYS = {

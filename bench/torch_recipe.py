@@ -12,7 +12,7 @@ import xpnet
 from xpnet import layers
 from xpnet.data import Batches
 from xpnet.model import Sequential
-from xpnet.recipes import Recipe
+from xpnet.networks.recipes import Recipe
 
 Pair = tuple[np.ndarray, np.ndarray]
 

@@ -13,8 +13,9 @@ import pytest
 import xpnet
 import xpnet.backend
 from xpnet import cli, doctor
-from xpnet.backend import Backend, threads
-from xpnet.backend.cupy_device import Piece
+from xpnet.backend import Backend
+from xpnet.backend.cpu import threads
+from xpnet.backend.cuda.device import Piece
 from xpnet.data import write_idx
 
 
@@ -60,7 +61,7 @@ def test_a_gpu_that_is_missing_is_a_problem_only_when_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(doctor, "pieces", lambda: [NO_CUPY])
-    monkeypatch.setattr("xpnet.backend.cupy_device.pieces", lambda: [NO_CUPY])
+    monkeypatch.setattr("xpnet.backend.cuda.device.pieces", lambda: [NO_CUPY])
     assert doctor.examine()["GPU"]["CuPy"] == f"missing: {NO_CUPY.missing}"
     assert cli.run(["doctor"]) == 0
     assert cli.run(["doctor", "--backend", "cupy"]) == 1

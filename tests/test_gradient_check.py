@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.helpers import bits
-from tests.strategies import normal, spaced
+from tests.kit.helpers import bits
+from tests.kit.strategies import normal, spaced
 from xpnet import random
 from xpnet.backend import Array, Backend
+from xpnet.core.layer import Layer
 from xpnet.errors import GradientError, OptionError
 from xpnet.gradient_check import gradient_check
-from xpnet.layer import Layer
 from xpnet.layers import BatchNorm2D, Conv2D, Dense, Dropout, ReLU
 
 

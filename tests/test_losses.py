@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers import assert_close, assert_lives_on, bits
-from tests.strategies import normal, seeds
+from tests.kit.helpers import assert_close, assert_lives_on, bits
+from tests.kit.strategies import normal, seeds
 from xpnet import losses
 from xpnet.backend import Backend
 from xpnet.errors import DataError, OptionError, ShapeError

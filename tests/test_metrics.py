@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import integers, normal, seeds
+from tests.kit.strategies import integers, normal, seeds
 from xpnet import losses, metrics
 from xpnet.backend import Backend
 from xpnet.errors import OptionError, ShapeError

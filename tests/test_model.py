@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.helpers import assert_lives_on
-from tests.strategies import normal
+from tests.kit.helpers import assert_lives_on
+from tests.kit.strategies import normal
 from xpnet import layers, networks, random
 from xpnet.backend import make_backend, use_backend
 from xpnet.errors import DTypeError, OptionError, ShapeError

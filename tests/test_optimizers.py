@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers import assert_close, assert_lives_on, assert_same
-from tests.strategies import normal, seeds
+from tests.kit.helpers import assert_close, assert_lives_on, assert_same
+from tests.kit.strategies import normal, seeds
 from xpnet import layers, optimizers, random, schedules
 from xpnet.backend import Backend, make_backend
+from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
 from xpnet.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
-from xpnet.parameter import Parameter
 from xpnet.schedules import Constant, Cosine
 
 Gradients = list[np.ndarray]

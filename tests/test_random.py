@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers import assert_lives_on
+from tests.kit.helpers import assert_lives_on
 from xpnet import random
 from xpnet.backend import Backend
 from xpnet.backend.philox import philox_words

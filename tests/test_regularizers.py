@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xpnet
-from tests.helpers import assert_close, assert_lives_on
-from tests.small import clusters
-from tests.strategies import normal, seeds
+from tests.kit.helpers import assert_close, assert_lives_on
+from tests.kit.small import clusters
+from tests.kit.strategies import normal, seeds
 from xpnet import layers, optimizers, regularizers
 from xpnet.backend import Backend
 from xpnet.errors import OptionError

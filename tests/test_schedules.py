@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xpnet
-from tests.small import clusters, network
+from tests.kit.small import clusters, network
 from xpnet import optimizers, schedules
 from xpnet.errors import OptionError
 from xpnet.schedules import SCHEDULES, Constant, Cosine, Exponential, OneCycle, Schedule, Step, Warmup

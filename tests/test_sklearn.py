@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import xpnet
-from tests.small import clusters, digits, network
+from tests.kit.small import clusters, digits, network
 from xpnet import layers, losses, networks, optimizers, random
 from xpnet.backend import use_backend
 from xpnet.callbacks import EarlyStopping, LambdaCallback

@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from xpnet.starting import interruptible
+from xpnet.base.interrupt import interruptible
 
 with interruptible():
     from xpnet import (
@@ -20,28 +20,28 @@ with interruptible():
         schedules,
     )
     from xpnet.backend import Backend, Memory, get_backend, use_backend
-    from xpnet.checkpoint import load
+    from xpnet.base.hints import not_there
+    from xpnet.core.layer import Layer
+    from xpnet.core.parameter import Parameter
     from xpnet.errors import XpnetError
+    from xpnet.files.network import load
     from xpnet.gradient_check import gradient_check
-    from xpnet.layer import Layer
     from xpnet.model import Model, Sequential
-    from xpnet.names import not_there
-    from xpnet.parameter import Parameter
     from xpnet.random import seed
 
 if TYPE_CHECKING:
     from xpnet import visualize
-    from xpnet.cross_validation import CrossValidation, cross_validate
     from xpnet.data import datasets
-    from xpnet.lr_finder import LRSearch, find_lr
+    from xpnet.experiments.cross_validation import CrossValidation, cross_validate
+    from xpnet.experiments.find_lr import LRSearch, find_lr
 
 __version__ = "0.1.0"
 
 
 # What is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
-    "xpnet.cross_validation": ("CrossValidation", "cross_validate"),
-    "xpnet.lr_finder": ("LRSearch", "find_lr"),
+    "xpnet.experiments.cross_validation": ("CrossValidation", "cross_validate"),
+    "xpnet.experiments.find_lr": ("LRSearch", "find_lr"),
     "xpnet.data.datasets": (),
     "xpnet.sklearn": (),
     "xpnet.visualize": (),

@@ -10,8 +10,8 @@ import numpy as np
 
 import xpnet
 from xpnet.backend import make_backend
-from xpnet.backend.cupy_device import memory_limit, pieces, wants_tf32
-from xpnet.backend.threads import thread_count, usable_cpus
+from xpnet.backend.cpu.threads import thread_count, usable_cpus
+from xpnet.backend.cuda.device import memory_limit, pieces, wants_tf32
 from xpnet.data import datasets
 from xpnet.errors import XpnetError
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from xpnet import random
 from xpnet.backend import Array
+from xpnet.core.layer import Layer
+from xpnet.core.parameter import Parameter
 from xpnet.errors import GradientError, OptionError
-from xpnet.layer import Layer
-from xpnet.parameter import Parameter
 
 MAX_ENTRIES = 4096  # entries looked at one by one in search of the worst
 

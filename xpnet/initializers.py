@@ -12,7 +12,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from xpnet import random
-from xpnet.configured import Configured
+from xpnet.base.configured import Configured
 from xpnet.errors import DTypeError, FormatError, OptionError, ShapeError
 
 

@@ -1,7 +1,7 @@
 """Models: a network is a layer that can be compiled, trained, evaluated, saved and printed.
 
 `Sequential` chains layers. A subclass of `Model` writes `call` in plain Python. Training and files are the floor below:
-training.py and checkpoint.py.
+training/loop.py and files/network.py.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xpnet import checkpoint, losses, optimizers, training
+from xpnet import losses, optimizers
 from xpnet.backend import Array, on_backend
+from xpnet.base.checks import sample_shape
 from xpnet.callbacks import Callback, History
-from xpnet.checks import sample_shape
+from xpnet.core.layer import Back, Layer, Shape, building
+from xpnet.core.tape import Tape, Var, gradients
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
-from xpnet.layer import Back, Layer, Shape, building
+from xpnet.files import network as files
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
 from xpnet.metrics import get as get_metric
 from xpnet.optimizers import Optimizer
-from xpnet.tape import Tape, Var, gradients
+from xpnet.training import loop as training
 
 Data = Any  # a NumPy array or what becomes one
 
@@ -252,19 +254,19 @@ class Model(Layer):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Network and weights in one safetensors file, which `xpnet.load` reads. Written whole or not at all."""
-        checkpoint.save(self, path)
+        files.save(self, path)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """The weights alone, by name, in safetensors."""
-        checkpoint.save_weights(self, path)
+        files.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read what `save_weights` or `save` wrote into this network; every name and shape must match."""
-        checkpoint.load_weights(self, path)
+        files.load_weights(self, path)
 
     def summary(self, print_fn: Callable[[str], Any] = print) -> None:
         """Print each layer's output shape and number of parameters."""
-        from xpnet.summary import summary
+        from xpnet.analysis.summary import summary
 
         print_fn(summary(self))
 

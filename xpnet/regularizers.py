@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from xpnet.backend import Array
-from xpnet.checks import at_least_zero
-from xpnet.configured import Configured, lookup_name
+from xpnet.base.checks import at_least_zero
+from xpnet.base.configured import Configured, lookup_name
 from xpnet.errors import OptionError
 
 if TYPE_CHECKING:
-    from xpnet.parameter import Parameter
+    from xpnet.core.parameter import Parameter
 
 
 class Regularizer(Configured):

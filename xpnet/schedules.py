@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from xpnet.checks import at_least_zero, fraction, positive, whole
-from xpnet.configured import Configured
+from xpnet.base.checks import at_least_zero, fraction, positive, whole
+from xpnet.base.configured import Configured
+from xpnet.base.hints import explained
 from xpnet.errors import OptionError
-from xpnet.names import explained
 
 
 class Schedule(Configured):

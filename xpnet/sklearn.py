@@ -17,13 +17,13 @@ import numpy as np
 
 from xpnet import optimizers, random
 from xpnet.backend import get_backend, make_backend, on_backend
+from xpnet.base.hints import Explains
 from xpnet.callbacks import Callback
 from xpnet.errors import DataError, MissingExtraError, OptionError, ShapeError
 from xpnet.layers import Dense, Dropout
 from xpnet.losses import Loss, SoftmaxCrossEntropy
 from xpnet.losses import get as get_loss
 from xpnet.model import Model, Sequential
-from xpnet.names import Explains
 from xpnet.schedules import Schedule
 
 try:

@@ -14,10 +14,10 @@ import pytest
 import xpnet
 from tests.cli.helpers import Command, process
 from xpnet import layers
+from xpnet.core.layer import Layer
 from xpnet.data import datasets
 from xpnet.errors import BackendError
-from xpnet.layer import Layer
-from xpnet.state_file import write_state
+from xpnet.files.state import write_state
 
 # ---- help ------------------------------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ def test_cupy_without_a_device(command: Command, tmp_path: Path, monkeypatch: py
     def missing() -> None:
         raise BackendError(message)
 
-    monkeypatch.setattr("xpnet.backend.cupy_backend.require_device", missing)
+    monkeypatch.setattr("xpnet.backend.cuda.backend.require_device", missing)
     xpnet.backend.make_backend.cache_clear()
     for arguments in (["train", "mlp", "--out", tmp_path], ["summary", "mlp"], ["gradcheck", "relu"]):
         outcome = command(*arguments, "--backend", "cupy")

@@ -8,8 +8,8 @@ import pytest
 
 import xpnet
 from tests.cli.helpers import Command, interrupt_after
-from tests.small import digits
-from xpnet.recipes import NETWORKS, RECIPES, Recipe
+from tests.kit.small import digits
+from xpnet.networks.recipes import NETWORKS, RECIPES, Recipe
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 

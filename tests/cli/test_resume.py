@@ -11,7 +11,7 @@ import pytest
 
 import xpnet
 from tests.cli.helpers import Command, interrupt_after, process, read_csv
-from xpnet.state_file import read_state, write_state
+from xpnet.files.state import read_state, write_state
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -16,7 +16,7 @@ import xpnet
 from tests.cli.helpers import PNG, Command, process, read_csv, unread
 from xpnet.cli.common import duration
 from xpnet.data import datasets
-from xpnet.state_file import read_state
+from xpnet.files.state import read_state
 
 
 def test_training_leaves_weights_history_and_pictures(command: Command, data: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import xpnet
 from xpnet import Sequential, layers, metrics, optimizers, schedules
 from xpnet.callbacks import Backup, CSVLogger, EarlyStopping, History, ModelCheckpoint
+from xpnet.files.state import VERSION
 from xpnet.optimizers import Optimizer
-from xpnet.state_file import VERSION
 
 HERE = Path(__file__).parent
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers import assert_close
-from tests.strategies import ConvCase, PoolCase, convolutions, image_batches, normal, poolings, seeds, spaced
+from tests.kit.helpers import assert_close
+from tests.kit.strategies import ConvCase, PoolCase, convolutions, image_batches, normal, poolings, seeds, spaced
 from xpnet import Sequential, layers
 from xpnet.backend import Backend, make_backend
 from xpnet.backend.window import Window
-from xpnet.layer import Layer
+from xpnet.core.layer import Layer
 from xpnet.layers import (
     AvgPool2D,
     BatchNorm1D,

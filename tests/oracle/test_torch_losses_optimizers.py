@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.small import digits
-from tests.strategies import normal, seeds
+from tests.kit.small import digits
+from tests.kit.strategies import normal, seeds
 from xpnet import losses, networks, optimizers
 from xpnet.backend import Backend, make_backend
+from xpnet.core.parameter import Parameter
 from xpnet.layers import Conv2D, Dense, Flatten, MaxPool2D
 from xpnet.model import Model
 from xpnet.optimizers import Optimizer
-from xpnet.parameter import Parameter
 
 torch = pytest.importorskip("torch", reason='PyTorch is the oracle here: pip install "xpnet[oracle]"')
 F = torch.nn.functional

@@ -32,7 +32,7 @@ __all__ = [
 
 def _numpy() -> Backend:
     """With compiled kernels where Numba is installed, unless XPNET_JIT=0 switches them off."""
-    from xpnet.backend.numpy_backend import NumpyBackend
+    from xpnet.backend.cpu.backend import NumpyBackend
 
     wish = os.environ.get("XPNET_JIT", "").strip()
     if wish not in ("", "0", "1"):
@@ -40,7 +40,7 @@ def _numpy() -> Backend:
     if wish == "0":
         return NumpyBackend()
     try:
-        from xpnet.backend.jit_backend import JitBackend
+        from xpnet.backend.jit.backend import JitBackend
     except ImportError as error:
         if wish == "1":
             raise BackendError(f'XPNET_JIT=1: {error}. Install it: pip install "xpnet[jit]"') from error
@@ -49,7 +49,7 @@ def _numpy() -> Backend:
 
 
 def _cupy() -> Backend:
-    from xpnet.backend.cupy_backend import CupyBackend
+    from xpnet.backend.cuda.backend import CupyBackend
 
     return CupyBackend()
 

@@ -3,7 +3,7 @@
 import functools
 from typing import Any, NamedTuple
 
-from xpnet.checks import whole
+from xpnet.base.checks import whole
 from xpnet.errors import OptionError, ShapeError
 
 Pair = tuple[int, int]

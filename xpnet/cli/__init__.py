@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from xpnet import __version__
-from xpnet.starting import interruptible
+from xpnet.base.interrupt import interruptible
 
 with interruptible():
     import click

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from xpnet.backend import backend_names, use_backend
-from xpnet.checkpoint import load
 from xpnet.cli.ends import let_go
 from xpnet.data.datasets import Labelled, mnist_part
 from xpnet.errors import FileError, ShapeError
+from xpnet.files.network import load
 from xpnet.model import Model
-from xpnet.recipes import NETWORKS, RECIPES
+from xpnet.networks.recipes import NETWORKS, RECIPES
 
 
 def _use(context: click.Context, parameter: click.Parameter, name: str | None) -> None:

@@ -8,9 +8,9 @@ import click
 from xpnet import layers
 from xpnet.backend import Array, get_backend
 from xpnet.cli.common import backend_option, complain
+from xpnet.core.layer import Layer
 from xpnet.errors import GradientError
 from xpnet.gradient_check import gradient_check
-from xpnet.layer import Layer
 from xpnet.random import generator, seed
 
 Shape = tuple[int, ...]

@@ -13,6 +13,7 @@ import click
 from xpnet import random
 from xpnet.backend import get_backend
 from xpnet.callbacks import Backup, Callback, CSVLogger, History, Logs, Monitor, TimeLimit
+from xpnet.callbacks.comparison import Settings
 from xpnet.cli.common import backend_option, data_option, duration, json_option, print_json
 from xpnet.cli.ends import CLOSED, INTERRUPTED, let_go
 from xpnet.cli.results import Results, peak_memory_mb
@@ -20,10 +21,9 @@ from xpnet.data.batches import split
 from xpnet.data.datasets import mnist
 from xpnet.errors import FormatError, MissingExtraError, NonFiniteError, OptionError
 from xpnet.model import Model
+from xpnet.networks.recipes import NETWORKS, RECIPES, Recipe
 from xpnet.optimizers import OPTIMIZERS
-from xpnet.recipes import NETWORKS, RECIPES, Recipe
 from xpnet.schedules import SCHEDULES
-from xpnet.settings import Settings
 from xpnet.visualize import require_matplotlib
 
 

@@ -3,9 +3,9 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from xpnet.base.hints import not_there
 from xpnet.data.batches import Batches, split
 from xpnet.data.transforms import MeanRemoval, Normalize, one_hot, to_unit
-from xpnet.names import not_there
 
 if TYPE_CHECKING:
     from xpnet.data import augment

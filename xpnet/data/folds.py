@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet import random
-from xpnet.checks import whole
+from xpnet.base.checks import whole
+from xpnet.base.hints import Explains
 from xpnet.data.batches import split
 from xpnet.data.sources import Subset
 from xpnet.errors import DataError, OptionError
-from xpnet.names import Explains
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]

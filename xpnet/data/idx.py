@@ -19,8 +19,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from xpnet.base.atomic_files import write_atomically
 from xpnet.errors import DTypeError, FileError, FormatError, ShapeError
-from xpnet.files import write_atomically
 
 _TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(np.uint8),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.checks import height_and_width
+from xpnet.base.checks import height_and_width
+from xpnet.base.hints import Explains
 from xpnet.errors import DataError, FileError, FormatError, OptionError, ShapeError
-from xpnet.names import Explains
 
 if TYPE_CHECKING:
     from PIL import Image

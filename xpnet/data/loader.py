@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet import random
-from xpnet.checks import whole
+from xpnet.base.checks import whole
+from xpnet.base.hints import Explains
 from xpnet.data.sources import Arrays, Stream, one_or_more, stacked
 from xpnet.data.transforms import to_unit
 from xpnet.errors import DataError, OptionError, ShapeError, XpnetError
-from xpnet.names import Explains
 
 Array = npt.NDArray[Any]
 Augment = Callable[[Array, np.random.Generator], Array]

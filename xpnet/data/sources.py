@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.checks import whole
+from xpnet.base.checks import whole
 from xpnet.errors import DataError, DTypeError, FileError, FormatError, OptionError, XpnetError
 
 Array = npt.NDArray[Any]

@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from xpnet import checks
+from xpnet.base import checks
+from xpnet.base.hints import Explains
 from xpnet.data.transforms import _all_but_channels, _float, _mean, _mean_and_std, _samples
 from xpnet.errors import DataError, OptionError, ShapeError
-from xpnet.names import Explains
 
 Array = npt.NDArray[Any]
 

@@ -1,6 +1,7 @@
 """Every layer by its name; a file for each family."""
 
-from xpnet.layer import Layer
+from xpnet.base.hints import explained
+from xpnet.core.layer import Layer
 from xpnet.layers.activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from xpnet.layers.convolution import Conv2D
 from xpnet.layers.dense import Dense
@@ -9,7 +10,6 @@ from xpnet.layers.flatten import Flatten
 from xpnet.layers.merge import Add, Average, Concat
 from xpnet.layers.normalization import BatchNorm1D, BatchNorm2D, LocalResponseNorm
 from xpnet.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
-from xpnet.names import explained
 
 __all__ = [
     "Add",

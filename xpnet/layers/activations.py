@@ -3,10 +3,10 @@
 from typing import Any
 
 from xpnet.backend import Array
-from xpnet.checks import at_least_zero, positive
-from xpnet.configured import lookup_name
+from xpnet.base.checks import at_least_zero, positive
+from xpnet.base.configured import lookup_name
+from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
-from xpnet.layer import Back, Layer
 
 
 class ReLU(Layer):

@@ -5,11 +5,11 @@ from typing import Any
 from xpnet import initializers, regularizers
 from xpnet.backend import Array
 from xpnet.backend.window import Padding, Pair, Window, check_padding, make_window, pair
-from xpnet.checks import whole
+from xpnet.base.checks import whole
+from xpnet.core.layer import Back, Shape
+from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError, ShapeError
-from xpnet.layer import Back, Shape
 from xpnet.layers.activations import Activated
-from xpnet.parameter import Parameter
 
 
 class Conv2D(Activated):

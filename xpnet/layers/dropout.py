@@ -2,8 +2,8 @@
 
 from xpnet import random
 from xpnet.backend import Array
-from xpnet.checks import fraction
-from xpnet.layer import Back, Layer
+from xpnet.base.checks import fraction
+from xpnet.core.layer import Back, Layer
 
 
 class Dropout(Layer):

@@ -3,7 +3,7 @@
 import math
 
 from xpnet.backend import Array
-from xpnet.layer import Back, Layer, Shape
+from xpnet.core.layer import Back, Layer, Shape
 
 
 class Flatten(Layer):

@@ -1,8 +1,8 @@
 """Layers of several inputs: `layers.Add()(a, b)` in a model's `call`; `a + b` is short for it."""
 
 from xpnet.backend import Array
+from xpnet.core.layer import Back, Layer, Shape
 from xpnet.errors import OptionError
-from xpnet.layer import Back, Layer, Shape
 
 
 class _Alike(Layer):

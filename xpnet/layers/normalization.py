@@ -3,10 +3,10 @@
 import math
 
 from xpnet.backend import Array
-from xpnet.checks import at_least_zero, positive, whole
+from xpnet.base.checks import at_least_zero, positive, whole
+from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
-from xpnet.layer import Back, Layer, Shape
-from xpnet.parameter import Parameter
 
 
 class _BatchNorm(Layer):

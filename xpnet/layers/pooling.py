@@ -2,8 +2,8 @@
 
 from xpnet.backend import Array
 from xpnet.backend.window import Padding, Pair, Window, check_padding, make_window, pair
+from xpnet.core.layer import Back, Layer, Shape
 from xpnet.errors import OptionError, ShapeError
-from xpnet.layer import Back, Layer, Shape
 
 
 class _Pool2D(Layer):

@@ -4,12 +4,12 @@ import numpy as np
 
 from xpnet.backend import Array
 from xpnet.backend.window import Window
+from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.initializers import uniform
-from xpnet.layer import Back, Layer, Shape
 from xpnet.layers import Conv2D, Dense, Flatten, MaxPool2D, Tanh
 from xpnet.model import Sequential
-from xpnet.parameter import Parameter
 
 # Which maps of S2 each map of C3 sees: table I of the paper, column by column.
 CONNECTIONS = (

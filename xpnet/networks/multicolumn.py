@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from xpnet.checks import whole
+from xpnet.base.checks import whole
 from xpnet.layers import Average, Conv2D, Dense, Dropout, Flatten, Layer, LogSoftmax, MaxPool2D
 from xpnet.model import Model, Sequential
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xpnet import random
-from xpnet.checks import whole
+from xpnet.base.checks import whole
+from xpnet.core.layer import Layer
+from xpnet.core.watch import parts, path_of
 from xpnet.errors import DataError, OptionError
 from xpnet.initializers import Initializer
 from xpnet.initializers import get as get_initializer
-from xpnet.layer import Layer
 from xpnet.layers import Dense
 from xpnet.model import Model, Sequential
 from xpnet.visualize.figures import Path, panels, require_matplotlib, saved, text_width
 from xpnet.visualize.network import one_batch, outputs_of
-from xpnet.watch import parts, path_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from xpnet.core.layer import Back, Layer
+from xpnet.core.watch import intercepted, path_of
 from xpnet.data.batches import Batches
 from xpnet.errors import OptionError, ShapeError
-from xpnet.layer import Back, Layer
 from xpnet.layers import Softmax
 from xpnet.visualize.figures import HEAT, Path, draw_image, require_matplotlib, saved, text_width, title
 from xpnet.visualize.images import grid_of, how_many
 from xpnet.visualize.network import BATCH, convolutions, one_batch
 from xpnet.visualize.pixels import as_images, enlarged, limits_of, name_of
 from xpnet.visualize.predictions import chances, percent
-from xpnet.watch import intercepted, path_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

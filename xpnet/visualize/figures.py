@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xpnet.base.atomic_files import write_atomically
 from xpnet.errors import MissingExtraError, OptionError
-from xpnet.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xpnet.callback import scalar
 from xpnet.callbacks import History
+from xpnet.callbacks.base import scalar
 from xpnet.errors import DataError, OptionError
 from xpnet.metrics import larger_is_better
 from xpnet.visualize.figures import Path, panels, require_matplotlib, saved

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xpnet.checks import whole
+from xpnet.base.checks import whole
 from xpnet.errors import OptionError
 from xpnet.visualize.figures import (
     MOST,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xpnet.lr_finder import LRSearch
+from xpnet.experiments.find_lr import LRSearch
 from xpnet.visualize.figures import Path, panels, saved
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xpnet.core.layer import Back, Layer
+from xpnet.core.parameter import Parameter
+from xpnet.core.watch import intercepted, path_of
 from xpnet.data.batches import Batches
 from xpnet.errors import DataError, NotBuiltError, OptionError, ShapeError
-from xpnet.inputs import check_inputs, host_array
-from xpnet.layer import Back, Layer
-from xpnet.parameter import Parameter
+from xpnet.training.inputs import check_inputs, host_array
 from xpnet.visualize.figures import DIVERGING, SEQUENTIAL, Path, panels, require_matplotlib, saved, thinned
 from xpnet.visualize.pixels import mosaic
-from xpnet.watch import intercepted, path_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

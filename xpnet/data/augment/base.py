@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet import random
-from xpnet.configured import Configured
+from xpnet.base.configured import Configured
 from xpnet.data.augment.interpolation import Move, warped
 from xpnet.errors import DTypeError, OptionError, ShapeError
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from xpnet import checks
+from xpnet.base import checks
 from xpnet.data.augment.base import Array, Fill, Warp
 from xpnet.data.augment.interpolation import Floats, Move
 from xpnet.data.augment.warps import check_fill, probability

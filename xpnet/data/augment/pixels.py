@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xpnet import checks
+from xpnet.base import checks
 from xpnet.data.augment.base import Array, Fill, Transform
 from xpnet.data.augment.warps import check_fill, probability
 from xpnet.errors import OptionError, ShapeError

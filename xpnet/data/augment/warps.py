@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from xpnet import checks
+from xpnet.base import checks
 from xpnet.data.augment.base import Array, Fill, Warp
 from xpnet.data.augment.interpolation import Floats, Move
 from xpnet.errors import OptionError

@@ -1,0 +1,120 @@
+"""Errors planted in kernels.cu: each must be seen by a comparison with the reference, or by the stand-in device."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import cudasim
+from tests.kit.helpers import assert_close
+from tests.kit.strategies import integers, normal
+from xpnet.backend import Backend, make_backend
+from xpnet.backend.cuda import launch as cuda_launch
+from xpnet.backend.reference import AdamStep
+from xpnet.backend.window import Window
+from xpnet.errors import BackendError
+
+REFERENCE = Backend()
+WINDOW = Window((3, 3), (2, 1), ((1, 1), (1, 1)))
+SOURCE = cuda_launch.source()
+
+
+@pytest.fixture
+def device() -> Iterator[Backend]:
+    """The backend on the stand-in device; afterwards with the kernels as they are."""
+    if not cudasim.is_active():
+        pytest.skip(f"planted errors run on the stand-in device only: {cudasim.why_not()}")
+    try:
+        yield make_backend("cupy")
+    except BackendError as error:
+        pytest.skip(str(error))
+    finally:
+        forget()
+
+
+def forget() -> None:
+    cuda_launch._kernel.cache_clear()
+    cuda_launch._module.cache_clear()
+
+
+def agree(device: Backend, name: str, *args: Any) -> None:
+    """The primitive, its results and what it changes in place, as the reference has it."""
+    there = [device.copy(device.asarray(a)) if isinstance(a, np.ndarray) else a for a in args]
+    here = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
+    got, expected = getattr(device, name)(*there), getattr(REFERENCE, name)(*here)
+    results = [got] if not isinstance(got, tuple) else list(got)
+    wanted = [expected] if not isinstance(expected, tuple) else list(expected)
+    for actual, right in zip(results + there, wanted + here, strict=True):
+        if isinstance(right, np.ndarray):
+            assert_close(actual, right, device, tolerance=1e-12, scale=1.0)
+
+
+def convolution(device: Backend) -> None:
+    x, w, dy = integers((2, 3, 5, 6), 1), integers((4, 3, 3, 3), 2), integers((2, 4, 3, 6), 3)
+    y = REFERENCE.conv2d(x, w, w[:, 0, 0, 0], WINDOW, 1, "relu")
+    agree(device, "conv2d", x, w, w[:, 0, 0, 0], WINDOW, 1, "relu")
+    agree(device, "conv2d_backward", dy, x, w, y, WINDOW, 1, "relu")
+
+
+def pooling(device: Backend) -> None:
+    x, dy = integers((2, 3, 5, 6), 1, limit=1), integers((2, 3, 3, 6), 2)
+    agree(device, "max_pool2d", x, WINDOW)
+    agree(device, "max_pool2d_backward", dy, x, REFERENCE.max_pool2d(x, WINDOW), WINDOW)
+
+
+def normalization(device: Backend) -> None:
+    x, dy, gamma = normal((4, 3, 5, 6), 1), normal((4, 3, 5, 6), 2), normal((3,), 3)
+    _, mean, var = REFERENCE.batch_norm(x, gamma, gamma, 0.1)
+    agree(device, "batch_norm", x, gamma, gamma, 0.1)
+    agree(device, "batch_norm_backward", dy, x, mean, var, gamma, 0.1)
+
+
+def loss(device: Backend) -> None:
+    agree(device, "softmax_cross_entropy", 300 * normal((5, 40), 1), np.arange(5))
+
+
+def update(device: Backend) -> None:
+    p, g, m, v = (normal((300,), i) for i in range(4))
+    how = AdamStep(step=2, lr=0.1, beta1=0.9, beta2=0.99, eps=1e-3, weight_decay=0.1, decoupled=True)
+    agree(device, "adam", p, g, m, v**2, how)
+
+
+def mask(device: Backend) -> None:
+    agree(device, "dropout_mask", (7, 45), 0.3, (2**60 + 1, 2**61 + 3), "float64")
+
+
+# The kernels' source holds the words once or more; all of them are replaced.
+MUTANTS: dict[str, tuple[str, str, Callable[[Backend], None]]] = {
+    "im2col without its bounds": ("*to = inside ?", "*to = true ?", convolution),
+    "col2im one column too far": ("return from / stride < outputs ?", "return from / stride <= outputs ?", convolution),
+    "no barrier between the turns of a sum": (
+        "part[t] += part[t + half];\n        __syncthreads();", "part[t] += part[t + half];", normalization
+    ),
+    "no barrier before a sum": ("part[t] = value;\n    __syncthreads();", "part[t] = value;", normalization),
+    "dx without the mean of dy": (" - sum / (Real)count", "", normalization),
+    "dx without the slope": (" - normal * (product / (Real)count)", "", normalization),
+    "the gradient to every maximum": ("if (!met_before(", "if (true || !met_before(", pooling),
+    "relu passes everything back": ("if (relu && !(", "if (false && !(", convolution),
+    "softmax that overflows": ("shifted = y[c] - largest", "shifted = y[c]", loss),
+    "a moment with its bias": ("(Real)(lr / unbias1)", "(Real)lr", update),
+    "one round of Philox too few": ("round < 10", "round < 9", mask),
+    "one entry too many": ("if (i < count) mask[i]", "if (i <= count) mask[i]", mask),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("check", [convolution, pooling, normalization, loss, update, mask])
+def test_the_kernels_as_they_are_pass(device: Backend, check: Callable[[Backend], None]) -> None:
+    check(device)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_error_is_seen(device: Backend, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    import cupy
+
+    words, others, check = MUTANTS[name]
+    assert words in SOURCE, "the kernel has changed: plant the error anew"
+    monkeypatch.setattr(cuda_launch, "source", lambda: SOURCE.replace(words, others))
+    forget()
+    with pytest.raises((AssertionError, cupy.cuda.driver.CUDADriverError)):
+        check(device)

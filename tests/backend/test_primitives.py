@@ -1,0 +1,412 @@
+"""Every backend's primitives against the reference on NumPy, and the reference against definitions written out here."""
+
+import inspect
+import math
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.kit.helpers import assert_close, assert_same, bits, calls_of
+from tests.kit.strategies import (
+    ConvCase,
+    PoolCase,
+    convolutions,
+    image_batches,
+    integers,
+    normal,
+    poolings,
+    seeds,
+    spaced,
+)
+from xpnet.backend import Backend, make_backend
+from xpnet.backend.cpu import backend as cpu_backend
+from xpnet.backend.cpu import convolution, threads
+from xpnet.backend.cpu.backend import NumpyBackend
+from xpnet.backend.cuda.backend import CupyBackend
+from xpnet.backend.reference import AdamStep
+from xpnet.backend.window import Window
+
+REFERENCE = Backend()
+dtypes = st.sampled_from(["float32", "float64"])
+activations = st.sampled_from([None, "relu"])
+
+
+def assert_agree(backend: Backend, name: str, *args: Any, **options: Any) -> Any:
+    """The primitive gives what the reference gives, and writes into none of its arguments; returns the latter."""
+    given = [backend.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
+    before = [bits(a) for a in args if isinstance(a, np.ndarray)]
+    got = getattr(backend, name)(*given, **options)
+    expected = getattr(REFERENCE, name)(*args, **options)
+    assert [bits(a) for a, host in zip(given, args, strict=True) if isinstance(host, np.ndarray)] == before
+    results = zip(got, expected, strict=True) if isinstance(expected, tuple) else [(got, expected)]
+    for actual, wanted in results:
+        if wanted is None:
+            assert actual is None
+        else:
+            assert_close(actual, wanted, backend, scale=1.0)
+    return expected
+
+
+def definition(x: np.ndarray, w: np.ndarray, b: np.ndarray, case: ConvCase) -> np.ndarray:
+    """Convolution as the textbooks define it, one number at a time."""
+    window = case.window
+    (top, _), (left, _) = window.padding
+    H, W = x.shape[2:]
+    O, CG, KH, KW = w.shape
+    y = np.zeros(case.y_shape)
+    for n, o, i, j in product(*map(range, y.shape)):
+        first = o // (O // case.groups) * CG  # the first channel of the group
+        total = b[o]
+        for c, m, l in product(range(CG), range(KH), range(KW)):
+            row = i * window.stride[0] + m * window.dilation[0] - top
+            column = j * window.stride[1] + l * window.dilation[1] - left
+            if 0 <= row < H and 0 <= column < W:
+                total += w[o, c, m, l] * x[n, first + c, row, column]
+        y[n, o, i, j] = total
+    return y
+
+
+@given(case=convolutions(), dtype=dtypes)
+def test_conv2d_is_its_definition_exactly(backend: Backend, case: ConvCase, dtype: str) -> None:
+    x, w = integers(case.x_shape, case.seed, dtype), integers(case.w_shape, case.seed + 1, dtype)
+    b = integers(case.w_shape[:1], case.seed + 2, dtype)
+    y = backend.conv2d(*map(backend.asarray, (x, w, b)), case.window, case.groups)
+    assert_same(y, definition(x, w, b, case).astype(dtype))
+
+
+@given(case=convolutions(), dtype=dtypes, activation=activations, bias=st.booleans())
+def test_conv2d_agrees_with_the_reference(
+    backend: Backend, case: ConvCase, dtype: str, activation: str | None, bias: bool
+) -> None:
+    x, w = normal(case.x_shape, case.seed, dtype), normal(case.w_shape, case.seed + 1, dtype)
+    b = normal(case.w_shape[:1], case.seed + 2, dtype) if bias else None
+    assert_agree(backend, "conv2d", x, w, b, case.window, case.groups, activation)
+
+
+@given(case=convolutions(), dtype=dtypes, activation=activations, need_dx=st.booleans())
+def test_conv2d_backward_agrees_with_the_reference(
+    backend: Backend, case: ConvCase, dtype: str, activation: str | None, need_dx: bool
+) -> None:
+    x, w = normal(case.x_shape, case.seed, dtype), normal(case.w_shape, case.seed + 1, dtype)
+    y, dy = normal(case.y_shape, case.seed + 2, dtype), normal(case.y_shape, case.seed + 3, dtype)
+    y = np.maximum(y, 0) if activation == "relu" else y  # as ReLU leaves it: where it is 0, nothing passes
+    options = {"groups": case.groups, "activation": activation, "need_dx": need_dx}
+    assert_agree(backend, "conv2d_backward", dy, x, w, y, case.window, **options)
+
+
+@given(case=convolutions())
+def test_conv2d_backward_is_the_adjoint_exactly(backend: Backend, case: ConvCase) -> None:
+    """conv2d is linear in x and in w: <conv(x, w), dy> = <x, dx> = <w, dw>, and <b, db> is the bias's part."""
+    x, w, dy = (integers(s, case.seed + i) for i, s in enumerate((case.x_shape, case.w_shape, case.y_shape)))
+    device = [backend.asarray(a) for a in (dy, x, w)]
+    y = backend.to_numpy(backend.conv2d(device[1], device[2], None, case.window, case.groups))
+    dx, dw, db = backend.conv2d_backward(*device, backend.asarray(y), case.window, case.groups)
+    assert np.sum(y * dy) == np.sum(x * backend.to_numpy(dx)) == np.sum(w * backend.to_numpy(dw))
+    assert_same(db, dy.sum(axis=(0, 2, 3)))
+
+
+@given(case=convolutions(), dtype=dtypes)
+def test_im2col_and_col2im_are_adjoint_exactly(backend: Backend, case: ConvCase, dtype: str) -> None:
+    x = integers(case.x_shape, case.seed, dtype)
+    c = integers((*case.x_shape[:2], *case.window.kernel, *case.y_shape[2:]), case.seed + 1, dtype)
+    cols = backend.im2col(backend.asarray(x), case.window)
+    image = backend.col2im(backend.asarray(c), case.x_shape[2:], case.window)
+    assert_same(cols, REFERENCE.im2col(x, case.window))
+    assert_same(image, REFERENCE.col2im(c, case.x_shape[2:], case.window))
+    assert np.sum(backend.to_numpy(cols) * c, dtype="float64") == np.sum(x * backend.to_numpy(image), dtype="float64")
+
+
+@given(case=poolings(), dtype=dtypes, ties=st.booleans())
+def test_max_pooling_agrees_with_the_reference(backend: Backend, case: PoolCase, dtype: str, ties: bool) -> None:
+    x = (integers if ties else spaced)(case.x_shape, case.seed, dtype)
+    y = assert_agree(backend, "max_pool2d", x, case.window)
+    assert_agree(backend, "max_pool2d_backward", normal(y.shape, case.seed + 1, dtype), x, y, case.window)
+
+
+@given(case=poolings())
+def test_the_first_of_equal_pixels_gets_the_gradient(backend: Backend, case: PoolCase) -> None:
+    x, dy = integers(case.x_shape, case.seed, limit=1), integers(case.y_shape, case.seed + 1)
+    (top, _), (left, _) = case.window.padding
+    expected = np.zeros_like(x)
+    maxima = np.zeros(case.y_shape)
+    for n, c, i, j in product(*map(range, case.y_shape)):
+        pixels = []
+        for m, l in product(*map(range, case.window.kernel)):  # in reading order
+            row, column = i * case.window.stride[0] + m - top, j * case.window.stride[1] + l - left
+            if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]:
+                pixels.append((x[n, c, row, column], row, column))
+        best, row, column = max(pixels, key=lambda pixel: pixel[0])  # Python's max takes the first
+        maxima[n, c, i, j] = best
+        expected[n, c, row, column] += dy[n, c, i, j]
+    y = backend.max_pool2d(backend.asarray(x), case.window)
+    assert_same(y, maxima)
+    assert_same(backend.max_pool2d_backward(backend.asarray(dy), backend.asarray(x), y, case.window), expected)
+
+
+@given(case=poolings(), dtype=dtypes)
+def test_average_pooling_agrees_with_the_reference(backend: Backend, case: PoolCase, dtype: str) -> None:
+    y = assert_agree(backend, "avg_pool2d", normal(case.x_shape, case.seed, dtype), case.window)
+    dy = normal(y.shape, case.seed + 1, dtype)
+    assert_agree(backend, "avg_pool2d_backward", dy, case.x_shape[2:], case.window)
+
+
+@given(case=poolings())
+def test_average_pooling_is_im2col_and_mean(case: PoolCase) -> None:
+    x = normal(case.x_shape, case.seed)
+    assert_close(REFERENCE.avg_pool2d(x, case.window), REFERENCE.im2col(x, case.window).mean(axis=(2, 3)), REFERENCE)
+
+
+@given(shape=image_batches(), seed=seeds, dtype=dtypes)
+def test_batch_norm_agrees_with_the_reference(backend: Backend, shape: tuple[int, ...], seed: int, dtype: str) -> None:
+    shape = (shape[0] + 3, *shape[1:])  # enough values for a variance that is not all rounding
+    x, dy = 3 * normal(shape, seed, dtype) + 1, normal(shape, seed + 1, dtype)
+    gamma, beta = normal(shape[1:2], seed + 2, dtype), normal(shape[1:2], seed + 3, dtype)
+    _, mean, var = assert_agree(backend, "batch_norm", x, gamma, beta, 0.1)
+    axes = (0, *range(2, x.ndim))
+    assert_close(mean, x.mean(axis=axes), REFERENCE, scale=1.0)
+    assert_close(var, x.var(axis=axes), REFERENCE, scale=1.0)
+    assert_agree(backend, "batch_norm_backward", dy, x, mean, var, gamma, 0.1)
+
+
+@given(shape=image_batches(6), seed=seeds, dtype=dtypes, size=st.integers(1, 7))
+def test_local_response_norm_agrees_with_the_reference(
+    backend: Backend, shape: tuple[int, ...], seed: int, dtype: str, size: int
+) -> None:
+    x, dy = normal(shape, seed, dtype), normal(shape, seed + 1, dtype)
+    _, scale = assert_agree(backend, "local_response_norm", x, size, 0.5, 0.75, 2.0)
+    expected = np.full(shape, 2.0)
+    for c, other in product(range(shape[1]), repeat=2):
+        if c - size // 2 <= other <= c + (size - 1) // 2:
+            expected[:, c] += 0.5 / size * x[:, other].astype("float64") ** 2
+    assert_close(scale, expected.astype(dtype), REFERENCE)
+    assert_agree(backend, "local_response_norm_backward", dy, x, scale, size, 0.5, 0.75)
+
+
+@given(batch=st.integers(1, 5), classes=st.integers(1, 6), seed=seeds, dtype=dtypes, factor=st.sampled_from([1, 300]))
+def test_softmax_cross_entropy_agrees_with_the_reference(
+    backend: Backend, batch: int, classes: int, seed: int, dtype: str, factor: int
+) -> None:
+    y = factor * normal((batch, classes), seed, dtype)
+    t = np.random.default_rng(seed).integers(0, classes, batch)
+    one_hot = np.eye(classes, dtype=dtype)[t]
+    by_number = assert_agree(backend, "softmax_cross_entropy", y, t)
+    by_vector = assert_agree(backend, "softmax_cross_entropy", y, one_hot)
+    smooth = (0.7 * one_hot + 0.3 / classes).astype(dtype)
+    assert_agree(backend, "softmax_cross_entropy", y, smooth)
+    wide = y.astype("float64")
+    log_softmax = wide - wide.max(axis=1, keepdims=True)
+    log_softmax -= np.log(np.exp(log_softmax).sum(axis=1, keepdims=True))
+    for losses, dy in (by_number, by_vector):
+        assert_close(losses, -log_softmax[np.arange(batch), t].astype(dtype), REFERENCE, scale=1.0)
+        assert_close(dy, (np.exp(log_softmax) - one_hot).astype(dtype), REFERENCE, scale=1.0)
+    assert_agree(backend, "softmax", y)
+
+
+@given(shape=image_batches(), rate=st.floats(0, 0.99), key=st.tuples(seeds, seeds), dtype=dtypes)
+def test_dropout_masks_have_the_same_bits_everywhere(
+    backend: Backend, shape: tuple[int, ...], rate: float, key: tuple[int, int], dtype: str
+) -> None:
+    words = np.random.Philox(key=np.array(key, np.uint64)).random_raw(math.prod(shape))
+    halves = np.stack([words & np.uint64(2**32 - 1), words >> np.uint64(32)], axis=1).reshape(-1)[: math.prod(shape)]
+    expected = np.where(halves >= round(rate * 2**32), np.asarray(1 / (1 - rate), dtype), np.asarray(0, dtype))
+    assert_same(backend.dropout_mask(shape, rate, key, dtype), expected.reshape(shape))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_dropout_drops_at_its_rate(backend: Backend, rate: float) -> None:
+    mask = backend.to_numpy(backend.dropout_mask((100, 1000), rate, (1, 2)))
+    assert abs(np.mean(mask == 0) - rate) <= 5 * math.sqrt(rate * (1 - rate) / mask.size)
+    assert abs(mask.mean(dtype="float64") - 1) < 0.05
+
+
+@given(shape=st.tuples(*[st.integers(1, 6)] * 3), seed=seeds, dtype=dtypes, activation=activations, bias=st.booleans())
+def test_dense_agrees_with_the_reference(
+    backend: Backend, shape: tuple[int, int, int], seed: int, dtype: str, activation: str | None, bias: bool
+) -> None:
+    N, I, O = shape
+    x, w, dy = normal((N, I), seed, dtype), normal((O, I), seed + 1, dtype), normal((N, O), seed + 2, dtype)
+    b = normal((O,), seed + 3, dtype) if bias else None
+    y = assert_agree(backend, "dense", x, w, b, activation)
+    z = np.einsum("ni,oi->no", x, w) + (0 if b is None else b)
+    assert_close(y, np.maximum(z, 0) if activation else z, REFERENCE, scale=1.0)
+    for need_dx in (True, False):
+        assert_agree(backend, "dense_backward", dy, x, w, y, activation, need_dx)
+
+
+ADAM: dict[str, Any] = {"step": 3, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-3}
+UPDATES: tuple[tuple[str, int, dict[str, Any]], ...] = (  # primitive, number of state arrays, options
+    ("sgd", 1, {"lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}),
+    ("sgd", 1, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.3}),
+    ("adagrad", 1, {"lr": 0.1, "eps": 1e-3, "weight_decay": 0.3}),
+    ("rmsprop", 1, {"lr": 0.1, "rho": 0.9, "eps": 1e-3, "weight_decay": 0.3}),
+    ("adam", 2, {"how": AdamStep(**ADAM, weight_decay=0.0, decoupled=False)}),
+    ("adam", 2, {"how": AdamStep(**ADAM, weight_decay=0.3, decoupled=False)}),
+    ("adam", 2, {"how": AdamStep(**ADAM, weight_decay=0.3, decoupled=True)}),
+)
+
+
+@pytest.mark.parametrize(("name", "states", "options"), UPDATES)
+@given(shape=image_batches(), seed=seeds, dtype=dtypes)
+def test_update_steps_agree_with_the_reference(
+    backend: Backend, name: str, states: int, options: dict[str, Any], shape: tuple[int, ...], seed: int, dtype: str
+) -> None:
+    p, g, *rest = (normal(shape, seed + i, dtype) for i in range(2 + states))
+    arrays = [p, g, *(abs(s) for s in rest)]
+    given_ = [backend.copy(backend.asarray(a)) for a in arrays]
+    getattr(backend, name)(*given_, **options)
+    expected = [a.copy() for a in arrays]
+    getattr(REFERENCE, name)(*expected, **options)
+    for got, want in zip(given_, expected, strict=True):  # changed in place
+        assert_close(got, want, backend, scale=1.0)
+    assert_same(given_[1], g)
+
+
+def test_sgd_without_momentum_keeps_no_state(backend: Backend) -> None:
+    p, g = backend.asarray(normal((3,), 1)), backend.asarray(normal((3,), 2))
+    expected = normal((3,), 1) - 0.5 * (normal((3,), 2) + 0.1 * normal((3,), 1))
+    backend.sgd(p, g, None, lr=0.5, momentum=0.0, nesterov=False, weight_decay=0.1)
+    assert_close(p, expected)
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_adam_is_the_formula_of_its_paper(backend: Backend, decoupled: bool) -> None:
+    p, g, m, v = 0.7, -0.4, 0.2, 0.05
+    arrays = [backend.asarray(np.array([value])) for value in (p, g, m, v)]
+    backend.adam(*arrays, AdamStep(**ADAM, weight_decay=0.3, decoupled=decoupled))
+    if decoupled:
+        p -= 0.1 * 0.3 * p
+    else:
+        g += 0.3 * p
+    m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
+    p -= 0.1 * (m / (1 - 0.9**3)) / (math.sqrt(v / (1 - 0.99**3)) + 1e-3)
+    for got, want in zip((arrays[0], *arrays[2:]), (p, m, v), strict=True):
+        assert float(backend.to_numpy(got)[0]) == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [NumpyBackend, CupyBackend])
+def test_overrides_have_the_signatures_of_the_reference(kind: type[Backend]) -> None:
+    names = [name for name, value in vars(kind).items() if inspect.isfunction(value) and not name.startswith("_")]
+    assert names
+    for name in names:
+        assert inspect.signature(getattr(kind, name)) == inspect.signature(getattr(Backend, name)), name
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So small that there are many of them in a small image."""
+    monkeypatch.setattr(convolution, "PRODUCT", 1)
+    monkeypatch.setattr(convolution, "MANY_PIXELS", 4)
+    monkeypatch.setattr(convolution, "WORTH", 1)
+    monkeypatch.setattr(convolution, "TILE_BYTES", 256)
+
+
+@pytest.fixture
+def restored_pool() -> Iterator[None]:
+    """Afterwards, no threads in a number that a test made up."""
+    yield
+    threads._team().close()
+    threads._team.cache_clear()
+
+
+def conv_and_pool(case: ConvCase, dtype: str) -> list[np.ndarray]:
+    """What every threaded primitive of the NumPy backend returns."""
+    backend = make_backend("numpy")
+    x, w, dy = (normal(s, case.seed + i, dtype) for i, s in enumerate((case.x_shape, case.w_shape, case.y_shape)))
+    y = backend.conv2d(x, w, normal(w.shape[:1], case.seed, dtype), case.window, case.groups, "relu")
+    pooled = backend.max_pool2d(x, case.window._replace(padding=((0, 0), (0, 0))))
+    return [y, *backend.conv2d_backward(dy, x, w, y, case.window, case.groups, "relu"), pooled]
+
+
+BIG = ConvCase(Window((3, 3), (1, 1), ((1, 1), (1, 1))), 2, (4, 8, 20, 19), (12, 4, 3, 3), 5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_do_not_change_a_bit(
+    monkeypatch: pytest.MonkeyPatch, small_tiles: None, restored_pool: None, dtype: str
+) -> None:
+    results = []
+    for count in (1, 2, 5):
+        monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
+        threads._team.cache_clear()
+        results.append([bits(a) for a in conv_and_pool(BIG, dtype)])
+    assert results[0] == results[1] == results[2]
+
+
+@given(case=convolutions(), dtype=dtypes)
+def test_tiles_change_rounding_only(small_tiles: None, case: ConvCase, dtype: str) -> None:
+    x, w = normal(case.x_shape, case.seed, dtype), normal(case.w_shape, case.seed + 1, dtype)
+    y, dy = normal(case.y_shape, case.seed + 2, dtype), normal(case.y_shape, case.seed + 3, dtype)
+    numpy = make_backend("numpy")
+    assert_agree(numpy, "conv2d", x, w, None, case.window, case.groups)
+    assert_agree(numpy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
+
+
+def test_small_tiles_are_many(small_tiles: None) -> None:
+    walk = convolution.Walk(np.zeros((20, 8, 19, 2)), (20, 19), (3, 3), (1, 1), (1, 1), (1, 1), 1, 8)
+    tiles = walk.tiles()
+    assert len(tiles) > 100
+    seen = np.zeros((20, 19, 2), int)
+    for i0, i1, j0, j1, n0, n1 in tiles:
+        seen[i0:i1, j0:j1, n0:n1] += 1
+    assert np.all(seen == 1)
+
+
+@pytest.mark.parametrize("images", [3, 9, 23])  # several columns of all images in a tile; one of some of them
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_tile_may_have_some_of_the_images(images: int, groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "SMALL", 0)
+    monkeypatch.setattr(convolution, "PRODUCT", 1)
+    monkeypatch.setattr(convolution, "MANY_PIXELS", 8)
+    monkeypatch.setattr(convolution, "TRANSPOSED", 1)
+    window = Window((3, 2), (2, 1), ((1, 1), (0, 1)))
+    x, w, dy = (
+        normal(shape, seed, "float64")
+        for seed, shape in enumerate([(images, 4, 9, 7), (6, 4 // groups, 3, 2), (images, 6, 5, 7)])
+    )
+    backend, reference = make_backend("numpy"), make_backend("reference")
+    y = backend.conv2d(x, w, None, window, groups)
+    assert_close(y, reference.conv2d(x, w, None, window, groups), backend)
+    wanted = reference.conv2d_backward(dy, x, w, y, window, groups)
+    for got, want in zip(backend.conv2d_backward(dy, x, w, y, window, groups), wanted, strict=True):
+        assert_close(got, want, backend)
+
+
+@pytest.mark.parametrize(("rows", "outputs", "height"), [(32, 128, 8), (100, 50, 4), (30, 50, 30), (32, 5000, 32)])
+def test_a_dense_product_is_divided_where_that_spares_the_packing(rows: int, outputs: int, height: int) -> None:
+    x, w = normal((rows, 784), 0, "float32"), normal((outputs, 784), 1, "float32")
+    assert cpu_backend.rows_together(rows, w.T) == height
+    assert cpu_backend.rows_together(rows, np.ascontiguousarray(w.T)) == rows
+    want = x.astype("float64") @ w.T.astype("float64")
+    assert_close(make_backend("numpy").dense(x, w, None), want.astype("float32"), make_backend("numpy"))
+
+
+@pytest.mark.parametrize("channels", [1, 16])
+def test_no_images_have_gradients_of_zero(channels: int) -> None:
+    backend, window = make_backend("numpy"), Window((3, 3), (1, 1), ((1, 1), (1, 1)))
+    x, w, b = (np.zeros(shape, "float32") for shape in ((0, channels, 8, 8), (4, channels, 3, 3), 4))
+    y = backend.conv2d(x, w, b, window, 1, "relu")
+    assert y.shape == (0, 4, 8, 8)
+    dx, dw, db = backend.conv2d_backward(y, x, w, y, window, 1, "relu")
+    assert dx.shape == x.shape and not dw.any() and not db.any() and dw.shape == w.shape
+
+
+@pytest.mark.parametrize(
+    ("channels", "cost", "size"), [(64, 15_000, 64), (64, 40_000, 16), (30, 10**6, 30), (7, 10, 7)]
+)
+def test_channels_are_divided_evenly_or_not_at_all(channels: int, cost: int, size: int) -> None:
+    assert convolution.block(channels, cost) == size
+
+
+def test_convolution_makes_no_float64_from_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    scratched, scratch = calls_of(convolution.scratch)
+    products, matmul = calls_of(np.matmul)
+    monkeypatch.setattr(convolution, "scratch", scratch)
+    monkeypatch.setattr(np, "matmul", matmul)
+    results = conv_and_pool(BIG, "float32")
+    assert scratched and products
+    assert {a.dtype.name for a in (*results, *scratched, *products)} == {"float32"}

@@ -1,0 +1,392 @@
+"""Files: what is saved comes back; what is damaged or hostile is a FormatError and nothing else."""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+import xpnet
+from tests.kit.small import clusters, everything, network, normed_network
+from tests.kit.strategies import normal
+from xpnet import layers, losses, metrics, networks, optimizers, schedules
+from xpnet.backend import Backend
+from xpnet.core.layer import Layer
+from xpnet.errors import FileError, FormatError, OptionError
+from xpnet.files import network as files
+from xpnet.model import Model, Sequential
+
+
+def description(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="numpy") as file:
+        found: dict[str, Any] = json.loads(file.metadata()["xpnet"])
+    return found
+
+
+def describe(path: Path, tree: Any) -> None:
+    """The same file with another description."""
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata={"xpnet": json.dumps(tree)})
+
+
+def tiny() -> Sequential:
+    model = Sequential([layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3)])
+    model.build((1, 5, 5))
+    return model
+
+
+NETWORKS: list[Callable[[], Model]] = [
+    everything, networks.MLP, networks.LeNet5, lambda: networks.LeNet5(4, "1998"),
+    lambda: networks.DeepConvNet(5, 0.3, False), lambda: networks.SimpleConvNet(filters=2, hidden=5, name="small"),
+    lambda: networks.MLP(2, (7, 6)), lambda: networks.MultiColumn(columns=2, filters=(2, 3), hidden=4),
+]  # fmt: skip
+
+
+IDS = ["everything", "MLP", "LeNet5", "1998", "DeepConvNet", "SimpleConvNet", "deep MLP", "MultiColumn"]
+
+
+@pytest.mark.parametrize("make", NETWORKS, ids=IDS)
+def test_a_network_comes_back_as_it_was(backend: Backend, tmp_path: Path, make: Callable[[], Model]) -> None:
+    model, x = make(), normal((2, 1, 28, 28), 0, "float32")
+    model.forward(backend.asarray(x), train=True)  # moves the running statistics
+    model.save(tmp_path / "net")
+    again = xpnet.load(tmp_path / "net")
+    assert type(again) is type(model)
+    assert repr(again) == repr(model)
+    assert (again.input_shape, again.name, again.backend.name) == (model.input_shape, model.name, backend.name)
+    assert [name for name, _ in again.named_parameters()] == [name for name, _ in model.named_parameters()]
+    for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+def test_every_layer_of_one_input_is_in_the_test_above() -> None:
+    used = {type(layer) for _, layer in everything().named_layers()}
+    of_several = {layers.Add, layers.Average, layers.Concat}
+    assert {getattr(layers, name) for name in layers.__all__} - used == {layers.Layer} | of_several
+
+
+def test_a_compiled_model_comes_back_ready_to_train(tmp_path: Path) -> None:
+    x, t = clusters(30)
+    model = normed_network(optimizers.AdamW(schedules.Cosine(0.1, 50, 0.01), 0.8, 0.9, 1e-6, 0.2, 3.0))
+    model.metrics.append(metrics.ConfusionMatrix(3))
+    model.fit(x, t)
+    model.save(tmp_path / "net")
+    again = xpnet.load(tmp_path / "net")
+    assert repr(again.optimizer) == repr(model.optimizer)
+    assert repr(again.metrics) == repr(model.metrics)
+    assert isinstance(again.loss, losses.SoftmaxCrossEntropy)
+    assert again.evaluate(x, t)[:3] == model.evaluate(x, t)[:3]
+    again.fit(x, t)
+
+
+def test_sharing_freezing_and_float64_are_kept(tmp_path: Path) -> None:
+    shared = layers.Dense(4)
+    model = Sequential([shared, layers.Tanh(), Sequential([shared], name="in"), layers.Dense(2)]).astype("float64")
+    model.build((4,))
+    assert shared.bias is not None
+    shared.bias.trainable = False
+    model.save(tmp_path / "net")
+    again = xpnet.load(tmp_path / "net")
+    assert isinstance(again, Sequential)
+    assert again[0] is again[2][0]  # type: ignore[index]
+    assert [p.name for p in again.parameters() if not p.trainable] == ["dense1.bias"]
+    assert {p.value.dtype.name for p in again.parameters()} == {"float64"}
+    x = normal((3, 4), 0)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+class Scale(Layer):
+    """A layer of one's own."""
+
+    def __init__(self, factor: float = 1.0, name: str | None = None) -> None:
+        super().__init__(name)
+        self.factor = factor
+
+    def forward(self, x: Any, train: bool = False) -> Any:
+        return x * self.factor, lambda dy: dy * self.factor
+
+
+class Own(Model):
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.units = units
+        self.dense = layers.Dense(units)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"), [(lambda: Sequential([Scale(3.0), layers.Dense(2)]), Scale), (lambda: Own(2), Own)]
+)
+def test_classes_of_ones_own_load_only_when_they_are_given(
+    tmp_path: Path, make: Callable[[], Model], kind: Any
+) -> None:
+    model = make()
+    model.build((3,))
+    model.save(tmp_path / "net")
+    with pytest.raises(FormatError, match=rf"names the class '{kind.__name__}'.*custom=\[{kind.__name__}\]"):
+        xpnet.load(tmp_path / "net")
+    again, x = xpnet.load(tmp_path / "net", custom=[kind]), normal((2, 3), 0, "float32")
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+# ---- weights alone ---------------------------------------------------------------------------------------------------
+
+
+def test_weights_go_by_name(tmp_path: Path) -> None:
+    model, other = tiny(), tiny()
+    model.save_weights(tmp_path / "weights")
+    model.save(tmp_path / "net")
+    for path in (tmp_path / "weights", tmp_path / "net"):
+        for p in other.parameters():
+            p.value = np.zeros(p.shape)
+        other.load_weights(path)
+        for a, b in zip(other.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    lazy = Sequential([layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(OptionError, match=r"call model\.build"):
+        lazy.load_weights(tmp_path / "weights")
+    lazy.load_weights(tmp_path / "net")  # this file knows the input's shape
+    np.testing.assert_array_equal(lazy.get_weights()[0], model.get_weights()[0])
+
+
+def test_a_file_that_another_program_wrote_is_read(tmp_path: Path) -> None:
+    tensors = {"dense1.weight": normal((2, 3), 0, "float16"), "dense1.bias": normal((2,), 1, "float64")}
+    save_file(tensors, tmp_path / "torch.safetensors")
+    model = Sequential([layers.Dense(2)])
+    model.build((3,))
+    model.load_weights(tmp_path / "torch.safetensors")
+    for w, expected in zip(model.get_weights(), tensors.values(), strict=True):
+        np.testing.assert_array_equal(w, expected.astype("float32"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.pop("conv1.bias"), "it lacks conv1.bias"),
+        (lambda t: t.update(extra=np.ones(1, np.float32)), "the network has no extra"),
+        (lambda t: t.update({"dense1.bias": np.ones(4, np.float32)}), r"dense1.bias has shape \(4,\) in the file"),
+        (lambda t: t.update({"dense1.bias": np.ones(3, np.int32)}), "dense1.bias holds int32"),
+    ],
+)
+def test_weights_that_do_not_fit_change_nothing(tmp_path: Path, change: Callable[[Any], Any], words: str) -> None:
+    model = tiny()
+    before = model.get_weights()
+    tensors = {name: np.full(p.shape, 7, np.float32) for name, p in model.named_parameters()}
+    change(tensors)
+    save_file(tensors, tmp_path / "w")
+    with pytest.raises(FormatError, match=words):
+        model.load_weights(tmp_path / "w")
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# ---- damage ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    folder = tmp_path_factory.mktemp("damaged")
+    model = network()
+    model.build((2,))
+    model.save(folder / "net")
+    return folder / "damaged", (folder / "net").read_bytes()
+
+
+def assert_loads_or_says_what_is_wrong(path: Path) -> None:
+    try:
+        model = xpnet.load(path)
+    except FormatError as error:
+        assert str(path) in str(error)
+    else:
+        assert isinstance(model, Model)
+
+
+@given(data=st.data())
+def test_flipped_and_missing_bytes_give_a_format_error_or_a_model(saved: tuple[Path, bytes], data: Any) -> None:
+    path, whole = saved
+    content = bytearray(whole)
+    header = 8 + int.from_bytes(whole[:8], "little")
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, header + 20))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content[: data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))])
+    assert_loads_or_says_what_is_wrong(path)
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 99),
+    st.just(10**12),
+    st.floats(),
+    st.text(max_size=3),
+    st.just([]),
+    st.just({}),
+)
+
+
+def places(tree: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every node of a JSON tree."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [at, *(place for key, item in items for place in places(item, (*at, key)))]
+
+
+@given(data=st.data())
+def test_a_description_with_any_value_replaced_gives_a_format_error_or_a_model(
+    saved: tuple[Path, bytes], data: Any
+) -> None:
+    path, whole = saved
+    path.write_bytes(whole)
+    tree = {"": description(path)}
+    for _ in range(data.draw(st.integers(1, 2))):
+        way = data.draw(st.sampled_from(places(tree)[1:]))
+        parent: Any = tree
+        for key in way[:-1]:
+            parent = parent[key]
+        parent[way[-1]] = data.draw(values)
+    describe(path, tree[""])
+    assert_loads_or_says_what_is_wrong(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["network"].update({"class": "os.system"}), "names the class 'os.system'"),
+        (lambda d: d["network"].update({"class": "Layer"}), "names the class 'Layer'"),
+        (lambda d: d["network"].update({"class": "__import__"}), "names the class '__import__'"),
+        (lambda d: d.update(version=2), "format version 2, this xpnet reads version 1: update xpnet"),
+        (lambda d: d.update(network={"class": "SGD", "config": {}}), "its network is no model"),
+        (lambda d: d.update(network={"same": 5}), "damaged"),
+        (lambda d: d.update(input_shapes=[[10**9, 10**9]]), "impossible"),
+        (lambda d: d.update(dtype="object"), "impossible"),
+        (lambda d: d["network"]["config"]["layers"][0]["config"].update(units=10**8), "more than the whole file holds"),
+        (
+            lambda d: d["network"]["config"]["layers"][0].update({"class": "MLP", "config": {"hidden": [10**9]}}),
+            "more than",
+        ),
+        (lambda d: d["network"]["config"]["layers"][0]["config"].update(units=17), "does not fit the network: .*shape"),
+        (lambda d: d["network"]["config"]["layers"][0]["config"].update(no=1), "damaged"),
+        (lambda d: d["network"]["config"]["layers"].append({"same": 0}), "damaged"),
+        (lambda d: d.pop("frozen"), "damaged"),
+        (lambda d: d.clear(), "damaged"),
+    ],
+)
+def test_a_hostile_description_is_refused(saved: tuple[Path, bytes], change: Callable[[Any], Any], words: str) -> None:
+    path, whole = saved
+    path.write_bytes(whole)
+    tree = description(path)
+    change(tree)
+    describe(path, tree)
+    with pytest.raises(FormatError, match=words):
+        xpnet.load(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x80\x04K\x01.", b"PK\x03\x04" + bytes(50), (2**63).to_bytes(8, "little"), b"\x02" + bytes(7) + b"{}"],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(FormatError):
+        xpnet.load(tmp_path / "file")
+    with pytest.raises(FormatError):
+        tiny().load_weights(tmp_path / "file")
+
+
+def test_a_damaged_description_does_not_get_into_load_weights(tmp_path: Path) -> None:
+    for text in ("{", "[]", "{}", '{"input_shapes": "x"}', '{"input_shapes": [[3]]}', '{"input_shapes": [3]}'):
+        save_file({"a": np.ones(1, np.float32)}, tmp_path / "w", metadata={"xpnet": text})
+        with pytest.raises(FormatError):
+            Sequential([layers.Conv2D(2, 3)]).load_weights(tmp_path / "w")
+
+
+def test_nothing_is_pickled_or_evaluated_anywhere() -> None:
+    files = list(Path(xpnet.__file__).parent.rglob("*.py"))
+    assert len(files) > 30
+    for file in files:
+        calls = re.findall(
+            r"import pickle|pickle\.|allow_pickle=True|\beval\(|\bexec\(|__import__", file.read_text(encoding="utf-8")
+        )
+        assert not calls, f"{file}: {calls}"
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_in_the_middle_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, model = tmp_path / "net", tiny()
+    model.save(path)
+    before = path.read_bytes()
+    for error, expected in ((OSError(28, "No space left on device"), FileError), (RuntimeError("power"), RuntimeError)):
+
+        def fail(descriptor: int, error: Exception = error) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fail)
+            with pytest.raises(expected):
+                model.save(path)
+        assert os.listdir(tmp_path) == ["net"]
+        assert path.read_bytes() == before
+    model.save(path)
+    assert os.listdir(tmp_path) == ["net"]
+
+
+def test_folders_that_cannot_be_written_to_are_a_file_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for path, advice in ((tmp_path / "file" / "net", "Choose another"), (tmp_path / "folder", "that you may write to")):
+        for save in (tiny().save, tiny().save_weights):
+            with pytest.raises(FileError, match=rf"cannot write .*{advice}"):
+                save(path)
+    for path, why in ((tmp_path / "missing", "No such file"), (tmp_path / "folder", "Is a directory")):
+        with pytest.raises(FileError, match=f"cannot read {path}: {why}"):
+            xpnet.load(path)
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_folders_that_are_not_there_are_made(tmp_path: Path) -> None:
+    tiny().save(tmp_path / "new" / "folder" / "net")
+    assert os.listdir(tmp_path / "new" / "folder") == ["net"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_mode_of_the_file_follows_the_umask(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        tiny().save(tmp_path / "net")
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "net").stat().st_mode) == mode
+
+
+def test_what_cannot_be_saved_says_so(tmp_path: Path) -> None:
+    for save in (Sequential([layers.Dense(2)]).save, Sequential([layers.Dense(2)]).save_weights):
+        with pytest.raises(OptionError, match=r"no weights yet: call model\.build"):
+            save(tmp_path / "net")
+    model = Sequential([Scale(object())])  # type: ignore[arg-type]
+    model.input_shapes = ((1,),)
+    with pytest.raises(OptionError, match="cannot save <object"):
+        model.save(tmp_path / "net")
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_classes_that_a_user_can_make_are_allowed() -> None:
+    allowed = files.allowed_classes()
+    assert {"Dense", "Sequential", "LeNet5", "Adam", "Cosine", "TopK", "HeNormal", "MeanSquaredError"} <= set(allowed)
+    assert not {"Layer", "Model", "Optimizer", "Configured", "Activated"} & set(allowed)

@@ -1,0 +1,96 @@
+"""Each example runs as a user would run it, small, and without a warning."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = {
+    "train_mnist.py": (["--limit", "500"], "the first test images show ["),
+    "gradient_check.py": (["--batch", "2"], "A wrong gradient: WrongSquare: the gradient of the input is wrong: at ["),
+    "custom_layer.py": ([], "Saved and loaded: Parameter('swish1.slope', shape=(8,), dtype=float32)"),
+    "model_subclass.py": (["--limit", "200"], "test accuracy 0."),
+    "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
+}
+DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/examples.md shows
+    "overfitting.py": (["--limit", "100", "--epochs", "1"], "augmentation       0."),
+    "compare_optimizers.py": (["--limit", "100", "--steps", "2"], "Adam, 0.001     loss of the last steps 2."),
+    "compare_initializers.py": (["--limit", "100", "--steps", "2"], "He      spread of layers 1 and 5: 0."),
+    "compare_batch_norm.py": (["--limit", "100", "--epochs", "1", "--scales", "2"], "at 0 of 2 scales"),
+    "k_fold.py": (["--limit", "100", "--epochs", "1", "--folds", "2"], "units; trained on all 100 images"),
+    "hyperparameter_search.py": (["--limit", "100", "--epochs", "1", "--trials", "2"], "validation accuracy 0."),
+    "filters.py": (["--limit", "100", "--epochs", "1"], "spread of the filters 0.010"),
+    "fit_sine.py": (["--epochs", "1"], "largest error outside the samples' range: "),
+    "two_dimensions.py": (["--epochs", "1"], "accuracy on the samples 0."),
+}
+
+
+def python(*arguments: str | Path, folder: Path, **environment: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-W", "error", *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
+
+
+def test_every_example_is_run() -> None:
+    elsewhere = {"same_script.py", "gpu_deepconvnet.py"}  # in test_gpu_examples.py
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {*EXAMPLES, *DRAWINGS, *elsewhere}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_runs(name: str, tmp_path: Path) -> None:
+    arguments, said = EXAMPLES[name]
+    assert said in python(ROOT / "examples" / name, *arguments, folder=tmp_path)
+
+
+@pytest.mark.parametrize("backend_name", ["numpy", "array_api_strict"])
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_example_draws_on_any_backend(name: str, backend_name: str, tmp_path: Path) -> None:
+    arguments, said = DRAWINGS[name]
+    output = python(ROOT / "examples" / name, *arguments, folder=tmp_path, XPNET_BACKEND=backend_name)
+    path = Path("runs", name).with_suffix(".png")
+    assert said in output and output.endswith(f"saved {path}\n")
+    with Image.open(tmp_path / path) as picture:
+        assert picture.width >= 600 and picture.height >= 250
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, *DRAWINGS])
+def test_an_example_is_a_page(name: str) -> None:
+    assert len((ROOT / "examples" / name).read_text(encoding="utf-8").splitlines()) <= 76
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "examples").glob("*.py")))
+def test_the_page_of_examples_shows_it(name: str) -> None:
+    page = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+    assert f"(../examples/{name})" in page
+    if name in DRAWINGS:
+        picture = f"pictures/{Path(name).stem}.png"
+        assert f"\npython examples/{name}" in page and f"]({picture})" in page
+        assert (ROOT / "docs" / picture).stat().st_size <= 80_000
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "examples").glob("*.py")))
+def test_an_example_explains_itself_without_the_packages_of_the_tests(name: str, tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys; sys.modules |= dict.fromkeys(['hypothesis', 'pytest'])\n"
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    output = python("-c", code, ROOT / "examples" / name, "--help", folder=tmp_path)
+    assert output.startswith(f"usage: {name} [-h]") and not os.listdir(tmp_path)
+
+
+def test_the_layer_of_ones_own_has_a_test_for_pytest(tmp_path: Path) -> None:
+    output = python(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "examples" / "custom_layer.py", folder=tmp_path
+    )
+    assert "1 passed" in output

@@ -1,0 +1,87 @@
+"""The examples of the backend `cupy`, on the stand-in device; and what they say where there is none."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests import cudasim
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(script: str, *arguments: object, on_device: bool = True) -> subprocess.CompletedProcess[str]:
+    if on_device and not cudasim.is_active():
+        pytest.skip(f"there is no device to run it on: {cudasim.why_not()}")
+    device = ["-m", "tests.cudasim"] if on_device else []
+    command = [sys.executable, "-W", "error", *device, str(ROOT / "examples" / script), *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XPNET_BACKEND": ""}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def same_script(*arguments: object, on_device: bool = True) -> list[dict[str, Any]]:
+    done = run("same_script.py", "--json", *arguments, on_device=on_device)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(("network", "steps"), [("lenet5", 50), ("deepconvnet", 10)])
+def test_cupy_follows_numpy(network: str, steps: int) -> None:
+    """With momentum: Adam divides gradients by their size, and so makes much of rounding where there are none."""
+    (report,) = same_script("--network", network, "--steps", steps, "--optimizer", "momentum")
+    assert report["backends"] == ["numpy", "cupy"] and report["steps"] == steps
+    assert 0 < report["loss_difference"] < 1e-4
+    assert 0 < report["weight_difference"] < 1e-4
+
+
+def test_adam_follows_too(tmp_path: Path) -> None:
+    (report,) = same_script("--steps", 20, "--out", tmp_path / "same.png")
+    assert report["loss_difference"] < 1e-4
+    with Image.open(tmp_path / "same.png") as picture:
+        assert picture.size == (770, 550)
+
+
+def test_several_backends_without_a_device() -> None:
+    options = "--network", "mlp", "--steps", 3, "--backends"
+    reports = same_script(*options, "numpy,numpy,reference", on_device=False)
+    assert [report["backends"][1] for report in reports] == ["numpy", "reference"]
+    assert reports[0]["loss_difference"] == reports[0]["weight_difference"] == 0
+    assert reports[1]["loss_difference"] < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("same_script.py", "--backends", "numpy,abacus"), 1, "same_script: there is no backend 'abacus'"),
+        (("same_script.py", "--backends", "numpy"), 2, "at least two backends"),
+        (("same_script.py", "--steps", "0"), 2, "at least two backends and one step"),
+        (("gpu_deepconvnet.py", "--backend", "abacus"), 1, "gpu_deepconvnet: there is no backend 'abacus'"),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_what_cannot_run_is_told_without_a_traceback(arguments: tuple[str, ...], status: int, words: str) -> None:
+    done = run(*arguments, on_device=False)
+    assert done.returncode == status and words in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("backend", ["cupy", "numpy"])
+def test_deepconvnet_trains_with_its_gauges(backend: str, tmp_path: Path) -> None:
+    out = tmp_path / "deep.safetensors"
+    options = "--epochs", 1, "--batch-size", 20, "--limit", 40, "--backend", backend, "--out", out
+    done = run("gpu_deepconvnet.py", *options, on_device=backend == "cupy")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    line, saved = done.stdout.splitlines()
+    assert line.startswith("epoch 1: loss ") and "images/s after the first batch" in line and saved == f"saved {out}"
+    assert out.stat().st_size > 490_000  # the weights
+    held = float(line.split("at most ")[1].split()[0])
+    assert held > 0 if backend == "cupy" else held == 0
+
+
+def test_examples_of_the_gpu_are_a_page() -> None:
+    for name in ("same_script.py", "gpu_deepconvnet.py"):
+        assert len((ROOT / "examples" / name).read_text(encoding="utf-8").splitlines()) <= 85

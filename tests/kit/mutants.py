@@ -1,0 +1,135 @@
+"""Deliberate errors, one at a time: does the suite notice each of them?
+
+    python -m tests.kit.mutants                 # all, a few minutes
+    python -m tests.kit.mutants pool batch      # those whose file or line holds one of these words
+
+Every mutant is a wrong sign, a missing term or a wrong index in one backward pass. It is planted in a copy of the
+project, and the tests named beside it are run there until the first failure. Exit status 1 if a mutant lives.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Mutant(NamedTuple):
+    file: str
+    right: str
+    wrong: str
+    tests: str
+
+
+LAWS = "tests/laws/test_laws.py"
+PRIMITIVES = "tests/backend/test_primitives.py"
+LOSSES = "tests/test_losses.py"
+JIT = "tests/backend/test_jit.py"
+WINOGRAD = "tests/backend/test_winograd.py"
+NETWORKS = "tests/networks/test_networks.py"
+WEIGHTS = "tests/training/test_weights.py"
+REGULARIZERS = "tests/test_regularizers.py"
+MUTANTS = [
+    Mutant("backend/reference/__init__.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
+    Mutant("backend/reference/__init__.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
+    Mutant("backend/reference/__init__.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", LAWS),
+    Mutant("backend/reference/__init__.py", "dx = self.xp.matmul(dz, w) if", "dx = -self.xp.matmul(dz, w) if", LAWS),
+    Mutant("backend/reference/__init__.py", "self.xp.matmul(dz.mT, x)", "-self.xp.matmul(dz.mT, x)", LAWS),
+    Mutant("backend/reference/__init__.py", "xp.where(hit, dy, 0)", "xp.where(hit, -dy, 0)", LAWS),
+    Mutant("backend/reference/__init__.py", "self.xp.where(y > 0, dy, 0) if", "self.xp.where(y > 0, -dy, 0) if", LAWS),
+    Mutant("backend/reference/__init__.py", "self.xp.reshape(dy / (window", "self.xp.reshape(-dy / (window", LAWS),
+    Mutant("backend/reference/__init__.py", "(dy - dbeta / m - normal", "(dy + dbeta / m - normal", LAWS),
+    Mutant("backend/reference/__init__.py", "- normal * (dgamma / m))", "+ normal * (dgamma / m))", LAWS),
+    Mutant("backend/reference/__init__.py", "dgamma = xp.sum(dy * normal", "dgamma = -xp.sum(dy * normal", LAWS),
+    Mutant("backend/reference/__init__.py", "dy * power - (2 * alpha", "dy * power + (2 * alpha", LAWS),
+    Mutant("backend/reference/__init__.py", "xp.exp(shifted - log_sum) - t", "xp.exp(shifted - log_sum) + t", LOSSES),
+    Mutant("backend/cpu/convolution.py", "return dx, dw, sums.sum(axis=0)", "return dx, dw, -sums.sum(axis=0)", LAWS),
+    Mutant("backend/cpu/convolution.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
+    Mutant("backend/cpu/convolution.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
+    Mutant("backend/cpu/convolution.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),
+    Mutant(
+        "backend/cpu/backend.py",
+        "np.multiply(dout[i0:i1], hit, out=dx",
+        "np.multiply(-dout[i0:i1], hit, out=dx",
+        LAWS,
+    ),
+    Mutant(
+        "backend/cpu/backend.py", "np.logical_or(met, hit, out=met)", "np.logical_and(met, hit, out=met)", PRIMITIVES
+    ),
+    Mutant("backend/cpu/winograd.py", "M[:, 1] += b", "M[:, 0] += b", WINOGRAD),
+    Mutant("backend/cpu/winograd.py", "[0, 1, -1, -1]], np", "[0, 1, -1, 1]], np", WINOGRAD),
+    Mutant("backend/cpu/winograd.py", "(H - k - first) // 2 + 1", "(H - k - first) // 2", WINOGRAD),
+    Mutant("backend/cpu/winograd.py", "[:, :, ::-1, ::-1]", "[:, :, ::-1, :]", WINOGRAD),
+    Mutant("backend/cpu/winograd.py", "total += P.sum", "total -= P.sum", WINOGRAD),
+    Mutant("backend/jit/winograd.py", "both - m2[n] - m3[n]", "both - m2[n] + m3[n]", WINOGRAD),
+    Mutant("backend/jit/winograd.py", "y3[q] = -z1[q]", "y3[q] = z1[q]", WINOGRAD),
+    Mutant("backend/cpu/backend.py", "return dy * (y > 0) if", "return -dy * (y > 0) if", LAWS),
+    Mutant("backend/cpu/convolution.py", "(j1 - 1) * N + n1", "(j1 - 1) * N + n1 - 1", PRIMITIVES),
+    Mutant("backend/jit/kernels.py", "value if output[q] > 0 else", "value if output[q] >= 0 else", JIT),
+    Mutant("backend/jit/kernels.py", "left[q] = nothing if", "left[q] = left[q] if", JIT),
+    Mutant("backend/jit/kernels.py", "b.select(counts, gradient, zero)", "b.select(counts, gradient, gradient)", JIT),
+    Mutant("backend/jit/backend.py", "(o, kernel - 1 - k)", "(o, k)", JIT),
+    Mutant("backend/cpu/backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
+    Mutant("layers/activations.py", "self.negative_slope * dy)", "-self.negative_slope * dy)", LAWS),
+    Mutant("layers/activations.py", "return dy * y * (1 - y)", "return dy * y * (1 + y)", LAWS),
+    Mutant("layers/activations.py", "self.amplitude - y * y", "self.amplitude + y * y", LAWS),
+    Mutant("layers/activations.py", "return y * (dy - self", "return y * (dy + self", LAWS),
+    Mutant("layers/activations.py", "return dy - xp.exp(y)", "return dy + xp.exp(y)", LAWS),
+    Mutant("layers/merge.py", "return (dy / len(xs),)", "return (dy,)", LAWS),
+    Mutant("losses/__init__.py", "lambda: t / -y.shape[0]", "lambda: t / y.shape[0]", LOSSES),
+    Mutant("losses/__init__.py", "t = t * _weights(sample_weight, y, backend)", "t = t * 1", LOSSES),
+    Mutant("layers/dropout.py", "return dy * mask", "return -dy * mask", LAWS),
+    Mutant("layers/flatten.py", "return self.xp.reshape(dy, x.shape)", "return -self.xp.reshape(dy, x.shape)", LAWS),
+    Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
+    Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),
+    Mutant("layers/merge.py", "return (dy,) * len(xs)", "return (-dy,) * len(xs)", LAWS),
+    Mutant("layers/merge.py", "parts.append(dy[", "parts.append(-dy[", LAWS),
+    Mutant("losses/__init__.py", "lambda: dy / y.shape[0]", "lambda: -dy / y.shape[0]", LOSSES),
+    Mutant("losses/__init__.py", "backend.sigmoid(y) - t", "backend.sigmoid(y) + t", LOSSES),
+    Mutant("losses/__init__.py", "lambda: weighted * (2 /", "lambda: weighted * (-2 /", LOSSES),
+    Mutant("losses/__init__.py", "self.label_smoothing / C", "self.label_smoothing / y.shape[0]", LOSSES),
+    Mutant("losses/__init__.py", "self.label_smoothing / 2", "self.label_smoothing", LOSSES),
+    Mutant("losses/__init__.py", "dy if w is None else dy * w", "dy", WEIGHTS),
+    Mutant("losses/__init__.py", "dy * _weights(sample_weight, dy, backend)", "dy", WEIGHTS),
+    Mutant("losses/__init__.py", "lambda: weighted * (2", "lambda: difference * (2", WEIGHTS),
+    Mutant("regularizers.py", "return (2 * self.l2) * w", "return self.l2 * w", REGULARIZERS),
+    Mutant("regularizers.py", "if p.regularizer and p.trainable]", "if p.regularizer]", REGULARIZERS),
+    Mutant("training/loop.py", "else sum(group)", "else len(group)", "tests/training/test_accumulation.py"),
+    Mutant("callbacks/ema.py", "(1 + step) / (10 + step)", "step / (10 + step)", "tests/callbacks/test_ema.py"),
+    Mutant("core/tape.py", "grads[x] + dx if x in grads else dx", "dx", "tests/core/test_tape.py"),
+    Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
+    Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),
+]
+
+
+def main(words: list[str]) -> int:
+    chosen = [m for m in MUTANTS if not words or any(word in m.file + m.right for word in words)]
+    alive = 0
+    for mutant in chosen:
+        with tempfile.TemporaryDirectory() as folder:
+            survives = run(mutant, Path(folder))
+        alive += survives
+        print(f"{'ALIVE ' if survives else 'caught'}  {mutant.file}: {mutant.right}  ->  {mutant.wrong}", flush=True)
+    print(f"{len(chosen) - alive} of {len(chosen)} mutants caught")
+    return 1 if alive else 0
+
+
+def run(mutant: Mutant, folder: Path) -> bool:
+    """Whether the tests pass in spite of the mutant."""
+    for part in ("xpnet", "tests"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    path = folder / "xpnet" / mutant.file
+    source = path.read_text(encoding="utf-8")
+    if source.count(mutant.right) != 1:
+        raise SystemExit(f"{mutant.file} must hold {mutant.right!r} once, not {source.count(mutant.right)} times")
+    path.write_text(source.replace(mutant.right, mutant.wrong), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutant.tests]
+    return subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,343 @@
+"""The laws that every layer keeps, each stated once, for every layer of the table and on every backend."""
+
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.kit.helpers import assert_close, assert_lives_on, assert_same, bits
+from tests.kit.layer_table import CASES, Case
+from tests.kit.strategies import normal
+from xpnet import layers, random
+from xpnet.backend import Array, Backend
+from xpnet.core.layer import Layer
+from xpnet.core.tape import Tape, Var
+from xpnet.errors import DTypeError, ShapeError
+from xpnet.gradient_check import gradient_check
+
+every_layer = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+in_both_modes = pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
+on_numpy_arrays = pytest.mark.parametrize("backend", ["numpy", "reference"], indirect=True)
+with_parameters = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.name.startswith(("conv", "dense", "batch"))], ids=lambda case: case.name
+)
+
+
+def test_the_table_has_every_layer() -> None:
+    exported = {value for name in layers.__all__ if inspect.isclass(value := getattr(layers, name))}
+    assert {type(case.make()) for case in CASES} == exported - {Layer}
+
+
+def as_tuple(dx: Any) -> tuple[Array, ...]:
+    return dx if isinstance(dx, tuple) else (dx,)
+
+
+def dy_for(backend: Backend, y: Array, seed: int = 99) -> Array:
+    return backend.asarray(normal(tuple(y.shape), seed, "float64"), y.dtype)
+
+
+def run(layer: Layer, xs: list[Array], dy: Array | None = None, train: bool = True) -> list[np.ndarray]:
+    """y, the gradients of the inputs and those of the parameters (from zero, on random state 0), on the host."""
+    random.seed(0)
+    for parameter in layer.parameters():
+        parameter.zero_grad()
+    y, back = layer.forward(*xs, train=train)
+    dxs = as_tuple(back(dy_for(layer.backend, y) if dy is None else dy))
+    return [np.array(layer.backend.to_numpy(a)) for a in (y, *dxs, *(p.grad for p in layer.parameters()))]
+
+
+def assert_all_same(got: list[np.ndarray], expected: list[np.ndarray]) -> None:
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@in_both_modes
+@every_layer
+def test_the_gradient_is_the_derivative(backend: Backend, case: Case, train: bool) -> None:
+    layer = case.layer(backend)
+    assert gradient_check(layer, *case.host_inputs("float64"), train=train, tolerance=1e-6) <= 1e-6
+
+
+@in_both_modes
+@every_layer
+def test_nothing_is_written_into_x_or_dy(backend: Backend, case: Case, train: bool) -> None:
+    layer, xs = case.layer(backend), case.inputs(backend)
+    before = [bits(x) for x in xs]
+    y, back = layer.forward(*xs, train=train)
+    dy = dy_for(backend, y)
+    dy_before = bits(dy)
+    back(dy)
+    back(dy)
+    assert [bits(x) for x in xs] == before
+    assert bits(dy) == dy_before
+
+
+@on_numpy_arrays
+@in_both_modes
+@every_layer
+def test_read_only_arrays_are_taken(backend: Backend, case: Case, train: bool) -> None:
+    layer, xs = case.layer(backend), case.inputs(backend)
+    y, _ = layer.forward(*xs, train=train)
+    dy = dy_for(backend, y)
+    expected = run(layer, xs, dy, train)
+    for array in (*xs, dy):
+        array.flags.writeable = False
+    assert_all_same(run(layer, xs, dy, train), expected)
+
+
+def strided(backend: Backend, x: Array) -> Array:
+    """Every other column of an array twice as wide."""
+    xp = backend.xp
+    return xp.reshape(xp.stack([x, 0 * x + 7], axis=-1), (*x.shape[:-1], -1))[..., ::2]
+
+
+def transposed(backend: Backend, x: Array) -> Array:
+    """In the opposite memory order."""
+    axes = tuple(reversed(range(x.ndim)))
+    return backend.xp.permute_dims(backend.copy(backend.xp.permute_dims(x, axes)), axes)
+
+
+def backwards(backend: Backend, x: Array) -> Array:
+    """With negative strides."""
+    every = (slice(None, None, -1),) * x.ndim
+    return backend.copy(x[every])[every]
+
+
+@pytest.mark.parametrize("relaid", [strided, transposed, backwards])
+@every_layer
+def test_the_memory_order_does_not_matter(
+    backend: Backend, case: Case, relaid: Callable[[Backend, Array], Array]
+) -> None:
+    if relaid is backwards and backend.name in ("torch", "array_api_strict"):
+        relaid = transposed  # PyTorch has no negative strides, and the standard promises none
+    layer, xs = case.layer(backend, "float64"), case.inputs(backend, "float64")
+    dy = dy_for(backend, layer.forward(*xs)[0])
+    expected = run(layer, xs, dy)
+    views = [relaid(backend, x) for x in xs]
+    for got, want in zip(run(layer, views, relaid(backend, dy)), expected, strict=True):
+        assert got.dtype == want.dtype
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
+
+
+@in_both_modes
+@every_layer
+def test_what_was_returned_stays_as_it_was(backend: Backend, case: Case, train: bool) -> None:
+    layer = case.layer(backend)
+
+    def call(seed: int) -> list[Array]:
+        y, back = layer.forward(*case.inputs(backend, seed=seed), train=train)
+        return [y, *as_tuple(back(dy_for(backend, y, seed)))]
+
+    first = call(10)
+    before = [bits(a) for a in first]
+    second = call(20)
+    assert [bits(a) for a in first] == before
+    if isinstance(first[0], np.ndarray):
+        assert not any(np.shares_memory(a, b) for a in first for b in second)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first in first out", "last in first out"])
+@every_layer
+def test_interleaved_calls_do_not_disturb_each_other(backend: Backend, case: Case, order: tuple[int, int]) -> None:
+    layer = case.layer(backend, "float64")
+    inputs = [case.inputs(backend, "float64", seed=10), case.inputs(backend, "float64", seed=20, batch=2)]
+
+    def alone(call: int) -> list[np.ndarray]:
+        random.set_state((0, call))  # the keys that this call takes in the sequence below
+        for parameter in layer.parameters():
+            parameter.zero_grad()
+        y, back = layer.forward(*inputs[call], train=True)
+        dxs = as_tuple(back(dy_for(backend, y)))
+        return [np.array(backend.to_numpy(a)) for a in (*dxs, *(p.grad for p in layer.parameters()))]
+
+    expected = [alone(0), alone(1)]
+    random.set_state((0, 0))
+    for parameter in layer.parameters():
+        parameter.zero_grad()
+    calls = [layer.forward(*xs, train=True) for xs in inputs]
+    for call in order:
+        y, back = calls[call]
+        for dx, want in zip(as_tuple(back(dy_for(backend, y))), expected[call], strict=False):
+            assert_same(dx, want)
+    count = len(case.shapes)
+    for parameter, one, two in zip(layer.parameters(), expected[0][count:], expected[1][count:], strict=True):
+        assert_close(parameter.grad, one + two)
+
+
+@every_layer
+def test_two_threads_may_call_one_layer(backend: Backend, case: Case) -> None:
+    layer = case.layer(backend, "float64")
+    inputs = [case.inputs(backend, "float64", seed=10), case.inputs(backend, "float64", seed=20, batch=2)]
+    expected = [run(layer, xs, train=False) for xs in inputs]
+    for parameter in layer.parameters():
+        parameter.zero_grad()
+    start, failures, rounds = threading.Barrier(2), [], 4
+
+    def work(call: int) -> None:
+        try:
+            start.wait()
+            for _ in range(rounds):
+                y, back = layer.forward(*inputs[call])
+                for got, want in zip((y, *as_tuple(back(dy_for(backend, y)))), expected[call], strict=False):
+                    assert_same(got, want, backend)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(call,)) for call in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    first = 1 + len(case.shapes)
+    for parameter, one, two in zip(layer.parameters(), expected[0][first:], expected[1][first:], strict=False):
+        if parameter.trainable:
+            assert_close(parameter.grad, rounds * (one + two))
+
+
+@every_layer
+def test_a_layer_used_twice_adds_both_gradients(backend: Backend, case: Case) -> None:
+    layer, xs = case.layer(backend, "float64"), case.inputs(backend, "float64")
+    dy = dy_for(backend, layer.forward(*xs)[0])
+    once = run(layer, xs, dy, train=False)
+    for parameter in layer.parameters():
+        parameter.zero_grad()
+    tape = Tape(train=False)
+    inputs = [Var(x, tape) for x in xs]
+    output = layer(*inputs) + layer(*inputs)
+    dxs = tape.walk_back(dy, output, inputs, need_dx=True)
+    for got, want in zip((output.value, *dxs, *(p.grad for p in layer.parameters())), once, strict=True):
+        assert_close(got, 2 * want)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@in_both_modes
+@every_layer
+def test_dtype_namespace_and_device_are_kept(backend: Backend, case: Case, train: bool, dtype: str) -> None:
+    layer = case.layer(backend, dtype)
+    y, back = layer.forward(*case.inputs(backend, dtype), train=train)
+    dxs = as_tuple(back(dy_for(backend, y)))
+    for array in (y, *dxs, *(a for p in layer.parameters() for a in (p.value, p.grad))):
+        assert_lives_on(backend, array, dtype)
+    assert len(dxs) == len(case.shapes)
+
+
+@every_layer
+def test_a_batch_of_one_is_one_row_of_a_batch(backend: Backend, case: Case) -> None:
+    layer, xs = case.layer(backend, "float64"), case.inputs(backend, "float64")
+    y, back = layer.forward(*xs)
+    one, one_back = layer.forward(*(x[1:2, ...] for x in xs))
+    assert_close(one, y[1:2, ...])
+    dy = dy_for(backend, y)
+    for dx, one_dx in zip(as_tuple(back(dy)), as_tuple(one_back(dy[1:2, ...])), strict=True):
+        assert_close(one_dx, dx[1:2, ...])
+    trained, back = layer.forward(*(x[1:2, ...] for x in xs), train=True)
+    for array in (trained, *as_tuple(back(dy[1:2, ...])), *(p.value for p in layer.parameters())):
+        assert np.all(np.isfinite(backend.to_numpy(array)))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.wrong], ids=lambda case: case.name)
+def test_a_wrong_shape_is_an_error_that_says_all(backend: Backend, case: Case) -> None:
+    layer = case.layer(backend)
+    layer.name = "middle"
+    for shapes in case.wrong:
+        with pytest.raises(ShapeError) as caught:
+            layer.forward(*(backend.zeros((2, *shape)) for shape in shapes))
+        message = str(caught.value)
+        assert message.startswith(f"middle ({type(layer).__name__}): ")
+        got, too_small = shapes[-1], "window covers" in message
+        assert (f"{got[-2]}x{got[-1]} input" if too_small else f"({', '.join(['N', *map(str, got)])})") in message
+        assert "use a smaller kernel" in message if too_small else ", needed is " in message
+    fine = case.inputs(backend)
+    assert tuple(layer.forward(*fine)[0].shape[1:]) == layer.output_shape(*case.shapes)  # it still works
+
+
+@with_parameters
+def test_an_empty_batch_is_refused(backend: Backend, case: Case) -> None:
+    with pytest.raises(ShapeError, match="batch of at least one"):
+        case.layer(backend).forward(*(backend.zeros((0, *shape)) for shape in case.shapes))
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if len(c.shapes) > 1], ids=lambda case: case.name)
+def test_batches_of_different_length_are_refused(backend: Backend, case: Case) -> None:
+    xs = [backend.zeros((2 + (i == 1), *shape)) for i, shape in enumerate(case.shapes)]
+    with pytest.raises(ShapeError, match="batches of 2 and of 3"):
+        case.layer(backend).forward(*xs)
+
+
+@with_parameters
+def test_a_wrong_dtype_is_refused(backend: Backend, case: Case) -> None:
+    for layer in (case.layer(backend), case.make()):  # built and not yet built
+        for dtype in ("float64", "int64", "uint8"):
+            with pytest.raises(DTypeError, match=rf"{type(layer).__name__}: the input is {dtype}.*float32"):
+                layer.forward(*(backend.zeros((2, *shape), dtype) for shape in case.shapes))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.make is not layers.ReLU], ids=lambda case: case.name)
+def test_integers_are_refused(backend: Backend, case: Case) -> None:
+    """Pixels from 0 to 255 would go through many a layer and come out wrong; ReLU alone is exact for them too."""
+    layer = case.make()
+    for dtype in ("int64", "uint8"):
+        with pytest.raises(DTypeError, match=rf"{type(layer).__name__}: the input is {dtype}.*astype\(.float32.\)"):
+            layer.forward(*(backend.zeros((2, *shape), dtype) for shape in case.shapes), train=True)
+    assert layer.parameters() == []  # and nothing was built for them
+
+
+@every_layer
+def test_building_twice_keeps_the_parameters(backend: Backend, case: Case) -> None:
+    layer = case.make()
+    layer.build(*case.shapes)
+    before = [(id(p), bits(p.value)) for p in layer.parameters()]
+    layer.build(*case.shapes)
+    layer.forward(*case.inputs(backend))
+    assert [(id(p), bits(p.value)) for p in layer.parameters()] == before
+
+
+@every_layer
+def test_output_shape_tells_the_truth(backend: Backend, case: Case) -> None:
+    layer = case.make()
+    told = layer.output_shape(*case.shapes)
+    assert layer.parameters() == []  # asking builds nothing
+    assert layer.build(*case.shapes) == told
+    assert layer.output_shape(*case.shapes) == told
+    assert tuple(layer.forward(*case.inputs(backend))[0].shape[1:]) == told
+
+
+@every_layer
+def test_config_makes_the_layer_again(case: Case) -> None:
+    layer = case.make()
+    layer.name = "again"
+    twin = type(layer)(**layer.config())
+    assert repr(twin) == repr(layer)
+    assert "name='again'" in repr(layer)
+    assert twin.config() == layer.config()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.make().skips_dx], ids=lambda case: case.name)
+def test_without_dx_the_parameters_learn_the_same(backend: Backend, case: Case) -> None:
+    layer, xs = case.layer(backend), case.inputs(backend)
+    dy = dy_for(backend, layer.forward(*xs)[0])
+    expected = run(layer, xs, dy)[2:]
+    for parameter in layer.parameters():
+        parameter.zero_grad()
+    _, back = layer.forward(*xs)
+    assert back(dy, need_dx=False) is None
+    for parameter, want in zip(layer.parameters(), expected, strict=True):
+        assert_same(parameter.grad, want)
+
+
+@pytest.mark.parametrize("make", [layers.BatchNorm1D, layers.BatchNorm2D])
+def test_running_statistics_follow_the_batches(backend: Backend, make: Callable[..., Layer]) -> None:
+    """They start at 0 and 1 and move by `momentum` towards the batch's mean and its *unbiased* variance."""
+    layer, mean, var = make(momentum=0.25).astype("float64"), np.zeros(3), np.ones(3)
+    for step in range(3):
+        x = 2 * normal((4, 3, 2, 5) if make is layers.BatchNorm2D else (4, 3), step) + 1
+        layer.forward(backend.asarray(x), train=True)
+        layer.forward(backend.asarray(x), train=False)  # inference moves nothing
+        axes = (0, *range(2, x.ndim))
+        mean, var = 0.75 * mean + 0.25 * x.mean(axis=axes), 0.75 * var + 0.25 * x.var(axis=axes, ddof=1)
+        assert_close(layer.running_mean.value, mean)
+        assert_close(layer.running_var.value, var)

@@ -1,0 +1,285 @@
+"""Convolution on the CPU: tiles of columns that stay in the cache, and one matrix product per row of a tile.
+
+The memory order is (H, C, W, N): rows first, the batch innermost, behind arrays of shape (N, C, H, W). In this order
+
+* columns are needed over the kernel's *width* only, KW times the input instead of KH*KW times: the KH rows of them that
+  an output row needs lie behind one another, so the matrix of output row i is a view that starts i rows further on;
+* every copy is one long run of pixels times images, and a product writes straight into its row of the output;
+* the gradient with respect to x is the same walk over dy with the flipped kernel: no col2im, nothing is scattered.
+
+A tile is some output rows times some output columns of all images, or one column of some. The division into tiles
+depends on shapes alone, and partial sums are added in the order of the tiles, so that the result does not depend on the
+number of threads. docs/performance.md has the measurements behind the sizes.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.threads import blas_held, run_tiles, scratch
+from xpnet.backend.window import Window
+
+Array = Any
+
+# OpenBLAS takes a product of up to so many multiplications without packing its operands, which on AVX-512 reaches 105
+# GFLOP/s on one core where a larger one reaches 75. So tiles are cut, and products divided, to stay below.
+PRODUCT = 10**6
+CHANNELS = 16  # of output in such a product, where there are as many: a vector register
+TRANSPOSED = 64  # inputs of an output channel from which on a copy of dz with the channels behind the pixels pays
+LEAST_PIXELS, MANY_PIXELS = 64, 400  # of a row of a tile: as few as are worth a call; if not even they fit, so many
+# What is worth a second thread: less is done sooner than one is awake, and has had its turns with the interpreter.
+WORTH = 10**7  # multiplications, with PASSES for each entry of the output
+PASSES = 16  # bias and activation, as multiplications
+LEAST = 1 << 17  # entries of an array
+SMALL = 1 << 20  # bytes of columns that are made at once
+TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
+Tile = tuple[int, int, int, int, int, int]  # first and end row, first and end column of the output, first and end image
+
+
+def rows_first(x: Array) -> Array:
+    """(N, C, H, W) -> (H, C, W, N), contiguous: a view where the memory order is already so."""
+    return np.ascontiguousarray(x.transpose(2, 1, 3, 0))
+
+
+def images_first(x: Array) -> Array:
+    """(H, C, W, N) -> a view of shape (N, C, H, W)."""
+    return x.transpose(3, 1, 0, 2)
+
+
+class Walk:
+    """One sliding window over rows-first images, tile by tile.
+
+    `x` is (H, C, W, N), the output (OH, O, OW, N), with O of `outputs`; `pad` rows and columns of zeros lie before the
+    image, and as many as needed behind it.
+    """
+
+    def __init__(
+        self, x: Array, size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int],
+        dilation: tuple[int, int], groups: int, outputs: int,
+    ) -> None:  # fmt: skip
+        self.x, self.size, self.kernel, self.stride = x, size, kernel, stride
+        self.pad, self.dilation, self.groups, self.outputs = pad, dilation, groups, outputs
+        self.C = x.shape[1] // groups  # channels that one output channel sees
+        self.inputs = self.C * kernel[0] * kernel[1]  # of one output
+        self.units = size[0] * size[1] * x.shape[3] * outputs * (self.inputs + PASSES) // WORTH
+        self.shared = dilation[0] == 1  # consecutive rows of columns are one matrix
+
+    def tiles(self) -> list[Tile]:
+        """The same for any number of threads."""
+        (OH, OW), N = self.size, self.x.shape[3]
+        pixels = PRODUCT // (min(self.outputs // self.groups, CHANNELS) * max(self.inputs, 1))
+        pixels = pixels if pixels >= LEAST_PIXELS else MANY_PIXELS
+        width, images = even(OW, max(1, pixels // max(1, N))), even(N, pixels)
+        row_bytes = self.C * self.kernel[1] * width * images * self.x.itemsize
+        height = even(OH, max(1, (TILE_BYTES // max(row_bytes, 1) - self.kernel[0]) // self.stride[0]))
+        height = min(height, -(-OH // max(1, min(self.units, 8))))  # so that there is something to share
+        return [
+            (i, min(i + height, OH), j, min(j + width, OW), n, min(n + images, N))
+            for i in range(0, OH, height)
+            for j in range(0, OW, width)
+            for n in range(0, N, images)
+        ]
+
+    def matrices(self, tile: Tile, group: int) -> Array:
+        """The columns of each output row of the tile: (rows, KH*C*KW, P), a view of this thread's scratch space."""
+        i0, i1, j0, j1, n0, n1 = tile
+        (KH, KW), (SH, _), (DH, _) = self.kernel, self.stride, self.dilation
+        C, N, rows, width = self.C, n1 - n0, i1 - i0, j1 - j0
+        if self.shared:
+            count = (rows - 1) * SH + KH
+            flat = scratch(count * C * KW * width * N, self.x.dtype)
+            cols = flat.reshape(count, C, KW, width, N)
+            self._fill(cols, self._channels(group, n0, n1), i0 * SH - self.pad[0], 1, j0)
+            # The matrix of one row begins SH rows of columns after that of the row before, and overlaps it.
+            strides = SH * cols.strides[0], cols.strides[2], cols.itemsize
+            return np.ndarray((rows, KH * C * KW, width * N), flat.dtype, flat, strides=strides)
+        cols = scratch(rows * KH * C * KW * width * N, self.x.dtype).reshape(rows, KH, C, KW, width, N)
+        for m in range(KH):
+            self._fill(cols[:, m], self._channels(group, n0, n1), i0 * SH - self.pad[0] + m * DH, SH, j0)
+        return cols.reshape(rows, KH * C * KW, width * N)
+
+    def _channels(self, group: int, n0: int, n1: int) -> Array:
+        return self.x[:, group * self.C : (group + 1) * self.C, :, n0:n1]
+
+    def _fill(self, cols: Array, x: Array, first: int, step: int, j0: int) -> None:
+        """cols[r, c, n, j] = x[first + r*step, c, (j0+j)*SW + n*DW - left], zero outside the image."""
+        H, _, W, _ = x.shape
+        count, _, KW, width, _ = cols.shape
+        r0, r1 = inside(first, step, count, H)
+        cols[:r0] = 0
+        cols[r1:] = 0
+        for n in range(KW):
+            left, SW = j0 * self.stride[1] + n * self.dilation[1] - self.pad[1], self.stride[1]
+            a, b = inside(left, SW, width, W)
+            if a > 0:
+                cols[r0:r1, :, n, :a] = 0
+            if b < width:
+                cols[r0:r1, :, n, b:] = 0
+            if r0 < r1 and a < b:
+                rows = slice(first + r0 * step, first + (r1 - 1) * step + 1, step)
+                cols[r0:r1, :, n, a:b] = x[rows, :, left + a * SW : left + (b - 1) * SW + 1 : SW]
+
+
+def even(length: int, most: int) -> int:
+    """The size of a part when `length` is divided into as few as possible of at most `most`, all of about one size."""
+    parts = max(1, -(-length // most))
+    return max(1, -(-length // parts))
+
+
+def block(outputs: int, multiplications: int) -> int:
+    """How many of the output channels a product takes at once, of which each costs so many multiplications."""
+    fitting = [n for n in range(1, outputs + 1) if outputs % n == 0 and n * multiplications <= PRODUCT]
+    return fitting[-1] if fitting and fitting[-1] >= CHANNELS // 2 else outputs
+
+
+def columns_of(tile: Tile, N: int) -> slice:
+    """Where the tile lies in an output row of OW*N pixels and images; it has all N images, or one column."""
+    _, _, j0, j1, n0, n1 = tile
+    return slice(j0 * N + n0, (j1 - 1) * N + n1)
+
+
+def widest(tiles: list[Tile], N: int) -> int:
+    """The most pixels times images that a row of one of the tiles has."""
+    return max((columns.stop - columns.start for columns in (columns_of(tile, N) for tile in tiles)), default=0)
+
+
+@functools.lru_cache(maxsize=4096)
+def inside(first: int, step: int, count: int, length: int) -> tuple[int, int]:
+    """The range of r in 0 ... count for which 0 <= first + r*step < length."""
+    a = min(max(0, -(first // step)), count)  # -(first // step) is ceil(-first / step)
+    return a, max(a, min(count, -((first - length) // step)))
+
+
+def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
+    """out[i, o, j, n] = act(b[o] + w[o] . columns): w (G, O/G, KH*C*KW), result (OH, O, OW, N)."""
+    G, OG, _ = w.shape
+    (OH, OW), N = walk.size, walk.x.shape[3]
+    out = pool.empty((OH, G * OG, OW * N), w.dtype)
+    bias = None if b is None else b.reshape(1, -1, 1)
+    tiles = walk.tiles()
+    B = block(OG, w.shape[2] * widest(tiles, N))
+
+    def work(i0: int, i1: int, j0: int, j1: int, n0: int, n1: int) -> None:
+        tile = i0, i1, j0, j1, n0, n1
+        y = out[i0:i1, :, columns_of(tile, N)]  # (rows, O, P)
+        blocks = y.reshape(len(y), G, OG // B, B, -1).transpose(1, 2, 0, 3, 4)  # (G, O/G/B, rows, B, P), a view
+        for g in range(G):
+            np.matmul(w[g].reshape(OG // B, 1, B, -1), walk.matrices(tile, g), out=blocks[g])
+        if bias is not None:
+            y += bias
+        if relu:
+            np.maximum(y, 0, out=y)
+
+    run_tiles(work, tiles, alone=walk.units < 2)
+    return out.reshape(OH, G * OG, OW, N)
+
+
+def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
+    O, C, KH, KW = w.shape
+    (top, _), (left, _) = window.padding
+    size = window.output_size(x.shape[2:])
+    if x.shape[0] * groups * C * KH * KW * size[0] * size[1] * x.itemsize <= SMALL:
+        return small(x, w, b, window, groups, relu)
+    walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
+    kernels = w.reshape(groups, O // groups, C, KH, KW).transpose(0, 1, 3, 2, 4).reshape(groups, O // groups, -1)
+    return images_first(correlate(walk, kernels, b, relu))
+
+
+def small(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
+    """For an image or a few: all columns at once and one product, without tiles and threads, which would cost more."""
+    (N, _, H, W), (O, C, KH, KW) = x.shape, w.shape
+    (OH, OW), (SH, SW), (DH, DW) = window.output_size((H, W)), window.stride, window.dilation
+    (top, bottom), (left, right) = window.padding
+    pixels = np.zeros((groups * C, top + H + bottom, left + W + right, N), x.dtype)  # channels first
+    pixels[:, top : top + H, left : left + W] = x.transpose(1, 2, 3, 0)
+    c, h, v, n = pixels.strides
+    shape, strides = (groups, C, KH, KW, OH, OW, N), (C * c, c, DH * h, DW * v, SH * h, SW * v, n)
+    cols = np.ndarray(shape, x.dtype, pixels, strides=strides).reshape(groups, C * KH * KW, OH * OW * N)
+    with blas_held():
+        y = np.matmul(w.reshape(groups, O // groups, -1), cols).reshape(O, OH, OW, N)
+    if b is not None:
+        y += b.reshape(O, 1, 1, 1)
+    if relu:
+        np.maximum(y, 0, out=y)
+    return y.transpose(3, 0, 1, 2)  # (N, O, OH, OW)
+
+
+def backward(
+    dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
+) -> tuple[Array | None, Array, Array]:
+    dy = rows_first(dy)
+    OH, O, OW, N = dy.shape
+    dz, sums = before_activation(dy.reshape(OH, O, -1), rows_first(y).reshape(OH, O, -1) if relu else None)
+    dz = dz.reshape(OH, O, OW, N)
+    dw = weight_gradient(dz, x, w, window, groups)
+    dx = images_first(input_gradient(dz, w, x.shape[2:], window, groups)) if need_dx else None
+    return dx, dw, sums.sum(axis=0)
+
+
+def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
+    """dz = dy where y > 0 (dy itself without y), and its sums over the last axis; (OH, ?, ?), band by band of rows."""
+    dz = dy if y is None else pool.empty(dy.shape, dy.dtype)
+    sums, ones = np.empty(dy.shape[:2], dy.dtype), np.ones(dy.shape[2], dy.dtype)
+
+    def work(i0: int, i1: int) -> None:
+        if y is not None:
+            np.multiply(dy[i0:i1], y[i0:i1] > 0, out=dz[i0:i1])
+        np.matmul(dz[i0:i1], ones, out=sums[i0:i1])  # BLAS adds faster than np.sum
+
+    run_tiles(work, shared(len(dy), dy.size))
+    return dz, sums
+
+
+def bands(rows: int, height: int = 4) -> list[tuple[int, int]]:
+    """(first, end) of each band of rows."""
+    return [(i, min(i + height, rows)) for i in range(0, rows, height)]
+
+
+def shared(rows: int, entries: int) -> list[tuple[int, int]]:
+    """Bands of the rows of an array with so many entries: a few of LEAST at least, one for what no thread is worth."""
+    count = max(1, min(rows, 16, entries // LEAST))
+    return bands(rows, -(-rows // count))
+
+
+def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
+    """dw: the columns of x times dz, summed over output rows; as (K, P) @ (P, O), which BLAS does faster."""
+    O, C, KH, KW = w.shape
+    OG, K = O // groups, KH * C * KW
+    (top, _), (left, _) = window.padding
+    size = dz.shape[0:3:2]
+    walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
+    N, tiles = dz.shape[3], walk.tiles()
+    pixels = dz.reshape(*dz.shape[:2], -1)  # (OH, O, OW*N)
+    B = block(OG, K * widest(tiles, N))
+    partial = np.empty((len(tiles), groups, OG // B, K, B), w.dtype)
+
+    def work(index: int, tile: Tile) -> None:
+        part = pixels[tile[0] : tile[1], :, columns_of(tile, N)].transpose(0, 2, 1)  # (rows, P, O)
+        if K >= TRANSPOSED:
+            part = np.ascontiguousarray(part)
+        blocks = part.reshape(*part.shape[:2], groups, OG // B, B).transpose(2, 3, 0, 1, 4)  # (G, O/G/B, rows, P, B)
+        for g in range(groups):
+            np.matmul(walk.matrices(tile, g), blocks[g]).sum(axis=1, out=partial[index, g])
+
+    run_tiles(work, list(enumerate(tiles)), alone=walk.units < 2)
+    dw = partial.sum(axis=0).reshape(groups, OG // B, KH, C, KW, B)
+    return np.ascontiguousarray(dw.transpose(0, 1, 5, 3, 2, 4)).reshape(w.shape)
+
+
+def input_gradient(dz: Array, w: Array, size: tuple[int, int], window: Window, groups: int) -> Array:
+    """dx: dz, spread out by the stride, correlated with the flipped kernel, inputs and outputs exchanged."""
+    O, C, KH, KW = w.shape
+    (SH, SW), (DH, DW) = window.stride, window.dilation
+    if (SH, SW) != (1, 1):
+        OH, _, OW, N = dz.shape
+        spread = pool.empty(((OH - 1) * SH + 1, O, (OW - 1) * SW + 1, N), dz.dtype)
+        spread[...] = 0
+        spread[::SH, :, ::SW] = dz
+        dz = spread
+    pad = (KH - 1) * DH - window.padding[0][0], (KW - 1) * DW - window.padding[1][0]
+    flipped = w.reshape(groups, O // groups, C, KH, KW)[:, :, :, ::-1, ::-1]
+    kernels = flipped.transpose(0, 2, 3, 1, 4).reshape(groups, C, -1)  # (G, C/G, KH * O/G * KW)
+    walk = Walk(dz, size, window.kernel, (1, 1), pad, window.dilation, groups, groups * C)
+    return correlate(walk, kernels, None, False)

@@ -1,0 +1,124 @@
+"""Arrays in the memory of a GPU: how they come there and back, and what happens when there is no more room."""
+
+import contextlib
+import functools
+import threading
+import traceback
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from xpnet.backend.cuda.device import memory_limit
+from xpnet.backend.reference import Array, Backend, Memory
+from xpnet.errors import BackendError
+
+
+class CupyArrays(Backend):
+    """The reference on CuPy's namespace. Nothing waits for the device but `to_numpy` and `synchronize`."""
+
+    lazy = True
+
+    def __init__(self) -> None:
+        import array_api_compat.cupy as xp
+        import cupy
+
+        super().__init__(xp)
+        self._cp: Any = cupy
+        self._limit = memory_limit()
+        self._lock = threading.Lock()
+        self._in_flight: list[tuple[Any, Any]] = []  # events, and the pinned memory that is read until they happen
+        if self._limit is not None:
+            self._pool().set_limit(size=self._limit)
+
+    # ---- arrays in and out -----------------------------------------------------------------------------------------
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        result: np.ndarray = self._cp.asnumpy(x)
+        return result
+
+    def asarray(self, x: Any, dtype: Any = None) -> Array:
+        return self.xp.asarray(x, dtype=self.dtype(dtype))
+
+    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
+        return self._stage(x, t, dtype, *weights)[0]
+
+    def staged(self, batches: Iterable[tuple[np.ndarray, ...]], dtype: Any) -> Iterator[tuple[Array, ...]]:
+        """Each batch is copied on a second stream while the device computes with the batch before it."""
+        computing, copying = self._cp.cuda.get_current_stream(), self._copying
+        waiting = None
+        for x, t, *weights in batches:
+            # The copy may reuse the memory of a batch that has been given up, but not before the device is through
+            # with it: it waits for the steps up to the last, and runs beside the one that comes now.
+            copying.wait_event(self._mark(computing))
+            with copying:
+                staged = self._stage(x, t, dtype, *weights)
+            if waiting is not None:
+                computing.wait_event(waiting[1])
+                yield waiting[0]
+            waiting = staged
+        if waiting is not None:
+            computing.wait_event(waiting[1])
+            yield waiting[0]
+
+    @functools.cached_property
+    def _copying(self) -> Any:
+        """One stream for all copies: CuPy keeps memory that was given up for the stream that it was made on."""
+        return self._cp.cuda.Stream(non_blocking=True)
+
+    def _stage(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[tuple[Array, ...], Any]:
+        """All on the device, in one copy from pinned memory, and the event of its end; Python does not wait."""
+        arrays = [np.asarray(x, dtype), t, *(np.asarray(weight, dtype) for weight in weights)]
+        starts, size = [], 0
+        for array in arrays:
+            starts.append(-(-size // 256) * 256)
+            size = starts[-1] + array.nbytes
+        host = self._cp.cuda.alloc_pinned_memory(size)
+        device = self._cp.empty(size, np.uint8)
+        parts = []
+        for offset, array in zip(starts, arrays, strict=True):
+            np.frombuffer(host, array.dtype, array.size, offset).reshape(array.shape)[...] = array
+            parts.append(device[offset : offset + array.nbytes].view(array.dtype).reshape(array.shape))
+        stream = self._cp.cuda.get_current_stream()
+        device.data.copy_from_host_async(host.ptr, size, stream)
+        copied = self._mark(stream)
+        # The pinned memory must not be used again before it has been read.
+        with self._lock:
+            self._in_flight = [(event, memory) for event, memory in self._in_flight if not event.done]
+            self._in_flight.append((copied, host))
+        return tuple(parts), copied
+
+    def _mark(self, stream: Any) -> Any:
+        """An event that happens when the device has done all that is in the stream by now."""
+        return stream.record(self._cp.cuda.Event(disable_timing=True))
+
+    def synchronize(self) -> None:
+        self._cp.cuda.get_current_stream().synchronize()
+
+    # ---- memory ----------------------------------------------------------------------------------------------------
+
+    def memory(self) -> Memory:
+        return Memory(self._pool().used_bytes(), self._pool().total_bytes(), self._limit)
+
+    @contextlib.contextmanager
+    def memory_advice(self, samples: int | None) -> Iterator[None]:
+        try:
+            yield
+        except self._cp.cuda.memory.OutOfMemoryError as error:
+            traceback.clear_frames(error.__traceback__)  # the arrays of the step that failed
+            self.free_memory()
+            advice = f"batch_size={samples // 2}" if samples and samples > 1 else "smaller images or a smaller network"
+            of = f"batches of {samples}"
+            if samples is None:
+                of, advice = "these batches", "smaller ones"
+            more = "" if self._limit is None else ", or a higher XPNET_MEMORY_LIMIT"
+            raise BackendError(
+                f"the device has not enough memory for {of}: {str(error).rstrip('.')}. What was held"
+                f" has been freed; try {advice}{more}"
+            ) from None
+
+    def free_memory(self) -> None:
+        self._pool().free_all_blocks()
+
+    def _pool(self) -> Any:
+        return self._cp.get_default_memory_pool()

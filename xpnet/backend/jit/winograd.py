@@ -1,0 +1,105 @@
+"""cpu/winograd.py with Numba: what is around the products, each in one pass and one call that holds no lock."""
+
+import functools
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from xpnet.backend.cpu.winograd import Tile, Winograd
+from xpnet.backend.jit.shared import before_activation
+
+Array = Any
+
+
+class JitWinograd(Winograd):
+    """For float32; other types are NumPy's."""
+
+    def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
+        if x.dtype == np.float32:
+            combine_inputs(x, tile[0], tile[2], *pad, out)
+        else:
+            super().combine_inputs(x, tile, pad, out)
+
+    def combine_gradients(self, dz: Array, tile: Tile, turn: bool, out: Array, space: Array) -> None:
+        if dz.dtype != np.float32:
+            return super().combine_gradients(dz, tile, turn, out, space)
+        p0, p1, j0, j1 = tile
+        rows = dz[2 * p0 : 2 * p1, j0:j1]
+        if turn:
+            turned = space[: rows.size].reshape(*rows.shape[:2], *out.shape[3:])
+            np.copyto(turned, rows.swapaxes(2, 3))
+            rows = turned
+        combine_gradients(rows.reshape(*rows.shape[:2], -1), out.reshape(*out.shape[:3], -1))
+        return None
+
+    def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> None:
+        if M.dtype == np.float32:
+            finish(relu, b is not None)(M, M[0, 0, 0, :, 0] if b is None else b, y)
+        else:
+            super().finish(M, b, relu, y)
+
+    def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
+        return before_activation(dy, y) if dy.dtype == np.float32 else super().before_activation(dy, y)
+
+
+@njit(nogil=True, cache=True)
+def combine_inputs(x, p0, j0, top, left, out):  # type: ignore[no-untyped-def]
+    """`Winograd.combine_inputs`: x (H, W, C, N), out (pairs, 4, columns, C, N)."""
+    H, W, C, N = x.shape
+    rows, nothing = x.reshape(H, W, C * N), np.zeros(C * N, np.float32)
+    out = out.reshape(out.shape[0], 4, out.shape[2], C * N)
+    for p in range(out.shape[0]):
+        r = 2 * (p0 + p) - top
+        for j in range(out.shape[2]):
+            w = j0 + j - left
+            inside = 0 <= w < W
+            x0 = rows[r, w] if inside and 0 <= r < H else nothing
+            x1 = rows[r + 1, w] if inside and 0 <= r + 1 < H else nothing
+            x2 = rows[r + 2, w] if inside and 0 <= r + 2 < H else nothing
+            x3 = rows[r + 3, w] if inside and 0 <= r + 3 < H else nothing
+            y0, y1, y2, y3 = out[p, 0, j], out[p, 1, j], out[p, 2, j], out[p, 3, j]
+            for q in range(C * N):
+                y0[q] = x0[q] - x2[q]
+                y1[q] = x1[q] + x2[q]
+                y2[q] = x2[q] - x1[q]
+                y3[q] = x1[q] - x3[q]
+
+
+@njit(nogil=True, cache=True)
+def combine_gradients(dz, out):  # type: ignore[no-untyped-def]
+    """`Winograd.combine_gradients`: dz (rows, columns, N*O), out (pairs, 4, columns, N*O)."""
+    nothing = np.zeros(dz.shape[2], np.float32)
+    for p in range(out.shape[0]):
+        for j in range(out.shape[2]):
+            z0, z1 = dz[2 * p, j], dz[2 * p + 1, j] if 2 * p + 1 < dz.shape[0] else nothing
+            y0, y1, y2, y3 = out[p, 0, j], out[p, 1, j], out[p, 2, j], out[p, 3, j]
+            for q in range(dz.shape[2]):
+                y0[q] = z0[q]
+                y1[q] = z0[q] + z1[q]
+                y2[q] = z0[q] - z1[q]
+                y3[q] = -z1[q]
+
+
+@functools.cache
+def finish(relu: bool, biased: bool) -> Any:
+    """`Winograd.finish`: M (pairs, 4, columns, O, N), b (O), y (rows, columns, O, N); b is not read unless `biased`."""
+
+    @njit(nogil=True, cache=True)
+    def kernel(M, b, y):  # type: ignore[no-untyped-def]
+        rows, columns, O, N = y.shape
+        zero, beyond = np.float32(0), np.empty(N, np.float32)  # of an odd number of rows, the last pair gives one
+        for p in range(M.shape[0]):
+            for j in range(columns):
+                for o in range(O):
+                    m0, m1, m2, m3 = M[p, 0, j, o], M[p, 1, j, o], M[p, 2, j, o], M[p, 3, j, o]
+                    bias = b[o] if biased else zero
+                    upper = y[2 * p, j, o]
+                    lower = y[2 * p + 1, j, o] if 2 * p + 1 < rows else beyond
+                    for n in range(N):
+                        both = m1[n] + bias
+                        v0, v1 = m0[n] + both + m2[n], both - m2[n] - m3[n]
+                        upper[n] = zero if relu and v0 < zero else v0  # a NaN stays
+                        lower[n] = zero if relu and v1 < zero else v1
+
+    return kernel

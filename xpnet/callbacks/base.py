@@ -1,0 +1,127 @@
+"""Callbacks are told of the beginning of training, its epochs, its steps and its end.
+
+`logs` holds the losses and metrics so far; at a step, `logs["loss"]` is a scalar on the device: float() reads it, and
+waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xpnet.base.hints import Explains
+from xpnet.errors import NonFiniteError, OptionError
+
+if TYPE_CHECKING:
+    from xpnet.model import Model
+
+Logs = dict[str, Any]
+
+
+class Callback(Explains):
+    """The base: override what is needed.
+
+    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation;
+    batch_size is None for an iterable of batches, and so is samples in its first epoch. Callbacks are told in the order
+    that they were given in, but for those of a lower `rank`, which come first, and of a higher one, which come last.
+
+    A run that goes on from a Backup tells on_train_begin, and on_epoch_begin of an epoch that it goes on in, once more,
+    with `step`, `samples` and `seconds` that are done already in the latter's logs. After these comes `set_state`.
+    """
+
+    rank = 0  # below 0 for one that changes what the others look at, above 0 for one that looks at the others
+    single = False  # whether two of the class would get into each other's way
+
+    model: Model
+    params: dict[str, Any]
+    places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
+
+    def on_train_begin(self, logs: Logs) -> None: ...
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Also after Ctrl-C and after an error."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None: ...
+
+    def on_train_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """The steps of an epoch are done; its validation, if there is any, and `on_epoch_end` come next."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None: ...
+
+    def on_train_batch_begin(self, batch: int, logs: Logs) -> None: ...
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
+
+    def on_nonfinite(self, error: NonFiniteError) -> bool:
+        """The loss became NaN or infinite. If one callback returns True, training ends in good order; else by the
+        error.
+        """
+        return False
+
+    def get_state(self) -> dict[str, Any]:
+        """What the callback has learned in training, for a Backup: numbers, strings, None, NumPy arrays, and lists and
+        dicts of those. A callback that remembers anything from one call to another must give it here.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` gave; in it, tuples have become lists."""
+
+
+class Callbacks(Callback):
+    """A list of callbacks that are told in turn."""
+
+    def __init__(self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any]) -> None:
+        self.callbacks = list(callbacks)
+        self.begun: list[Callback] = []
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise OptionError(f"{callback!r} is no Callback; give objects such as callbacks.EarlyStopping()")
+            callback.model, callback.params = model, params
+        for kind, count in Counter(type(callback) for callback in self.callbacks if callback.single).items():
+            if count > 1:
+                raise OptionError(f"fit takes one {kind.__name__}, not {count}")
+        self.callbacks.sort(key=lambda callback: callback.rank)
+
+    def on_train_begin(self, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_train_begin(logs)
+            self.begun.append(callback)
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Every callback that has begun ends, even if one before it fails; the last failure is raised."""
+        with contextlib.ExitStack() as stack:
+            for callback in reversed(self.begun):
+                stack.callback(callback.on_train_end, logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch, logs)
+
+    def on_train_epoch_end(self, epoch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_train_epoch_end(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+    def on_nonfinite(self, error: NonFiniteError) -> bool:
+        return any([callback.on_nonfinite(error) for callback in self.callbacks])  # all of them are told
+
+
+def scalar(value: Any) -> bool:
+    """Whether a metric is a single number; a confusion matrix is not."""
+    return np.ndim(value) == 0

@@ -1,0 +1,79 @@
+"""The base of callbacks that write into a text file when an epoch is over."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import IO, Any
+
+from xpnet.base.atomic_files import because, checked_path
+from xpnet.callbacks.base import Callback, Logs
+from xpnet.errors import FileError
+
+
+class EpochLog(Callback):
+    """Opens the file before training, so that an error comes now and not after an hour, and closes it however it ends.
+
+    A file that is there stays as it is until something is written; a new one into which nothing was written is taken
+    away again. A training that is resumed brings the file into the state that it had then, so that it has each line
+    once.
+    """
+
+    places: tuple[str, ...] = ("path",)  # a training that is resumed may have its file elsewhere
+
+    def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
+        self.path, self.append = os.fspath(checked_path(path)), append
+        self.file: IO[str] | None = None
+
+    def on_train_begin(self, logs: Logs) -> None:
+        self.new, self.text = not os.path.exists(self.path), ""  # what this training has written
+        with self._explained():
+            os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+            self.file = self._open("a")
+            self.start = os.path.getsize(self.path) if self.append else 0  # where that begins, in bytes
+
+    def on_train_end(self, logs: Logs) -> None:
+        if self.file is not None:
+            self.file.close()
+            if self.new and not self.text:
+                os.unlink(self.path)
+
+    def write(self, text: str) -> None:
+        """Add this to the file, in place of what it held before training, or behind that with `append`."""
+        assert self.file is not None
+        with self._explained():
+            if not self.text and not self.append:
+                self.file.close()
+                self.file = self._open("w")
+            self.file.write(text)
+            self.file.flush()
+        self.text += text
+
+    def get_state(self) -> dict[str, Any]:
+        return {"new": self.new, "start": self.start, "text": self.text}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.new, self.start, self.text = state["new"], state["start"], state["text"]
+        if not self.text and not self.append:
+            return  # the file is replaced when something is written
+        assert self.file is not None
+        with self._explained():
+            if os.path.getsize(self.path) < self.start:
+                raise FileError(
+                    f"{type(self).__name__} cannot go on in {self.path}: it has become shorter than the {self.start}"
+                    " bytes that it had when the training began; put it back as it was"
+                )
+            self.file.truncate(self.start)
+            self.file.write(self.text)
+            self.file.flush()
+
+    def _open(self, mode: str) -> IO[str]:
+        return open(self.path, mode, newline="", encoding="utf-8")
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except FileError:
+            raise
+        except OSError as error:
+            raise FileError(f"{type(self).__name__} cannot write to {self.path}: {because(error)}") from error

@@ -1,0 +1,184 @@
+"""Callbacks that end training before its time: when nothing improves, at a loss that is not finite, after a time."""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from xpnet.base.checks import at_least_zero, whole
+from xpnet.callbacks.base import Callback, Logs
+from xpnet.callbacks.monitor import Monitor
+from xpnet.errors import NonFiniteError, OptionError
+
+
+class EarlyStopping(Monitor):
+    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs, and restore the best
+    weights. patience 0, the default, stops at the first epoch that is no better, as 1 does.
+
+    The best weights are restored at the end of training however it ends: by patience, after the last epoch, or by
+    Ctrl-C; restore_best_weights=False keeps the last ones. mode "auto" takes more as better for accuracies and for
+    metrics that say `larger_is_better`, less for all else.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        mode: str = "auto",
+        restore_best_weights: bool = True,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = whole("EarlyStopping: patience", patience, 0)
+        self.restore_best_weights = restore_best_weights
+
+    def on_train_begin(self, logs: Logs) -> None:
+        super().on_train_begin(logs)
+        self.wait = 0
+        self.best_epoch: int | None = None
+        self.stopped_epoch: int | None = None
+        self.best_weights: list[Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        better = self.improved(logs)
+        if better:
+            self.wait, self.best_epoch = 0, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+        elif better is False:
+            self.wait += 1
+            if self.wait >= max(self.patience, 1):
+                self.stopped_epoch = epoch
+                self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs) -> None:
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+
+    def get_state(self) -> dict[str, Any]:
+        names = ("wait", "best_epoch", "stopped_epoch", "best_weights")
+        return super().get_state() | {name: getattr(self, name) for name in names}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.wait, self.best_epoch = state["wait"], state["best_epoch"]
+        self.stopped_epoch, self.best_weights = state["stopped_epoch"], state["best_weights"]
+
+
+class TerminateOnNaN(Callback):
+    """End training in good order when the loss becomes NaN or infinite, with the last good weights.
+
+    Without it `fit` raises NonFiniteError there. With it `fit` returns: the history holds the epochs before, the other
+    callbacks finish, and the weights are those that a later step, or validation, found a finite loss with; `error` says
+    where and why, and so does a line on stderr. A validation loss or weights that are not finite count as well, at the
+    end of an epoch. The optimizer forgets its moments, which the bad steps went into.
+
+    Weights are remembered at the end of each epoch and, with `every`, every so many steps; each time costs a copy of
+    the weights to the host. `stopped_epoch` is the epoch in which training ended, from 0; None if it did not.
+    """
+
+    def __init__(self, every: int = 0) -> None:
+        self.every = whole("TerminateOnNaN: every", every, 0)
+        self.error: str | None = None
+        self.stopped_epoch: int | None = None
+
+    def on_train_begin(self, logs: Logs) -> None:
+        self.error = self.stopped_epoch = None
+        self.good: tuple[str, list[Any]] | None = None  # where they are from, and the weights
+        self.candidate: tuple[str, list[Any]] | None = None  # good, if a loss with them turns out to be finite
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        self.epoch = epoch
+        if self.good is None:
+            self.good = "as they were before training", self.model.get_weights()
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        if self.candidate is not None:  # this step's loss was computed with them
+            if math.isfinite(float(logs["loss"])):
+                self.good = self.candidate
+            self.candidate = None
+        if self.every and (batch + 1) % self.every == 0:
+            self.candidate = f"of epoch {self.epoch + 1}, step {batch + 1}", self.model.get_weights()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        weights = self.model.get_weights()
+        bad = [name for name in ("loss", "val_loss") if name in logs and not math.isfinite(float(logs[name]))]
+        if bad:
+            self._terminate(f"{bad[0]} became {float(logs[bad[0]])} in epoch {epoch + 1}")
+        elif not all(np.isfinite(weight).all() for weight in weights):
+            self._terminate(f"the last step of epoch {epoch + 1} left weights that are not finite")
+        else:
+            self.candidate = f"of the end of epoch {epoch + 1}", weights
+            if "val_loss" in logs:
+                self.good, self.candidate = self.candidate, None
+
+    def on_nonfinite(self, error: NonFiniteError) -> bool:
+        if self.good is None:  # it does not come from the training
+            return False
+        self._terminate(str(error))
+        return True
+
+    def get_state(self) -> dict[str, Any]:
+        return {"good": self.good, "candidate": self.candidate}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.good, self.candidate = (tuple(state[name]) if state[name] else None for name in ("good", "candidate"))
+
+    def _terminate(self, reason: str) -> None:
+        self.error, self.stopped_epoch = reason, self.epoch
+        self.model.stop_training = True
+        assert self.good is not None
+        origin, weights = self.good
+        self.model.set_weights(weights)
+        if self.model.optimizer is not None:
+            self.model.optimizer.state.clear()
+        print(f"xpnet: training was ended: {reason}; the weights are {origin}", file=sys.stderr, flush=True)
+
+
+class TimeLimit(Callback):
+    """End training at the first step that is complete after this time: TimeLimit(hours=1, minutes=30).
+
+    The time is that of one `fit`, validation and all; a training that is resumed has all of it again. The epoch that
+    was cut short counts as an epoch: it is validated and stands in the history. `stopped_epoch` and `stopped_step` tell
+    where training ended, from 0; None if it ended by itself. `clock` returns seconds.
+    """
+
+    places: tuple[str, ...] = ("seconds", "clock")  # a training that is resumed may have another limit
+
+    def __init__(
+        self,
+        seconds: float = 0.0,
+        minutes: float = 0.0,
+        hours: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        given = {"seconds": seconds, "minutes": minutes, "hours": hours}
+        s, m, h = (at_least_zero(f"TimeLimit: {unit}", value) for unit, value in given.items())
+        self.seconds, self.clock = s + 60 * m + 3600 * h, clock
+        if not self.seconds:
+            raise OptionError("TimeLimit needs a time: TimeLimit(minutes=30)")
+        self.stopped_epoch: int | None = None
+        self.stopped_step: int | None = None
+
+    def on_train_begin(self, logs: Logs) -> None:
+        self.stopped_epoch = self.stopped_step = None
+        self.start = self.clock()
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        self.epoch, self.step = epoch, 0
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        self.step = batch
+        self._look()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Validation takes time too."""
+        self._look()
+
+    def _look(self) -> None:
+        if self.stopped_epoch is None and self.clock() - self.start >= self.seconds:
+            self.stopped_epoch, self.stopped_step = self.epoch, self.step
+            self.model.stop_training = True

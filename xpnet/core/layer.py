@@ -1,0 +1,268 @@
+"""The protocol: a layer's `forward` returns its output and the way back.
+
+    y, back = layer.forward(x, train=True)
+    dx = back(dy)               # and adds to the `grad` of the layer's parameters
+
+What the way back needs is kept by the closure `back`, not by the layer: a layer may be used twice, shared, nested or
+called from two threads, and each `back` belongs to its own `forward`. The laws that every layer keeps are stated, and
+tested, in tests/laws/test_laws.py. CONTRIBUTING.md shows how to write one.
+"""
+
+import copy
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from xpnet.backend import Array, Backend, get_backend, make_backend
+from xpnet.backend.reference import dtype_name
+from xpnet.base.configured import Configured
+from xpnet.base.hints import no_method
+from xpnet.core.parameter import FLOATS, Parameter
+from xpnet.core.tape import Var, record
+from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, XpnetError
+from xpnet.regularizers import Regularizer
+
+Shape = tuple[int, ...]
+Back = Callable[..., Any]
+
+building = threading.RLock()  # the first use of a layer may come from two threads at once
+Self = TypeVar("Self", bound="Layer")
+
+
+class Layer(Configured):
+    """The base of all layers and models.
+
+    A subclass writes `forward` and, as far as it needs them, `output_shape` (check the shape of an input and tell that
+    of the output, both without the batch) and `build` (make the parameters). The constructor keeps each argument in an
+    attribute of the same name: that is what `config`, `repr` and saved files are made from.
+    """
+
+    kind = "layer"  # the stem of automatic names: conv1, conv2, dense1, ...
+    skips_dx = False  # whether `back` takes need_dx=False, for a layer whose input needs no gradient
+    composite = False  # whether it is no more than the layers inside it, as a model is
+    name: str | None = None
+    _named = False  # whether the user gave the name
+    _built = False
+    _dtype = "float32"
+    _trainable = True
+    _backend: Backend | None = None
+    _checked: Any = None
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+        self._backend = get_backend()
+
+    # ---- what a layer writes ---------------------------------------------------------------------------------------
+
+    def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
+        """Return the output and `back`, which takes dy and returns dx (a tuple for a layer of several inputs)."""
+        raise XpnetError(f"{type(self).__name__} has no forward: a layer must say how its output is made")
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The output's shape for inputs of these shapes, without the batch; ShapeError for what it cannot take."""
+        return shapes[0]
+
+    def build(self, *shapes: Shape) -> Shape:
+        """Make the parameters for inputs of these shapes (without the batch) and return the output's shape.
+
+        Happens by itself on first use. A layer is built once: a second call only tells the shape.
+        """
+        output = self.output_shape(*shapes)
+        self._built = True
+        return output
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments; the name only if it was given, not if a model made it up."""
+        config = super().config()
+        return config | {"name": self.name if self._named else None} if "name" in config else config
+
+    # ---- what a layer may use --------------------------------------------------------------------------------------
+
+    @property
+    def backend(self) -> Backend:
+        """Where the layer runs: the backend that was current when it was made, or that `to` moved it to."""
+        if self._backend is None:  # a subclass did not call super().__init__()
+            self._backend = get_backend()
+        return self._backend
+
+    @property
+    def xp(self) -> Any:
+        """The array namespace of the backend."""
+        return self.backend.xp
+
+    @property
+    def dtype(self) -> str:
+        """The data type that parameters are made in; `astype` changes it."""
+        return self._dtype
+
+    @property
+    def label(self) -> str:
+        """The layer as error messages call it."""
+        return f"{self.name} ({type(self).__name__})" if self.name else type(self).__name__
+
+    def check(self, *xs: Array) -> None:
+        """Hold inputs against what the layer takes, and build it on first use: how a forward begins."""
+        if not all(hasattr(x, "dtype") for x in xs):
+            raise DTypeError(f"{self.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)")
+        seen = [(x.shape, x.dtype) for x in xs]
+        if seen == self._checked:
+            return
+        for x in xs:
+            if x.ndim < 1 or x.shape[0] < 1:
+                raise ShapeError(
+                    f"{self.label}: the input has shape {tuple(x.shape)}, but its first axis must be a batch of at"
+                    " least one"
+                )
+            if x.shape[0] != xs[0].shape[0]:
+                raise ShapeError(
+                    f"{self.label}: the inputs are batches of {xs[0].shape[0]} and of {x.shape[0]}; they must be as"
+                    " long"
+                )
+        shapes = [tuple(x.shape[1:]) for x in xs]
+        for x in xs:
+            self._check_dtype(dtype_name(x.dtype))
+        if not self._built:
+            with building:
+                if not self._built:
+                    self.build(*shapes)
+        self.output_shape(*shapes)
+        for x in xs:
+            self._check_dtype(dtype_name(x.dtype))
+        self._checked = seen
+
+    def _check_dtype(self, dtype: str) -> None:
+        has_parameters = any(isinstance(value, Parameter) for value in vars(self).values())
+        if dtype not in FLOATS or (has_parameters and dtype != self.dtype):
+            other = f', or the layer with layer.astype("{dtype}")' if dtype in FLOATS else ""
+            raise DTypeError(
+                f"{self.label}: the input is {dtype}, the layer works in {self.dtype}; convert the data with"
+                f' x.astype("{self.dtype}"){other}'
+            )
+
+    def wrong_shape(self, got: Shape, needed: str) -> ShapeError:
+        """The error for an input of shape `got` (without the batch)."""
+        got_text = "(" + ", ".join(["N", *map(str, got)]) + ")"
+        return ShapeError(f"{self.label}: the input has shape {got_text}, needed is {needed}")
+
+    def parameter(self, value: Any, trainable: bool = True, regularizer: Regularizer | None = None) -> Parameter:
+        """A parameter on the layer's backend and in its data type."""
+        parameter = Parameter(self.backend.asarray(value, self.dtype), trainable=trainable, backend=self.backend)
+        parameter.trainable, parameter.regularizer = trainable and self._trainable, regularizer
+        return parameter
+
+    # ---- what users call -------------------------------------------------------------------------------------------
+
+    def __call__(self, *xs: Any, train: bool | None = None) -> Any:
+        """On arrays: the output. On a Var, inside a model's `call`: the output's Var, with the way back on the tape.
+
+        `train` chooses between training and inference; by default arrays mean inference, and a Var what its tape is
+        for.
+        """
+        if any(isinstance(x, Var) for x in xs):
+            return record(self, xs, train)
+        return self.forward(*xs, train=bool(train))[0]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all."""
+        return any(parameter.trainable for parameter in self.parameters()) if self._built else self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        for _, layer in self.named_layers():
+            layer._trainable = trainable
+        for parameter in self.parameters():
+            parameter.trainable = trainable and parameter.learned
+
+    def children(self) -> Iterator[tuple[str, "Layer"]]:
+        """The layers that this one is made of, by attribute name, in the order of definition."""
+        for attribute, value in vars(self).items():
+            yield from layers_in(attribute, value)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
+        seen: set[int] = set()
+        for path, layer in self.named_layers():
+            for attribute, value in vars(layer).items():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    value.name = f"{path}.{attribute}" if path else attribute
+                    yield value.name, value
+
+    def parameters(self) -> list[Parameter]:
+        """All parameters, each once, in the order of definition."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_layers(self) -> Iterator[tuple[str, "Layer"]]:
+        """(path, layer) of this layer ("") and all inside it, each layer once."""
+        seen: set[int] = set()
+
+        def walk(path: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
+            if id(layer) in seen:
+                return
+            seen.add(id(layer))
+            yield path, layer
+            for name, child in layer.children():
+                yield from walk(f"{path}.{name}" if path else name, child)
+
+        return walk("", self)
+
+    def to(self: Self, backend: str | Backend) -> Self:
+        """Move the layer and all inside it to a backend, in place: model.to("cupy"). Returns the layer."""
+        target = backend if isinstance(backend, Backend) else make_backend(backend)
+        return self._move(target, None)
+
+    def astype(self: Self, dtype: Any) -> Self:
+        """Convert the layer and all inside it to "float32" or "float64", in place. Returns the layer."""
+        name = dtype_name(dtype)
+        if name not in FLOATS:
+            raise OptionError(f"layers work in float32 or float64, not in {name}")
+        return self._move(None, name)
+
+    def _move(self: Self, backend: Backend | None, dtype: str | None) -> Self:
+        for parameter in self.parameters():
+            parameter.move(backend or parameter.backend, dtype)
+        for _, layer in self.named_layers():
+            layer._backend = backend or layer.backend
+            layer._dtype = dtype or layer.dtype
+            layer._checked = None
+        return self
+
+    def copy(self: Self) -> Self:
+        """An independent copy, parameters included."""
+        return copy.deepcopy(self)
+
+    def __getattr__(self, attribute: str) -> Any:
+        """Only for what is not there: a parameter that is asked for before the layer was built."""
+        declared = any(attribute in inspect.get_annotations(cls) for cls in type(self).__mro__)
+        if declared and not self._built:
+            raise NotBuiltError(
+                f"{self.label} has no {attribute!r} yet: parameters are made by layer.build(shape), with the shape of"
+                " one sample, or by the first forward"
+            )
+        raise no_method(type(self).__name__, attribute)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        object.__setattr__(self, attribute, value)
+        if attribute == "name":
+            object.__setattr__(self, "_named", value is not None)
+        for name, layer in layers_in(attribute, value):
+            layer.call_it(name)  # errors inside a model call a layer by its attribute
+
+    def call_it(self, name: str) -> None:
+        """A name for error messages, if the user gave none."""
+        if self.name is None:
+            object.__setattr__(self, "name", name)
+
+
+def layers_in(attribute: str, value: Any) -> Iterator[tuple[str, Layer]]:
+    """The layers in an attribute: itself, or those in a list, tuple or dict ("blocks.0")."""
+    if isinstance(value, Layer):
+        yield attribute, value
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from layers_in(f"{attribute}.{index}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from layers_in(f"{attribute}.{key}", item)

@@ -1,0 +1,155 @@
+"""The tape: how a model written in plain Python finds its way back.
+
+During training a `Model`'s inputs are wrapped in `Var`s. Calling a layer on a Var runs its forward and writes the
+`back` it returned on the tape of that one forward pass; walking the tape backwards gives the gradient. A Var takes
+layers and `+` and nothing else, so that a gradient cannot be lost in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from xpnet.errors import TapeError
+
+if TYPE_CHECKING:
+    from xpnet.core.layer import Layer
+
+
+class Var:
+    """A value on a tape."""
+
+    __slots__ = ("index", "tape", "value")
+
+    def __init__(self, value: Any, tape: Tape) -> None:
+        self.value, self.tape = value, tape
+        self.index = tape.count
+        tape.count += 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.value.shape)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+    def __repr__(self) -> str:
+        return f"Var(shape={self.shape})"
+
+    def __add__(self, other: Any) -> Any:
+        from xpnet.layers.merge import Add
+
+        if not isinstance(other, Var):
+            raise TapeError(f"a Var can be added to another Var, not to {type(other).__name__}; {ADVICE}")
+        return record(Add(), (self, other))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__") and name not in ("__array__", "__array_namespace__"):
+            raise AttributeError(name)
+        raise TapeError(f"a Var has no {name!r}; {ADVICE}")
+
+
+ADVICE = (
+    "inside a model's call use layers and + only, so that the gradient is known: layers.Add and Concat to merge,"
+    " layers.Flatten to reshape, layers.ReLU and the other activations, or a layer of your own for anything else"
+)
+
+
+def _refuse(operation: str) -> Callable[..., Any]:
+    def method(self: Var, *others: Any, **options: Any) -> Any:
+        raise TapeError(f"a Var does not take {operation}; {ADVICE}")
+
+    return method
+
+
+_OPERATORS = {
+    "-": ("__sub__", "__rsub__", "__neg__"), "*": ("__mul__", "__rmul__"), "/": ("__truediv__", "__rtruediv__"),
+    "//": ("__floordiv__", "__rfloordiv__"), "%": ("__mod__", "__rmod__"), "**": ("__pow__", "__rpow__"),
+    "@": ("__matmul__", "__rmatmul__"), "+ with an array": ("__radd__",), "indexing": ("__getitem__", "__setitem__"),
+    "abs": ("__abs__",), "comparison": ("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__"),
+    "bool": ("__bool__",), "float": ("__float__", "__int__"), "len": ("__len__",),
+    "iteration": ("__iter__", "__contains__"),
+    "NumPy functions": ("__array__", "__array_function__", "__array_ufunc__"),
+}  # fmt: skip
+for _symbol, _names in _OPERATORS.items():
+    for _name in _names:
+        setattr(Var, _name, _refuse(_symbol))
+
+
+class Call(NamedTuple):
+    """One layer call on the tape: the Vars that went in and came out, by index."""
+
+    layer: Layer
+    back: Callable[..., Any]
+    inputs: tuple[int, ...]
+    output: int
+
+
+class Tape:
+    """The layer calls of one forward pass, in order."""
+
+    def __init__(self, train: bool) -> None:
+        self.train = train
+        self.count = 0  # Vars so far
+        self.calls: list[Call] = []
+
+    def walk_back(self, dy: Any, output: Var, inputs: Sequence[Var], need_dx: bool) -> list[Any]:
+        """The gradients of the inputs; frees each call's arrays as soon as they have been used."""
+        wanted = self._wanted(inputs if need_dx else ())
+        grads: dict[int, Any] = {output.index: dy}
+        while self.calls:
+            layer, back, xs, y = self.calls.pop()
+            if y not in grads or y not in wanted:
+                continue  # nothing that reached the output came from here, or nothing here has a gradient to collect
+            dy = grads.pop(y)
+            if layer.skips_dx and not wanted.intersection(xs):
+                back(dy, need_dx=False)
+                continue
+            dxs = gradients(layer, back(dy), len(xs))
+            for x, dx in zip(xs, dxs, strict=True):
+                grads[x] = grads[x] + dx if x in grads else dx
+        return [grads.get(x.index) for x in inputs]
+
+    def _wanted(self, inputs: Sequence[Var]) -> set[int]:
+        """The Vars whose gradient leads to an input or to a parameter."""
+        wanted = {x.index for x in inputs}
+        for layer, _, xs, y in self.calls:
+            if wanted.intersection(xs) or any(True for _ in layer.named_parameters()):
+                wanted.add(y)
+        return wanted
+
+
+def gradients(layer: Layer, returned: Any, inputs: int) -> tuple[Any, ...]:
+    """What the layer's `back` returned, as a tuple with the gradient of each input."""
+    dxs = returned if inputs > 1 else (returned,)
+    none = (type(None), tuple, list)  # what is no array
+    if not isinstance(dxs, tuple) or len(dxs) != inputs or any(isinstance(dx, none) for dx in dxs):
+        found = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
+        raise TapeError(
+            f"{layer.label}: back must return the gradient of the input, or a tuple with one for each of several"
+            f" inputs; for {inputs} it returned {found}"
+        )
+    return dxs
+
+
+def record(layer: Layer, xs: Sequence[Any], train: bool | None = None) -> Var:
+    """Run the layer on Vars and write its way back on their tape; `train` overrides what the tape was made for."""
+    for x in xs:
+        if not isinstance(x, Var):
+            raise TapeError(
+                f"{layer.label}: the inputs of a layer in training must all come from layers, one is {type(x).__name__}"
+            )
+    tape = xs[0].tape
+    if any(x.tape is not tape for x in xs):
+        raise TapeError(
+            f"{layer.label}: a Var of another forward pass was used; a model must not keep Vars between calls"
+        )
+    y, back = layer.forward(*(x.value for x in xs), train=tape.train if train is None else train)
+    out = Var(y, tape)
+    tape.calls.append(Call(layer, back, tuple(x.index for x in xs), out.index))
+    return out

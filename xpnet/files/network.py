@@ -1,0 +1,282 @@
+"""Files: a network and its weights in one safetensors file. Nothing is pickled, and no file can name code to run.
+
+The weights are the tensors, under the parameters' paths. The network is a JSON description in the header: classes by
+name, each with its constructor's arguments. Names are looked up in a list of allowed classes and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xpnet import initializers, random
+from xpnet.backend import on_backend
+from xpnet.base.atomic_files import read_safetensors, write_atomically
+from xpnet.base.configured import Configured
+from xpnet.core.layer import Layer, layers_in
+from xpnet.core.parameter import FLOATS
+from xpnet.errors import FormatError, OptionError, XpnetError
+
+if TYPE_CHECKING:
+    from xpnet.model import Model
+
+VERSION = 1
+Path = str | os.PathLike[str]
+LARGEST_INPUT = 2**26  # numbers in one sample
+# what a damaged description can make the constructors raise
+DAMAGE = (
+    XpnetError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError,
+)  # fmt: skip
+
+
+def save(model: Model, path: Path) -> None:
+    """Network, weights and what it was compiled with."""
+    if not model.input_shapes:
+        raise OptionError(
+            "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
+        )
+    encoder = _Encoder()
+    description = {
+        "version": VERSION,
+        "network": encoder.encode(model),
+        "input_shapes": encoder.encode(model.input_shapes),
+        "dtype": model.dtype,
+        "optimizer": encoder.encode(model.optimizer),
+        "loss": encoder.encode(model.loss),
+        "metrics": encoder.encode(model.metrics),
+        "frozen": [name for name, parameter in model.named_parameters() if not parameter.trainable],
+    }
+    _check_description(model, description["network"], encoder.classes)
+    _write(model, path, {"xpnet": json.dumps(description)})
+
+
+def _check_description(model: Model, network: Any, classes: dict[str, type[Configured]]) -> None:
+    """Make the network from its description: a file that `load` would refuse must not be written."""
+    with random.preserved_state(), on_backend(model.backend):
+        twin = _Decoder(classes).decode(json.loads(json.dumps(network)))
+        twin.build(*model.input_shapes)
+    (have, layers), (made, layers_made) = _contents(model), _contents(twin)
+    if have != made or len(dict(have)) < len(have) or layers != layers_made:
+        raise OptionError(
+            f"this {type(model).__name__} cannot be saved whole: its constructor does not make the same layers and"
+            " parameters again (a layer was replaced or changed, or two layers share one parameter); put the layers"
+            " into a Sequential, or use save_weights"
+        )
+
+
+def _contents(model: Model) -> tuple[list[tuple[str, tuple[int, ...]]], dict[str, Any]]:
+    """What two equal networks have in common: names and shapes of the parameters, kinds and settings of the layers."""
+    parameters = sorted((name, p.shape) for name, p in model.named_parameters())
+    return parameters, {path: (type(layer), _settings(layer)) for path, layer in model.named_layers()}
+
+
+def _settings(layer: Layer) -> dict[str, Any]:
+    """The arguments of a layer that a file could hold, but for its name and for other layers."""
+    settings = {}
+    with contextlib.suppress(OptionError):  # only what the constructor of the model takes must be fit for a file
+        for key, value in layer.config().items():
+            if key != "name" and not any(True for _ in layers_in(key, value)):
+                settings[key] = _Encoder().encode(value)
+    return settings
+
+
+def save_weights(model: Model, path: Path) -> None:
+    """The weights alone."""
+    if not model.parameters():
+        raise OptionError(
+            "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
+        )
+    _write(model, path, {})
+
+
+def load(path: Path, custom: type[Configured] | Iterable[type[Configured]] = ()) -> Model:
+    """The model that `model.save(path)` wrote, compiled as it was.
+
+    Classes of your own (layers, models, losses, ...) must be given in `custom`: files only hold their names.
+    Raises FileError if the file cannot be read, FormatError if it is not what it should be.
+    """
+    from xpnet.model import Model
+
+    own = [custom] if isinstance(custom, type) else list(custom)
+    tensors, metadata = read_safetensors(path)
+    if "xpnet_backup" in metadata:
+        raise FormatError(
+            f"{path} is the backup of a training that is not finished, and no network: go on with it by xpnet train"
+            " ... --resume, or in Python by model.fit(..., callbacks=[Backup(path)])"
+        )
+    if "xpnet" not in metadata:
+        raise FormatError(f"{path} holds weights but no network: make the network and use model.load_weights(path)")
+    try:
+        description = json.loads(metadata["xpnet"])
+        if description["version"] != VERSION:
+            raise FormatError(
+                f"{path} has format version {description['version']}, this xpnet reads version {VERSION}: update xpnet"
+            )
+        decoder = _Decoder(allowed_classes() | {cls.__name__: cls for cls in own})
+        with initializers.at_most(sum(tensor.size for tensor in tensors.values())), np.errstate(all="ignore"):
+            model = decoder.decode(description["network"])
+            if not isinstance(model, Model):
+                raise FormatError("its network is no model")
+            _build(model, [tuple(shape) for shape in description["input_shapes"]], str(description["dtype"]))
+        loss, optimizer, chosen = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
+        if loss is not None and optimizer is not None:
+            model.compile(optimizer, loss, chosen)
+        frozen = set(description["frozen"])
+        for name, parameter in model.named_parameters():
+            parameter.trainable = name not in frozen
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+    except DAMAGE as error:
+        raise FormatError(
+            f"{path}: its description of the network is damaged ({type(error).__name__}: {error})"
+        ) from error
+    _assign(model, tensors, path)
+    return model
+
+
+def load_weights(model: Model, path: Path) -> None:
+    """Weights into a network that is built; every name and shape must match, else nothing is changed."""
+    tensors, metadata = read_safetensors(path)
+    if not model._built and "xpnet" in metadata:
+        try:
+            model.build(*(tuple(shape) for shape in json.loads(metadata["xpnet"])["input_shapes"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise FormatError(f"{path}: its input shape is damaged or does not fit the network ({error})") from error
+    if not model._built:
+        raise OptionError(
+            "the model has no parameters yet: call model.build(shape) with the shape of one sample before load_weights"
+        )
+    _assign(model, tensors, path)
+
+
+# ---- the network as JSON -------------------------------------------------------------------------------------------
+
+
+def allowed_classes() -> dict[str, type[Configured]]:
+    """Every class that a file may name."""
+    from xpnet import initializers, layers, losses, metrics, model, networks, optimizers, regularizers, schedules
+
+    modules = (layers, networks, losses, metrics, optimizers, schedules, initializers, regularizers)
+    found = {name: cls for module in modules for name, cls in vars(module).items() if _is_description(cls)}
+    bases = {"Layer", "Loss", "Metric", "Optimizer", "Schedule", "Initializer", "Regularizer", "Configured", "Model"}
+    return {name: cls for name, cls in found.items() if name not in bases} | {"Sequential": model.Sequential}
+
+
+def _is_description(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, Configured)
+
+
+class _Encoder:
+    """Objects to JSON. A layer that appears twice is written once and referred to afterwards."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}
+        self.classes: dict[str, type[Configured]] = {}
+
+    def encode(self, value: Any) -> Any:
+        if isinstance(value, (type(None), bool, int, float, str)):
+            return value
+        if isinstance(value, (np.integer, np.floating)):
+            return value.item()
+        if isinstance(value, (list, tuple)):
+            return [self.encode(item) for item in value]
+        if not isinstance(value, Configured):
+            raise OptionError(
+                f"cannot save {value!r}: constructor arguments must be numbers, strings, lists, or xpnet objects"
+            )
+        if id(value) in self.numbers:
+            return {"same": self.numbers[id(value)]}
+        self.numbers[id(value)] = len(self.numbers)
+        self.classes[type(value).__name__] = type(value)
+        return {"class": type(value).__name__, "config": {k: self.encode(v) for k, v in value.config().items()}}
+
+
+class _Decoder:
+    """JSON to objects, of allowed classes only."""
+
+    def __init__(self, allowed: Mapping[str, type[Configured]]) -> None:
+        self.allowed = allowed
+        self.made: list[Any] = []
+
+    def decode(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.decode(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "same" in value:
+            return self.made[value["same"]]
+        name = value["class"]
+        if name not in self.allowed:
+            raise FormatError(
+                f"it names the class {name!r}, which is not one of xpnet's; if it is yours and you trust the file,"
+                f" give it: xpnet.load(path, custom=[{name}])"
+            )
+        number = len(self.made)
+        self.made.append(None)
+        made = self.allowed[name](**{key: _tuples(self.decode(item)) for key, item in value["config"].items()})
+        self.made[number] = made
+        return made
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only; pairs such as a kernel size are tuples. Lists of objects stay lists."""
+    if isinstance(value, list) and not any(isinstance(item, Configured) for item in value):
+        return tuple(_tuples(item) for item in value)
+    return value
+
+
+def _build(model: Model, shapes: list[tuple[int, ...]], dtype: str) -> None:
+    for shape in shapes:
+        if not all(isinstance(n, int) and n > 0 for n in shape) or math.prod(shape) > LARGEST_INPUT:
+            raise FormatError(f"its input shape {shape} is impossible")
+    if dtype not in FLOATS:
+        raise FormatError(f"its data type {dtype!r} is impossible")
+    model.astype(dtype)
+    model.build(*shapes)
+
+
+# ---- weights -------------------------------------------------------------------------------------------------------
+
+
+def _assign(model: Model, tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    """All weights, or an error before the first one is changed."""
+    parameters = dict(model.named_parameters())
+    # PyTorch's batch normalisation also counts its batches, which nothing here needs.
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(".num_batches_tracked")}
+    missing, unknown = sorted(parameters.keys() - tensors.keys()), sorted(tensors.keys() - parameters.keys())
+    if missing or unknown:
+        parts = [
+            f"it lacks {_some(missing)}" if missing else "",
+            f"the network has no {_some(unknown)}" if unknown else "",
+        ]
+        raise FormatError(f"{path} does not fit the network: {'; '.join(part for part in parts if part)}")
+    for name, parameter in parameters.items():
+        tensor = tensors[name]
+        if tensor.shape != parameter.shape:
+            raise FormatError(
+                f"{path} does not fit the network: {name} has shape {tensor.shape} in the file, {parameter.shape} in"
+                " the network"
+            )
+        if tensor.dtype.kind != "f":
+            raise FormatError(f"{path}: {name} holds {tensor.dtype}, weights are floating point numbers")
+    for name, parameter in parameters.items():
+        parameter.value = tensors[name]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _write(model: Model, path: Path, metadata: dict[str, str]) -> None:
+    from safetensors.numpy import save as to_bytes
+
+    tensors = {name: np.ascontiguousarray(p.backend.to_numpy(p.value)) for name, p in model.named_parameters()}
+    # One key only: safetensors writes several in random order, and equal models should give equal files.
+    data = to_bytes(tensors, metadata=metadata or {"format": "xpnet"})
+    write_atomically(path, lambda file: file.write(data))

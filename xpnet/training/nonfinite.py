@@ -1,0 +1,41 @@
+"""Where NaN or infinity comes from, once a loss has become that."""
+
+import numpy as np
+
+from xpnet import random
+from xpnet.backend import Array
+from xpnet.core.layer import Layer
+from xpnet.core.watch import watched
+
+REMEDY = ". A smaller learning rate, clip_norm in the optimizer, or scaled inputs usually help"
+
+
+def first_nonfinite(model: Layer, x: Array | None, t: Array | None, state: random.Key) -> str:
+    """Where NaN or infinity comes from: the data, a parameter, or the first layer that gives it; and what to do.
+
+    `x` and `t` are the batch, `state` the random state before its forward pass, which is done again here on a copy of
+    the model.
+    """
+    backend = model.backend
+
+    def finite(a: Array) -> bool:
+        return bool(np.isfinite(backend.to_numpy(a)).all())
+
+    for array, what in ((x, "input data"), (t, "targets")):
+        if array is not None and not finite(array):
+            return f"the {what} hold NaN or infinity; remove or replace these samples"
+    for name, parameter in model.named_parameters():
+        if not finite(parameter.value):
+            return f"parameter {name} holds NaN or infinity{REMEDY}"
+    first: list[str] = []
+
+    def see(layer: Layer, y: Array) -> None:
+        if not first and not finite(y):
+            first.append(f"the output of layer {layer.label} is the first that is not finite")
+
+    if x is not None:
+        twin = model.copy()  # a forward pass in training moves running statistics
+        with random.preserved_state(), watched(twin, see):
+            random.set_state(state)
+            twin.forward(x, train=True)
+    return (first[0] if first else "all layers gave finite outputs, the loss itself did not") + REMEDY
