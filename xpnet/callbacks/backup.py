@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xpnet import random
 from xpnet.base.atomic_files import checked_path
 from xpnet.base.checks import whole
-from xpnet.callbacks.base import Callback, Logs
+from xpnet.callbacks.base import RECORDS, Callback, Logs
 from xpnet.callbacks.comparison import Settings, checked, describe, describe_model, differences
 from xpnet.errors import FileError, FormatError, OptionError, XpnetError
 from xpnet.files.state import read_state, temporary, write_state
@@ -46,7 +46,7 @@ class Backup(Callback):
     generator that is seeded. files/state.py says how the file is made.
     """
 
-    rank = 100  # it writes down what all others have done
+    rank = RECORDS
 
     def __init__(
         self,

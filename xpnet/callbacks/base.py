@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 Logs = dict[str, Any]
 
+# Ranks, in whose order callbacks are told.
+CHANGES = -1  # of one that changes what the others look at, such as the weights
+USUAL = 0
+RECORDS = 100  # of one that writes down what all others have done
+SHOWS = 200  # of one that only tells the reader: what is recorded must not depend on whether somebody reads
+
 
 class Callback(Explains):
     """The base: override what is needed.
@@ -33,7 +39,7 @@ class Callback(Explains):
     with `step`, `samples` and `seconds` that are done already in the latter's logs. After these comes `set_state`.
     """
 
-    rank = 0  # below 0 for one that changes what the others look at, above 0 for one that looks at the others
+    rank = USUAL
     single = False  # whether two of the class would get into each other's way
 
     model: Model

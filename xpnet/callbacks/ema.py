@@ -4,7 +4,7 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.base.checks import fraction
-from xpnet.callbacks.base import Callback, Logs
+from xpnet.callbacks.base import CHANGES, Callback, Logs
 from xpnet.core.parameter import Flat, Parameter
 from xpnet.errors import NonFiniteError, OptionError
 
@@ -25,7 +25,7 @@ class EMA(Callback):
     weights; a parameter that is frozen is taken as it is. All arrays stay on the backend.
     """
 
-    rank = -1  # before those who look at the weights
+    rank = CHANGES
     single = True
 
     def __init__(self, decay: float = 0.999, warmup: bool = True) -> None:

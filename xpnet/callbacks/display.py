@@ -1,0 +1,71 @@
+"""What `fit` shows on the terminal: a progress bar, or a line for each epoch."""
+
+import sys
+import time
+from typing import Any
+
+from xpnet.callbacks.base import SHOWS, Callback, Logs
+
+
+class ProgressBar(Callback):
+    """On stderr, a tqdm bar with images/s, loss and metrics so far, and a line in its place when the epoch is over.
+
+    `fit(verbose=1)` adds it.
+    """
+
+    rank = SHOWS
+    INTERVAL = 0.2  # seconds between two looks at the device
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        from tqdm import tqdm
+
+        self.images = self.params["samples"] is not None  # else, batches are counted
+        self.bar = tqdm(
+            total=self.params["samples" if self.images else "steps"],
+            initial=logs.get("samples" if self.images else "step", 0),
+            desc=f"epoch {epoch + 1}/{self.params['epochs']}",
+            unit="img" if self.images else "batch",
+            mininterval=self.INTERVAL,
+            leave=False,
+            dynamic_ncols=True,
+            bar_format="{desc} {percentage:3.0f}% |{bar:12}| {rate_fmt}{postfix}",
+            file=sys.stderr,
+        )
+        self.shown = time.perf_counter()
+        self.start = self.shown - logs.get("seconds", 0)
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        now = time.perf_counter()
+        if now - self.shown >= self.INTERVAL:
+            self.shown = now
+            self.bar.set_postfix(_text(logs["so_far"]()), refresh=False)
+        self.bar.update(logs["size"] if self.images else 1)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.bar.close()
+        print(_line(epoch, self.params, time.perf_counter() - self.start, logs), file=sys.stderr, flush=True)
+
+    def on_train_end(self, logs: Logs) -> None:
+        if hasattr(self, "bar"):
+            self.bar.close()
+
+
+class EpochLines(Callback):
+    """A line on stdout for each epoch; `fit(verbose=2)` adds it."""
+
+    rank = SHOWS
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        self.start = time.perf_counter() - logs.get("seconds", 0)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        print(_line(epoch, self.params, time.perf_counter() - self.start, logs), flush=True)
+
+
+def _line(epoch: int, params: dict[str, Any], seconds: float, logs: Logs) -> str:
+    values = "  ".join(f"{name} {value}" for name, value in _text(logs).items())
+    return f"epoch {epoch + 1}/{params['epochs']}  {seconds:.1f} s  {values}"
+
+
+def _text(logs: Logs) -> dict[str, str]:
+    return {name: f"{value:.4f}" for name, value in logs.items() if isinstance(value, float)}

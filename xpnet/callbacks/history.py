@@ -1,0 +1,43 @@
+"""The losses and metrics of all epochs."""
+
+import copy
+from typing import Any
+
+from xpnet.callbacks.base import Callback, Logs
+
+
+class History(Callback):
+    """`history` maps each name to the list of its values; `epoch` lists the numbers of all epochs, from 0.
+
+    `epochs` maps each name to the numbers of the epochs that its values belong to: validation need not happen in every
+    one. `seconds` lists the time that each epoch's training took, validation not counted; `samples_per_second` follows
+    from it.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.epochs: dict[str, list[int]] = {}
+        self.seconds: list[float] = []
+        self.samples: list[int] = []  # trained on, in each of these times
+
+    @property
+    def samples_per_second(self) -> float:
+        """Training throughput, the median over the epochs."""
+        last = zip(self.samples[::-1], self.seconds[::-1], strict=False)  # of older backups there are times alone
+        rates = sorted(count / time for count, time in last)
+        return rates[len(rates) // 2] if rates else float("nan")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+            self.epochs.setdefault(name, []).append(epoch)
+
+    def get_state(self) -> dict[str, Any]:
+        names = "history", "epoch", "epochs", "seconds", "samples"
+        return copy.deepcopy({name: getattr(self, name) for name in names})
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.history, self.epoch = state["history"], state["epoch"]
+        self.epochs, self.seconds, self.samples = state["epochs"], state["seconds"], state.get("samples", [])

@@ -1,0 +1,59 @@
+"""Models that are saved in the course of training."""
+
+import os
+
+from xpnet.base.atomic_files import because, checked_path
+from xpnet.callbacks.base import Logs
+from xpnet.callbacks.monitor import Monitor
+from xpnet.errors import FileError, OptionError
+
+
+class ModelCheckpoint(Monitor):
+    """Save the model after each epoch, or (save_best_only) after each that is the best so far.
+
+    `path` may hold fields that are filled in: "runs/digits-{epoch:02d}-{val_loss:.4f}.safetensors" (epochs count from
+    1). save_weights_only leaves the description of the network out.
+    """
+
+    places = ("path",)
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.path = os.fspath(checked_path(path))
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+
+    def on_train_begin(self, logs: Logs) -> None:
+        if self.save_best_only:
+            super().on_train_begin(logs)
+        if "{" not in os.path.dirname(self.path):
+            self._make_folder(self.path)  # before an hour of training, not after it
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self.save_best_only and not self.improved(logs):
+            return
+        if self.params["validation"] and "{val_" in self.path and not any(name.startswith("val_") for name in logs):
+            return  # an epoch without validation has no name to save under
+        try:
+            path = self.path.format(epoch=epoch + 1, **logs)
+        except (KeyError, ValueError, IndexError) as error:
+            raise OptionError(
+                f"ModelCheckpoint: cannot fill in {self.path!r} ({error!r}); there are epoch, {', '.join(logs)}"
+            ) from error
+        self._make_folder(path)
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+
+    def _make_folder(self, path: str) -> None:
+        folder = os.path.dirname(path) or "."
+        try:
+            os.makedirs(folder, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(f"no permission to write in {folder}")
+        except OSError as error:
+            raise FileError(f"ModelCheckpoint cannot write to {path}: {because(error)}") from error

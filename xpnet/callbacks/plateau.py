@@ -1,0 +1,60 @@
+"""A learning rate that falls where training stands still."""
+
+from typing import Any
+
+from xpnet.base.checks import at_least_zero, fraction, positive, whole
+from xpnet.callbacks.base import Logs
+from xpnet.callbacks.monitor import Monitor
+
+
+class ReduceLROnPlateau(Monitor):
+    """Multiply the learning rate by `factor` when `monitor` has not improved by more than `min_delta` for `patience`
+    epochs, but not to below `min_lr`. After that, `cooldown` epochs do not count.
+
+    It works on top of the optimizer's schedule, too: what it changes is `optimizer.lr_scale`, which multiplies the
+    rate and stays after training. mode "auto" takes more as better for accuracies and for metrics that say
+    `larger_is_better`, less for all else.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        mode: str = "auto",
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.factor = fraction("ReduceLROnPlateau: factor", positive("ReduceLROnPlateau: factor", factor))
+        self.patience = whole("ReduceLROnPlateau: patience", patience, 0)
+        self.cooldown = whole("ReduceLROnPlateau: cooldown", cooldown, 0)
+        self.min_lr = at_least_zero("ReduceLROnPlateau: min_lr", min_lr)
+
+    def on_train_begin(self, logs: Logs) -> None:
+        super().on_train_begin(logs)
+        self.wait = self.cooling = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        better = self.improved(logs)
+        if better is None:
+            return
+        self.wait = 0 if better or self.cooling else self.wait + 1
+        self.cooling = max(0, self.cooling - 1)
+        optimizer = self.model.optimizer
+        if self.wait and self.wait >= self.patience and optimizer is not None:
+            rate = optimizer.current_lr
+            if rate > self.min_lr:
+                optimizer.lr_scale *= max(self.factor, self.min_lr / rate)
+            self.wait, self.cooling = 0, self.cooldown
+
+    def get_state(self) -> dict[str, Any]:
+        scale = 1.0 if self.model.optimizer is None else self.model.optimizer.lr_scale
+        return {"best": self.best, "wait": self.wait, "cooling": self.cooling, "lr_scale": scale}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` gave: after `on_train_begin`."""
+        self.best, self.wait, self.cooling = state["best"], int(state["wait"]), int(state["cooling"])
+        if self.model.optimizer is not None:
+            self.model.optimizer.lr_scale = float(state["lr_scale"])
