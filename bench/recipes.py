@@ -68,9 +68,9 @@ def in_xpnet(recipe: Recipe, seed: int, train: Any, test: Any) -> dict[str, Any]
     return {"seconds": clock.seconds, "accuracies": clock.accuracies}
 
 
-def run(recipe: Recipe, way: str, seed: int, limit: int | None) -> dict[str, Any]:
+def run(recipe: Recipe, way: str, seed: int, limit: int | None, data: str | None) -> dict[str, Any]:
     """One training, in this process."""
-    (x, t), test = datasets.mnist()
+    (x, t), test = datasets.mnist(data)
     train = x[:limit], t[:limit]
     if way in ("numpy", "jit"):
         return in_xpnet(recipe, seed, train, test)
@@ -97,6 +97,7 @@ def fast(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     if arguments.against:
         ways += ["torch", "channels_last"]
     words = ["fast", *(["--limit", str(arguments.limit)] if arguments.limit else [])]
+    words += ["--data", arguments.data] if arguments.data else []
     rows: list[dict[str, Any]] = []
     for way, seed, result in processes(words, ways, arguments.seeds, arguments.threads):
         reached = (s for s, accuracy in zip(result["seconds"], result["accuracies"], strict=True) if accuracy >= GOAL)
@@ -124,6 +125,7 @@ def best(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             words = ["--recipe", "best", "--seed", str(seed), "--out", folder, "--quiet", "--json"]
             words += ["--limit", str(arguments.limit), "--epochs", "1"] if arguments.limit else []
+            words += ["--data", arguments.data] if arguments.data else []
             command = [sys.executable, "-m", "xpnet", "train", *words]
             environment = os.environ | {"XPNET_NUM_THREADS": str(arguments.threads)}
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -143,11 +145,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--against", choices=["torch"], help="of fast: what to run beside it")
     parser.add_argument("--limit", type=int, help="train on so many images only, and best for one epoch: a quick try")
+    parser.add_argument("--data", metavar="FOLDER", help="IDX files to take in the place of MNIST")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the rows go")
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(run(RECIPES[arguments.recipe], arguments.one, arguments.seeds[0], arguments.limit)))
+        print(
+            json.dumps(
+                run(RECIPES[arguments.recipe], arguments.one, arguments.seeds[0], arguments.limit, arguments.data)
+            )
+        )
         return
     if arguments.against and arguments.recipe != "fast":
         parser.error("--against is of fast")
