@@ -7,13 +7,6 @@ from xpnet.base.hints import Explains
 from xpnet.errors import OptionError
 
 
-def lookup_name(given: Any) -> str:
-    """A name as tables hold it, whatever its case; a class in the place of an object is an error that says so."""
-    if isinstance(given, type):
-        raise OptionError(f"give an object, not the class: {given.__name__}(...)")
-    return str(given).lower()
-
-
 class Configured(Explains):
     """The constructor keeps each argument in an attribute of the same name; files and `repr` are made from these."""
 

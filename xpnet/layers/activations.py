@@ -4,7 +4,7 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero, positive
-from xpnet.base.configured import lookup_name
+from xpnet.base.lookup import by_name
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
 
@@ -151,11 +151,7 @@ def activation_layer(activation: Any) -> Layer | None:
         return None
     if isinstance(activation, Layer):
         return activation
-    if lookup_name(activation) not in ACTIVATIONS:
-        raise OptionError(
-            f"there is no activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}, or give a layer"
-        )
-    return ACTIVATIONS[lookup_name(activation)]()
+    return by_name("activation", activation, ACTIVATIONS, "or give a layer")
 
 
 class Activated(Layer):

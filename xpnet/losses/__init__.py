@@ -11,8 +11,9 @@ from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.checks import fraction
-from xpnet.base.configured import Configured, lookup_name
+from xpnet.base.configured import Configured
 from xpnet.base.hints import explained
+from xpnet.base.lookup import by_name
 from xpnet.errors import DataError, OptionError, ShapeError
 
 
@@ -286,10 +287,7 @@ def get(loss: str | Loss) -> Loss:
     """A loss from its name, or as it is."""
     if isinstance(loss, Loss):
         return loss
-    name = _KERAS_NAMES.get(lookup_name(loss), lookup_name(loss))
-    if name not in LOSSES:
-        raise OptionError(f"there is no loss {loss!r}; choose one of {', '.join(LOSSES)}, or give a Loss")
-    return LOSSES[name]()
+    return by_name("loss", loss, LOSSES, "or give a Loss", aliases=_KERAS_NAMES)
 
 
 __getattr__ = explained(__name__)

@@ -13,8 +13,9 @@ from typing import Any
 from xpnet.backend import Array
 from xpnet.backend.reference import AdamStep
 from xpnet.base.checks import at_least_zero, fraction, positive
-from xpnet.base.configured import Configured, lookup_name
+from xpnet.base.configured import Configured
 from xpnet.base.hints import explained
+from xpnet.base.lookup import by_name
 from xpnet.core.parameter import Flat, Parameter
 from xpnet.errors import OptionError
 from xpnet.schedules import Schedule
@@ -368,12 +369,7 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     """An optimizer from its name, with its default settings, or as it is."""
     if isinstance(optimizer, Optimizer):
         return optimizer
-    name = lookup_name(optimizer)
-    if name not in OPTIMIZERS:
-        raise OptionError(
-            f"there is no optimizer {optimizer!r}; choose one of {', '.join(OPTIMIZERS)}, or give an Optimizer"
-        )
-    return OPTIMIZERS[name]()
+    return by_name("optimizer", optimizer, OPTIMIZERS, "or give an Optimizer")
 
 
 __getattr__ = explained(__name__)
