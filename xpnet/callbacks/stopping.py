@@ -165,13 +165,13 @@ class TimeLimit(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self.step = batch
-        self._look()
+        self._stop_if_over()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Validation takes time too."""
-        self._look()
+        self._stop_if_over()
 
-    def _look(self) -> None:
+    def _stop_if_over(self) -> None:
         if self.stopped_epoch is None and self.clock() - self.start >= self.seconds:
             self.stopped_epoch, self.stopped_step = self.epoch, self.step
             self.model.stop_training = True
