@@ -1,4 +1,4 @@
-"""The base of callbacks that follow one value of the history, and know its best."""
+"""The bases of callbacks that follow one value of the history, and know its best."""
 
 import math
 from collections.abc import Iterable
@@ -62,3 +62,38 @@ class Monitor(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.best = state["best"]
+
+
+class BestEpoch(Monitor):
+    """The base of callbacks that remember which epoch was the best so far, and its weights."""
+
+    best_epoch: int | None = None  # from 0
+    best_weights: list[Any] | None = None
+
+    def on_train_begin(self, logs: Logs) -> None:
+        super().on_train_begin(logs)
+        self.best_epoch = self.best_weights = None
+
+    def remember(self, epoch: int, logs: Logs, weights: bool = True) -> bool | None:
+        """What `improved` says of this epoch; if it is the best so far, keep its number and, if asked to, its weights.
+
+        The weights are copied to the host.
+        """
+        better = self.improved(logs)
+        if better:
+            self.best_epoch = epoch
+            if weights:
+                self.best_weights = self.model.get_weights()
+        return better
+
+    def restore(self) -> None:
+        """Put the best weights back into the model, if there are any."""
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+
+    def get_state(self) -> dict[str, Any]:
+        return super().get_state() | {"best_epoch": self.best_epoch, "best_weights": self.best_weights}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.best_epoch, self.best_weights = state["best_epoch"], state["best_weights"]

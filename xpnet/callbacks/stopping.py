@@ -10,11 +10,11 @@ import numpy as np
 
 from xpnet.base.checks import at_least_zero, whole
 from xpnet.callbacks.base import Callback, Logs
-from xpnet.callbacks.monitor import Monitor
+from xpnet.callbacks.monitor import BestEpoch
 from xpnet.errors import NonFiniteError, OptionError
 
 
-class EarlyStopping(Monitor):
+class EarlyStopping(BestEpoch):
     """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs, and restore the best
     weights. patience 0, the default, stops at the first epoch that is no better, as 1 does.
 
@@ -38,16 +38,12 @@ class EarlyStopping(Monitor):
     def on_train_begin(self, logs: Logs) -> None:
         super().on_train_begin(logs)
         self.wait = 0
-        self.best_epoch: int | None = None
         self.stopped_epoch: int | None = None
-        self.best_weights: list[Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        better = self.improved(logs)
+        better = self.remember(epoch, logs, weights=self.restore_best_weights)
         if better:
-            self.wait, self.best_epoch = 0, epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
+            self.wait = 0
         elif better is False:
             self.wait += 1
             if self.wait >= max(self.patience, 1):
@@ -55,17 +51,14 @@ class EarlyStopping(Monitor):
                 self.model.stop_training = True
 
     def on_train_end(self, logs: Logs) -> None:
-        if self.best_weights is not None:
-            self.model.set_weights(self.best_weights)
+        self.restore()
 
     def get_state(self) -> dict[str, Any]:
-        names = ("wait", "best_epoch", "stopped_epoch", "best_weights")
-        return super().get_state() | {name: getattr(self, name) for name in names}
+        return super().get_state() | {"wait": self.wait, "stopped_epoch": self.stopped_epoch}
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
-        self.wait, self.best_epoch = state["wait"], state["best_epoch"]
-        self.stopped_epoch, self.best_weights = state["stopped_epoch"], state["best_weights"]
+        self.wait, self.stopped_epoch = state["wait"], state["stopped_epoch"]
 
 
 class TerminateOnNaN(Callback):
@@ -155,8 +148,8 @@ class TimeLimit(Callback):
         hours: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        given = {"seconds": seconds, "minutes": minutes, "hours": hours}
-        s, m, h = (at_least_zero(f"TimeLimit: {unit}", value) for unit, value in given.items())
+        times = {"seconds": seconds, "minutes": minutes, "hours": hours}
+        s, m, h = (at_least_zero(f"TimeLimit: {unit}", value) for unit, value in times.items())
         self.seconds, self.clock = s + 60 * m + 3600 * h, clock
         if not self.seconds:
             raise OptionError("TimeLimit needs a time: TimeLimit(minutes=30)")
@@ -172,13 +165,13 @@ class TimeLimit(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self.step = batch
-        self._look()
+        self._stop_if_over()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Validation takes time too."""
-        self._look()
+        self._stop_if_over()
 
-    def _look(self) -> None:
+    def _stop_if_over(self) -> None:
         if self.stopped_epoch is None and self.clock() - self.start >= self.seconds:
             self.stopped_epoch, self.stopped_step = self.epoch, self.step
             self.model.stop_training = True
