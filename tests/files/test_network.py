@@ -18,8 +18,9 @@ from safetensors.numpy import save_file
 import xpnet
 from tests.kit.small import clusters, everything, network, normed_network
 from tests.kit.strategies import normal
-from xpnet import layers, losses, metrics, networks, optimizers, schedules
+from xpnet import initializers, layers, losses, metrics, networks, optimizers, regularizers, schedules
 from xpnet.backend import Backend
+from xpnet.base.configured import Configured
 from xpnet.core.layer import Layer
 from xpnet.errors import FileError, FormatError, OptionError
 from xpnet.files import network as files
@@ -387,6 +388,17 @@ def test_what_cannot_be_saved_says_so(tmp_path: Path) -> None:
 
 
 def test_only_classes_that_a_user_can_make_are_allowed() -> None:
-    allowed = files.allowed_classes()
-    assert {"Dense", "Sequential", "LeNet5", "Adam", "Cosine", "TopK", "HeNormal", "MeanSquaredError"} <= set(allowed)
-    assert not {"Layer", "Model", "Optimizer", "Configured", "Activated"} & set(allowed)
+    allowed = set(files.PLACES)
+    assert {"Dense", "Sequential", "LeNet5", "Adam", "Cosine", "TopK", "HeNormal", "MeanSquaredError"} <= allowed
+    assert not {"Layer", "Model", "Network", "Optimizer", "Configured", "Activated"} & allowed
+
+
+@pytest.mark.parametrize(
+    "module", [layers, losses, metrics, networks, optimizers, schedules, initializers, regularizers]
+)
+def test_every_class_that_a_user_can_make_is_allowed(module: Any) -> None:
+    names = module.__all__ if module in (layers, networks) else [name for name in vars(module) if name[0] != "_"]
+    classes = [c for name in names if isinstance(c := getattr(module, name), type) and issubclass(c, Configured)]
+    bases = {"Layer", "Loss", "Metric", "Optimizer", "Schedule", "Initializer", "Regularizer"}
+    ours = {c.__name__ for c in classes if c.__module__.startswith(module.__name__)} - bases
+    assert ours and {name: files.PLACES.get(name) for name in ours} == dict.fromkeys(ours, module.__name__)

@@ -16,7 +16,7 @@ from xpnet.errors import FileError, FormatError, OptionError
 from xpnet.files import state as state_file
 from xpnet.files.state import DTYPES, VERSION, read_state, write_state
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 # ---- there and back --------------------------------------------------------------------------------------------------
