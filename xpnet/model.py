@@ -16,8 +16,8 @@ from xpnet import losses, optimizers
 from xpnet.backend import Array
 from xpnet.base.configured import Configured
 from xpnet.callbacks import Callback, History
-from xpnet.core.layer import Back, Layer, Shape
-from xpnet.core.network import Network, called_twice, last_of
+from xpnet.core.layer import Back, Layer, Shape, last_of
+from xpnet.core.network import Network, called_twice
 from xpnet.core.tape import NO_ARRAY, gradients
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as files
@@ -227,7 +227,7 @@ class Sequential(Model):
         return name
 
     def children(self) -> Iterator[tuple[str, Layer]]:
-        yield from zip(self._names, self.layers, strict=True)
+        return zip(self._names, self.layers, strict=True)
 
     def last(self) -> type[Layer] | None:
         return last_of(self.layers[-1]) if self.layers else None
@@ -247,7 +247,7 @@ class Sequential(Model):
         return x
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
-        if not self.built:
+        if not self._built:
             self.build(tuple(x.shape[1:]))
         backs: list[Back] = []
         for layer in self.layers:

@@ -61,16 +61,16 @@ class Layer(Configured):
     skips_dx = False  # whether `back` takes need_dx=False, for a layer whose input needs no gradient
     composite = False  # whether it is no more than the layers inside it, as a model is
     name: str | None = None
+    backend: Backend  # where it runs: the backend that was current when it was made, or that `to` moved it to
     _named = False  # whether the user gave the name
     _built = False
     _dtype = "float32"
-    _trainable = True
-    _backend: Backend | None = None
+    learns = True  # whether the optimizer may change parameters that are still to be made
     _checked: Any = None
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
-        self._backend = get_backend()
+        self.backend = get_backend()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -119,13 +119,6 @@ class Layer(Configured):
         return config | {"name": self.own_name} if "name" in config else config
 
     # ---- what a layer may use --------------------------------------------------------------------------------------
-
-    @property
-    def backend(self) -> Backend:
-        """Where the layer runs: the backend that was current when it was made, or that `to` moved it to."""
-        if self._backend is None:  # a subclass did not call super().__init__()
-            self._backend = get_backend()
-        return self._backend
 
     @property
     def xp(self) -> Any:
@@ -194,7 +187,7 @@ class Layer(Configured):
     def parameter(self, value: Any, trainable: bool = True, regularizer: Penalty | None = None) -> Parameter:
         """A parameter on the layer's backend and in its data type."""
         parameter = Parameter(self.backend.asarray(value, self.dtype), trainable=trainable, backend=self.backend)
-        parameter.trainable, parameter.regularizer = trainable and self._trainable, regularizer
+        parameter.trainable, parameter.regularizer = trainable and self.learns, regularizer
         return parameter
 
     # ---- what users call -------------------------------------------------------------------------------------------
@@ -229,12 +222,12 @@ class Layer(Configured):
     @property
     def trainable(self) -> bool:
         """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all."""
-        return any(parameter.trainable for parameter in self.parameters()) if self._built else self._trainable
+        return any(parameter.trainable for parameter in self.parameters()) if self._built else self.learns
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         for _, layer in self.named_layers():
-            layer._trainable = trainable
+            layer.learns = trainable
         for parameter in self.parameters():
             parameter.trainable = trainable and parameter.learned
 
@@ -287,10 +280,12 @@ class Layer(Configured):
         for parameter in self.parameters():
             parameter.move(backend or parameter.backend, dtype)
         for _, layer in self.named_layers():
-            layer._backend = backend or layer.backend
-            layer._dtype = dtype or layer.dtype
-            layer._checked = None
+            layer.place(backend or layer.backend, dtype or layer.dtype)
         return self
+
+    def place(self, backend: Backend, dtype: str) -> None:
+        """Where the layer runs from now on, and in what; its parameters are moved by `to` and `astype`."""
+        self.backend, self._dtype, self._checked = backend, dtype, None
 
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
@@ -298,6 +293,9 @@ class Layer(Configured):
 
     def __getattr__(self, attribute: str) -> Any:
         """Only for what is not there: a parameter that is asked for before the layer was built."""
+        if attribute == "backend":  # a subclass did not call super().__init__()
+            self.backend = get_backend()
+            return self.backend
         declared = any(attribute in inspect.get_annotations(cls) for cls in type(self).__mro__)
         if declared and not self._built:
             raise NotBuiltError(
@@ -307,6 +305,8 @@ class Layer(Configured):
         raise no_method(type(self).__name__, attribute)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
+        if attribute == "backend" and not isinstance(value, Backend):
+            raise OptionError(f'{self.label}: move it by to("cupy"), or another name; backend = {value!r} does not')
         object.__setattr__(self, attribute, value)
         if attribute == "name":
             object.__setattr__(self, "_named", value is not None)
@@ -322,6 +322,17 @@ class Layer(Configured):
         """A name for error messages, if the user gave none."""
         if self.name is None:
             object.__setattr__(self, "name", name)
+
+
+def last_of(layer: Any) -> type[Layer] | None:
+    """The class of layer that gives the output of this one, such as the activation of a Dense; None for a sum."""
+    if not isinstance(layer, Layer):
+        return None
+    if layer.composite:
+        last: type[Layer] | None = layer.last()
+        return last
+    inner = [child for _, child in layer.children()]
+    return type(inner[-1] if inner else layer)
 
 
 def _build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
