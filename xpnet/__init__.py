@@ -24,9 +24,9 @@ with interruptible():
     from xpnet.core.layer import Layer
     from xpnet.core.parameter import Parameter
     from xpnet.errors import XpnetError
-    from xpnet.files.network import load
+    from xpnet.files.network import register as _register
     from xpnet.gradient_check import gradient_check
-    from xpnet.model import Model, Sequential
+    from xpnet.model import Model, Sequential, load
     from xpnet.random import seed
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+
+# What a file may name. Classes of the user's own are given to `load`.
+_register("xpnet.model", ["Sequential"])
+_register("xpnet.networks", networks.__all__)
+_register("xpnet.layers", [name for name in layers.__all__ if name != "Layer"])
+_register("xpnet.losses", [cls.__name__ for cls in losses.LOSSES.values()])
+_register("xpnet.metrics", [cls.__name__ for cls in metrics.METRICS.values()])
+_register("xpnet.optimizers", [cls.__name__ for cls in optimizers.OPTIMIZERS.values()])
+_register("xpnet.schedules", ["Constant", "Cosine", "Exponential", "OneCycle", "Step", "Warmup"])
+_register("xpnet.initializers", [cls.__name__ for cls in initializers.INITIALIZERS.values()])
+_register("xpnet.regularizers", [cls.__name__ for cls in regularizers.REGULARIZERS.values()])
 
 # What is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {

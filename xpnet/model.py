@@ -1,25 +1,25 @@
-"""Models: a network is a layer that can be compiled, trained, evaluated, saved and printed.
+"""Models: networks that can be compiled, trained, evaluated, saved and printed.
 
-`Sequential` chains layers. A subclass of `Model` writes `call` in plain Python. Training and files are the floor below:
-training/loop.py and files/network.py.
+`Sequential` chains layers. A subclass of `Model` writes `call` in plain Python: core/network.py runs it. Training and
+files are the floor below: training/loop.py and files/network.py.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
 
 from xpnet import losses, optimizers
-from xpnet.backend import Array, on_backend
-from xpnet.base.checks import sample_shape
+from xpnet.backend import Array
+from xpnet.base.configured import Configured
 from xpnet.callbacks import Callback, History
-from xpnet.core.layer import Back, Layer, Shape, building
-from xpnet.core.tape import Tape, Var, gradients
-from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
+from xpnet.core.layer import Back, Layer, Shape, last_of
+from xpnet.core.network import Network, called_twice
+from xpnet.core.tape import NO_ARRAY, gradients
+from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as files
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
@@ -30,8 +30,8 @@ from xpnet.training import loop as training
 Data = Any  # a NumPy array or what becomes one
 
 
-class Model(Layer):
-    """The base of networks. A subclass makes its layers in `__init__` and joins them in `call`:
+class Model(Network):
+    """The base of models. A subclass makes its layers in `__init__` and joins them in `call`:
 
         class Residual(Model):
             def __init__(self):
@@ -47,108 +47,14 @@ class Model(Layer):
     """
 
     kind = "model"
-    skips_dx = composite = True
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
-        self.input_shape: Shape | None = None  # without the batch; of several inputs, of the first
-        self.input_shapes: tuple[Shape, ...] = ()  # of each input; () until the model is built
-        self._known_shapes: dict[tuple[Shape, ...], Shape] = {}  # of the output, by those of the inputs
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: list[Metric] = []
         self.history: History | None = None
         self.stop_training = False
-        self._last: type[Layer] | None = None  # the class of layer that the last output came from
-
-    def __getattr__(self, attribute: str) -> Any:
-        """Only for what is not there."""
-        if "optimizer" not in vars(self) and not attribute.startswith("__"):
-            raise NotBuiltError(f"{type(self).__name__}.__init__ must begin with super().__init__()")
-        return super().__getattr__(attribute)
-
-    # ---- the layer protocol ----------------------------------------------------------------------------------------
-
-    def call(self, *xs: Any) -> Any:
-        """The network in plain Python: what a subclass writes."""
-        raise XpnetError(f"{type(self).__name__} has no call: write `def call(self, x)` that joins its layers")
-
-    def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
-        tape = Tape(train)
-        inputs = [Var(x, tape) for x in xs]
-        output = self._run(*inputs)
-        if not isinstance(output, Var) or output.tape is not tape:
-            raise OptionError(f"{self.label}: call must return what a layer returned, not {type(output).__name__}")
-        self._check_calls(tape)
-        self._last = next((_last_in(call.layer) for call in tape.calls if call.output == output.index), None)
-        spent = False
-
-        def back(dy: Array, need_dx: bool = True) -> Any:
-            nonlocal spent
-            if spent:
-                raise OptionError(
-                    f"{self.label}: back was called twice; run forward again (its arrays are freed on the way back)"
-                )
-            spent = True
-            dxs = tape.walk_back(dy, output, inputs, need_dx)
-            if need_dx:  # an input that the output does not depend on has gradient zero
-                dxs = [self.xp.zeros_like(x.value) if dx is None else dx for x, dx in zip(inputs, dxs, strict=True)]
-            return dxs[0] if len(dxs) == 1 else tuple(dxs)
-
-        return output.value, back
-
-    def _run(self, *xs: Any) -> Any:
-        """`call`, on the model's backend."""
-        with on_backend(self.backend):
-            if self._built:
-                return self.call(*xs)
-            with self._first_use():
-                output = self.call(*xs)
-                self._note_inputs(tuple(tuple(x.shape[1:]) for x in xs))
-            return output
-
-    @contextmanager
-    def _first_use(self) -> Iterator[None]:
-        """One thread at a time; if it fails, every layer that was not built is again as it was."""
-        with building:
-            before = [(layer, vars(layer).copy()) for _, layer in self.named_layers() if not layer._built]
-            try:
-                yield
-            except Exception:
-                for layer, attributes in before:
-                    object.__setattr__(layer, "__dict__", attributes)
-                raise
-
-    def _check_calls(self, tape: Tape) -> None:
-        """A layer with parameters that the model does not own would never be trained."""
-        own = {id(layer) for _, layer in self.named_layers()}
-        for call in tape.calls:
-            if id(call.layer) not in own and any(True for _ in call.layer.named_parameters()):
-                raise TapeError(
-                    f"{self.label}: call uses a {type(call.layer).__name__} that is not an attribute of the model, so"
-                    " its parameters would not be trained; make it in __init__: self.name = ..."
-                )
-
-    def __call__(self, *xs: Any, train: bool | None = None) -> Any:
-        if train or any(isinstance(x, Var) for x in xs):
-            return super().__call__(*xs, train=train)
-        with self.backend.computing():
-            return self._run(*xs)
-
-    def build(self, *shapes: Shape) -> Shape:
-        """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape."""
-        dummies = [self.backend.zeros((1, *sample_shape(self.label, shape)), self.dtype) for shape in shapes]
-        output: Shape = tuple(self._run(*dummies).shape[1:])
-        return output
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        if shapes not in self._known_shapes:  # `call` is Python: the way to know is to run it, on one image of zeros
-            self._known_shapes = self._known_shapes | {shapes: self.build(*shapes)}  # layers are built once only
-        return self._known_shapes[shapes]
-
-    def _note_inputs(self, shapes: tuple[Shape, ...]) -> None:
-        if not self._built:
-            self.input_shape, self.input_shapes, self._built = shapes[0], shapes, True
 
     # ---- Keras-like training ---------------------------------------------------------------------------------------
 
@@ -167,10 +73,6 @@ class Model(Layer):
         if len(set(names)) < len(names):
             raise OptionError(f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}")
         self.optimizer, self.loss, self.metrics = optimizers.get(optimizer), chosen, counted
-
-    def last(self) -> type[Layer] | None:
-        """The class of the layer that gives the output; a written model knows it after its first forward."""
-        return self._last
 
     def fit(
         self,
@@ -254,7 +156,7 @@ class Model(Layer):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Network and weights in one safetensors file, which `xpnet.load` reads. Written whole or not at all."""
-        files.save(self, path)
+        files.save(self, path, {"optimizer": self.optimizer, "loss": self.loss, "metrics": self.metrics})
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """The weights alone, by name, in safetensors."""
@@ -293,8 +195,8 @@ class Sequential(Model):
                 f"{type(self).__name__} is complete as it is; to extend it, make a Sequential([*model.layers, ...])"
             )
         self._append(layer)
-        if self._built:
-            layer._move(self.backend, self.dtype)
+        if self.built:
+            layer.to(self.backend).astype(self.dtype)
             try:
                 self.build(self.input_shape or ())
             except XpnetError:
@@ -312,8 +214,8 @@ class Sequential(Model):
         """The name that the user gave, or conv1, conv2, dense1, ..."""
         if layer in self.layers:  # shared
             return self._names[self.layers.index(layer)]
-        if layer._named:
-            name = str(layer.name)
+        if layer.own_name is not None:
+            name = str(layer.own_name)
             if name in self._names:
                 raise OptionError(f"{self.label}: two layers have the name {name!r}; give each a name of its own")
             if not name or "." in name:
@@ -321,14 +223,14 @@ class Sequential(Model):
             return name
         numbers = [int(n) for name in self._names if (n := name.removeprefix(layer.kind)).isdecimal()]
         name = f"{layer.kind}{max(numbers, default=0) + 1}"
-        layer.call_it(name)
+        layer.suggest_name(name)
         return name
 
     def children(self) -> Iterator[tuple[str, Layer]]:
-        yield from zip(self._names, self.layers, strict=True)
+        return zip(self._names, self.layers, strict=True)
 
     def last(self) -> type[Layer] | None:
-        return _last_in(self.layers[-1]) if self.layers else None
+        return last_of(self.layers[-1]) if self.layers else None
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -356,17 +258,15 @@ class Sequential(Model):
         def back_all(dy: Array, need_dx: bool = True) -> Array:
             nonlocal spent
             if spent:
-                raise OptionError(
-                    f"{self.label}: back was called twice; run forward again (its arrays are freed on the way back)"
-                )
+                raise called_twice(self)
             spent = True
             first = 0 if need_dx else self._first_trained()
             while len(backs) > first:
                 layer, back = self.layers[len(backs) - 1], backs.pop()  # popped: its arrays are freed after use
                 last = len(backs) == first and not need_dx
                 dy = back(dy, need_dx=False) if last and layer.skips_dx else back(dy)
-                if not last:
-                    (dy,) = gradients(layer, dy, 1)
+                if not last and isinstance(dy, NO_ARRAY):
+                    gradients(layer, dy, 1)  # says what is wrong
             backs.clear()
             return dy
 
@@ -380,14 +280,15 @@ class Sequential(Model):
         return self._first
 
     def build(self, shape: Shape) -> Shape:
-        shape = sample_shape(self.label, shape)
-        with self._first_use():
-            self.output_shape(shape)  # raises, before any layer is built, if one of them cannot take it
-            self._note_inputs((tuple(shape),))
-            for layer in self.layers:
-                if not layer._built:
-                    layer._dtype = self.dtype
-                shape = layer.build(shape)
+        return super().build(shape)
+
+    def build_layers(self, shape: Shape) -> Shape:
+        for layer in self.layers:
+            if not layer.built and layer.dtype != self.dtype:
+                layer.astype(self.dtype)
+        self.output_shape(shape)  # raises, before any layer is built, if one of them cannot take it
+        for layer in self.layers:
+            shape = layer.build(shape)
         return shape
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -395,10 +296,18 @@ class Sequential(Model):
             shape = layer.output_shape(shape)
         return shape
 
+    def parameter_count(self, shape: Shape) -> int:
+        counts: dict[int, int] = {}  # a layer that comes twice counts once
+        for layer in self.layers:
+            counts.setdefault(id(layer), layer.parameter_count(shape))
+            shape = layer.output_shape(shape)
+        return sum(counts.values())
 
-def _last_in(layer: Layer) -> type[Layer] | None:
-    """The class of layer that gives the output of this one, such as the activation of a Dense."""
-    if isinstance(layer, Model):
-        return layer.last()
-    inner = [child for _, child in layer.children()]
-    return type(inner[-1] if inner else layer)
+
+def load(path: str | os.PathLike[str], custom: type[Configured] | Iterable[type[Configured]] = ()) -> Model:
+    """The model that `model.save(path)` wrote, compiled as it was.
+
+    Classes of your own (layers, models, losses, ...) must be given in `custom`: files only hold their names.
+    Raises FileError if the file cannot be read, FormatError if it is not what it should be.
+    """
+    return files.load(path, Model, custom)

@@ -10,7 +10,7 @@ from tests.kit.helpers import assert_lives_on
 from tests.kit.small import Written, clusters
 from xpnet import random
 from xpnet.backend import make_backend, use_backend
-from xpnet.errors import BackendError
+from xpnet.errors import BackendError, OptionError
 from xpnet.layers import Dense, Tanh
 from xpnet.model import Model, Sequential
 
@@ -49,7 +49,7 @@ def test_a_layer_that_was_moved_alone_is_named(make: Callable[[], Model], verb: 
     )
     with pytest.raises(BackendError, match=words):
         VERBS[verb](model)
-    assert layer._built == built
+    assert layer.built == built
     model.to("numpy")
     VERBS[verb](model)
     assert all(p.backend is model.backend for p in model.parameters())
@@ -103,3 +103,13 @@ def test_the_state_of_an_optimizer_follows_layer_by_layer_and_into_float64() -> 
         for array in state.values():
             assert_lives_on(make_backend("array_api_strict"), array, "float64")
             assert np.any(model.backend.to_numpy(array) != 0)
+
+
+def test_a_layer_moves_by_its_verb_only() -> None:
+    layer = Dense(3)
+    before = layer.backend
+    with pytest.raises(
+        OptionError, match=r"""Dense: move it by to\("cupy"\), or another name; backend = 'numpy' does not"""
+    ):
+        layer.backend = "numpy"  # type: ignore[assignment]
+    assert layer.backend is before

@@ -322,6 +322,15 @@ def test_dropout_used_twice_draws_two_masks_and_goes_back_through_both() -> None
     assert set(np.unique(y)) == {0.0, 2.0, 4.0}  # two masks, not one twice
 
 
+def test_a_network_may_end_with_a_sum(backend: Backend) -> None:
+    model = Written(lambda m, x: m.a(x) + m.b(x), a=Dense(3), b=Dense(3, activation="softmax"))
+    assert gradient_check(model, normal((2, 4), 0)) < 1e-5
+    model.forward(backend.asarray(normal((2, 4), 0, "float32")))
+    assert model.last() is None  # no activation that a loss might contain
+    model.compile(loss="negative_log_likelihood")
+    model.compile(loss="softmax_cross_entropy")
+
+
 def test_add_of_three_and_plus_agree() -> None:
     x = normal((2, 3), 0, "float32")
     results = []

@@ -10,7 +10,7 @@ import pytest
 from tests.kit.helpers import assert_close, assert_same
 from xpnet.backend import Backend
 from xpnet.core.tape import Tape, Var
-from xpnet.errors import TapeError
+from xpnet.errors import DTypeError, ShapeError, TapeError
 from xpnet.layers import Add, Concat, Dense, ReLU, Sigmoid
 
 BINARY = [
@@ -119,6 +119,37 @@ def test_a_var_belongs_to_its_own_forward_pass(var: Var) -> None:
     stranger = Var(var.value, Tape(train=True))
     with pytest.raises(TapeError, match="a Var of another forward pass"):
         var + stranger
+
+
+def on_one_tape(*arrays: Any) -> list[Var]:
+    tape = Tape(train=True)
+    return [Var(array, tape) for array in arrays]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        (((2, 3), (2, 1)), r"they are \(2, 3\), \(2, 1\)"),
+        (((2, 3), (3,)), r"they are \(2, 3\), \(3,\)"),
+        (((2, 3), (1, 3)), r"they are \(2, 3\), \(1, 3\)"),
+        (((0, 3), (0, 3)), "at least one long"),
+        (((), ()), "at least one long"),
+    ],
+)
+def test_a_sum_broadcasts_nothing(shapes: Any, words: str) -> None:
+    a, b = on_one_tape(*(np.ones(shape, np.float32) for shape in shapes))
+    with pytest.raises(ShapeError, match=f"a sum needs two batches of one shape.*{words}"):
+        a + b
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8"])
+def test_a_sum_takes_no_integers(dtype: str) -> None:
+    a, b = on_one_tape(np.ones((2, 3), dtype), np.ones((2, 3), np.float32))
+    for first, second in ((a, b), (b, a)):
+        with pytest.raises(
+            DTypeError, match=rf'a sum: an input is {dtype}; convert the data with x.astype\("float32"\)'
+        ):
+            first + second
 
 
 def test_the_tape_walks_back_through_branches(backend: Backend) -> None:

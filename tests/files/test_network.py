@@ -4,6 +4,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,11 @@ from safetensors.numpy import save_file
 import xpnet
 from tests.kit.small import clusters, everything, network, normed_network
 from tests.kit.strategies import normal
-from xpnet import layers, losses, metrics, networks, optimizers, schedules
+from xpnet import initializers, layers, losses, metrics, networks, optimizers, regularizers, schedules
 from xpnet.backend import Backend
+from xpnet.base.configured import Configured
 from xpnet.core.layer import Layer
+from xpnet.core.network import Network
 from xpnet.errors import FileError, FormatError, OptionError
 from xpnet.files import network as files
 from xpnet.model import Model, Sequential
@@ -140,6 +144,38 @@ def test_classes_of_ones_own_load_only_when_they_are_given(
         xpnet.load(tmp_path / "net")
     again, x = xpnet.load(tmp_path / "net", custom=[kind]), normal((2, 3), 0, "float32")
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+class Bare(Network):
+    """A network that cannot be compiled."""
+
+
+def test_a_network_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    model = tiny()
+    model.save(tmp_path / "net")
+    tree = description(tmp_path / "net")
+    tree["network"] = {"class": "Bare", "config": {}}
+    describe(tmp_path / "net", tree)
+    with pytest.raises(FormatError, match="its network is no model"):
+        xpnet.load(tmp_path / "net", custom=Bare)
+
+
+@pytest.mark.parametrize("make", NETWORKS, ids=IDS)
+def test_a_new_process_reads_the_file(tmp_path: Path, make: Callable[[], Model]) -> None:
+    """It has imported no network but those that the file names."""
+    model, path = make(), tmp_path / "net"
+    model.build((1, 28, 28))
+    model.compile("adam", metrics=["accuracy"])
+    model.save(path)
+    code = (
+        "import sys, xpnet\n"
+        "assert not any(name.startswith('xpnet.networks.') for name in sys.modules)\n"
+        f"model = xpnet.load({str(path)!r})\n"
+        "print(repr(model), sum(float(abs(w).sum()) for w in model.get_weights()))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(xpnet.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == f"{model!r} {sum(float(abs(w).sum()) for w in model.get_weights())}", done.stderr
 
 
 # ---- weights alone ---------------------------------------------------------------------------------------------------
@@ -268,6 +304,7 @@ def test_a_description_with_any_value_replaced_gives_a_format_error_or_a_model(
         (lambda d: d["network"].update({"class": "__import__"}), "names the class '__import__'"),
         (lambda d: d.update(version=2), "format version 2, this xpnet reads version 1: update xpnet"),
         (lambda d: d.update(network={"class": "SGD", "config": {}}), "its network is no model"),
+        (lambda d: d.update(network={"class": "Dense", "config": {"units": 3}}), "its network is no model"),
         (lambda d: d.update(network={"same": 5}), "damaged"),
         (lambda d: d.update(input_shapes=[[10**9, 10**9]]), "impossible"),
         (lambda d: d.update(dtype="object"), "impossible"),
@@ -387,6 +424,17 @@ def test_what_cannot_be_saved_says_so(tmp_path: Path) -> None:
 
 
 def test_only_classes_that_a_user_can_make_are_allowed() -> None:
-    allowed = files.allowed_classes()
-    assert {"Dense", "Sequential", "LeNet5", "Adam", "Cosine", "TopK", "HeNormal", "MeanSquaredError"} <= set(allowed)
-    assert not {"Layer", "Model", "Optimizer", "Configured", "Activated"} & set(allowed)
+    allowed = set(files.PLACES)
+    assert {"Dense", "Sequential", "LeNet5", "Adam", "Cosine", "TopK", "HeNormal", "MeanSquaredError"} <= allowed
+    assert not {"Layer", "Model", "Network", "Optimizer", "Configured", "Activated"} & allowed
+
+
+@pytest.mark.parametrize(
+    "module", [layers, losses, metrics, networks, optimizers, schedules, initializers, regularizers]
+)
+def test_every_class_that_a_user_can_make_is_allowed(module: Any) -> None:
+    names = module.__all__ if module in (layers, networks) else [name for name in vars(module) if name[0] != "_"]
+    classes = [c for name in names if isinstance(c := getattr(module, name), type) and issubclass(c, Configured)]
+    bases = {"Layer", "Loss", "Metric", "Optimizer", "Schedule", "Initializer", "Regularizer"}
+    ours = {c.__name__ for c in classes if c.__module__.startswith(module.__name__)} - bases
+    assert ours and {name: files.PLACES.get(name) for name in ours} == dict.fromkeys(ours, module.__name__)

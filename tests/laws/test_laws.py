@@ -297,6 +297,15 @@ def test_building_twice_keeps_the_parameters(backend: Backend, case: Case) -> No
 
 
 @every_layer
+def test_parameters_are_counted_before_they_are_made(backend: Backend, case: Case) -> None:
+    layer, state = case.make(), random.get_state()
+    count = layer.parameter_count(*case.shapes)
+    assert layer.parameters() == [] and random.get_state() == state
+    layer.build(*case.shapes)
+    assert count == sum(p.size for p in layer.parameters()) == layer.parameter_count(*case.shapes)
+
+
+@every_layer
 def test_output_shape_tells_the_truth(backend: Backend, case: Case) -> None:
     layer = case.make()
     told = layer.output_shape(*case.shapes)

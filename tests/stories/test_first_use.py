@@ -72,7 +72,7 @@ def test_after_a_first_use_that_fails_the_right_data_work(make: Callable[[], Mod
     kept = [p for _, layer in model.named_layers() if isinstance(layer, Scale) for p in layer.parameters()]
     with pytest.raises(ShapeError, match=r"\(Conv2D\): the window covers 3x3 pixels, more than the 2x2 input has"):
         USES[use](model, SMALL)
-    assert not any(layer._built for _, layer in model.named_layers())
+    assert not any(layer.built for _, layer in model.named_layers())
     assert [id(p) for p in model.parameters()] == [id(p) for p in kept]
     assert model.input_shapes == ()
     assert model.build(GOOD) == other.build(GOOD) == (3,)
@@ -95,7 +95,7 @@ def test_an_error_of_ones_own_leaves_nothing_half_built_either() -> None:
     model = Written(lambda m, x: m.last(m.picky(m.first(x))), first=Scale(), picky=Picky(), last=Dense(2))
     with pytest.raises(ValueError, match="four, please"):
         model(normal((2, 3), 0, "float32"))
-    assert not any(layer._built for _, layer in model.named_layers())
+    assert not any(layer.built for _, layer in model.named_layers())
     assert model(normal((2, 4), 0, "float32")).shape == (2, 2)
 
 
@@ -135,12 +135,12 @@ def test_building_twice_keeps_the_parameters(make: Callable[[], Model]) -> None:
 class Slow(Dense):
     """Takes its time to be built, and counts."""
 
-    built = 0
+    count = 0
 
     def build(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if not self._built:
             time.sleep(0.02)
-            Slow.built += 1
+            Slow.count += 1
         return super().build(shape)
 
 
@@ -155,7 +155,7 @@ SLOW: list[Callable[[], Layer]] = [
 @pytest.mark.parametrize("train", [True, False])
 def test_two_threads_that_come_first_build_once(make: Callable[[], Layer], train: bool) -> None:
     layer, meet, x = make(), threading.Barrier(2), normal((2, 4), 0, "float32")
-    Slow.built, slow = 0, sum(isinstance(inner, Slow) for _, inner in layer.named_layers())
+    Slow.count, slow = 0, sum(isinstance(inner, Slow) for _, inner in layer.named_layers())
     outputs: list[np.ndarray] = []
 
     def work() -> None:
@@ -167,7 +167,7 @@ def test_two_threads_that_come_first_build_once(make: Callable[[], Layer], train
         thread.start()
     for thread in threads:
         thread.join()
-    assert Slow.built == slow
+    assert Slow.count == slow
     np.testing.assert_array_equal(outputs[0], outputs[1])
     np.testing.assert_array_equal(layer(x), outputs[0])
 

@@ -13,8 +13,7 @@ from xpnet.backend import backend_names, use_backend
 from xpnet.cli.ends import let_go
 from xpnet.data.datasets import Labelled, mnist_part
 from xpnet.errors import FileError, ShapeError
-from xpnet.files.network import load
-from xpnet.model import Model
+from xpnet.model import Model, load
 from xpnet.networks.recipes import NETWORKS, RECIPES
 
 

@@ -9,19 +9,21 @@ tested, in tests/laws/test_laws.py. CONTRIBUTING.md shows how to write one.
 """
 
 import copy
+import functools
 import inspect
+import math
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
+from xpnet import initializers
 from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
-from xpnet.core.parameter import FLOATS, Parameter
-from xpnet.core.tape import Var, record
+from xpnet.core.parameter import FLOATS, Parameter, Penalty
+from xpnet.core.tape import Var, common_tape
 from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, XpnetError
-from xpnet.regularizers import Regularizer
 
 Shape = tuple[int, ...]
 Back = Callable[..., Any]
@@ -30,12 +32,29 @@ building = threading.RLock()  # the first use of a layer may come from two threa
 Self = TypeVar("Self", bound="Layer")
 
 
+class Declared(NamedTuple):
+    """A parameter that a layer is going to have: enough to count it, and to make it.
+
+    With an initializer it is drawn, from `fan_in` and `fan_out`; without one it starts as `value` everywhere.
+    """
+
+    name: str  # of the layer's attribute
+    shape: Shape
+    initializer: Any = None
+    fan_in: int = 0
+    fan_out: int = 0
+    value: float = 0.0
+    trainable: bool = True
+    regularizer: Penalty | None = None
+
+
 class Layer(Configured):
     """The base of all layers and models.
 
     A subclass writes `forward` and, as far as it needs them, `output_shape` (check the shape of an input and tell that
-    of the output, both without the batch) and `build` (make the parameters). The constructor keeps each argument in an
-    attribute of the same name: that is what `config`, `repr` and saved files are made from.
+    of the output, both without the batch) and `declare` (say which parameters it has). One whose parameters cannot be
+    declared makes them in a `build` of its own. The constructor keeps each argument in an attribute of the same name:
+    that is what `config`, `repr` and saved files are made from.
     """
 
     kind = "layer"  # the stem of automatic names: conv1, conv2, dense1, ...
@@ -45,16 +64,21 @@ class Layer(Configured):
     skips_dx = False  # whether `back` takes need_dx=False, for a layer whose input needs no gradient
     composite = False  # whether it is no more than the layers inside it, as a model is
     name: str | None = None
+    backend: Backend  # where it runs: the backend that was current when it was made, or that `to` moved it to
     _named = False  # whether the user gave the name
     _built = False
     _dtype = "float32"
-    _trainable = True
-    _backend: Backend | None = None
+    learns = True  # whether the optimizer may change parameters that are still to be made
     _checked: Any = None
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
-        self._backend = get_backend()
+        self.backend = get_backend()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "build" in vars(cls) and not cls.composite:
+            cls.build = _build_once(cls.build)  # type: ignore[method-assign]
 
     # ---- what a layer writes ---------------------------------------------------------------------------------------
 
@@ -66,28 +90,38 @@ class Layer(Configured):
         """The output's shape for inputs of these shapes, without the batch; ShapeError for what it cannot take."""
         return shapes[0]
 
+    def declare(self, *shapes: Shape) -> Iterable[Declared]:
+        """The parameters for inputs of these shapes (without the batch), in the order in which they are drawn."""
+        return ()
+
     def build(self, *shapes: Shape) -> Shape:
         """Make the parameters for inputs of these shapes (without the batch) and return the output's shape.
 
         Happens by itself on first use. A layer is built once: a second call only tells the shape.
         """
         output = self.output_shape(*shapes)
-        self._built = True
+        if not self._built:
+            declared = tuple(self.declare(*shapes))
+            for each in declared:
+                initializers.check_size(each.shape)  # of all, before the first is made
+            for each in declared:
+                setattr(self, each.name, self._make(each))
+            self._built = True
         return output
+
+    def _make(self, p: Declared) -> Parameter:
+        if p.initializer is None:
+            value = self.backend.zeros(p.shape, self.dtype) + p.value
+        else:
+            value = initializers.draw(p.initializer, p.shape, p.fan_in, p.fan_out)
+        return self.parameter(value, p.trainable, p.regularizer)
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments; the name only if it was given, not if a model made it up."""
         config = super().config()
-        return config | {"name": self.name if self._named else None} if "name" in config else config
+        return config | {"name": self.own_name} if "name" in config else config
 
     # ---- what a layer may use --------------------------------------------------------------------------------------
-
-    @property
-    def backend(self) -> Backend:
-        """Where the layer runs: the backend that was current when it was made, or that `to` moved it to."""
-        if self._backend is None:  # a subclass did not call super().__init__()
-            self._backend = get_backend()
-        return self._backend
 
     @property
     def xp(self) -> Any:
@@ -106,11 +140,17 @@ class Layer(Configured):
 
     def check(self, *xs: Array) -> None:
         """Hold inputs against what the layer takes, and build it on first use: how a forward begins."""
-        if not all(hasattr(x, "dtype") for x in xs):
-            raise DTypeError(f"{self.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)")
-        seen = [(x.shape, x.dtype) for x in xs]
-        if seen == self._checked:
-            return
+        try:
+            seen = [(x.shape, x.dtype) for x in xs]
+        except AttributeError:
+            raise DTypeError(
+                f"{self.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)"
+            ) from None
+        if seen != self._checked:
+            self._check_anew(*xs)
+            self._checked = seen
+
+    def _check_anew(self, *xs: Array) -> None:
         for x in xs:
             if x.ndim < 1 or x.shape[0] < 1:
                 raise ShapeError(
@@ -132,7 +172,6 @@ class Layer(Configured):
         self.output_shape(*shapes)
         for x in xs:
             self._check_dtype(dtype_name(x.dtype))
-        self._checked = seen
 
     def _check_dtype(self, dtype: str) -> None:
         has_parameters = any(isinstance(value, Parameter) for value in vars(self).values())
@@ -148,10 +187,10 @@ class Layer(Configured):
         got_text = "(" + ", ".join(["N", *map(str, got)]) + ")"
         return ShapeError(f"{self.label}: the input has shape {got_text}, needed is {needed}")
 
-    def parameter(self, value: Any, trainable: bool = True, regularizer: Regularizer | None = None) -> Parameter:
+    def parameter(self, value: Any, trainable: bool = True, regularizer: Penalty | None = None) -> Parameter:
         """A parameter on the layer's backend and in its data type."""
         parameter = Parameter(self.backend.asarray(value, self.dtype), trainable=trainable, backend=self.backend)
-        parameter.trainable, parameter.regularizer = trainable and self._trainable, regularizer
+        parameter.trainable, parameter.regularizer = trainable and self.learns, regularizer
         return parameter
 
     # ---- what users call -------------------------------------------------------------------------------------------
@@ -163,18 +202,35 @@ class Layer(Configured):
         for.
         """
         if any(isinstance(x, Var) for x in xs):
-            return record(self, xs, train)
+            tape = common_tape(self, xs)
+            y, back = self.forward(*(x.value for x in xs), train=tape.train if train is None else train)
+            return tape.record(self, xs, y, back)
         return self.forward(*xs, train=bool(train))[0]
+
+    @property
+    def built(self) -> bool:
+        """Whether the parameters are made."""
+        return self._built
+
+    def parameter_count(self, *shapes: Shape) -> int:
+        """How many numbers its parameters have for inputs of these shapes (without the batch); makes none of them.
+
+        Before a layer is built, those count that it declares.
+        """
+        if self._built:
+            return sum(parameter.size for parameter in self.parameters())
+        self.output_shape(*shapes)
+        return sum(math.prod(each.shape) for each in self.declare(*shapes))
 
     @property
     def trainable(self) -> bool:
         """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all."""
-        return any(parameter.trainable for parameter in self.parameters()) if self._built else self._trainable
+        return any(parameter.trainable for parameter in self.parameters()) if self._built else self.learns
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         for _, layer in self.named_layers():
-            layer._trainable = trainable
+            layer.learns = trainable
         for parameter in self.parameters():
             parameter.trainable = trainable and parameter.learned
 
@@ -227,10 +283,12 @@ class Layer(Configured):
         for parameter in self.parameters():
             parameter.move(backend or parameter.backend, dtype)
         for _, layer in self.named_layers():
-            layer._backend = backend or layer.backend
-            layer._dtype = dtype or layer.dtype
-            layer._checked = None
+            layer.place(backend or layer.backend, dtype or layer.dtype)
         return self
+
+    def place(self, backend: Backend, dtype: str) -> None:
+        """Where the layer runs from now on, and in what; its parameters are moved by `to` and `astype`."""
+        self.backend, self._dtype, self._checked = backend, dtype, None
 
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
@@ -238,6 +296,9 @@ class Layer(Configured):
 
     def __getattr__(self, attribute: str) -> Any:
         """Only for what is not there: a parameter that is asked for before the layer was built."""
+        if attribute == "backend":  # a subclass did not call super().__init__()
+            self.backend = get_backend()
+            return self.backend
         declared = any(attribute in inspect.get_annotations(cls) for cls in type(self).__mro__)
         if declared and not self._built:
             raise NotBuiltError(
@@ -247,16 +308,48 @@ class Layer(Configured):
         raise no_method(type(self).__name__, attribute)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
+        if attribute == "backend" and not isinstance(value, Backend):
+            raise OptionError(f'{self.label}: move it by to("cupy"), or another name; backend = {value!r} does not')
         object.__setattr__(self, attribute, value)
         if attribute == "name":
             object.__setattr__(self, "_named", value is not None)
         for name, layer in layers_in(attribute, value):
-            layer.call_it(name)  # errors inside a model call a layer by its attribute
+            layer.suggest_name(name)  # errors inside a model call a layer by its attribute
 
-    def call_it(self, name: str) -> None:
+    @property
+    def own_name(self) -> str | None:
+        """The name that the user gave; None if a model made it up."""
+        return self.name if self._named else None
+
+    def suggest_name(self, name: str) -> None:
         """A name for error messages, if the user gave none."""
         if self.name is None:
             object.__setattr__(self, "name", name)
+
+
+def last_of(layer: Any) -> type[Layer] | None:
+    """The class of layer that gives the output of this one, such as the activation of a Dense; None for a sum."""
+    if not isinstance(layer, Layer):
+        return None
+    if layer.composite:
+        last: type[Layer] | None = layer.last()
+        return last
+    inner = [child for _, child in layer.children()]
+    return type(inner[-1] if inner else layer)
+
+
+def _build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
+    """A `build` that a subclass wrote, which need not know that a layer is built once, nor say so when it is."""
+
+    @functools.wraps(build)
+    def once(self: Layer, *shapes: Shape) -> Shape:
+        if self._built:
+            return self.output_shape(*shapes)
+        output = build(self, *shapes)
+        self._built = True
+        return output
+
+    return once
 
 
 def layers_in(attribute: str, value: Any) -> Iterator[tuple[str, Layer]]:

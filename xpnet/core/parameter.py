@@ -3,16 +3,23 @@
 import math
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.errors import DTypeError, ShapeError
-from xpnet.regularizers import Regularizer
 
 FLOATS = ("float32", "float64")
 
 _adding = threading.Lock()  # two threads may add to one gradient; one lock for all, so that parameters can be copied
+
+
+class Penalty(Protocol):
+    """What training adds to the loss for a parameter w, and its derivative; `xp` is the namespace of w."""
+
+    def penalty(self, w: Array, xp: Any) -> Array: ...
+
+    def gradient(self, w: Array, xp: Any) -> Array: ...
 
 
 class Parameter:
@@ -32,7 +39,7 @@ class Parameter:
         self._flat: Flat | None = None  # of which `value` and `grad` are views
         self._waiting: Array | None = None  # the gradient, which belongs into `_grad` and was not copied there yet
         self.name = name
-        self.regularizer: Regularizer | None = None
+        self.regularizer: Penalty | None = None
         self.trainable = self.learned = trainable  # whether it may change now, and whether it ever may
 
     @property

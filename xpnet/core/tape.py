@@ -1,19 +1,29 @@
 """The tape: how a model written in plain Python finds its way back.
 
-During training a `Model`'s inputs are wrapped in `Var`s. Calling a layer on a Var runs its forward and writes the
+During training a network's inputs are wrapped in `Var`s. Calling a layer on a Var runs its forward and writes the
 `back` it returned on the tape of that one forward pass; walking the tape backwards gives the gradient. A Var takes
 layers and `+` and nothing else, so that a gradient cannot be lost in silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from xpnet.errors import TapeError
+from xpnet.backend.reference import dtype_name
+from xpnet.core.parameter import FLOATS
+from xpnet.errors import DTypeError, ShapeError, TapeError
 
-if TYPE_CHECKING:
-    from xpnet.core.layer import Layer
+
+class Recordable(Protocol):
+    """What the tape must know of a layer that it records."""
+
+    skips_dx: bool
+
+    @property
+    def label(self) -> str: ...
+
+    def named_parameters(self) -> Iterator[Any]: ...
 
 
 class Var:
@@ -41,12 +51,12 @@ class Var:
     def __repr__(self) -> str:
         return f"Var(shape={self.shape})"
 
-    def __add__(self, other: Any) -> Any:
-        from xpnet.layers.merge import Add
-
+    def __add__(self, other: Any) -> Var:
         if not isinstance(other, Var):
             raise TapeError(f"a Var can be added to another Var, not to {type(other).__name__}; {ADVICE}")
-        return record(Add(), (self, other))
+        tape = common_tape(SUM, (self, other))
+        _check_sum(self, other)
+        return tape.record(SUM, (self, other), self.value + other.value, lambda dy: (dy, dy))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name not in ("__array__", "__array_namespace__"):
@@ -81,10 +91,34 @@ for _symbol, _names in _OPERATORS.items():
         setattr(Var, _name, _refuse(_symbol))
 
 
+class Sum:
+    """`+` on the tape, in the place of a layer."""
+
+    skips_dx = False
+    label = "a sum"
+
+    def named_parameters(self) -> Iterator[Any]:
+        return iter(())
+
+
+SUM = Sum()
+
+
+def _check_sum(a: Var, b: Var) -> None:
+    """What layers.Add refuses; nothing is broadcast."""
+    if a.shape != b.shape or a.shape[:1] in ((), (0,)):
+        raise ShapeError(
+            f"{SUM.label} needs two batches of one shape, at least one long; they are {a.shape}, {b.shape}"
+        )
+    for dtype in (dtype_name(a.dtype), dtype_name(b.dtype)):
+        if dtype not in FLOATS:
+            raise DTypeError(f'{SUM.label}: an input is {dtype}; convert the data with x.astype("float32")')
+
+
 class Call(NamedTuple):
     """One layer call on the tape: the Vars that went in and came out, by index."""
 
-    layer: Layer
+    layer: Recordable
     back: Callable[..., Any]
     inputs: tuple[int, ...]
     output: int
@@ -97,6 +131,12 @@ class Tape:
         self.train = train
         self.count = 0  # Vars so far
         self.calls: list[Call] = []
+
+    def record(self, layer: Recordable, xs: Sequence[Var], y: Any, back: Callable[..., Any]) -> Var:
+        """Write down that the layer made `y` of `xs`, and its way back."""
+        output = Var(y, self)
+        self.calls.append(Call(layer, back, tuple(x.index for x in xs), output.index))
+        return output
 
     def walk_back(self, dy: Any, output: Var, inputs: Sequence[Var], need_dx: bool) -> list[Any]:
         """The gradients of the inputs; frees each call's arrays as soon as they have been used."""
@@ -124,32 +164,31 @@ class Tape:
         return wanted
 
 
-def gradients(layer: Layer, returned: Any, inputs: int) -> tuple[Any, ...]:
+def common_tape(layer: Recordable, xs: Sequence[Any]) -> Tape:
+    """The one tape that all inputs of a call are on."""
+    for x in xs:
+        if not isinstance(x, Var):
+            raise TapeError(
+                f"{layer.label}: the inputs of a layer in training must all come from layers, one is {type(x).__name__}"
+            )
+    tape: Tape = xs[0].tape
+    if any(x.tape is not tape for x in xs):
+        raise TapeError(
+            f"{layer.label}: a Var of another forward pass was used; a model must not keep Vars between calls"
+        )
+    return tape
+
+
+NO_ARRAY = (type(None), tuple, list)
+
+
+def gradients(layer: Recordable, returned: Any, inputs: int) -> tuple[Any, ...]:
     """What the layer's `back` returned, as a tuple with the gradient of each input."""
     dxs = returned if inputs > 1 else (returned,)
-    none = (type(None), tuple, list)  # what is no array
-    if not isinstance(dxs, tuple) or len(dxs) != inputs or any(isinstance(dx, none) for dx in dxs):
+    if not isinstance(dxs, tuple) or len(dxs) != inputs or any(isinstance(dx, NO_ARRAY) for dx in dxs):
         found = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
         raise TapeError(
             f"{layer.label}: back must return the gradient of the input, or a tuple with one for each of several"
             f" inputs; for {inputs} it returned {found}"
         )
     return dxs
-
-
-def record(layer: Layer, xs: Sequence[Any], train: bool | None = None) -> Var:
-    """Run the layer on Vars and write its way back on their tape; `train` overrides what the tape was made for."""
-    for x in xs:
-        if not isinstance(x, Var):
-            raise TapeError(
-                f"{layer.label}: the inputs of a layer in training must all come from layers, one is {type(x).__name__}"
-            )
-    tape = xs[0].tape
-    if any(x.tape is not tape for x in xs):
-        raise TapeError(
-            f"{layer.label}: a Var of another forward pass was used; a model must not keep Vars between calls"
-        )
-    y, back = layer.forward(*(x.value for x in xs), train=tape.train if train is None else train)
-    out = Var(y, tape)
-    tape.calls.append(Call(layer, back, tuple(x.index for x in xs), out.index))
-    return out

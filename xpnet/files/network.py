@@ -1,7 +1,7 @@
 """Files: a network and its weights in one safetensors file. Nothing is pickled, and no file can name code to run.
 
 The weights are the tensors, under the parameters' paths. The network is a JSON description in the header: classes by
-name, each with its constructor's arguments. Names are looked up in a list of allowed classes and nowhere else.
+name, each with its constructor's arguments. Names are looked up in a table of allowed classes and nowhere else.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,12 +21,10 @@ from xpnet.backend import on_backend
 from xpnet.base.atomic_files import write_atomically
 from xpnet.base.configured import Configured
 from xpnet.core.layer import Layer, layers_in
+from xpnet.core.network import Network
 from xpnet.core.parameter import FLOATS
 from xpnet.errors import FormatError, OptionError, XpnetError
 from xpnet.files.tensors import read_safetensors
-
-if TYPE_CHECKING:
-    from xpnet.model import Model
 
 VERSION = 1
 Path = str | os.PathLike[str]
@@ -34,10 +33,18 @@ LARGEST_INPUT = 2**26  # numbers in one sample
 DAMAGE = (
     XpnetError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError,
 )  # fmt: skip
+Described = TypeVar("Described", bound=Network)
+
+PLACES: dict[str, str] = {}  # the module of each class that a file may name; `register` fills it
 
 
-def save(model: Model, path: Path) -> None:
-    """Network, weights and what it was compiled with."""
+def register(module: str, classes: Iterable[str]) -> None:
+    """Files may name these classes of a module, which is imported when one does."""
+    PLACES.update(dict.fromkeys(classes, module))
+
+
+def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
+    """Network, weights and what it was compiled with: optimizer, loss and metrics."""
     if not model.input_shapes:
         raise OptionError(
             "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
@@ -48,19 +55,17 @@ def save(model: Model, path: Path) -> None:
         "network": encoder.encode(model),
         "input_shapes": encoder.encode(model.input_shapes),
         "dtype": model.dtype,
-        "optimizer": encoder.encode(model.optimizer),
-        "loss": encoder.encode(model.loss),
-        "metrics": encoder.encode(model.metrics),
+        **{part: encoder.encode(compiled[part]) for part in ("optimizer", "loss", "metrics")},
         "frozen": [name for name, parameter in model.named_parameters() if not parameter.trainable],
     }
     _check_description(model, description["network"], encoder.classes)
     _write(model, path, {"xpnet": json.dumps(description)})
 
 
-def _check_description(model: Model, network: Any, classes: dict[str, type[Configured]]) -> None:
+def _check_description(model: Network, network: Any, classes: dict[str, type[Configured]]) -> None:
     """Make the network from its description: a file that `load` would refuse must not be written."""
     with random.preserved_state(), on_backend(model.backend):
-        twin = _Decoder(classes).decode(json.loads(json.dumps(network)))
+        twin = _Decoder(classes.get).decode(json.loads(json.dumps(network)))
         twin.build(*model.input_shapes)
     (have, layers), (made, layers_made) = _contents(model), _contents(twin)
     if have != made or len(dict(have)) < len(have) or layers != layers_made:
@@ -71,7 +76,7 @@ def _check_description(model: Model, network: Any, classes: dict[str, type[Confi
         )
 
 
-def _contents(model: Model) -> tuple[list[tuple[str, tuple[int, ...]]], dict[str, Any]]:
+def _contents(model: Network) -> tuple[list[tuple[str, tuple[int, ...]]], dict[str, Any]]:
     """What two equal networks have in common: names and shapes of the parameters, kinds and settings of the layers."""
     parameters = sorted((name, p.shape) for name, p in model.named_parameters())
     return parameters, {path: (type(layer), _settings(layer)) for path, layer in model.named_layers()}
@@ -87,7 +92,7 @@ def _settings(layer: Layer) -> dict[str, Any]:
     return settings
 
 
-def save_weights(model: Model, path: Path) -> None:
+def save_weights(model: Network, path: Path) -> None:
     """The weights alone."""
     if not model.parameters():
         raise OptionError(
@@ -96,15 +101,9 @@ def save_weights(model: Model, path: Path) -> None:
     _write(model, path, {})
 
 
-def load(path: Path, custom: type[Configured] | Iterable[type[Configured]] = ()) -> Model:
-    """The model that `model.save(path)` wrote, compiled as it was.
-
-    Classes of your own (layers, models, losses, ...) must be given in `custom`: files only hold their names.
-    Raises FileError if the file cannot be read, FormatError if it is not what it should be.
-    """
-    from xpnet.model import Model
-
-    own = [custom] if isinstance(custom, type) else list(custom)
+def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[type[Configured]]) -> Described:
+    """What `xpnet.load` says; the network that the file describes must be of this kind."""
+    own = {cls.__name__: cls for cls in ([custom] if isinstance(custom, type) else custom)}
     tensors, metadata = read_safetensors(path)
     if "xpnet_backup" in metadata:
         raise FormatError(
@@ -119,10 +118,10 @@ def load(path: Path, custom: type[Configured] | Iterable[type[Configured]] = ())
             raise FormatError(
                 f"{path} has format version {description['version']}, this xpnet reads version {VERSION}: update xpnet"
             )
-        decoder = _Decoder(allowed_classes() | {cls.__name__: cls for cls in own})
+        decoder = _Decoder(lambda name: own.get(name) or registered(name))
         with initializers.at_most(sum(tensor.size for tensor in tensors.values())), np.errstate(all="ignore"):
-            model = decoder.decode(description["network"])
-            if not isinstance(model, Model):
+            model: Any = decoder.decode(description["network"])
+            if not isinstance(model, kind):
                 raise FormatError("its network is no model")
             _build(model, [tuple(shape) for shape in description["input_shapes"]], str(description["dtype"]))
         loss, optimizer, chosen = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
@@ -141,15 +140,15 @@ def load(path: Path, custom: type[Configured] | Iterable[type[Configured]] = ())
     return model
 
 
-def load_weights(model: Model, path: Path) -> None:
+def load_weights(model: Network, path: Path) -> None:
     """Weights into a network that is built; every name and shape must match, else nothing is changed."""
     tensors, metadata = read_safetensors(path)
-    if not model._built and "xpnet" in metadata:
+    if not model.built and "xpnet" in metadata:
         try:
             model.build(*(tuple(shape) for shape in json.loads(metadata["xpnet"])["input_shapes"]))
         except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"{path}: its input shape is damaged or does not fit the network ({error})") from error
-    if not model._built:
+    if not model.built:
         raise OptionError(
             "the model has no parameters yet: call model.build(shape) with the shape of one sample before load_weights"
         )
@@ -159,18 +158,10 @@ def load_weights(model: Model, path: Path) -> None:
 # ---- the network as JSON -------------------------------------------------------------------------------------------
 
 
-def allowed_classes() -> dict[str, type[Configured]]:
-    """Every class that a file may name."""
-    from xpnet import initializers, layers, losses, metrics, model, networks, optimizers, regularizers, schedules
-
-    modules = (layers, networks, losses, metrics, optimizers, schedules, initializers, regularizers)
-    found = {name: cls for module in modules for name, cls in vars(module).items() if _is_description(cls)}
-    bases = {"Layer", "Loss", "Metric", "Optimizer", "Schedule", "Initializer", "Regularizer", "Configured", "Model"}
-    return {name: cls for name, cls in found.items() if name not in bases} | {"Sequential": model.Sequential}
-
-
-def _is_description(cls: Any) -> bool:
-    return isinstance(cls, type) and issubclass(cls, Configured)
+def registered(name: str) -> type[Configured] | None:
+    """The class of xpnet's that a file calls so; None if it may not be named."""
+    place = PLACES.get(name)
+    return None if place is None else getattr(import_module(place), name)
 
 
 class _Encoder:
@@ -201,8 +192,8 @@ class _Encoder:
 class _Decoder:
     """JSON to objects, of allowed classes only."""
 
-    def __init__(self, allowed: Mapping[str, type[Configured]]) -> None:
-        self.allowed = allowed
+    def __init__(self, find: Callable[[str], type[Configured] | None]) -> None:
+        self.find = find  # the class of a name, None for one that is not allowed
         self.made: list[Any] = []
 
     def decode(self, value: Any) -> Any:
@@ -213,14 +204,15 @@ class _Decoder:
         if "same" in value:
             return self.made[value["same"]]
         name = value["class"]
-        if name not in self.allowed:
+        cls = self.find(name)
+        if cls is None:
             raise FormatError(
                 f"it names the class {name!r}, which is not one of xpnet's; if it is yours and you trust the file,"
                 f" give it: xpnet.load(path, custom=[{name}])"
             )
         number = len(self.made)
         self.made.append(None)
-        made = self.allowed[name](**{key: _tuples(self.decode(item)) for key, item in value["config"].items()})
+        made = cls(**{key: _tuples(self.decode(item)) for key, item in value["config"].items()})
         self.made[number] = made
         return made
 
@@ -232,7 +224,7 @@ def _tuples(value: Any) -> Any:
     return value
 
 
-def _build(model: Model, shapes: list[tuple[int, ...]], dtype: str) -> None:
+def _build(model: Network, shapes: list[tuple[int, ...]], dtype: str) -> None:
     for shape in shapes:
         if not all(isinstance(n, int) and n > 0 for n in shape) or math.prod(shape) > LARGEST_INPUT:
             raise FormatError(f"its input shape {shape} is impossible")
@@ -245,7 +237,7 @@ def _build(model: Model, shapes: list[tuple[int, ...]], dtype: str) -> None:
 # ---- weights -------------------------------------------------------------------------------------------------------
 
 
-def _assign(model: Model, tensors: Mapping[str, np.ndarray], path: Path) -> None:
+def _assign(model: Network, tensors: Mapping[str, np.ndarray], path: Path) -> None:
     """All weights, or an error before the first one is changed."""
     parameters = dict(model.named_parameters())
     # PyTorch's batch normalisation also counts its batches, which nothing here needs.
@@ -274,7 +266,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _write(model: Model, path: Path, metadata: dict[str, str]) -> None:
+def _write(model: Network, path: Path, metadata: dict[str, str]) -> None:
     from safetensors.numpy import save as to_bytes
 
     tensors = {name: np.ascontiguousarray(p.backend.to_numpy(p.value)) for name, p in model.named_parameters()}

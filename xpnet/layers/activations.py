@@ -158,31 +158,3 @@ def activation_layer(activation: Any) -> Layer | None:
     if isinstance(activation, Layer):
         return activation
     return by_name("activation", activation, ACTIVATIONS, "or give a layer")
-
-
-class Activated(Layer):
-    """The base of layers that take `activation`: the primitive fuses ReLU, any other runs behind it."""
-
-    def __init__(self, activation: Any, name: str | None) -> None:
-        super().__init__(name)
-        self.activation = activation
-        layer = activation_layer(activation)
-        if layer is not None:
-            layer.call_it("activation")
-        self.fused = "relu" if type(layer) is ReLU else None
-        self.then = None if self.fused else layer
-
-    def activated(self, y: Array, back: Back, train: bool) -> tuple[Array, Back]:
-        """`y` and `back` with the activation that was not fused behind them."""
-        if self.then is None:
-            return y, back
-        y, then_back = self.then.forward(y, train=train)
-
-        def both(dy: Array, need_dx: bool = True) -> Array:
-            return back(then_back(dy), need_dx)
-
-        return y, both
-
-    def children(self) -> Any:
-        if self.then is not None:
-            yield "activation", self.then

@@ -1,18 +1,17 @@
 """Two-dimensional convolution (as in all of deep learning, a cross-correlation: the kernel is not flipped)."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from xpnet import initializers, regularizers
 from xpnet.backend import Array
 from xpnet.backend.window import Padding, Pair, Window, check_padding, make_window, pair
 from xpnet.base.checks import whole
-from xpnet.core.layer import Back, Shape
-from xpnet.core.parameter import Parameter
+from xpnet.core.layer import Back, Declared, Shape
 from xpnet.errors import OptionError, ShapeError
-from xpnet.layers.activations import Activated
+from xpnet.layers.base import Weighted
 
 
-class Conv2D(Activated):
+class Conv2D(Weighted):
     """y[n,o,i,j] = act(bias[o] + sum_{c,m,l} weight[o,c,m,l] x[n,c, i*stride+m*dilation-top,
     j*stride+l*dilation-left]).
 
@@ -30,9 +29,6 @@ class Conv2D(Activated):
 
     kind = "conv"
     gives = "scores"
-    skips_dx = True
-    weight: Parameter
-    bias: Parameter | None = None  # also where the layer has none
 
     def __init__(
         self,
@@ -48,22 +44,13 @@ class Conv2D(Activated):
         name: str | None = None,
         regularizer: Any = None,
     ) -> None:
-        super().__init__(activation, name)
-        if not isinstance(bias, bool):
-            raise OptionError(
-                f'Conv2D: bias must be True or False, not {bias!r}; an activation is given by name: activation="relu"'
-            )
+        super().__init__(bias, activation, initializer, regularizer, name)
         filters, groups = whole("Conv2D: filters", filters), whole("Conv2D: groups", groups)
         if filters % groups:
             raise OptionError(f"Conv2D: filters ({filters}) must be a multiple of groups ({groups})")
-        self.filters, self.groups, self.has_bias = filters, groups, bias
+        self.filters, self.groups = filters, groups
         self.kernel_size, self.stride = pair(kernel_size, "kernel_size"), pair(stride, "stride")
         self.padding, self.dilation = check_padding(padding), pair(dilation, "dilation")
-        initializers.get(initializer)  # an unknown one is an error now, not at build
-        self.initializer, self.regularizer = initializer, regularizers.get(regularizer)
-
-    def config(self) -> dict[str, Any]:
-        return super().config() | {"bias": self.has_bias}
 
     def window(self, size: Pair) -> Window:
         return make_window(self.kernel_size, self.stride, self.padding, self.dilation, size)
@@ -80,18 +67,10 @@ class Conv2D(Activated):
             last = "; images are (N, C, H, W): x.transpose(0, 3, 1, 2), if channels come last" if shape[2] < 5 else ""
             raise ShapeError(f"{self.label}: {error}{last}") from None
 
-    def build(self, shape: Shape) -> Shape:
-        output = self.output_shape(shape)
-        if self._built:
-            return output
+    def declare(self, shape: Shape) -> Iterable[Declared]:
         kh, kw = self.kernel_size
         inputs, outputs = shape[0] // self.groups, self.filters // self.groups
-        shape = self.filters, inputs, kh, kw
-        weight = initializers.draw(self.initializer, shape, fan_in=inputs * kh * kw, fan_out=outputs * kh * kw)
-        self.weight = self.parameter(weight, regularizer=self.regularizer)
-        self.bias = self.parameter(self.backend.zeros((self.filters,))) if self.has_bias else None
-        self._built = True
-        return output
+        return self.weight_and_bias((self.filters, inputs, kh, kw), fan_in=inputs * kh * kw, fan_out=outputs * kh * kw)
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)

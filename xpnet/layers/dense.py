@@ -1,17 +1,15 @@
 """The fully connected layer."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from xpnet import initializers, regularizers
 from xpnet.backend import Array
 from xpnet.base.checks import whole
-from xpnet.core.layer import Back, Shape
-from xpnet.core.parameter import Parameter
-from xpnet.errors import OptionError
-from xpnet.layers.activations import Activated
+from xpnet.core.layer import Back, Declared, Shape
+from xpnet.layers.base import Weighted
 
 
-class Dense(Activated):
+class Dense(Weighted):
     """y = act(x weight^T + bias): x (N, I), weight (units, I), bias (units,), y (N, units).
 
     units: number of outputs.  activation: a name ("relu", ...), a layer or None.  initializer: of the weight; the bias
@@ -20,9 +18,6 @@ class Dense(Activated):
 
     kind = "dense"
     gives = "scores"
-    skips_dx = True
-    weight: Parameter
-    bias: Parameter | None = None  # also where the layer has none
 
     def __init__(
         self,
@@ -33,17 +28,8 @@ class Dense(Activated):
         name: str | None = None,
         regularizer: Any = None,
     ) -> None:
-        super().__init__(activation, name)
-        if not isinstance(bias, bool):
-            raise OptionError(
-                f'Dense: bias must be True or False, not {bias!r}; an activation is given by name: activation="relu"'
-            )
-        self.units, self.has_bias = whole("Dense: units", units), bias
-        initializers.get(initializer)  # an unknown one is an error now, not at build
-        self.initializer, self.regularizer = initializer, regularizers.get(regularizer)
-
-    def config(self) -> dict[str, Any]:
-        return super().config() | {"bias": self.has_bias}
+        super().__init__(bias, activation, initializer, regularizer, name)
+        self.units = whole("Dense: units", units)
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 1:
@@ -52,15 +38,8 @@ class Dense(Activated):
             raise self.wrong_shape(shape, f"(N, {self.weight.shape[1]})")
         return (self.units,)
 
-    def build(self, shape: Shape) -> Shape:
-        output = self.output_shape(shape)
-        if self._built:
-            return output
-        weight = initializers.draw(self.initializer, (self.units, shape[0]), shape[0], self.units)
-        self.weight = self.parameter(weight, regularizer=self.regularizer)
-        self.bias = self.parameter(self.backend.zeros((self.units,))) if self.has_bias else None
-        self._built = True
-        return output
+    def declare(self, shape: Shape) -> Iterable[Declared]:
+        return self.weight_and_bias((self.units, shape[0]), fan_in=shape[0], fan_out=self.units)
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)

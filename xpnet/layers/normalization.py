@@ -1,10 +1,11 @@
 """Batch normalisation and local response normalisation."""
 
 import math
+from collections.abc import Iterable
 
 from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero, positive, whole
-from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.layer import Back, Declared, Layer, Shape
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 
@@ -33,16 +34,14 @@ class _BatchNorm(Layer):
             raise self.wrong_shape(shape, needed)
         return shape
 
-    def build(self, shape: Shape) -> Shape:
-        output, C = self.output_shape(shape), shape[0]
-        if self._built:
-            return output
-        self.weight = self.parameter([1.0] * C)
-        self.bias = self.parameter([0.0] * C)
-        self.running_mean = self.parameter([0.0] * C, trainable=False)
-        self.running_var = self.parameter([1.0] * C, trainable=False)
-        self._built = True
-        return output
+    def declare(self, shape: Shape) -> Iterable[Declared]:
+        C = shape[:1]
+        return (
+            Declared("weight", C, value=1.0),
+            Declared("bias", C),
+            Declared("running_mean", C, trainable=False),
+            Declared("running_var", C, value=1.0, trainable=False),
+        )
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)

@@ -1,13 +1,15 @@
 """LeNet-5: as it is taught today, and as it was published in 1998."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 from xpnet.backend import Array
 from xpnet.backend.window import Window
-from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.layer import Back, Declared, Layer, Shape
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
-from xpnet.initializers import uniform
+from xpnet.initializers import Initializer, uniform
 from xpnet.layers import Conv2D, Dense, Flatten, MaxPool2D, Tanh
 from xpnet.model import Sequential
 
@@ -101,14 +103,8 @@ class Subsampling(Layer):
             raise self.wrong_shape(shape, f"(N, {self.weight.shape[0]}, H, W)")
         return shape[0], shape[1] // 2, shape[2] // 2
 
-    def build(self, shape: Shape) -> Shape:
-        output = self.output_shape(shape)
-        if self._built:
-            return output
-        self.weight = self.parameter([0.25] * shape[0])  # starts as the mean
-        self.bias = self.parameter([0.0] * shape[0])
-        self._built = True
-        return output
+    def declare(self, shape: Shape) -> Iterable[Declared]:
+        return Declared("weight", shape[:1], value=0.25), Declared("bias", shape[:1])  # starts as the mean
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
@@ -123,6 +119,17 @@ class Subsampling(Layer):
             return self.backend.avg_pool2d_backward(dy * scale * 4, size, self.window)
 
         return y, back
+
+
+class _EachByItsFanIn(Initializer):
+    """Uniform in +-2.4 / fan_in, as the paper's appendix has it, and each kernel has its own."""
+
+    def __init__(self, fans_in: Sequence[int]) -> None:
+        self.fans_in = fans_in
+
+    def __call__(self, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
+        limits = np.array([2.4 / n for n in self.fans_in], np.float32)
+        return uniform(shape, 1.0) * limits[:, None, None]  # (connections, K, K)
 
 
 class TableConv2D(Layer):
@@ -150,16 +157,12 @@ class TableConv2D(Layer):
             raise self.wrong_shape(shape, f"(N, {C}, H, W) of at least {K}x{K}")
         return len(self.table), shape[1] - K + 1, shape[2] - K + 1
 
-    def build(self, shape: Shape) -> Shape:
-        output = self.output_shape(shape)
-        if self._built:
-            return output
-        K, fan_in = self.kernel_size, [len(row) * self.kernel_size**2 for row in self.table for _ in row]
-        limits = np.array([2.4 / n for n in fan_in], np.float32)  # +-2.4 / fan_in, as the paper's appendix has it
-        self.weight = self.parameter(uniform((len(fan_in), K, K), 1.0) * limits[:, None, None])
-        self.bias = self.parameter([0.0] * len(self.table))
-        self._built = True
-        return output
+    def declare(self, shape: Shape) -> Iterable[Declared]:
+        K, fans_in = self.kernel_size, [len(row) * self.kernel_size**2 for row in self.table for _ in row]
+        return (
+            Declared("weight", (len(fans_in), K, K), _EachByItsFanIn(fans_in)),
+            Declared("bias", (len(self.table),)),
+        )
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)

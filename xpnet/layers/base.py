@@ -1,0 +1,66 @@
+"""What layers have in common: an activation behind them, a weight and a bias."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from xpnet import initializers, regularizers
+from xpnet.backend import Array
+from xpnet.core.layer import Back, Declared, Layer, Shape
+from xpnet.core.parameter import Parameter
+from xpnet.errors import OptionError
+from xpnet.layers.activations import ReLU, activation_layer
+
+
+class Activated(Layer):
+    """The base of layers that take `activation`: the primitive fuses ReLU, any other runs behind it."""
+
+    def __init__(self, activation: Any, name: str | None) -> None:
+        super().__init__(name)
+        self.activation = activation
+        layer = activation_layer(activation)
+        if layer is not None:
+            layer.suggest_name("activation")
+        self.fused = "relu" if type(layer) is ReLU else None
+        self.then = None if self.fused else layer
+
+    def activated(self, y: Array, back: Back, train: bool) -> tuple[Array, Back]:
+        """`y` and `back` with the activation that was not fused behind them."""
+        if self.then is None:
+            return y, back
+        y, then_back = self.then.forward(y, train=train)
+
+        def both(dy: Array, need_dx: bool = True) -> Array:
+            return back(then_back(dy), need_dx)
+
+        return y, both
+
+    def children(self) -> Iterator[tuple[str, Layer]]:
+        if self.then is not None:
+            yield "activation", self.then
+
+
+class Weighted(Activated):
+    """The base of layers with a weight that is drawn, and a bias that starts at 0 unless `bias` is False."""
+
+    skips_dx = True
+    weight: Parameter
+    bias: Parameter | None = None  # also where the layer has none
+
+    def __init__(self, bias: bool, activation: Any, initializer: Any, regularizer: Any, name: str | None) -> None:
+        super().__init__(activation, name)
+        if not isinstance(bias, bool):
+            raise OptionError(
+                f"{type(self).__name__}: bias must be True or False, not {bias!r}; an activation is given by name:"
+                ' activation="relu"'
+            )
+        initializers.get(initializer)  # an unknown one is an error now, not at build
+        self.has_bias, self.initializer, self.regularizer = bias, initializer, regularizers.get(regularizer)
+
+    def config(self) -> dict[str, Any]:
+        return super().config() | {"bias": self.has_bias}
+
+    def weight_and_bias(self, shape: Shape, fan_in: int, fan_out: int) -> Iterator[Declared]:
+        """A weight (outputs, ...) of this shape, and a bias (outputs,)."""
+        yield Declared("weight", shape, self.initializer, fan_in, fan_out, regularizer=self.regularizer)
+        if self.has_bias:
+            yield Declared("bias", shape[:1])
