@@ -12,7 +12,8 @@ from tests.kit.helpers import assert_lives_on, assert_same
 from tests.kit.strategies import integers, normal, seeds
 from xpnet import layers
 from xpnet.backend import Backend, make_backend
-from xpnet.core.parameter import Flat, Parameter
+from xpnet.core.flat import Flat
+from xpnet.core.parameter import Parameter
 from xpnet.model import Sequential
 from xpnet.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
 
@@ -101,9 +102,9 @@ def test_one_call_for_all_gives_the_numbers_of_one_for_each(
             optimizer.update(ps)
         assert [optimizer.state[p].steps for p in ps] == [6, 4, 6, 6, 6]
         if flat:  # those that were updated as often lie together
-            assert ps[0]._flat is not None and ps[0]._flat.parameters == (ps[0], *ps[2:])
+            assert ps[0].flat is not None and ps[0].flat.parameters == (ps[0], *ps[2:])
         else:
-            assert all(p._flat is None for p in ps)
+            assert all(p.flat is None for p in ps)
         results.append([backend.to_numpy(p.value) for p in ps])
         for p in ps:
             for array in optimizer.state[p].values():
@@ -167,7 +168,7 @@ def test_a_shared_layer_is_laid_out_once(backend: Backend, monkeypatch: pytest.M
 
 def test_parameters_leave_when_they_move(network: Sequential) -> None:
     network.to("reference")
-    assert all(p._flat is None for p in network.parameters())
+    assert all(p.flat is None for p in network.parameters())
     trained(network)
     network.astype("float64")
     trained(network)
@@ -176,13 +177,13 @@ def test_parameters_leave_when_they_move(network: Sequential) -> None:
 
 
 def test_weights_are_set_and_saved_in_place(network: Sequential, tmp_path: Any) -> None:
-    flat = network.parameters()[0]._flat
+    flat = network.parameters()[0].flat
     assert flat is not None
     network.save_weights(tmp_path / "w.safetensors")
     saved = network.get_weights()
     trained(network)
     network.load_weights(tmp_path / "w.safetensors")
-    assert network.parameters()[0]._flat is flat
+    assert network.parameters()[0].flat is flat
     for w, value in zip(network.get_weights(), saved, strict=True):
         np.testing.assert_array_equal(w, value)
     start = network.backend.to_numpy(flat.value)[:12].reshape(3, 4)
