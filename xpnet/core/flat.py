@@ -25,17 +25,16 @@ class Flat(JoinedGradients):
     def __init__(self, parameters: Sequence[Parameter]) -> None:
         self.parameters = tuple(parameters)
         self.backend, self.dtype = parameters[0].backend, parameters[0].dtype
-        self.starts: list[int] = []
-        self.size = 0
+        self.starts, self.size = list[int](), 0
         for p in parameters:
             self.starts.append(self.size)
             self.size += -(-p.size // self.ALIGNMENT) * self.ALIGNMENT
         self.shape = (self.size,)
         self.value, values = self.lay([p.value for p in parameters])
-        grad, grads = self.lay([p.gradient.source for p in parameters])
-        for p, value, part in zip(parameters, values, grads, strict=True):
-            p.enter(self, value, part)
-        super().__init__(self.backend, [p.gradient for p in parameters], grad, self.starts)
+        self.array, grads = self.lay([p.gradient.source for p in parameters])
+        for p, value, grad in zip(parameters, values, grads, strict=True):
+            p.enter(self, value, grad)
+        self.gradients = [p.gradient for p in parameters]
 
     def holds(self, parameters: Sequence[Parameter]) -> bool:
         """Whether it is just these parameters, in this order, that are its parts."""

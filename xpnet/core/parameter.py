@@ -1,6 +1,7 @@
 """A learned array with an identity: its value, its gradient, and whether the optimizer may change it."""
 
 import math
+import operator
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -37,14 +38,16 @@ class Gradient:
 
 
 class JoinedGradients:
-    """Gradients whose own arrays are parts, which begin at `starts`, of one 1-D array for all: the half of a Flat."""
+    """What a Flat, of core/flat.py, does with gradients: all that changes the state of one stands in this file."""
 
-    def __init__(self, backend: Backend, gradients: Sequence[Gradient], array: Array, starts: Sequence[int]) -> None:
-        self.backend, self.gradients, self.array, self.starts = backend, gradients, array, starts
+    backend: Backend
+    gradients: Sequence[Gradient]
+    array: Array  # 1-D, of which their own arrays are parts
+    starts: Sequence[int]  # where these begin
 
     @property
     def grad(self) -> Array:
-        """All of them in one array; those that are still elsewhere are brought in with one call."""
+        """Of all parameters; those that are still elsewhere are brought in with one call."""
         if any(gradient.source is not gradient.array for gradient in self.gradients):
             self.backend.collect(self.array, [gradient.source for gradient in self.gradients], self.starts)
             for gradient in self.gradients:
@@ -70,13 +73,10 @@ class Parameter:
         self.regularizer: Penalty | None = None
         self.trainable = self.learned = trainable  # whether it may change now, and whether it ever may
 
-    @property
-    def value(self) -> Array:
-        return self._value
-
-    @value.setter
-    def value(self, value: Any) -> None:
+    def _set_value(self, value: Any) -> None:
         self._copy(self._value, value)
+
+    value = property(operator.attrgetter("_value"), _set_value)  # read in C: layers ask for it in every batch
 
     @property
     def grad(self) -> Array:

@@ -152,8 +152,8 @@ class Optimizer(Configured):
                 alike.setdefault((id(p.backend), p.dtype, state.steps), []).append(p)
             else:
                 alone.append([p])
-        together = sorted(alike.values(), key=lambda members: len(members) > 1)
-        self._groups = [Group(members, [self.state[p] for p in members]) for members in [*alone, *together]]
+        by_size = sorted(alike.values(), key=lambda members: len(members) > 1)  # clip_norm adds them up in this order
+        self._groups = [Group(members, [self.state[p] for p in members]) for members in [*alone, *by_size]]
         self._trained = trained
         return self._groups
 
