@@ -1,6 +1,7 @@
 """Parameters that lie behind one another: the same numbers as one by one, and each stays an object of its own."""
 
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from tests.kit.helpers import assert_lives_on, assert_same
 from tests.kit.strategies import integers, normal, seeds
 from xpnet import layers
 from xpnet.backend import Backend, make_backend
-from xpnet.core.parameter import Flat, Parameter
+from xpnet.core.flat import Flat, find_pieces, lay_out
+from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.model import Sequential
 from xpnet.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
 
@@ -59,11 +61,40 @@ def test_gradients_are_collected_when_somebody_looks(backend: Backend) -> None:
         assert_same(first, integers(ps[0].shape, 1, "float32"), backend)  # what was given is not written to
         ps[4].add_grad(third)
         assert_same(ps[4].grad, 2 * integers(ps[4].shape, 3, "float32"), backend)
-        for p in ps:
-            p.zero_grad()
+        zero_gradients(ps)
         assert_same(flat.grad, np.zeros(flat.size, np.float32), backend)
-        for p in ps:
-            p.zero_grad()
+        zero_gradients(ps)
+
+
+def test_parameters_are_laid_out_once(backend: Backend) -> None:
+    ps = parameters(backend)
+    flat = lay_out(ps)
+    assert lay_out(ps) is flat
+    assert flat.holds(ps) and not flat.holds(ps[1:]) and not flat.holds(ps[::-1])
+    other = lay_out(ps[1:])
+    assert other.holds(ps[1:]) and not flat.holds(ps)
+    assert find_pieces(ps) == [other, ps[0]]  # the first one's array is still that of `flat`, which lost the rest
+
+
+def test_laying_out_keeps_the_gradients(backend: Backend) -> None:
+    ps = parameters(backend)
+    ps[0].add_grad(backend.asarray(np.ones((3, 4), np.float32)))
+    ps[2].grad = np.full(ps[2].shape, 2.0)
+    lay_out(ps)
+    assert [p.has_grad for p in ps] == [True, False, True, False, False]
+    ps[0].add_grad(backend.asarray(np.ones((3, 4), np.float32)))
+    for p, expected in zip(ps, (2, 0, 2, 0, 0), strict=True):
+        assert_same(p.grad, np.full(p.shape, expected, np.float32), backend)
+
+
+def test_the_pieces_are_those_of_which_all_is_asked_for(backend: Backend) -> None:
+    ps, alone = parameters(backend), parameters(backend, seed=9)
+    one, two = lay_out(ps[:2]), lay_out(ps[2:])
+    assert find_pieces([alone[0], *ps, alone[1]]) == [one, two, alone[0], alone[1]]
+    assert find_pieces(p for p in ps[1:]) == [two, ps[1]]
+    assert find_pieces([]) == []
+    ps[3].move(backend)
+    assert find_pieces(ps) == [one, *ps[2:]]
 
 
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=250), seed=seeds)
@@ -101,9 +132,9 @@ def test_one_call_for_all_gives_the_numbers_of_one_for_each(
             optimizer.update(ps)
         assert [optimizer.state[p].steps for p in ps] == [6, 4, 6, 6, 6]
         if flat:  # those that were updated as often lie together
-            assert ps[0]._flat is not None and ps[0]._flat.parameters == (ps[0], *ps[2:])
+            assert find_pieces(ps) == [lay_out([ps[0], *ps[2:]]), ps[1]]
         else:
-            assert all(p._flat is None for p in ps)
+            assert find_pieces(ps) == ps
         results.append([backend.to_numpy(p.value) for p in ps])
         for p in ps:
             for array in optimizer.state[p].values():
@@ -151,6 +182,23 @@ def test_a_copy_stands_alone(network: Sequential) -> None:
         assert_same(p.value, q.value, backend)
 
 
+def test_a_copy_in_another_process_stands_alone() -> None:
+    ps = parameters(make_backend("numpy"))
+    flat, optimizer = lay_out(ps), Adam()
+    for p in ps:
+        p.add_grad(normal(p.shape, 1, "float32"))
+    optimizer.update(ps)
+    others, own = pickle.loads(pickle.dumps((ps, optimizer)))
+    assert find_pieces(others) == others
+    for each, rule in ((ps, optimizer), (others, own)):
+        for p in each:
+            p.add_grad(normal(p.shape, 2, "float32"))
+        rule.update(each)
+    assert flat.holds(ps) and len(find_pieces(others)) == 1
+    for p, q in zip(ps, others, strict=True):
+        np.testing.assert_array_equal(p.value, q.value)
+
+
 def test_a_shared_layer_is_laid_out_once(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "flat", True)
     shared = layers.Dense(3)
@@ -167,7 +215,7 @@ def test_a_shared_layer_is_laid_out_once(backend: Backend, monkeypatch: pytest.M
 
 def test_parameters_leave_when_they_move(network: Sequential) -> None:
     network.to("reference")
-    assert all(p._flat is None for p in network.parameters())
+    assert find_pieces(network.parameters()) == network.parameters()
     trained(network)
     network.astype("float64")
     trained(network)
@@ -176,13 +224,13 @@ def test_parameters_leave_when_they_move(network: Sequential) -> None:
 
 
 def test_weights_are_set_and_saved_in_place(network: Sequential, tmp_path: Any) -> None:
-    flat = network.parameters()[0]._flat
-    assert flat is not None
+    flat, *statistics = find_pieces(network.parameters())
+    assert isinstance(flat, Flat) and not any(p.trainable for p in statistics)
     network.save_weights(tmp_path / "w.safetensors")
     saved = network.get_weights()
     trained(network)
     network.load_weights(tmp_path / "w.safetensors")
-    assert network.parameters()[0]._flat is flat
+    assert find_pieces(network.parameters()) == [flat, *statistics]
     for w, value in zip(network.get_weights(), saved, strict=True):
         np.testing.assert_array_equal(w, value)
     start = network.backend.to_numpy(flat.value)[:12].reshape(3, 4)

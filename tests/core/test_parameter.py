@@ -1,11 +1,16 @@
 """A parameter is a value of its own, in float32 or float64, and takes gradients of its own kind only."""
 
+import copy
+import pickle
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from tests.kit.helpers import assert_lives_on, assert_same
-from xpnet.backend import Backend
-from xpnet.core.parameter import Parameter
+from tests.kit.strategies import integers
+from xpnet.backend import Backend, make_backend
+from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.errors import DTypeError
 
 
@@ -51,3 +56,66 @@ def test_a_gradient_of_another_data_type_is_refused(backend: Backend, own: str, 
             parameter.add_grad(backend.asarray(np.ones(3, other)))
         parameter.add_grad(backend.asarray(np.ones(3, own)))
     assert_same(parameter.grad, np.full(3, 2, own), backend)
+
+
+def test_it_has_a_gradient_from_the_first_addition_until_it_is_zeroed(backend: Backend) -> None:
+    parameter = Parameter(np.zeros((2, 3), np.float32))
+    assert not parameter.has_grad
+    for seed in range(2):
+        first, second = (integers((2, 3), 2 * seed + i, "float32") for i in range(2))
+        parameter.add_grad(backend.asarray(first))
+        assert parameter.has_grad
+        assert_same(parameter.grad, first, backend)
+        parameter.add_grad(backend.asarray(second))
+        assert_same(parameter.grad, first + second, backend)
+        parameter.zero_grad()
+        assert not parameter.has_grad
+        assert_same(parameter.grad, np.zeros((2, 3), np.float32), backend)
+        assert parameter.has_grad  # whoever looked may have written to it
+        parameter.zero_grad()
+
+
+def test_a_gradient_may_be_set_and_changed_in_place(backend: Backend) -> None:
+    parameter = Parameter([0, 0, 0])
+    parameter.grad = [1, 2, 3]
+    array = parameter.grad
+    parameter.grad += 1
+    assert parameter.grad is array
+    assert_same(array, np.array([2, 3, 4], np.float32), backend)
+    parameter.zero_grad()
+    parameter.add_grad(backend.asarray(np.ones(3, np.float32)))
+    parameter.grad *= 5
+    assert parameter.grad is array
+    assert_same(array, np.full(3, 5, np.float32), backend)
+
+
+def test_what_was_added_is_not_written_to(backend: Backend) -> None:
+    parameter, added = Parameter([0, 0, 0]), backend.asarray(np.ones(3, np.float32))
+    for _ in range(2):
+        for _ in range(2):
+            parameter.add_grad(added)
+        parameter.grad *= 3
+        assert_same(added, np.ones(3, np.float32), backend)
+        zero_gradients([parameter])
+
+
+@pytest.mark.parametrize("copies", [copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_copy_takes_the_gradient_along(copies: Callable[[Parameter], Parameter], looked: bool) -> None:
+    parameter = Parameter([0, 0, 0], backend=make_backend("numpy"))
+    parameter.add_grad(np.ones(3, np.float32))
+    if looked:
+        _ = parameter.grad
+    other = copies(parameter)
+    np.testing.assert_array_equal(other.grad, np.ones(3))
+    other.grad += 1
+    parameter.zero_grad()
+    np.testing.assert_array_equal(other.grad, np.full(3, 2))
+
+
+def test_the_gradient_starts_from_zero_where_a_parameter_moves_to() -> None:
+    parameter = Parameter([0, 0, 0], backend=make_backend("numpy"))
+    parameter.add_grad(np.ones(3, np.float32))
+    parameter.move(make_backend("reference"), "float64")
+    assert not parameter.has_grad
+    assert_same(parameter.grad, np.zeros(3), parameter.backend)

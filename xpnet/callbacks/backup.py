@@ -150,7 +150,7 @@ class Backup(Callback):
             "batches": [feed.get_state() for feed in self.feeds],
             "inputs": [list(shape) for shape in model.input_shapes],
             "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
-            "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if not p._grad_is_zero},
+            "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if p.has_grad},
             "trained": [name for name, p in named.items() if p.trainable],
             "optimizer": trainer.optimizer.get_state(named),
             "metrics": [metric.get_state(model.backend) for metric in model.metrics],

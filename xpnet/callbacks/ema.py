@@ -5,7 +5,8 @@ from typing import Any
 from xpnet.backend import Array
 from xpnet.base.checks import fraction
 from xpnet.callbacks.base import CHANGES, Callback, Logs
-from xpnet.core.parameter import Flat, Parameter
+from xpnet.core.flat import Flat, find_pieces
+from xpnet.core.parameter import Parameter
 from xpnet.errors import NonFiniteError, OptionError
 
 
@@ -38,7 +39,7 @@ class EMA(Callback):
         self.averages: list[Array] | None = None  # of each parameter
         self.own: list[Array] | None = None  # training's own weights, while the averaged ones are in the model
         self._known: list[Parameter] = []
-        self._wholes: dict[Flat, Array] = {}
+        self._pieces: list[tuple[Parameter | Flat, Array]] = []
         self._seen = self._optimizer_steps()
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
@@ -93,35 +94,38 @@ class EMA(Callback):
             return [p.backend.copy(p.backend.asarray(a, p.dtype)) for p, a in zip(self.parameters, arrays, strict=True)]
 
         self.steps, self._seen = int(state["steps"]), self._optimizer_steps()
-        self.averages, self.own, self._wholes = device(state["averages"]), device(state["own"]), {}
+        self.averages, self.own, self._pieces = device(state["averages"]), device(state["own"]), []
 
     def _average(self) -> None:
         self.steps += 1
         if self.averages is None:
-            self.averages = [p.backend.copy(p.value) for p in self.parameters]
+            self.averages, self._pieces = [p.backend.copy(p.value) for p in self.parameters], []
             return
-        share, wholes = 1 - self.rate(self.steps), self._wholes_now(self.averages)
-        for flat, whole in wholes.items():
-            flat.backend.moving_average(whole, flat.value, share, share)
+        share = 1 - self.rate(self.steps)
+        for piece, average in self._lay_averages(self.averages):
+            piece.backend.moving_average(average, piece.value, share, share)
         for p, average in zip(self.parameters, self.averages, strict=True):
             if p.learned and not p.trainable:
                 average[...] = p.value
-            elif p._flat not in wholes:
-                p.backend.moving_average(average, p.value, share, share)
 
-    def _wholes_now(self, averages: list[Array]) -> dict[Flat, Array]:
-        """Where an optimizer has laid parameters behind one another, so are their averages, for one call for all."""
-        flats = dict.fromkeys(p._flat for p in self.parameters if p._flat is not None)
-        fit = [f for f in flats if f.holds(f.parameters) and all(p.trainable for p in f.parameters)]
-        if fit != list(self._wholes):
+    def _lay_averages(self, averages: list[Array]) -> list[tuple[Parameter | Flat, Array]]:
+        """What one call averages, and its average: where an optimizer has laid parameters behind one another, so are
+        their averages.
+        """
+        pieces = find_pieces(p for p in self.parameters if p.trainable or not p.learned)
+        if pieces != [piece for piece, _ in self._pieces]:
             places = {p: place for place, p in enumerate(self.parameters)}
-            self._wholes = {}
-            for flat in fit:
-                own = [places[p] for p in flat.parameters]
-                self._wholes[flat], parts = flat.lay([averages[place] for place in own])
-                for place, part in zip(own, parts, strict=True):
-                    averages[place] = part
-        return self._wholes
+            self._pieces = []
+            for piece in pieces:
+                if isinstance(piece, Flat):
+                    own = [places[p] for p in piece.parameters]
+                    average, parts = piece.lay([averages[place] for place in own])
+                    for place, part in zip(own, parts, strict=True):
+                        averages[place] = part
+                else:
+                    average = averages[places[piece]]
+                self._pieces.append((piece, average))
+        return self._pieces
 
     def _put_in(self) -> None:
         """The averaged weights into the model, unless they are there, and its own aside."""

@@ -1,8 +1,9 @@
 """A learned array with an identity: its value, its gradient, and whether the optimizer may change it."""
 
 import math
+import operator
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from xpnet.backend import Array, Backend, get_backend
@@ -22,6 +23,38 @@ class Penalty(Protocol):
     def gradient(self, w: Array, xp: Any) -> Array: ...
 
 
+class Gradient:
+    """Where the sum of what was added to a parameter's gradient is to be found; nothing is copied before it must be.
+
+    `source` is the array that holds it now: None while it is zero; then the first array that was added, as it came;
+    and from the second one on, or when somebody looks, `array`, the gradient's own, which is None until then.
+    """
+
+    __slots__ = ("array", "source")
+
+    def __init__(self) -> None:
+        self.array: Array | None = None
+        self.source: Array | None = None
+
+
+class JoinedGradients:
+    """What a Flat, of core/flat.py, does with gradients: all that changes the state of one stands in this file."""
+
+    backend: Backend
+    gradients: Sequence[Gradient]
+    array: Array  # 1-D, of which their own arrays are parts
+    starts: Sequence[int]  # where these begin
+
+    @property
+    def grad(self) -> Array:
+        """Of all parameters; those that are still elsewhere are brought in with one call."""
+        if any(gradient.source is not gradient.array for gradient in self.gradients):
+            self.backend.collect(self.array, [gradient.source for gradient in self.gradients], self.starts)
+            for gradient in self.gradients:
+                gradient.source = gradient.array
+        return self.array
+
+
 class Parameter:
     """`value` and `grad` have one shape and data type; assigning to either copies into place, so that views stay valid.
 
@@ -34,62 +67,58 @@ class Parameter:
         self.backend = backend or get_backend()
         dtype = dtype_name(value.dtype) if hasattr(value, "dtype") else ""
         self._value = self.backend.copy(self.backend.asarray(value, dtype if dtype in FLOATS else "float32"))
-        self._grad: Array | None = None
-        self._grad_is_zero = True  # the array, if there is one, counts as zero until something is added
-        self._flat: Flat | None = None  # of which `value` and `grad` are views
-        self._waiting: Array | None = None  # the gradient, which belongs into `_grad` and was not copied there yet
+        self.gradient = Gradient()
+        self.flat: object | None = None  # the Flat, of core/flat.py, that it is a part of
         self.name = name
         self.regularizer: Penalty | None = None
         self.trainable = self.learned = trainable  # whether it may change now, and whether it ever may
 
-    @property
-    def value(self) -> Array:
-        return self._value
-
-    @value.setter
-    def value(self, value: Any) -> None:
+    def _set_value(self, value: Any) -> None:
         self._copy(self._value, value)
+
+    value = property(operator.attrgetter("_value"), _set_value)  # read in C: layers ask for it in every batch
 
     @property
     def grad(self) -> Array:
-        if self._grad is None:
-            self._grad = self.backend.zeros(self.shape, self.dtype)
-        elif self._waiting is not None:
-            self._grad[...], self._waiting = self._waiting, None
-        elif self._grad_is_zero:
-            self._grad[...] = 0
-        self._grad_is_zero = False
-        return self._grad
+        """Whoever asks may write to it: from then on `has_grad` is true."""
+        gradient = self.gradient
+        array, source = gradient.array, gradient.source
+        if array is None:
+            array = self.backend.zeros(self.shape, self.dtype) if source is None else self.backend.copy(source)
+        elif source is not array:
+            array[...] = 0 if source is None else source
+        gradient.array = gradient.source = array
+        return array
 
     @grad.setter
     def grad(self, grad: Any) -> None:
-        if grad is not self._grad:  # `parameter.grad += g` ends here with the array that it changed
+        if grad is not self.gradient.array:  # `parameter.grad += g` ends here with the array that it changed
             self._copy(self.grad, grad)
+
+    @property
+    def has_grad(self) -> bool:
+        """Whether something was added since the gradient was last zero."""
+        return self.gradient.source is not None
 
     def add_grad(self, grad: Array) -> None:
         """grad += `grad`; what a layer's `back` calls for each of its parameters. Nobody may change `grad` later."""
-        if tuple(grad.shape) != self.shape:
+        if grad.shape != self._value.shape:
             raise ShapeError(
                 f"parameter {self.name!r} has shape {self.shape}, its gradient came with {tuple(grad.shape)}"
             )
-        if grad.dtype != self.dtype:
+        if grad.dtype != self._value.dtype:
             raise DTypeError(
                 f"parameter {self.name!r} is {dtype_name(self.dtype)}, its gradient came as {dtype_name(grad.dtype)}"
             )
         with _adding:
-            if self._grad is None:
-                self._grad = self.backend.copy(grad)
-            elif self._grad_is_zero and self._flat is not None:
-                self._waiting = grad  # copied with all others at once, unless somebody looks before
-            elif self._grad_is_zero:
-                self._grad[...] = grad
+            if self.gradient.source is None:
+                self.gradient.source = grad
             else:
-                array = self.grad
-                array += grad
-            self._grad_is_zero = False
+                total = self.grad
+                total += grad
 
     def zero_grad(self) -> None:
-        self._grad_is_zero, self._waiting = True, None
+        self.gradient.source = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,9 +136,18 @@ class Parameter:
     def move(self, backend: Backend, dtype: Any = None) -> None:
         """Onto another backend, or to another data type; the gradient starts from zero there."""
         host = self.backend.to_numpy(self._value)
-        self.backend, self._grad, self._flat = backend, None, None
-        self.zero_grad()
+        self.backend, self.gradient, self.flat = backend, Gradient(), None
         self._value = backend.copy(backend.asarray(host, dtype or host.dtype))
+
+    def enter(self, flat: object, value: Array, grad: Array) -> None:
+        """Become a part of a Flat: `value` and `grad` are views of its arrays, and hold what is here already."""
+        self.flat, self._value, self.gradient.array = flat, value, grad
+        if self.has_grad:
+            self.gradient.source = grad
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, also one in another process, stands alone."""
+        return vars(self) | {"flat": None}
 
     def _copy(self, target: Array, value: Any) -> None:
         value = self.backend.asarray(value, target.dtype)
@@ -124,61 +162,7 @@ class Parameter:
         return f"Parameter({self.name!r}, shape={self.shape}, dtype={dtype_name(self.dtype)}{frozen})"
 
 
-class Flat:
-    """Parameters behind one another in one array: each stays what it is, but its value and its gradient become views.
-
-    `value` and `grad` are 1-D and hold all of them, so that what would be a call for each parameter is one for all.
-    Every part starts at a multiple of 64 entries, because products are faster on matrices that begin at a round
-    address; the gaps hold zero. The parameters have one backend and one data type. A parameter that moves to another
-    backend, or that is laid out anew with others, leaves: `holds` tells.
-    """
-
-    ALIGNMENT = 64
-
-    def __init__(self, parameters: Sequence[Parameter]) -> None:
-        self.parameters = tuple(parameters)
-        self.backend, self.dtype = parameters[0].backend, parameters[0].dtype
-        self.starts: list[int] = []
-        self.size = 0
-        for p in parameters:
-            self.starts.append(self.size)
-            self.size += -(-p.size // self.ALIGNMENT) * self.ALIGNMENT
-        self.shape = (self.size,)
-        self.value, values = self.lay([p.value for p in parameters])
-        self._grad, grads = self.lay([p.grad for p in parameters])
-        for p, p._value, p._grad in zip(parameters, values, grads, strict=True):
-            p._flat = self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> None:
-        return None  # a copied parameter stands alone
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(None), ()  # and one that was sent to another process
-
-    def holds(self, parameters: Sequence[Parameter]) -> bool:
-        """Whether it is just these parameters, in this order, that are its parts."""
-        same = len(parameters) == len(self.parameters)
-        return same and all(p is q and p._flat is self for p, q in zip(parameters, self.parameters, strict=True))
-
-    def lay(self, arrays: Sequence[Array | None]) -> tuple[Array, list[Array]]:
-        """A new 1-D array with a part for each parameter, filled from `arrays`, and the parts: views of it."""
-        flat = self.backend.zeros(self.shape, self.dtype)
-        parts = []
-        for p, start, array in zip(self.parameters, self.starts, arrays, strict=True):
-            part = self.backend.xp.reshape(flat[start : start + p.size], p.shape)
-            if array is not None:
-                part[...] = array
-            parts.append(part)
-        return flat, parts
-
-    @property
-    def grad(self) -> Array:
-        """The gradients of all parameters; those that are still waiting elsewhere are brought in with one call."""
-        if any(p._waiting is not None or p._grad_is_zero for p in self.parameters):
-            parts = [
-                p._waiting if p._waiting is not None else None if p._grad_is_zero else p._grad for p in self.parameters
-            ]
-            self.backend.collect(self._grad, parts, self.starts)
-            for p in self.parameters:
-                p._waiting, p._grad_is_zero = None, False
-        return self._grad
+def zero_gradients(parameters: Iterable[Parameter]) -> None:
+    """Start the gradients of all from zero."""
+    for p in parameters:
+        p.gradient.source = None

@@ -16,7 +16,7 @@ from xpnet.backend import Backend, make_backend
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
-from xpnet.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
+from xpnet.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp, base
 from xpnet.schedules import Constant, Cosine
 
 Gradients = list[np.ndarray]
@@ -320,6 +320,40 @@ def test_state_moves_with_the_parameters(there: str) -> None:
 def test_settings_that_cannot_work_are_refused(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         make()
+
+
+def test_the_groups_of_a_step_are_those_of_the_last_one_while_nothing_changes(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "flat", True)
+    made: list[Any] = []
+    group = base.Group
+    monkeypatch.setattr(base, "Group", lambda *given: made.append(given) or group(*given))
+    ps, optimizer = [parameter(backend, normal((3, 4), i, "float32")) for i in range(3)], Adam()
+
+    def groups_of_a_step() -> list[int]:
+        made.clear()
+        for p in ps:
+            p.grad = np.ones((3, 4))
+        optimizer.update(ps)
+        return [len(members) for members, _ in made]
+
+    def freeze(trainable: bool) -> None:
+        ps[0].trainable = trainable
+
+    changes: list[tuple[Callable[[], Any], list[int]]] = [
+        (lambda: None, [3]),
+        (lambda: optimizer.state[ps[0]].update(mean=backend.zeros((3, 4))), [3]),
+        (lambda: freeze(False), [2]),
+        (lambda: freeze(True), [1, 2]),  # it was updated less often
+        (lambda: ps.reverse(), [1, 2]),
+        (lambda: ps[0].move(backend), [1, 2]),
+        (lambda: optimizer.state.pop(ps[1]), [1, 1, 1]),
+    ]
+    for change, sizes in changes:
+        change()
+        assert groups_of_a_step() == sizes
+        assert groups_of_a_step() == []
 
 
 def test_optimizers_have_names() -> None:

@@ -1,0 +1,68 @@
+"""Down the gradient, with or without momentum: SGD, Momentum, Nesterov."""
+
+from xpnet.base.checks import fraction
+from xpnet.core.flat import Flat
+from xpnet.core.parameter import Parameter
+from xpnet.errors import OptionError
+from xpnet.optimizers.base import Optimizer, State
+from xpnet.schedules import Schedule
+
+
+class SGD(Optimizer):
+    """v = momentum v + g;  p -= lr v.  With nesterov: p -= lr (g + momentum v).
+
+    Polyak, 1964; Sutskever et al., 2013.
+    """
+
+    elementwise = True
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, weight_decay, clip_norm)
+        self.momentum, self.nesterov = fraction("momentum", momentum), bool(nesterov)
+        if nesterov and not momentum:
+            raise OptionError("nesterov needs a momentum above 0; 0.9 is usual")
+        self.slots = ("velocity",) if momentum else ()
+
+    def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
+        p.backend.sgd(
+            p.value,
+            p.grad,
+            state.get("velocity"),
+            lr=lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+        )
+
+
+class Momentum(SGD):
+    """SGD with momentum 0.9."""
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, momentum, False, weight_decay, clip_norm)
+
+
+class Nesterov(SGD):
+    """SGD with Nesterov's momentum 0.9."""
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(lr, momentum, True, weight_decay, clip_norm)
