@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ class Step:
         self.accumulate = accumulate
         self.group: list[int] = []  # sizes of the batches whose gradients wait for the rest of their group
         self.before_update: Callable[[float], None] | None = None
-        self.parameters: list[Parameter] | None = None  # what is trained; known after the first forward
+        self.parameters: list[Parameter] = []  # of the model; known after the first forward, which builds it
 
     def __call__(self, x: Array, t: Array, where: str, *weights: Array, last: bool = True) -> tuple[Array, Array]:
         """Forward and back, and a step of the optimizer if that completes the group, as the `last` batch of an epoch
@@ -49,9 +49,10 @@ class Step:
         """Forward and back on a batch: adds to the gradients, and returns the loss and the outputs."""
         y, back = self.model.forward(x, train=True)
         value, loss_back = self.loss.forward(y, t, self.backend, *weights)
-        parameters = self.parameters or self.collect_parameters()
-        if any(p.regularizer for p in parameters):
-            for penalty in penalties(parameters):
+        if not self.parameters:
+            self.collect_parameters()
+        if any(p.regularizer for p in self.parameters):
+            for penalty in penalties(self.parameters):
                 value = value + penalty
         if not self.backend.lazy and not math.isfinite(float(value)):
             raise nonfinite_loss(self.model, value, where, x, t)
@@ -62,28 +63,26 @@ class Step:
 
     def update(self) -> None:
         """A step of the optimizer with the mean gradient of the group's samples, as if they were one batch."""
-        parameters = self.parameters or self.collect_parameters()
         samples = 1 if self.accumulate == 1 else sum(self.group)  # of one batch the gradients are a mean already
-        self.gather_gradients(parameters)
-        if any(p.regularizer for p in parameters):
-            add_gradients(parameters, samples)
+        self.gather_gradients()
+        if any(p.regularizer for p in self.parameters):
+            add_gradients(self.parameters, samples)
         if self.before_update is not None:
             self.before_update(1 / samples)
-        self.optimizer.update(parameters, scale=1 / samples)
+        self.optimizer.update(self.parameters, scale=1 / samples)
         self.group.clear()
 
-    def gather_gradients(self, parameters: Sequence[Parameter]) -> None:
-        """Between gradient and update: where the gradients of other workers are added. One alone has all of them."""
+    def gather_gradients(self) -> None:
+        """Between gradient and update, before penalties: where those of other workers are added, if there are any."""
 
-    def collect_parameters(self) -> list[Parameter]:
-        """All of the model, built by now, after a look at whether they can be trained; their gradients are zero."""
+    def collect_parameters(self) -> None:
+        """Those of the model, built by now, after a look at whether they can be trained; their gradients are zero."""
         self.loss.check_last(self.model.last())
         self.parameters = self.model.parameters()
         if not any(parameter.trainable for parameter in self.parameters):
             raise OptionError("there is nothing to train: the model has no parameter that is trainable")
         for parameter in self.parameters:
             parameter.zero_grad()
-        return self.parameters
 
 
 def train_on_batch(model: Trainable, x: Any, t: Any, sample_weight: Any) -> float:
