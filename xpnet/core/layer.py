@@ -279,6 +279,10 @@ class Layer(Configured):
             raise OptionError(f"layers work in float32 or float64, not in {name}")
         return self._move(None, name)
 
+    def stray(self) -> "Layer | None":
+        """A layer inside that is on another backend than this one, the first if there are several."""
+        return next((layer for _, layer in self.named_layers() if layer.backend is not self.backend), None)
+
     def _move(self: Self, backend: Backend | None, dtype: str | None) -> Self:
         for parameter in self.parameters():
             parameter.move(backend or parameter.backend, dtype)

@@ -13,7 +13,7 @@ from xpnet.core.parameter import Parameter
 from xpnet.core.watch import intercepted, path_of
 from xpnet.data.batches import Batches
 from xpnet.errors import DataError, NotBuiltError, OptionError, ShapeError
-from xpnet.training.inputs import check_inputs, host_array
+from xpnet.training.prepare import host_array, prepare_samples
 from xpnet.visualize.figures import DIVERGING, SEQUENTIAL, Path, panels, require_matplotlib, saved, thinned
 from xpnet.visualize.pixels import mosaic
 
@@ -130,7 +130,7 @@ def one_batch(model: Model, x: Any) -> np.ndarray:
     array = host_array(model, x, "the input data")
     if model.input_shape is not None and array.ndim == len(model.input_shape):
         array = array[None]
-    return check_inputs(model, array)
+    return prepare_samples(model, array)
 
 
 def outputs_of(model: Model, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[np.ndarray]]:
