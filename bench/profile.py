@@ -162,7 +162,7 @@ def profile(arguments: argparse.Namespace) -> None:
     total = (time.perf_counter() - start) / arguments.steps
     kinds = {kind: clock.seconds[kind] / arguments.steps for kind in KINDS}
 
-    variant = getattr(backend, "jit", "") or "NumPy alone"
+    variant = backend.jit or "NumPy alone"
     print(f"{arguments.network}, batch {batch}, one thread, {variant}: {1e3 * total:.2f} ms a step")
     print(f"one large product reaches {peak:.0f} GFLOP/s\n")
     print(f"{'layer':<12} {'direction':<9} {'ms':>7} {'share':>6} {'GFLOP/s':>8} {'of large':>8} {'MB':>7} {'GB/s':>6}")

@@ -27,7 +27,6 @@ UPDATE = 1 << 17  # entries of a parameter that are updated at a time: what an u
 class NumpyBackend(Backend):
     name = "numpy"
     flat = True
-    jit = ""  # which compiler it has, if any
     winograd = Winograd()
 
     def __init__(self) -> None:
