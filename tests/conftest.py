@@ -14,7 +14,7 @@ from xpnet import random
 from xpnet.backend import Backend, make_backend, use_backend
 from xpnet.errors import BackendError
 
-os.environ.setdefault("XPNET_JIT", "0")  # the backend `numpy` is NumPy's; test_jit.py has the compiled one
+os.environ.setdefault("XPNET_JIT", "0")  # the backend `numpy` is NumPy's; tests/backend/jit has the compiled one
 cudasim.activate_for_tests()  # before anything imports cupy: the backend `cupy` runs without a GPU too
 
 with contextlib.suppress(ImportError):  # many small products: PyTorch's threads would only get into each other's way
@@ -57,7 +57,7 @@ def fresh_state() -> Iterator[None]:
 
 @pytest.fixture(params=[name for name, reason in MISSING.items() if reason is None])
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """Each backend that this machine has, in turn, made current; test_backend_switch.py says which it has not."""
+    """Each backend that this machine has, in turn, made current; test_switch.py says which it has not."""
     with use_backend(make_backend(request.param)) as current:
         yield current
 

@@ -1,9 +1,26 @@
 """Convolution: im2col and one product of matrices for each image and group."""
 
+from typing import Protocol
+
+import numpy as np
+
 from xpnet.backend.reference.activations import Activations
 from xpnet.backend.reference.arrays import Array
 from xpnet.backend.reference.windows import Windows
-from xpnet.backend.window import Window
+from xpnet.backend.window import Pair, Window
+
+
+class ConvolutionLayer(Protocol):
+    """What `explain` asks of a layer, such as Conv2D."""
+
+    filters: int
+    groups: int
+    kernel_size: Pair
+
+    @property
+    def dtype(self) -> str: ...
+
+    def window(self, size: Pair) -> Window: ...
 
 
 class Convolution(Windows, Activations):
@@ -46,3 +63,13 @@ class Convolution(Windows, Activations):
         kernels = xp.reshape(w, (1, groups, O // groups, -1))  # (1, G, O/G, C/G*KH*KW)
         dcols = xp.reshape(xp.matmul(kernels.mT, dz), (N, x.shape[1], *window.kernel, OH, OW))
         return self.col2im(dcols, x.shape[2:], window), dw, db
+
+    def explain(self, layer: ConvolutionLayer, shape: tuple[int, int, int, int]) -> str:
+        """Which algorithm computes the convolution of a layer for a batch of images (N, C, H, W), and why."""
+        weight = layer.filters, shape[1] // layer.groups, *layer.kernel_size
+        x, w = (np.broadcast_to(np.zeros((), layer.dtype), axes) for axes in (shape, weight))  # takes no memory
+        return self.explain_conv2d(x, w, layer.window(shape[2:]), layer.groups)
+
+    def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
+        """Which algorithm `conv2d` and `conv2d_backward` take for such arrays, and why; their values do not matter."""
+        return "columns: those of all images at once, and a product for each image and group; there is no other way"
