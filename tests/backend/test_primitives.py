@@ -23,9 +23,11 @@ from tests.kit.strategies import (
     spaced,
 )
 from xpnet.backend import Backend
-from xpnet.backend.cpu.backend import NumpyBackend
+from xpnet.backend.cpu.backend import NumpyBackend, fold_bias
 from xpnet.backend.cuda.backend import CupyBackend
 from xpnet.backend.reference import AdamStep
+from xpnet.errors import ShapeError
+from xpnet.layers import Conv2D
 
 REFERENCE = Backend()
 dtypes = st.sampled_from(["float32", "float64"])
@@ -290,3 +292,21 @@ def test_overrides_have_the_signatures_of_the_reference(kind: type[Backend]) -> 
     assert names
     for name in names:
         assert inspect.signature(getattr(kind, name)) == inspect.signature(getattr(Backend, name)), name
+
+
+def test_every_backend_explains_a_convolution(backend: Backend) -> None:
+    layer = Conv2D(4, 3, padding="same")
+    for shape in ((1, 3, 8, 8), (100, 3, 8, 8)):
+        name, _, reason = backend.explain(layer, shape).partition(": ")
+        assert name and reason
+    assert backend.explain(Conv2D(4, 1), (2, 3, 8, 8)).partition(": ")[2]
+    with pytest.raises(ShapeError, match="the window covers 9x9 pixels"):
+        backend.explain(Conv2D(4, 9), (2, 3, 8, 8))
+
+
+def test_a_step_of_adam_has_its_bias_taken_away_once() -> None:
+    how = AdamStep(step=3, lr=0.1, beta1=0.9, beta2=0.99, eps=1e-3, weight_decay=0.0, decoupled=False)
+    rate, least = fold_bias(how)
+    m, v = 0.3, 0.7
+    plain = how.lr * (m / (1 - 0.9**3)) / (math.sqrt(v / (1 - 0.99**3)) + how.eps)
+    assert rate * m / (math.sqrt(v) + least) == pytest.approx(plain, rel=1e-12)

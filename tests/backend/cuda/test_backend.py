@@ -50,7 +50,7 @@ def test_tiles_of_one_image_give_the_same(cupy: Backend, case: ConvCase) -> None
     b, limit = integers(case.w_shape[:1], case.seed + 3), cuda_backend.WORKSPACE
     try:
         cuda_backend.WORKSPACE = 1
-        assert len(list(cupy.tiles(x, case.window))) == len(x)  # type: ignore[attr-defined]
+        assert len(list(cuda_backend.tiles(cupy.xp, x, case.window))) == len(x)
         y = REFERENCE.conv2d(x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d", x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
@@ -62,7 +62,7 @@ def test_the_workspace_bounds_the_columns(cupy: Backend, monkeypatch: pytest.Mon
     x = cupy.zeros((10, 4, 8, 8))
     image = 4 * 9 * WINDOW.output_size((8, 8))[0] * WINDOW.output_size((8, 8))[1] * 4  # bytes
     monkeypatch.setattr(cuda_backend, "WORKSPACE", 4 * image - 1)
-    tiles = list(cupy.tiles(x, WINDOW))  # type: ignore[attr-defined]
+    tiles = list(cuda_backend.tiles(cupy.xp, x, WINDOW))
     assert [(tile.start, tile.stop) for tile, _ in tiles] == [(0, 3), (3, 6), (6, 9), (9, 10)]
     assert [cols.shape[3] for _, cols in tiles] == [3, 3, 3, 1]
 
@@ -83,6 +83,12 @@ def test_a_window_of_one_pixel_needs_no_columns(counted: Backend, groups: int, n
                 assert actual is None
             else:
                 assert_same(actual, expected, counted)
+
+
+def test_what_a_convolution_does_is_explained(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_backend, "WORKSPACE", 3 * 4 * 9 * 36 * 4)
+    assert cupy.explain(layers.Conv2D(2, 3), (10, 4, 8, 8)).startswith("columns: those of 3 images")
+    assert cupy.explain(layers.Conv2D(2, 1), (10, 4, 8, 8)).startswith("one product: a window of one pixel")
 
 
 def test_a_channel_may_be_summed_in_chunks(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

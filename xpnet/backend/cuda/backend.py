@@ -73,7 +73,7 @@ class CupyBackend(CupyArrays):
         if _is_columns(x, window):
             self._product(kernels, _channels_first(x, G), rows)
         else:
-            for tile, cols in self.tiles(x, window):
+            for tile, cols in tiles(self._cp, x, window):
                 out = rows[:, :, tile.start * OH * OW : tile.stop * OH * OW]
                 self._im2col(x[tile], cols, window)
                 self._product(kernels, cols.reshape(G, kernels.shape[2], -1), out)
@@ -103,7 +103,7 @@ class CupyBackend(CupyArrays):
             if dx is not None:
                 self._product(kernels.transpose(0, 2, 1), rows, _channels_first(dx, G))
             return dx, dw.reshape(w.shape), db
-        for tile, cols in self.tiles(x, window):
+        for tile, cols in tiles(self._cp, x, window):
             matrix = cols.reshape(G, kernels.shape[2], -1)  # (G, C/G*KH*KW, n*OH*OW)
             out = rows[:, :, tile.start * OH * OW : tile.stop * OH * OW]
             self._im2col(x[tile], cols, window)
@@ -119,16 +119,6 @@ class CupyBackend(CupyArrays):
         (N, C), (OH, OW), (KH, KW) = x.shape[:2], window.output_size(x.shape[2:]), window.kernel
         count = _images_at_once(N, C * KH * KW * OH * OW * x.itemsize)
         return f"columns: those of {count} images, as many as fit into {WORKSPACE} bytes, and a product for each group"
-
-    def tiles(self, x: Array, window: Window) -> Iterator[tuple[slice, Array]]:
-        """Parts of the batch whose columns fit into the workspace, and room for them: (C, KH, KW, images, OH, OW)."""
-        (N, C), (OH, OW), (KH, KW) = x.shape[:2], window.output_size(x.shape[2:]), window.kernel
-        image = C * KH * KW * OH * OW  # entries of the columns of one image
-        count = _images_at_once(N, image * x.itemsize)
-        workspace = self._cp.empty(count * image, x.dtype)
-        for n in range(0, N, count):
-            images = min(count, N - n)
-            yield slice(n, n + images), workspace[: images * image].reshape(C, KH, KW, images, OH, OW)
 
     def _product(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         products.product(a, b, out, add, self.tf32)
@@ -323,6 +313,17 @@ class CupyBackend(CupyArrays):
         options = float(lr), float(beta1), float(beta2), float(eps), float(weight_decay), int(decoupled)
         unbias = 1 - beta1**step, 1 - beta2**step
         return elementwise("adam", p.dtype, p.size, p, g, m, v, p.size, *options, *unbias)
+
+
+def tiles(cp: Any, x: Array, window: Window) -> Iterator[tuple[slice, Array]]:
+    """Parts of the batch whose columns fit into the workspace, and room for them: (C, KH, KW, images, OH, OW)."""
+    (N, C), (OH, OW), (KH, KW) = x.shape[:2], window.output_size(x.shape[2:]), window.kernel
+    image = C * KH * KW * OH * OW  # entries of the columns of one image
+    count = _images_at_once(N, image * x.itemsize)
+    workspace = cp.empty(count * image, dtype=x.dtype)
+    for n in range(0, N, count):
+        images = min(count, N - n)
+        yield slice(n, n + images), workspace[: images * image].reshape(C, KH, KW, images, OH, OW)
 
 
 def _images_at_once(images: int, column_bytes: int) -> int:

@@ -66,9 +66,10 @@ class Convolution(Windows, Activations):
 
     def explain(self, layer: ConvolutionLayer, shape: tuple[int, int, int, int]) -> str:
         """Which algorithm computes the convolution of a layer for a batch of images (N, C, H, W), and why."""
-        weight = layer.filters, shape[1] // layer.groups, *layer.kernel_size
+        window, weight = layer.window(shape[2:]), (layer.filters, shape[1] // layer.groups, *layer.kernel_size)
+        window.output_size(shape[2:])  # an error where there is none
         x, w = (np.broadcast_to(np.zeros((), layer.dtype), axes) for axes in (shape, weight))  # takes no memory
-        return self.explain_conv2d(x, w, layer.window(shape[2:]), layer.groups)
+        return self.explain_conv2d(x, w, window, layer.groups)
 
     def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
         """Which algorithm `conv2d` and `conv2d_backward` take for such arrays, and why; their values do not matter."""
