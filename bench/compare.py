@@ -88,7 +88,7 @@ def variant() -> str:
     import xpnet
 
     backend = xpnet.get_backend()
-    return "jit" if getattr(backend, "jit", "") else backend.name
+    return "jit" if backend.jit else backend.name
 
 
 def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
     python bench/convolution.py
     python bench/convolution.py --batch 32
 
-`columns` is cpu/convolution.py, `rows` cpu/winograd.py, `compiled` the same with Numba's steps, in milliseconds: the
+`columns` is cpu/columns.py, `rows` cpu/winograd.py, `compiled` the same with Numba's steps, in milliseconds: the
 least of many turns, taken alternately. `rounding` is the root mean square error of `rows` in units of that of a direct
 convolution, both against float64.
 """
@@ -19,8 +19,8 @@ import numpy as np
 import paths  # noqa: F401
 
 from xpnet.backend import Backend
-from xpnet.backend.cpu import convolution
-from xpnet.backend.cpu.backend import NumpyBackend
+from xpnet.backend.cpu import choice
+from xpnet.backend.cpu.backend import Algorithm, NumpyBackend
 from xpnet.backend.cpu.threads import single_threaded_blas
 from xpnet.backend.window import Window
 
@@ -37,47 +37,34 @@ def least(functions: list[Callable[[], Any]], turns: int) -> list[float]:
     return [1e3 * seconds for seconds in best]
 
 
-def ways() -> dict[str, Any]:
-    """(forward, backward) of each way."""
-    rows = NumpyBackend().winograd
-    found = {
-        "columns": (
-            lambda x, w, b, window: convolution.forward(x, w, b, window, 1, True),
-            lambda dy, x, w, y, window: convolution.backward(dy, x, w, y, window, 1, True, True),
-        ),
-        "rows": (
-            lambda x, w, b, window: rows.forward(x, w, b, window, True),
-            lambda dy, x, w, y, window: rows.backward(dy, x, w, y, window, True, True),
-        ),
-    }
+def ways() -> dict[str, Algorithm]:
+    found = {"columns": NumpyBackend.algorithms[choice.COLUMNS], "rows": NumpyBackend.algorithms[choice.WINOGRAD]}
     try:
         from xpnet.backend.jit.backend import JitBackend
     except ImportError:
         return found
-    compiled = JitBackend().winograd
-    found["compiled"] = (
-        lambda x, w, b, window: compiled.forward(x, w, b, window, True),
-        lambda dy, x, w, y, window: compiled.backward(dy, x, w, y, window, True, True),
-    )
-    return found
+    return found | {"compiled": JitBackend.algorithms[choice.WINOGRAD]}
 
 
 def rounding(x: np.ndarray, w: np.ndarray, window: Window) -> float:
     exact = Backend().conv2d(x.astype("float64"), w.astype("float64"), None, window)
-    results = NumpyBackend().winograd.forward(x, w, None, window, False), Backend().conv2d(x, w, None, window)
+    rows = NumpyBackend.algorithms[choice.WINOGRAD]
+    results = rows.forward(x, w, None, window, 1, False), Backend().conv2d(x, w, None, window)
     own, direct = (np.sqrt(np.mean((y - exact) ** 2)) for y in results)
     return float(own / direct)
 
 
-def turns_of(kinds: dict[str, Any], x: np.ndarray, w: np.ndarray, window: Window) -> dict[str, list[Callable[[], Any]]]:
+def turns_of(
+    kinds: dict[str, Algorithm], x: np.ndarray, w: np.ndarray, window: Window
+) -> dict[str, list[Callable[[], Any]]]:
     """For each direction a function of each way, on arrays in the memory order that the way itself gives."""
     bias = np.zeros(len(w), w.dtype)
     turns: dict[str, list[Callable[[], Any]]] = {"forward": [], "backward": []}
-    for forward, backward in kinds.values():
-        y = forward(x, w, bias, window)
+    for kind in kinds.values():
+        y = kind.forward(x, w, bias, window, 1, True)
         own = in_order_of(y, x)
-        turns["forward"].append(functools.partial(forward, own, w, bias, window))
-        turns["backward"].append(functools.partial(backward, y, own, w, y, window))
+        turns["forward"].append(functools.partial(kind.forward, own, w, bias, window, 1, True))
+        turns["backward"].append(functools.partial(kind.backward, y, own, w, y, window, 1, True, True))
     return turns
 
 

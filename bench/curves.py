@@ -92,7 +92,7 @@ def main() -> None:
     steps = least([xpnet_step("deepconvnet", batch) for batch in arguments.batches], arguments.rounds)
     images = [1e6 * seconds / batch for seconds, batch in zip(steps, arguments.batches, strict=True)]
     layers = [1e3 * s for s in least([convolution(c) for c in arguments.channels], arguments.rounds)]
-    variant = getattr(xpnet.get_backend(), "jit", "") or "NumPy alone"
+    variant = xpnet.get_backend().jit or "NumPy alone"
     print(f"{variant}, threads: {thread_count()}\n{'batch':>8} {'us per image':>13}")
     for batch, cost in zip(arguments.batches, images, strict=True):
         print(f"{batch:>8} {cost:>13.0f}")

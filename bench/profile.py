@@ -7,7 +7,7 @@ On one thread. Kinds: `products` (matrix products, and the compiled convolutions
 other memory orders, packing), `elementwise` (pooling, activations, updates and other passes over arrays), and `python`
 (all that is left: the interpreter, small NumPy calls). GFLOP/s counts a multiplication and an addition as two, those of
 a direct convolution and those with padding too, and stands beside what one large product reaches here. `MB` are the
-arrays that a layer reads and writes at least.
+arrays that a layer reads and writes at least. Below stands which algorithm each convolution takes, and why.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 import xpnet
 from xpnet.backend.cpu import backend as cpu_backend
-from xpnet.backend.cpu import convolution
+from xpnet.backend.cpu import choice, columns
 from xpnet.layers import Conv2D, Dense
 from xpnet.training.step import Step
 
@@ -40,7 +40,13 @@ class Clock:
         self._inside = ["python"]
         self._last = time.perf_counter()
 
-    def _switch(self) -> None:
+    def restart(self) -> float:
+        """Count from now on, and say when that is."""
+        self.seconds.clear()
+        self._last = time.perf_counter()
+        return self._last
+
+    def switch(self) -> None:
         now = time.perf_counter()
         self.seconds[self._inside[-1]] += now - self._last
         self._last = now
@@ -49,12 +55,12 @@ class Clock:
         def run(*args: Any, **options: Any) -> Any:
             if self._inside[-1] != "python":
                 return function(*args, **options)
-            self._switch()
+            self.switch()
             self._inside.append(kind)
             try:
                 return function(*args, **options)
             finally:
-                self._switch()
+                self.switch()
                 self._inside.pop()
 
         return run
@@ -74,37 +80,44 @@ def watch(backend: Any) -> Clock:
     clock = Clock()
     clock.patch(np, "matmul", "products")
     clock.patch(np, "ascontiguousarray", "copies")
-    clock.patch(convolution.Walk, "_fill", "copies")
-    clock.patch(convolution, "before_activation", "elementwise")
-    clock.patch(type(backend.winograd), "combine_inputs combine_gradients", "copies")
-    clock.patch(type(backend.winograd), "finish before_activation", "elementwise")
-    clock.patch(cpu_backend, "_padded", "copies")
+    clock.patch(columns.Walk, "fill", "copies")
+    clock.patch(columns, "before_activation", "elementwise")
+    winograd = type(backend.algorithms[choice.WINOGRAD])
+    clock.patch(winograd, "combine_inputs combine_gradients", "copies")
+    clock.patch(winograd, "finish before_activation", "elementwise")
+    clock.patch(cpu_backend, "pad", "copies")
     names = "max_pool2d max_pool2d_backward avg_pool2d avg_pool2d_backward softmax_cross_entropy dropout_mask"
     clock.patch(backend, f"{names} activate_backward adam batch_norm batch_norm_backward", "elementwise")
     if backend.jit:
-        from xpnet.backend.jit import kernels as jit_kernels
+        from xpnet.backend.jit import kernels
 
         for name in ("convolution", "weight_gradient"):
-            clock.patch_factory(jit_kernels, name, "products")
-        clock.patch_factory(jit_kernels, "before_activation", "elementwise")
-        clock.patch(jit_kernels, "pack", "copies")
+            clock.patch_factory(kernels, name, "products")
+        clock.patch_factory(kernels, "before_activation", "elementwise")
+        clock.patch(kernels, "pack", "copies")
     return clock
 
 
 class Meter:
-    """Seconds, floating point operations and bytes of one layer in one direction."""
+    """Seconds, floating point operations and bytes of one layer in one direction, and the shape that came in."""
 
     def __init__(self) -> None:
         self.seconds, self.operations, self.bytes = 0.0, 0, 0
+        self.shape: tuple[int, ...] = ()
+
+
+def name_of(layer: Any) -> str:
+    return layer.name or type(layer).__name__.lower()
 
 
 def meter(layer: Any, meters: dict[tuple[str, str], Meter], first: bool) -> None:
     """Measure each forward of the layer, and each way back. `first`: nobody asks for the gradient of its input."""
-    forward, name = layer.forward, layer.name or type(layer).__name__.lower()
+    forward, name = layer.forward, name_of(layer)
 
     def count(direction: str, start: float, arrays: list[Any], y: Any, products: int) -> None:
         found = meters[name, direction]
         found.seconds += time.perf_counter() - start
+        found.shape = arrays[0].shape
         found.bytes += sum(a.nbytes for a in arrays if a is not None)
         if isinstance(layer, (Conv2D, Dense)):
             found.operations += 2 * products * y.size * (layer.weight.value.size // layer.weight.shape[0])
@@ -154,15 +167,14 @@ def profile(arguments: argparse.Namespace) -> None:
     meters: dict[tuple[str, str], Meter] = defaultdict(Meter)
     for index, layer in enumerate(model.layers):
         meter(layer, meters, index == 0)
-    clock.seconds.clear()
-    clock._last = start = time.perf_counter()
+    start = clock.restart()
     for _ in range(arguments.steps):
         step()
-    clock._switch()
+    clock.switch()
     total = (time.perf_counter() - start) / arguments.steps
     kinds = {kind: clock.seconds[kind] / arguments.steps for kind in KINDS}
 
-    variant = getattr(backend, "jit", "") or "NumPy alone"
+    variant = backend.jit or "NumPy alone"
     print(f"{arguments.network}, batch {batch}, one thread, {variant}: {1e3 * total:.2f} ms a step")
     print(f"one large product reaches {peak:.0f} GFLOP/s\n")
     print(f"{'layer':<12} {'direction':<9} {'ms':>7} {'share':>6} {'GFLOP/s':>8} {'of large':>8} {'MB':>7} {'GB/s':>6}")
@@ -176,11 +188,15 @@ def profile(arguments: argparse.Namespace) -> None:
             f"{name:<12} {direction:<9} {ms:>7.2f} {ms / total / 1e3:>6.1%} {flops} {megabytes:>7.1f}"
             f" {megabytes / ms:>6.1f}"
         )
+    convolutions = [layer for layer in model.layers if isinstance(layer, Conv2D)]
+    chosen = {name_of(conv): backend.explain(conv, meters[name_of(conv), "forward"].shape) for conv in convolutions}
+    print("", *(f"{name:<12} {words}" for name, words in chosen.items()), sep="\n")
     print("\n" + ", ".join(f"{kind} {1e3 * kinds[kind]:.2f} ms ({kinds[kind] / total:.0%})" for kind in KINDS))
     if arguments.json:
         report = {"network": arguments.network, "batch": batch, "variant": variant, "ms": 1e3 * total}
         report |= {
             "layers": rows,
+            "convolutions": chosen,
             "kinds_ms": {kind: 1e3 * kinds[kind] for kind in KINDS},
             "large_product_gflops": peak,
         }

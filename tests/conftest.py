@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-import xpnet.backend
 from tests import cudasim
 from xpnet import random
-from xpnet.backend import Backend, make_backend, use_backend
+from xpnet.backend import Backend, make_backend, set_default, use_backend
 from xpnet.errors import BackendError
 
-os.environ.setdefault("XPNET_JIT", "0")  # the backend `numpy` is NumPy's; test_jit.py has the compiled one
+os.environ.setdefault("XPNET_JIT", "0")  # the backend `numpy` is NumPy's; tests/backend/jit has the compiled one
 cudasim.activate_for_tests()  # before anything imports cupy: the backend `cupy` runs without a GPU too
 
 with contextlib.suppress(ImportError):  # many small products: PyTorch's threads would only get into each other's way
@@ -48,16 +47,16 @@ MISSING = {name: _missing(name) for name in ("numpy", "reference", "array_api_st
 
 @pytest.fixture(autouse=True)
 def fresh_state() -> Iterator[None]:
-    """Seed 0 before each test; afterwards the backend that was current before it."""
+    """Seed 0 and the backend of XPNET_BACKEND before each test; afterwards the backend that was current before it."""
     random.seed(0)
-    before = xpnet.backend._default
+    before = set_default(None)
     yield
-    xpnet.backend._default = before
+    set_default(before)
 
 
 @pytest.fixture(params=[name for name, reason in MISSING.items() if reason is None])
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """Each backend that this machine has, in turn, made current; test_backend_switch.py says which it has not."""
+    """Each backend that this machine has, in turn, made current; test_switch.py says which it has not."""
     with use_backend(make_backend(request.param)) as current:
         yield current
 

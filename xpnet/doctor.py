@@ -90,7 +90,7 @@ def _threads() -> str:
 def _jit() -> str:
     """Which compiler the backend numpy has."""
     try:
-        found = getattr(make_backend("numpy"), "jit", "")
+        found = make_backend("numpy").jit
     except XpnetError as error:
         return PROBLEM + str(error)
     if os.environ.get("XPNET_JIT", "").strip() == "0":

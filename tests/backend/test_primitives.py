@@ -2,7 +2,6 @@
 
 import inspect
 import math
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit.helpers import assert_close, assert_same, bits, calls_of
+from tests.kit.helpers import assert_close, assert_same, bits
 from tests.kit.strategies import (
     ConvCase,
     PoolCase,
@@ -23,13 +22,12 @@ from tests.kit.strategies import (
     seeds,
     spaced,
 )
-from xpnet.backend import Backend, make_backend
-from xpnet.backend.cpu import backend as cpu_backend
-from xpnet.backend.cpu import convolution, threads
-from xpnet.backend.cpu.backend import NumpyBackend
+from xpnet.backend import Backend
+from xpnet.backend.cpu.backend import NumpyBackend, fold_bias
 from xpnet.backend.cuda.backend import CupyBackend
 from xpnet.backend.reference import AdamStep
-from xpnet.backend.window import Window
+from xpnet.errors import ShapeError
+from xpnet.layers import Conv2D
 
 REFERENCE = Backend()
 dtypes = st.sampled_from(["float32", "float64"])
@@ -296,117 +294,19 @@ def test_overrides_have_the_signatures_of_the_reference(kind: type[Backend]) -> 
         assert inspect.signature(getattr(kind, name)) == inspect.signature(getattr(Backend, name)), name
 
 
-@pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So small that there are many of them in a small image."""
-    monkeypatch.setattr(convolution, "PRODUCT", 1)
-    monkeypatch.setattr(convolution, "MANY_PIXELS", 4)
-    monkeypatch.setattr(convolution, "WORTH", 1)
-    monkeypatch.setattr(convolution, "TILE_BYTES", 256)
+def test_every_backend_explains_a_convolution(backend: Backend) -> None:
+    layer = Conv2D(4, 3, padding="same")
+    for shape in ((1, 3, 8, 8), (100, 3, 8, 8)):
+        name, _, reason = backend.explain(layer, shape).partition(": ")
+        assert name and reason
+    assert backend.explain(Conv2D(4, 1), (2, 3, 8, 8)).partition(": ")[2]
+    with pytest.raises(ShapeError, match="the window covers 9x9 pixels"):
+        backend.explain(Conv2D(4, 9), (2, 3, 8, 8))
 
 
-@pytest.fixture
-def restored_pool() -> Iterator[None]:
-    """Afterwards, no threads in a number that a test made up."""
-    yield
-    threads._team().close()
-    threads._team.cache_clear()
-
-
-def conv_and_pool(case: ConvCase, dtype: str) -> list[np.ndarray]:
-    """What every threaded primitive of the NumPy backend returns."""
-    backend = make_backend("numpy")
-    x, w, dy = (normal(s, case.seed + i, dtype) for i, s in enumerate((case.x_shape, case.w_shape, case.y_shape)))
-    y = backend.conv2d(x, w, normal(w.shape[:1], case.seed, dtype), case.window, case.groups, "relu")
-    pooled = backend.max_pool2d(x, case.window._replace(padding=((0, 0), (0, 0))))
-    return [y, *backend.conv2d_backward(dy, x, w, y, case.window, case.groups, "relu"), pooled]
-
-
-BIG = ConvCase(Window((3, 3), (1, 1), ((1, 1), (1, 1))), 2, (4, 8, 20, 19), (12, 4, 3, 3), 5)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_threads_do_not_change_a_bit(
-    monkeypatch: pytest.MonkeyPatch, small_tiles: None, restored_pool: None, dtype: str
-) -> None:
-    results = []
-    for count in (1, 2, 5):
-        monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
-        threads._team.cache_clear()
-        results.append([bits(a) for a in conv_and_pool(BIG, dtype)])
-    assert results[0] == results[1] == results[2]
-
-
-@given(case=convolutions(), dtype=dtypes)
-def test_tiles_change_rounding_only(small_tiles: None, case: ConvCase, dtype: str) -> None:
-    x, w = normal(case.x_shape, case.seed, dtype), normal(case.w_shape, case.seed + 1, dtype)
-    y, dy = normal(case.y_shape, case.seed + 2, dtype), normal(case.y_shape, case.seed + 3, dtype)
-    numpy = make_backend("numpy")
-    assert_agree(numpy, "conv2d", x, w, None, case.window, case.groups)
-    assert_agree(numpy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
-
-
-def test_small_tiles_are_many(small_tiles: None) -> None:
-    walk = convolution.Walk(np.zeros((20, 8, 19, 2)), (20, 19), (3, 3), (1, 1), (1, 1), (1, 1), 1, 8)
-    tiles = walk.tiles()
-    assert len(tiles) > 100
-    seen = np.zeros((20, 19, 2), int)
-    for i0, i1, j0, j1, n0, n1 in tiles:
-        seen[i0:i1, j0:j1, n0:n1] += 1
-    assert np.all(seen == 1)
-
-
-@pytest.mark.parametrize("images", [3, 9, 23])  # several columns of all images in a tile; one of some of them
-@pytest.mark.parametrize("groups", [1, 2])
-def test_a_tile_may_have_some_of_the_images(images: int, groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convolution, "SMALL", 0)
-    monkeypatch.setattr(convolution, "PRODUCT", 1)
-    monkeypatch.setattr(convolution, "MANY_PIXELS", 8)
-    monkeypatch.setattr(convolution, "TRANSPOSED", 1)
-    window = Window((3, 2), (2, 1), ((1, 1), (0, 1)))
-    x, w, dy = (
-        normal(shape, seed, "float64")
-        for seed, shape in enumerate([(images, 4, 9, 7), (6, 4 // groups, 3, 2), (images, 6, 5, 7)])
-    )
-    backend, reference = make_backend("numpy"), make_backend("reference")
-    y = backend.conv2d(x, w, None, window, groups)
-    assert_close(y, reference.conv2d(x, w, None, window, groups), backend)
-    wanted = reference.conv2d_backward(dy, x, w, y, window, groups)
-    for got, want in zip(backend.conv2d_backward(dy, x, w, y, window, groups), wanted, strict=True):
-        assert_close(got, want, backend)
-
-
-@pytest.mark.parametrize(("rows", "outputs", "height"), [(32, 128, 8), (100, 50, 4), (30, 50, 30), (32, 5000, 32)])
-def test_a_dense_product_is_divided_where_that_spares_the_packing(rows: int, outputs: int, height: int) -> None:
-    x, w = normal((rows, 784), 0, "float32"), normal((outputs, 784), 1, "float32")
-    assert cpu_backend.rows_together(rows, w.T) == height
-    assert cpu_backend.rows_together(rows, np.ascontiguousarray(w.T)) == rows
-    want = x.astype("float64") @ w.T.astype("float64")
-    assert_close(make_backend("numpy").dense(x, w, None), want.astype("float32"), make_backend("numpy"))
-
-
-@pytest.mark.parametrize("channels", [1, 16])
-def test_no_images_have_gradients_of_zero(channels: int) -> None:
-    backend, window = make_backend("numpy"), Window((3, 3), (1, 1), ((1, 1), (1, 1)))
-    x, w, b = (np.zeros(shape, "float32") for shape in ((0, channels, 8, 8), (4, channels, 3, 3), 4))
-    y = backend.conv2d(x, w, b, window, 1, "relu")
-    assert y.shape == (0, 4, 8, 8)
-    dx, dw, db = backend.conv2d_backward(y, x, w, y, window, 1, "relu")
-    assert dx.shape == x.shape and not dw.any() and not db.any() and dw.shape == w.shape
-
-
-@pytest.mark.parametrize(
-    ("channels", "cost", "size"), [(64, 15_000, 64), (64, 40_000, 16), (30, 10**6, 30), (7, 10, 7)]
-)
-def test_channels_are_divided_evenly_or_not_at_all(channels: int, cost: int, size: int) -> None:
-    assert convolution.block(channels, cost) == size
-
-
-def test_convolution_makes_no_float64_from_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    scratched, scratch = calls_of(convolution.scratch)
-    products, matmul = calls_of(np.matmul)
-    monkeypatch.setattr(convolution, "scratch", scratch)
-    monkeypatch.setattr(np, "matmul", matmul)
-    results = conv_and_pool(BIG, "float32")
-    assert scratched and products
-    assert {a.dtype.name for a in (*results, *scratched, *products)} == {"float32"}
+def test_a_step_of_adam_has_its_bias_taken_away_once() -> None:
+    how = AdamStep(step=3, lr=0.1, beta1=0.9, beta2=0.99, eps=1e-3, weight_decay=0.0, decoupled=False)
+    rate, least = fold_bias(how)
+    m, v = 0.3, 0.7
+    plain = how.lr * (m / (1 - 0.9**3)) / (math.sqrt(v / (1 - 0.99**3)) + how.eps)
+    assert rate * m / (math.sqrt(v) + least) == pytest.approx(plain, rel=1e-12)

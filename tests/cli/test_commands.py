@@ -124,7 +124,6 @@ def test_cupy_without_a_device(command: Command, tmp_path: Path, monkeypatch: py
 
 
 def test_an_unknown_backend_in_the_environment(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xpnet.backend._default", None)
     monkeypatch.setenv("XPNET_BACKEND", "abacus")
     outcome = command("summary", "mlp")
     assert outcome.status == 1 and "there is no backend 'abacus'" in outcome.error

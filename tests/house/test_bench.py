@@ -95,6 +95,8 @@ def test_the_profile_accounts_for_the_whole_step(network: str, jit: int, tmp_pat
     found = names(report["layers"], "layer", "direction")
     assert ("output" if network == "lenet5" else "dense2", "backward") in found and len(found) > 4
     assert sum(layer["ms"] for layer in report["layers"]) < report["ms"]
+    assert all(": " in words for words in report["convolutions"].values())
+    assert ("c1" in report["convolutions"]) == (network == "lenet5")
 
 
 @pytest.mark.slow

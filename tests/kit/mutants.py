@@ -27,33 +27,35 @@ class Mutant(NamedTuple):
 LAWS = "tests/laws/test_laws.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
 LOSSES = "tests/losses/test_losses.py"
-JIT = "tests/backend/test_jit.py"
-WINOGRAD = "tests/backend/test_winograd.py"
+JIT = "tests/backend/jit/test_backend.py"
+WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
 WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
 MUTANTS = [
-    Mutant("backend/reference/__init__.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
-    Mutant("backend/reference/__init__.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
-    Mutant("backend/reference/__init__.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", LAWS),
-    Mutant("backend/reference/__init__.py", "dx = self.xp.matmul(dz, w) if", "dx = -self.xp.matmul(dz, w) if", LAWS),
-    Mutant("backend/reference/__init__.py", "self.xp.matmul(dz.mT, x)", "-self.xp.matmul(dz.mT, x)", LAWS),
-    Mutant("backend/reference/__init__.py", "xp.where(hit, dy, 0)", "xp.where(hit, -dy, 0)", LAWS),
-    Mutant("backend/reference/__init__.py", "self.xp.where(y > 0, dy, 0) if", "self.xp.where(y > 0, -dy, 0) if", LAWS),
-    Mutant("backend/reference/__init__.py", "self.xp.reshape(dy / (window", "self.xp.reshape(-dy / (window", LAWS),
-    Mutant("backend/reference/__init__.py", "(dy - dbeta / m - normal", "(dy + dbeta / m - normal", LAWS),
-    Mutant("backend/reference/__init__.py", "- normal * (dgamma / m))", "+ normal * (dgamma / m))", LAWS),
-    Mutant("backend/reference/__init__.py", "dgamma = xp.sum(dy * normal", "dgamma = -xp.sum(dy * normal", LAWS),
-    Mutant("backend/reference/__init__.py", "dy * power - (2 * alpha", "dy * power + (2 * alpha", LAWS),
-    Mutant("backend/reference/__init__.py", "xp.exp(shifted - log_sum) - t", "xp.exp(shifted - log_sum) + t", LOSSES),
-    Mutant("backend/cpu/convolution.py", "return dx, dw, sums.sum(axis=0)", "return dx, dw, -sums.sum(axis=0)", LAWS),
-    Mutant("backend/cpu/convolution.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
-    Mutant("backend/cpu/convolution.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
-    Mutant("backend/cpu/convolution.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),
+    Mutant("backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
+    Mutant("backend/reference/convolution.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
+    Mutant("backend/reference/convolution.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", LAWS),
+    Mutant("backend/reference/dense.py", "dx = self.xp.matmul(dz, w) if", "dx = -self.xp.matmul(dz, w) if", LAWS),
+    Mutant("backend/reference/dense.py", "self.xp.matmul(dz.mT, x)", "-self.xp.matmul(dz.mT, x)", LAWS),
+    Mutant("backend/reference/pooling.py", "xp.where(hit, dy, 0)", "xp.where(hit, -dy, 0)", LAWS),
+    Mutant(
+        "backend/reference/activations.py", "self.xp.where(y > 0, dy, 0) if", "self.xp.where(y > 0, -dy, 0) if", LAWS
+    ),
+    Mutant("backend/reference/pooling.py", "self.xp.reshape(dy / (window", "self.xp.reshape(-dy / (window", LAWS),
+    Mutant("backend/reference/normalization.py", "(dy - dbeta / m - normal", "(dy + dbeta / m - normal", LAWS),
+    Mutant("backend/reference/normalization.py", "- normal * (dgamma / m))", "+ normal * (dgamma / m))", LAWS),
+    Mutant("backend/reference/normalization.py", "dgamma = xp.sum(dy * normal", "dgamma = -xp.sum(dy * normal", LAWS),
+    Mutant("backend/reference/normalization.py", "dy * power - (2 * alpha", "dy * power + (2 * alpha", LAWS),
+    Mutant("backend/reference/losses.py", "xp.exp(shifted - log_sum) - t", "xp.exp(shifted - log_sum) + t", LOSSES),
+    Mutant("backend/cpu/columns.py", "return dx, dw, sums.sum(axis=0)", "return dx, dw, -sums.sum(axis=0)", LAWS),
+    Mutant("backend/cpu/columns.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
+    Mutant("backend/cpu/columns.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
+    Mutant("backend/cpu/activation.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),
     Mutant(
         "backend/cpu/backend.py",
-        "np.multiply(dout[i0:i1], hit, out=dx",
-        "np.multiply(-dout[i0:i1], hit, out=dx",
+        "np.multiply(dout, hit, out=dx",
+        "np.multiply(-dout, hit, out=dx",
         LAWS,
     ),
     Mutant(
@@ -67,11 +69,11 @@ MUTANTS = [
     Mutant("backend/jit/winograd.py", "both - m2[n] - m3[n]", "both - m2[n] + m3[n]", WINOGRAD),
     Mutant("backend/jit/winograd.py", "y3[q] = -z1[q]", "y3[q] = z1[q]", WINOGRAD),
     Mutant("backend/cpu/backend.py", "return dy * (y > 0) if", "return -dy * (y > 0) if", LAWS),
-    Mutant("backend/cpu/convolution.py", "(j1 - 1) * N + n1", "(j1 - 1) * N + n1 - 1", PRIMITIVES),
+    Mutant("backend/cpu/columns.py", "(j1 - 1) * N + n1", "(j1 - 1) * N + n1 - 1", PRIMITIVES),
     Mutant("backend/jit/kernels.py", "value if output[q] > 0 else", "value if output[q] >= 0 else", JIT),
     Mutant("backend/jit/kernels.py", "left[q] = nothing if", "left[q] = left[q] if", JIT),
     Mutant("backend/jit/kernels.py", "b.select(counts, gradient, zero)", "b.select(counts, gradient, gradient)", JIT),
-    Mutant("backend/jit/backend.py", "(o, kernel - 1 - k)", "(o, k)", JIT),
+    Mutant("backend/jit/plan.py", "(o, kernel - 1 - k)", "(o, k)", JIT),
     Mutant("backend/cpu/backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
     Mutant("layers/activations.py", "self.negative_slope * dy)", "-self.negative_slope * dy)", LAWS),
     Mutant("layers/activations.py", "return dy * y * (1 - y)", "return dy * y * (1 + y)", LAWS),

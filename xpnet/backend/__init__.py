@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from types import TracebackType
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
     "get_backend",
     "make_backend",
     "on_backend",
+    "set_default",
     "use_backend",
 ]
 
@@ -122,6 +123,16 @@ def get_backend() -> Backend:
     return _default
 
 
+def set_default(backend: Backend | None) -> Backend | None:
+    """Make it the process's backend, with None the one that `XPNET_BACKEND` names when it is next asked for.
+
+    Returns what was set before. `use_backend` is for users; this is for those who want to put it back.
+    """
+    global _default
+    before, _default = _default, backend
+    return before
+
+
 class use_backend:
     """Set the backend by name, from now on or, as a context manager, for the length of a `with` block.
 
@@ -135,11 +146,11 @@ class use_backend:
     """
 
     def __init__(self, name: str | Backend) -> None:
-        global _default
         self.backend = name if isinstance(name, Backend) else make_backend(name)
-        self._before, self._outer = _default, None
+        self._before: Backend | None = None
+        self._outer: Token[Backend | None] | None = None
         if _inside.get() is None:
-            _default = self.backend
+            self._before = set_default(self.backend)
         else:
             self._outer = _inside.set(self.backend)
 
@@ -147,9 +158,8 @@ class use_backend:
         return f"<use_backend {self.backend.name}>"
 
     def __enter__(self) -> Backend:
-        global _default
         if self._outer is None:  # it turned out to be a block: take back what the call did
-            _default = self._before
+            set_default(self._before)
         else:
             _inside.reset(self._outer)
         self._token = _inside.set(self.backend)

@@ -90,7 +90,7 @@ def describe_model(model: Any) -> dict[str, Any]:
             for name, p in model.named_parameters()
         },
         "backend": model.backend.name,
-        "jit": getattr(model.backend, "jit", "") or None,  # with Numba sums are rounded differently
+        "jit": model.backend.jit or None,  # with Numba sums are rounded differently
         "optimizer": describe(model.optimizer),
         "loss": describe(model.loss),
         "metrics": describe(model.metrics),

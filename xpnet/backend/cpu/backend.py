@@ -1,20 +1,22 @@
 """The CPU backend: the primitives that are worth more than the reference, tuned for NumPy.
 
-Arrays keep the shape (N, C, H, W); convolution and pooling return them in the memory order (H, C, W, N), which
-elementwise NumPy code keeps without knowing of it. `numpy_conv2d` says why.
+Arrays keep the shape (N, C, H, W); convolution and pooling return them in another memory order (layouts.py), which
+elementwise NumPy code keeps without knowing of it. choice.py says which algorithm computes a convolution.
 """
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from xpnet.backend.cpu import convolution, winograd
-from xpnet.backend.cpu.convolution import PRODUCT, bands, shared
+from xpnet.backend.cpu import choice, columns, one_product
+from xpnet.backend.cpu.choice import choose
+from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
 from xpnet.backend.cpu.winograd import Winograd
+from xpnet.backend.cpu.work import PRODUCT, cut_bands, share_rows
 from xpnet.backend.reference import AdamStep, Array, Backend
 from xpnet.backend.window import Window
 from xpnet.random import Key
@@ -24,11 +26,25 @@ PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
 UPDATE = 1 << 17  # entries of a parameter that are updated at a time: what an update needs stays in the cache
 
 
+class Algorithm(Protocol):
+    """A way to compute a convolution: a module, or an object."""
+
+    def forward(self, x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array: ...
+
+    def backward(
+        self, dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
+    ) -> tuple[Array | None, Array, Array]: ...
+
+
 class NumpyBackend(Backend):
     name = "numpy"
     flat = True
-    jit = ""  # which compiler it has, if any
-    winograd = Winograd()
+    lanes = 0  # images in a vector of the compiled kernels, if there are any
+    algorithms: ClassVar[dict[str, Algorithm]] = {
+        choice.WINOGRAD: Winograd(),
+        choice.ONE_PRODUCT: one_product,
+        choice.COLUMNS: columns,
+    }
 
     def __init__(self) -> None:
         super().__init__(np)
@@ -47,9 +63,8 @@ class NumpyBackend(Backend):
     def conv2d(
         self, x: Array, w: Array, b: Array | None, window: Window, groups: int = 1, activation: str | None = None
     ) -> Array:
-        if winograd.fits(x, w, window, groups):
-            return self.winograd.forward(x, w, b, window, activation == "relu")
-        return convolution.forward(x, w, b, window, groups, activation == "relu")
+        algorithm = self.algorithms[choose(x, w, window, groups, self.lanes)[0]]
+        return algorithm.forward(x, w, b, window, groups, activation == "relu")
 
     def conv2d_backward(
         self,
@@ -62,9 +77,11 @@ class NumpyBackend(Backend):
         activation: str | None = None,
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
-        if winograd.fits(x, w, window, groups):
-            return self.winograd.backward(dy, x, w, y, window, activation == "relu", need_dx)
-        return convolution.backward(dy, x, w, y, window, groups, activation == "relu", need_dx)
+        algorithm = self.algorithms[choose(x, w, window, groups, self.lanes)[0]]
+        return algorithm.backward(dy, x, w, y, window, groups, activation == "relu", need_dx)
+
+    def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
+        return choice.explain(x, w, window, groups, self.lanes)
 
     def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
         y = product(x, w.T)
@@ -84,60 +101,58 @@ class NumpyBackend(Backend):
     # ---- pooling: over views (H, W, C, N), in the memory order of x, where every slice is made of runs of images -----
 
     def max_pool2d(self, x: Array, window: Window) -> Array:
-        rows = pixels(_padded(x, window, -np.inf))
+        image = view_as_hwcn(pad(x, window, -np.inf))
         (OH, OW), taps = window.output_size(x.shape[2:]), window.taps(x.shape[2:])
-        y = empty_beside(rows, (OH, OW))
+        y = empty_in_order_of(image, (OH, OW))
 
         def work(i0: int, i1: int) -> None:
-            first, *others = (rows[part(h, i0, i1), w] for _, _, h, w in taps)
+            first, *others = (image[rows_met(h, i0, i1), w] for _, _, h, w in taps)
             out = y[i0:i1]
             np.copyto(out, first)
             for other in others:
                 np.maximum(out, other, out=out)
 
-        run_tiles(work, shared(OH, x.size))
-        return y.transpose(3, 2, 0, 1)
+        run_tiles(work, share_rows(OH, x.size))
+        return hwcn_to_nchw(y)
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
-        rows = pixels(_padded(x, window, -np.inf))
-        best, dout = pixels(y), pixels(dy)
-        dx = empty_beside(rows, rows.shape[:2])
-        taps = window.taps(x.shape[2:])
-        apart = window.stride[0] >= window.extent[0]  # bands share no input rows: they may be written at the same time
-        alone = apart and window.stride[1] >= window.extent[1]  # no pixel gets two shares
-        tiles = window.extent == window.stride and rows.shape[:2] == tuple(
-            size * step for size, step in zip(dout.shape[:2], window.stride, strict=True)
-        )
-        if not tiles:  # else every pixel is written
-            dx[...] = 0
+        (H, W), (top, _), (left, _) = x.shape[2:], *window.padding
+        image = view_as_hwcn(pad(x, window, -np.inf))
+        largest, gradient, taps = view_as_hwcn(y), view_as_hwcn(dy), window.taps((H, W))
+        dx = empty_in_order_of(image, image.shape[:2])
+        (OH, OW), (SH, SW), (EH, EW) = largest.shape[:2], window.stride, window.extent
+        rows_apart = SH >= EH  # no row of the input is met by two of the output, so that bands may be done at once
+        apart = rows_apart and SW >= EW  # no pixel is in two windows, so that none gets two shares
+        if not (window.kernel == window.extent == window.stride and image.shape[:2] == (OH * SH, OW * SW)):
+            dx[...] = 0  # else windows lie side by side and every pixel is written
 
         def work(i0: int, i1: int) -> None:
-            best_, share = best[i0:i1], np.empty_like(best[i0:i1])
-            hit, met = np.empty_like(best_, bool), np.zeros_like(best_, bool)  # outputs whose maximum has been met
+            best, dout = largest[i0:i1], gradient[i0:i1]
+            hit, met = np.empty_like(best, bool), np.zeros_like(best, bool)  # `met`: its largest pixel has had its turn
+            share = np.empty_like(best)
             for _, _, h, w in taps:
-                at = part(h, i0, i1)
-                np.equal(rows[at, w], best_, out=hit)
-                np.greater(hit, met, out=hit)  # for the first time
+                met_here = rows_met(h, i0, i1), w
+                np.equal(image[met_here], best, out=hit)
+                np.greater(hit, met, out=hit)  # hit and not met: the first of equal ones
                 np.logical_or(met, hit, out=met)
-                if alone:
-                    np.multiply(dout[i0:i1], hit, out=dx[at, w])
+                if apart:
+                    np.multiply(dout, hit, out=dx[met_here])
                 else:
-                    np.multiply(dout[i0:i1], hit, out=share)
-                    dx[at, w] += share
+                    np.multiply(dout, hit, out=share)
+                    dx[met_here] += share
 
-        run_tiles(work, shared(y.shape[2], x.size) if apart else [(0, y.shape[2])])
-        (top, _), (left_, _) = window.padding
-        return dx[top : top + x.shape[2], left_ : left_ + x.shape[3]].transpose(3, 2, 0, 1)
+        run_tiles(work, share_rows(OH, x.size) if rows_apart else [(0, OH)])
+        return hwcn_to_nchw(dx[top : top + H, left : left + W])
 
     def avg_pool2d(self, x: Array, window: Window) -> Array:
-        rows = pixels(_padded(x, window, 0))
-        first, *others = (rows[h, w] for _, _, h, w in window.taps(x.shape[2:]))
-        y = empty_beside(rows, first.shape[:2])
+        image = view_as_hwcn(pad(x, window, 0))
+        first, *others = (image[h, w] for _, _, h, w in window.taps(x.shape[2:]))
+        y = empty_in_order_of(image, first.shape[:2])
         np.copyto(y, first)
         for other in others:
             y += other
         y *= 1 / (window.kernel[0] * window.kernel[1])
-        return y.transpose(3, 2, 0, 1)
+        return hwcn_to_nchw(y)
 
     # ---- softmax and dropout ---------------------------------------------------------------------------------------
 
@@ -170,33 +185,40 @@ class NumpyBackend(Backend):
             flat[start + size : end] = 0
 
     def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
-        step, lr, beta1, beta2, eps, weight_decay, decoupled = how
-        # p -= lr (m / a) / (sqrt(v) / c + eps), with a = 1 - beta1**step and c = sqrt(1 - beta2**step), times c / c
-        c = (1 - beta2**step) ** 0.5
-        rate, least = lr * c / (1 - beta1**step), eps * c
         arrays = [p, g, m, v]
         if all(a.flags.c_contiguous for a in arrays):
-            arrays = [a.reshape(-1) for a in arrays]
-            pieces = [[a[i : i + UPDATE] for a in arrays] for i in range(0, p.size, UPDATE)]
+            flat = [a.reshape(-1) for a in arrays]
+            pieces = [[a[i : i + UPDATE] for a in flat] for i in range(0, p.size, UPDATE)]
         else:
             pieces = [arrays]
+        _, lr, beta1, beta2, _, weight_decay, decoupled = how
+        rate, least = fold_bias(how)
         for p, g, m, v in pieces:
             if weight_decay and decoupled:
                 p *= 1 - lr * weight_decay
             elif weight_decay:
                 g = g + weight_decay * p
-            m *= beta1
+            m *= beta1  # m = beta1 m + (1 - beta1) g
             buffer = g * (1 - beta1)
             m += buffer
-            v *= beta2
+            v *= beta2  # v = beta2 v + (1 - beta2) g**2
             np.multiply(g, g, out=buffer)
             buffer *= 1 - beta2
             v += buffer
-            np.sqrt(v, out=buffer)
+            np.sqrt(v, out=buffer)  # p -= rate m / (sqrt(v) + least)
             buffer += least
             np.divide(m, buffer, out=buffer)
             buffer *= rate
             p -= buffer
+
+
+def fold_bias(how: AdamStep) -> tuple[float, float]:
+    """(rate, least) with which p -= rate m / (sqrt(v) + least) is the step of Adam.
+
+    That is p -= lr (m / a) / (sqrt(v) / c + eps), with a = 1 - beta1**step and c = sqrt(1 - beta2**step), times c / c.
+    """
+    c = (1 - how.beta2**how.step) ** 0.5
+    return how.lr * c / (1 - how.beta1**how.step), how.eps * c
 
 
 def product(a: Array, b: Array) -> Array:
@@ -209,7 +231,7 @@ def product(a: Array, b: Array) -> Array:
         np.matmul(left, b, out=result)
 
     if out.size:
-        run_tiles(work, bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
+        run_tiles(work, cut_bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
     return out
 
 
@@ -219,32 +241,6 @@ def rows_together(rows: int, b: Array) -> int:
     return fits[0] if fits and b.flags.f_contiguous else rows
 
 
-def part(rows: slice, i0: int, i1: int) -> slice:
+def rows_met(rows: slice, i0: int, i1: int) -> slice:
     """Of the input rows that one row of the window meets, those of the output rows i0 ... i1."""
     return slice(rows.start + i0 * rows.step, rows.start + (i1 - 1) * rows.step + 1, rows.step)
-
-
-def pixels(x: Array) -> Array:
-    """(N, C, H, W) -> a view (H, W, C, N), in memory (H, W, C, N) or (H, C, W, N); where x lies in neither, a copy."""
-    view = x.transpose(2, 3, 1, 0)
-    return view if view.transpose(0, 2, 1, 3).flags.c_contiguous else np.ascontiguousarray(view)
-
-
-def empty_beside(x: Array, size: tuple[int, int]) -> Array:
-    """For images of another size, in the memory order of x (H, W, C, N): (*size, C, N)."""
-    (OH, OW), (_, _, C, N) = size, x.shape
-    if x.flags.c_contiguous:
-        return pool.empty((OH, OW, C, N), x.dtype)
-    return pool.empty((OH, C, OW, N), x.dtype).transpose(0, 2, 1, 3)
-
-
-def _padded(x: Array, window: Window, value: float) -> Array:
-    """`x` itself where there is nothing to pad; else a padded copy in the memory order (H, W, C, N)."""
-    (top, bottom), (left, right) = window.padding
-    if not (top or bottom or left or right):
-        return x
-    N, C, H, W = x.shape
-    out = pool.empty((top + H + bottom, left + W + right, C, N), x.dtype)
-    out[...] = value
-    out[top : top + H, left : left + W] = x.transpose(2, 3, 1, 0)
-    return out.transpose(3, 2, 0, 1)

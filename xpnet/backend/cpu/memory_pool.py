@@ -1,9 +1,9 @@
 """Memory for large arrays that comes back when the last view of it is gone, instead of going back to the system.
 
 A fresh array of some megabytes costs a page fault for each 4 KiB of it: of a training step of DeepConvNet on two
-threads, a sixth. A lease is an ordinary array that lies in a region; when it is gone, its place is a hole, which the
-next lease that fits takes: the lowest first, so that no more of a region is ever touched than leases once needed at a
-time, and what nobody has touched costs nothing.
+threads, a sixth. An array of the pool is an ordinary one that lies in a block of a region; when the array is gone, its
+block is a hole, which the next block that fits takes: the lowest first, so that no more of a region is ever touched
+than blocks once needed at a time, and what nobody has touched costs nothing.
 """
 
 import math
@@ -26,7 +26,7 @@ class _Region:
     def __init__(self, size: int) -> None:
         self.memory = np.empty(size, np.uint8)
         self.starts, self.ends = [0], [size]  # of the holes
-        self.touched = 0  # bytes from the beginning that leases ever had
+        self.touched = 0  # bytes from the beginning that blocks ever had
 
     def take(self, size: int) -> int | None:
         """Where the lowest hole of that size begins, which is one no longer."""
@@ -56,7 +56,7 @@ class _Region:
         return self.starts == [0] and self.ends == [self.memory.nbytes]
 
 
-class _Lease:
+class _Block:
     """The base of the array that is handed out, alive as long as any view of that."""
 
     def __init__(self, pool: "Pool", region: _Region, start: int, size: int) -> None:
@@ -68,11 +68,11 @@ class _Lease:
 
 
 class Pool:
-    """Leases, and the regions that they lie in."""
+    """Blocks of memory that arrays have, and the regions that the blocks lie in."""
 
     def __init__(self) -> None:
         self.returned: deque[tuple[_Region, int, int]] = deque()
-        self.used = 0  # bytes of leases
+        self.used = 0  # bytes of blocks
         self._regions: list[_Region] = []
         self._lock = threading.Lock()
 
@@ -82,13 +82,13 @@ class Pool:
         nbytes = math.prod(shape) * dtype.itemsize
         if nbytes < SMALL:
             return np.empty(shape, dtype)
-        lease = self._take(-(-nbytes // PAGE) * PAGE)
-        array: np.ndarray = np.asarray(lease)[:nbytes].view(dtype).reshape(shape)
+        block = self._take(-(-nbytes // PAGE) * PAGE)
+        array: np.ndarray = np.asarray(block)[:nbytes].view(dtype).reshape(shape)
         return array
 
     @property
     def held(self) -> int:
-        """Bytes that leases have, or once had: what the system has found memory for."""
+        """Bytes that blocks have, or once had: what the system has found memory for."""
         return sum(region.touched for region in self._regions)
 
     def renew_lock(self) -> None:
@@ -100,7 +100,7 @@ class Pool:
             self._collect()
             self._regions = [region for region in self._regions if not region.idle]
 
-    def _take(self, size: int) -> _Lease:
+    def _take(self, size: int) -> _Block:
         with self._lock:
             self._collect()
             for region in self._regions:
@@ -112,7 +112,7 @@ class Pool:
                 self._regions.append(region := _Region(max(REGION, size)))
                 start = region.take(size) or 0
             self.used += size
-        return _Lease(self, region, start, size)
+        return _Block(self, region, start, size)
 
     def _collect(self) -> None:
         while self.returned:

@@ -99,10 +99,10 @@ def run_tiles(
             for tile in tiles:
                 function(*tile)
         else:
-            _team().run(_Job(function, tiles))
+            team().run(Job(function, tiles))
 
 
-class _Job:
+class Job:
     """Tiles, which the threads take one after the other."""
 
     def __init__(self, function: Callable[..., None], tiles: list[tuple[Any, ...]]) -> None:
@@ -124,14 +124,14 @@ class _Job:
             self.error = self.error or error
 
 
-class _Team:
+class Team:
     """Threads that wait for jobs: for a moment awake, if there is a `spin` to do so without the GIL, and then asleep.
 
     To wake a thread takes longer than many a tile does, so nobody waits for one that has not begun.
     """
 
     def __init__(self, helpers: int) -> None:
-        self._job: _Job | None = None
+        self._job: Job | None = None
         self._state = np.zeros(16, np.int64)  # [0]: the number of the job, [8]: how many help with it; two cache lines
         self._changed = threading.Condition()
         self._busy = threading.Lock()
@@ -139,7 +139,7 @@ class _Team:
         for _ in range(helpers):
             threading.Thread(target=self._help, name="xpnet", daemon=True).start()
 
-    def run(self, job: _Job) -> None:
+    def run(self, job: Job) -> None:
         if not self._busy.acquire(blocking=False):  # another thread has a job, or this is a tile of one
             return job.work()
         try:
@@ -166,14 +166,14 @@ class _Team:
     def _finish(self) -> None:
         with self._changed:
             self._job = None
-        if self._state[8] and not spin(self._state, 8, 0, True):
+        if self._state[8] and not _spin(self._state, 8, 0, True):
             with self._changed:
                 self._changed.wait_for(lambda: self._state[8] == 0)
 
     def _help(self) -> None:
         seen = 0
         while True:
-            if not spin(self._state, 0, seen, False):
+            if not _spin(self._state, 0, seen, False):
                 with self._changed:
                     self._changed.wait_for(lambda: self._state[0] != seen)  # noqa: B023 (it is asked at once)
             if self._closed:
@@ -194,17 +194,24 @@ def _asleep(state: np.ndarray, index: int, value: int, equal: bool) -> bool:
 
 
 # Waits a moment, without the GIL, until state[index] equals `value`, or (`equal` false) no longer does; tells whether
-# it came to that. The JIT backend puts its own here.
-spin: Callable[[np.ndarray, int, int, bool], bool] = _asleep
+# it came to that.
+Spin = Callable[[np.ndarray, int, int, bool], bool]
+_spin: Spin = _asleep
+
+
+def wait_with(spin: Spin) -> None:
+    """Let the threads wait with `spin`, which keeps them awake, before they fall asleep."""
+    global _spin
+    _spin = spin
 
 
 @functools.cache
-def _team() -> _Team:
-    return _Team(thread_count() - 1)
+def team() -> Team:
+    return Team(thread_count() - 1)
 
 
 if hasattr(os, "register_at_fork"):  # a forked child has none of the parent's threads
-    os.register_at_fork(after_in_child=_team.cache_clear)
+    os.register_at_fork(after_in_child=team.cache_clear)
 
 
 def scratch(size: int, dtype: Any) -> np.ndarray:

@@ -20,9 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.convolution import WORTH, bands, before_activation, block, even
+from xpnet.backend.cpu.activation import before_activation
+from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles, scratch
+from xpnet.backend.cpu.work import WORTH, cut_bands, divide_channels, divide_evenly
 from xpnet.backend.window import Window
 
 Array = Any
@@ -34,24 +36,7 @@ B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.flo
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
 A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
 
-LEAST_IMAGES = 24  # the products are N columns wide: fewer are too narrow
 TILE_BYTES = 1 << 21  # of what a tile combines and multiplies; more than that falls out of the level-2 cache
-
-
-def fits(x: Array, w: Array, window: Window, groups: int) -> bool:
-    """Whether this file takes the convolution."""
-    plain = window.stride == (1, 1) and window.dilation == (1, 1) and groups == 1
-    return plain and w.shape[2] == 3 and x.shape[0] >= LEAST_IMAGES and x.dtype == w.dtype and x.size > 0
-
-
-def pixels_first(x: Array) -> Array:
-    """(N, C, H, W) -> (H, W, C, N), contiguous: a view where the memory order is already so."""
-    return np.ascontiguousarray(x.transpose(2, 3, 1, 0))
-
-
-def images_first(x: Array) -> Array:
-    """(H, W, C, N) -> a view of shape (N, C, H, W)."""
-    return x.transpose(3, 2, 0, 1)
 
 
 class Winograd:
@@ -101,21 +86,21 @@ class Winograd:
 
     # ---- the walk --------------------------------------------------------------------------------------------------
 
-    def forward(self, x: Array, w: Array, b: Array | None, window: Window, relu: bool) -> Array:
+    def forward(self, x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
         pad = window.padding[0][0], window.padding[1][0]
-        return images_first(self._correlate(pixels_first(x), w, b, pad, window.output_size(x.shape[2:]), relu))
+        return hwcn_to_nchw(self._correlate(nchw_to_hwcn(x), w, b, pad, window.output_size(x.shape[2:]), relu))
 
     def backward(
-        self, dy: Array, x: Array, w: Array, y: Array, window: Window, relu: bool, need_dx: bool
+        self, dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
     ) -> tuple[Array | None, Array, Array]:
-        dz, db = self.before_activation(pixels_first(dy), pixels_first(y) if relu else None)
-        dw = self._weight_gradient(dz, pixels_first(x), w, window)
+        dz, db = self.before_activation(nchw_to_hwcn(dy), nchw_to_hwcn(y) if relu else None)
+        dw = self._weight_gradient(dz, nchw_to_hwcn(x), w, window)
         if not need_dx:
             return None, dw, db
         # The flipped kernel over dz, inputs and outputs exchanged.
         flipped = w.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
         pad = 2 - window.padding[0][0], w.shape[3] - 1 - window.padding[1][0]
-        return images_first(self._correlate(dz, flipped, None, pad, x.shape[2:], False)), dw, db
+        return hwcn_to_nchw(self._correlate(dz, flipped, None, pad, x.shape[2:], False)), dw, db
 
     def _correlate(
         self, x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
@@ -125,7 +110,7 @@ class Winograd:
         x (H, W, C, N), w (O, C, 3, KW), result (OH, OW, O, N).
         """
         (O, C, _, KW), N, (OH, OW) = w.shape, x.shape[3], size
-        part, rows = block(O, KW * C * N), np.ascontiguousarray(w.transpose(2, 0, 3, 1))  # (3, O, KW, C)
+        part, rows = divide_channels(O, KW * C * N), np.ascontiguousarray(w.transpose(2, 0, 3, 1))  # (3, O, KW, C)
         kernels = np.matmul(G.astype(w.dtype, copy=False), rows.reshape(3, -1))
         kernels = kernels.reshape(4, 1, O // part, part, KW * C)
         out = pool.empty((OH, OW, O, N), x.dtype)
@@ -146,10 +131,10 @@ class Winograd:
         """dw (O, C, 3, KW) from dz (OH, OW, O, N) and x (H, W, C, N); as (KW*C, N) @ (N, O), which BLAS does faster."""
         (O, C, _, KW), (OH, OW, _, N) = w.shape, dz.shape
         K, pad = KW * C, (window.padding[0][0], window.padding[1][0])
-        turn, part = K >= TURNED, block(O, K * N)
+        turn, part = K >= TURNED, divide_channels(O, K * N)
         each = 4 * dz.itemsize * (N * (C + 2 * O) + K * O)
         tiles = tiles_of((-(-OH // 2), OW), KW, each, OH * OW * K * O * N)
-        groups = bands(len(tiles), -(-len(tiles) // SUMS))
+        groups = cut_bands(len(tiles), -(-len(tiles) // SUMS))
         partial = np.empty((len(groups), 4, O // part, K, part), dz.dtype)
 
         def add(tile: Tile, total: Array, first: bool) -> None:
@@ -225,10 +210,10 @@ def spaces(dtype: Any, *shapes: tuple[int, ...]) -> list[Array]:
 def tiles_of(size: tuple[int, int], KW: int, column_bytes: int, multiplications: int) -> list[Tile]:
     """As large as the cache allows, at least 8 where the work is worth it; the same for any number of threads."""
     (pairs, OW), few = size, min(multiplications // WORTH, 8)
-    width = even(OW, max(1, TILE_BYTES // column_bytes - KW + 1))
-    height = even(pairs, max(1, TILE_BYTES // (column_bytes * (width + KW - 1))))
+    width = divide_evenly(OW, max(1, TILE_BYTES // column_bytes - KW + 1))
+    height = divide_evenly(pairs, max(1, TILE_BYTES // (column_bytes * (width + KW - 1))))
     height = min(height, -(-pairs // max(1, few)))
-    rows, columns = bands(pairs, height), bands(OW, width)
+    rows, columns = cut_bands(pairs, height), cut_bands(OW, width)
     tiles = [(*r, *c) for r in rows for c in columns]
     p0, p1, j0, j1 = tiles[-1]
     if len(tiles) % 2 and 2 < len(tiles) < 16 and j1 - j0 > 1:  # two threads would not share them evenly

@@ -27,9 +27,9 @@ class CupyArrays(Backend):
         self._cp: Any = cupy
         self._limit = memory_limit()
         self._lock = threading.Lock()
-        self._in_flight: list[tuple[Any, Any]] = []  # events, and the pinned memory that is read until they happen
+        self.in_flight: list[tuple[Any, Any]] = []  # events, and the pinned memory that is read until they happen
         if self._limit is not None:
-            self._pool().set_limit(size=self._limit)
+            self.pool().set_limit(size=self._limit)
 
     # ---- arrays in and out -----------------------------------------------------------------------------------------
 
@@ -84,8 +84,8 @@ class CupyArrays(Backend):
         copied = self._mark(stream)
         # The pinned memory must not be used again before it has been read.
         with self._lock:
-            self._in_flight = [(event, memory) for event, memory in self._in_flight if not event.done]
-            self._in_flight.append((copied, host))
+            self.in_flight = [(event, memory) for event, memory in self.in_flight if not event.done]
+            self.in_flight.append((copied, host))
         return tuple(parts), copied
 
     def _mark(self, stream: Any) -> Any:
@@ -98,7 +98,7 @@ class CupyArrays(Backend):
     # ---- memory ----------------------------------------------------------------------------------------------------
 
     def memory(self) -> Memory:
-        return Memory(self._pool().used_bytes(), self._pool().total_bytes(), self._limit)
+        return Memory(self.pool().used_bytes(), self.pool().total_bytes(), self._limit)
 
     @contextlib.contextmanager
     def memory_advice(self, samples: int | None) -> Iterator[None]:
@@ -118,7 +118,7 @@ class CupyArrays(Backend):
             ) from None
 
     def free_memory(self) -> None:
-        self._pool().free_all_blocks()
+        self.pool().free_all_blocks()
 
-    def _pool(self) -> Any:
+    def pool(self) -> Any:
         return self._cp.get_default_memory_pool()

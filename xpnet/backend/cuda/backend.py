@@ -1,4 +1,4 @@
-"""The GPU backend: CuPy on an NVIDIA device, with the kernels of kernels.cu and the products of cuBLAS.
+"""The GPU backend: CuPy on an NVIDIA device, with the kernels of kernels/*.cu and the products of cuBLAS.
 
 Arrays keep the shape (N, C, H, W); convolution returns them in the memory order (C, N, H, W), in which the output of
 one product of matrices needs no copy, a channel's pixels lie behind one another, and groups are a batch of products.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cuda import launch as cuda
+from xpnet.backend.cuda import launch, products
 from xpnet.backend.cuda.arrays import CupyArrays
 from xpnet.backend.cuda.device import INSTALL, require_device, wants_tf32
 from xpnet.backend.cuda.launch import by_block, elementwise, four_axes, strides
@@ -37,7 +37,7 @@ class CupyBackend(CupyArrays):
     def __init__(self) -> None:
         require_device()
         super().__init__()
-        self._tf32 = wants_tf32()
+        self.tf32 = wants_tf32()
 
     # ---- convolution -----------------------------------------------------------------------------------------------
 
@@ -54,12 +54,12 @@ class CupyBackend(CupyArrays):
         return dx
 
     def _im2col(self, x: Array, cols: Array, window: Window) -> None:
-        k = cuda.geometry(*x.shape[:2], x.shape[2:], window)
+        k = launch.geometry(*x.shape[:2], x.shape[2:], window)
         kh, kw = window.kernel
         elementwise("im2col", x.dtype, cols.size // (kh * kw), x, strides(x), cols, k)
 
     def _col2im(self, cols: Array, dx: Array, window: Window) -> None:
-        k = cuda.geometry(*dx.shape[:2], dx.shape[2:], window)
+        k = launch.geometry(*dx.shape[:2], dx.shape[2:], window)
         elementwise("col2im", dx.dtype, dx.size, cols, dx, strides(dx), k)
 
     def conv2d(
@@ -73,7 +73,7 @@ class CupyBackend(CupyArrays):
         if _is_columns(x, window):
             self._product(kernels, _channels_first(x, G), rows)
         else:
-            for tile, cols in self._tiles(x, window):
+            for tile, cols in tiles(self._cp, x, window):
                 out = rows[:, :, tile.start * OH * OW : tile.stop * OH * OW]
                 self._im2col(x[tile], cols, window)
                 self._product(kernels, cols.reshape(G, kernels.shape[2], -1), out)
@@ -103,7 +103,7 @@ class CupyBackend(CupyArrays):
             if dx is not None:
                 self._product(kernels.transpose(0, 2, 1), rows, _channels_first(dx, G))
             return dx, dw.reshape(w.shape), db
-        for tile, cols in self._tiles(x, window):
+        for tile, cols in tiles(self._cp, x, window):
             matrix = cols.reshape(G, kernels.shape[2], -1)  # (G, C/G*KH*KW, n*OH*OW)
             out = rows[:, :, tile.start * OH * OW : tile.stop * OH * OW]
             self._im2col(x[tile], cols, window)
@@ -113,18 +113,15 @@ class CupyBackend(CupyArrays):
                 self._col2im(cols, dx[tile], window)
         return dx, dw.reshape(w.shape), db
 
-    def _tiles(self, x: Array, window: Window) -> Iterator[tuple[slice, Array]]:
-        """Parts of the batch whose columns fit into the workspace, and room for them: (C, KH, KW, images, OH, OW)."""
+    def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
+        if window == Window():
+            return "one product: a window of one pixel needs no columns where x lies as convolution returns it"
         (N, C), (OH, OW), (KH, KW) = x.shape[:2], window.output_size(x.shape[2:]), window.kernel
-        image = C * KH * KW * OH * OW  # entries of the columns of one image
-        count = min(N, max(1, WORKSPACE // (image * x.itemsize)))
-        workspace = self._cp.empty(count * image, x.dtype)
-        for n in range(0, N, count):
-            images = min(count, N - n)
-            yield slice(n, n + images), workspace[: images * image].reshape(C, KH, KW, images, OH, OW)
+        count = _images_at_once(N, C * KH * KW * OH * OW * x.itemsize)
+        return f"columns: those of {count} images, as many as fit into {WORKSPACE} bytes, and a product for each group"
 
     def _product(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
-        cuda.product(a, b, out, add, self._tf32)
+        products.product(a, b, out, add, self.tf32)
 
     # ---- dense, bias and activation --------------------------------------------------------------------------------
 
@@ -169,7 +166,7 @@ class CupyBackend(CupyArrays):
         by_block(
             "activation_backward", dy.dtype, (C, chunks), min(chunk, N * H * W),
             dy4, strides(dy4), y4, strides(y4), None if dz is dy else dz, strides(dz4), sums,
-            cuda.shape4(dy4.shape), chunk, int(relu), size=dy.size,
+            launch.shape4(dy4.shape), chunk, int(relu), size=dy.size,
         )  # fmt: skip
         return dz, sums[0] if chunks == 1 else self._cp.sum(sums, axis=0)
 
@@ -179,7 +176,7 @@ class CupyBackend(CupyArrays):
         return self._pool2d("max_pool2d", x, window)
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
-        dx, k = self._cp.empty_like(x), cuda.geometry(*x.shape[:2], x.shape[2:], window)
+        dx, k = self._cp.empty_like(x), launch.geometry(*x.shape[:2], x.shape[2:], window)
         arrays = [argument for array in (dy, x, y, dx) for argument in (array, strides(array))]
         elementwise("max_pool2d_backward", x.dtype, x.size, *arrays, k)
         return dx
@@ -189,13 +186,13 @@ class CupyBackend(CupyArrays):
 
     def avg_pool2d_backward(self, dy: Array, size: tuple[int, int], window: Window) -> Array:
         dx = self._cp.empty((*dy.shape[:2], *size), dy.dtype)
-        k = cuda.geometry(*dx.shape[:2], tuple(size), window)
+        k = launch.geometry(*dx.shape[:2], tuple(size), window)
         elementwise("avg_pool2d_backward", dy.dtype, dx.size, dy, strides(dy), dx, strides(dx), k)
         return dx
 
     def _pool2d(self, name: str, x: Array, window: Window) -> Array:
         y = self._cp.empty((*x.shape[:2], *window.output_size(x.shape[2:])), x.dtype)
-        k = cuda.geometry(*x.shape[:2], x.shape[2:], window)
+        k = launch.geometry(*x.shape[:2], x.shape[2:], window)
         elementwise(name, x.dtype, max(x.size, y.size), x, strides(x), y, strides(y), k)
         return y
 
@@ -207,7 +204,7 @@ class CupyBackend(CupyArrays):
         y, mean, var = cp.empty_like(x4), cp.empty_like(gamma), cp.empty_like(gamma)
         by_block(
             "batch_norm", x.dtype, x4.shape[1:2], x4.size // x4.shape[1], x4, strides(x4), gamma, beta, y, strides(y),
-            mean, var, cuda.shape4(x4.shape), float(eps), size=x.size,
+            mean, var, launch.shape4(x4.shape), float(eps), size=x.size,
         )  # fmt: skip
         return y.reshape(x.shape), mean, var
 
@@ -219,7 +216,7 @@ class CupyBackend(CupyArrays):
         dx, dgamma, dbeta = cp.empty_like(x4), cp.empty_like(gamma), cp.empty_like(gamma)
         by_block(
             "batch_norm_backward", x.dtype, x4.shape[1:2], x4.size // x4.shape[1], dy4, strides(dy4), x4, strides(x4),
-            mean, var, gamma, dx, strides(dx), dgamma, dbeta, cuda.shape4(x4.shape), float(eps), size=x.size,
+            mean, var, gamma, dx, strides(dx), dgamma, dbeta, launch.shape4(x4.shape), float(eps), size=x.size,
         )  # fmt: skip
         return dx.reshape(x.shape), dgamma, dbeta
 
@@ -234,8 +231,8 @@ class CupyBackend(CupyArrays):
         x4 = four_axes(x)
         y, scale = self._cp.empty_like(x4), self._cp.empty_like(x4)
         elementwise(
-            "local_response_norm", x.dtype, x.size, x4, strides(x4), y, scale, strides(y), cuda.shape4(x4.shape), size,
-            float(alpha), float(beta), float(k),
+            "local_response_norm", x.dtype, x.size, x4, strides(x4), y, scale, strides(y), launch.shape4(x4.shape),
+            size, float(alpha), float(beta), float(k),
         )  # fmt: skip
         return y.reshape(x.shape), scale.reshape(x.shape)
 
@@ -246,7 +243,7 @@ class CupyBackend(CupyArrays):
         dx = self._cp.empty_like(x4)
         arrays = [argument for array in (dy4, x4, scale4, dx) for argument in (array, strides(array))]
         elementwise(
-            "local_response_norm_backward", x.dtype, x.size, *arrays, cuda.shape4(x4.shape), size, float(alpha),
+            "local_response_norm_backward", x.dtype, x.size, *arrays, launch.shape4(x4.shape), size, float(alpha),
             float(beta),
         )  # fmt: skip
         return dx.reshape(x.shape)
@@ -284,10 +281,10 @@ class CupyBackend(CupyArrays):
 
     def collect(self, flat: Array, parts: Sequence[Array | None], starts: Sequence[int]) -> None:
         parts = [None if part is None else self._cp.ascontiguousarray(part) for part in parts]
-        for first in range(0, len(parts), cuda.PIECES_MAX):
-            last = first + cuda.PIECES_MAX
+        for first in range(0, len(parts), launch.PIECES_MAX):
+            last = first + launch.PIECES_MAX
             begin, end = starts[first] if first else 0, starts[last] if last < len(starts) else flat.size
-            table = cuda.pieces(parts[first:last], starts[first:last])
+            table = launch.pieces(parts[first:last], starts[first:last])
             elementwise("collect", flat.dtype, end - begin, flat, table, begin, end)
 
     def sgd(
@@ -316,6 +313,22 @@ class CupyBackend(CupyArrays):
         options = float(lr), float(beta1), float(beta2), float(eps), float(weight_decay), int(decoupled)
         unbias = 1 - beta1**step, 1 - beta2**step
         return elementwise("adam", p.dtype, p.size, p, g, m, v, p.size, *options, *unbias)
+
+
+def tiles(cp: Any, x: Array, window: Window) -> Iterator[tuple[slice, Array]]:
+    """Parts of the batch whose columns fit into the workspace, and room for them: (C, KH, KW, images, OH, OW)."""
+    (N, C), (OH, OW), (KH, KW) = x.shape[:2], window.output_size(x.shape[2:]), window.kernel
+    image = C * KH * KW * OH * OW  # entries of the columns of one image
+    count = _images_at_once(N, image * x.itemsize)
+    workspace = cp.empty(count * image, dtype=x.dtype)
+    for n in range(0, N, count):
+        images = min(count, N - n)
+        yield slice(n, n + images), workspace[: images * image].reshape(C, KH, KW, images, OH, OW)
+
+
+def _images_at_once(images: int, column_bytes: int) -> int:
+    """How many images' columns fit into the workspace, one at least."""
+    return min(images, max(1, WORKSPACE // column_bytes))
 
 
 def _is_columns(x: Array, window: Window) -> bool:

@@ -1,4 +1,4 @@
-"""How Python starts the kernels of kernels.cu, and matrix products of cuBLAS that read and write parts of arrays."""
+"""How Python compiles the kernels of kernels/*.cu, starts them, and hands structures over."""
 
 import functools
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from xpnet.backend.window import Window
 
 Array = Any
 
+FAMILIES = ("common", "columns", "activations", "pooling", "normalization", "losses", "dropout", "updates")
 THREADS = 256  # of a block of an elementwise kernel
 BLOCKS = 32  # of them for each multiprocessor, at most: further entries are further turns of a thread
 WIDE = 1 << 30  # entries from which on indices have 64 bits
@@ -33,14 +34,14 @@ def elementwise(name: str, dtype: Any, count: int, *args: Any) -> None:
     """Start a kernel that takes any number of threads, for `count` entries."""
     if count:
         blocks = min(-(-count // THREADS), BLOCKS * _multiprocessors())
-        _kernel(name, np.dtype(dtype), count >= WIDE)((blocks,), (THREADS,), args)
+        kernel(name, np.dtype(dtype), count >= WIDE)((blocks,), (THREADS,), args)
 
 
 def by_block(name: str, dtype: Any, grid: tuple[int, ...], length: int, *args: Any, size: int = 0) -> None:
     """Start a kernel of which each block sums over `length` entries; `size` is that of the largest array."""
     if all(grid):
         threads = min(1024, max(32, 1 << (length - 1).bit_length()))
-        _kernel(name, np.dtype(dtype), size >= WIDE)(grid, (threads,), args)
+        kernel(name, np.dtype(dtype), size >= WIDE)(grid, (threads,), args)
 
 
 @functools.cache
@@ -51,19 +52,21 @@ def _multiprocessors() -> int:
 
 
 @functools.cache
-def _kernel(name: str, dtype: np.dtype[Any], wide: bool) -> Any:
-    return _module(dtype, wide).get_function(name)
+def kernel(name: str, dtype: np.dtype[Any], wide: bool) -> Any:
+    return module(dtype, wide).get_function(name)
 
 
 @functools.cache
-def _module(dtype: np.dtype[Any], wide: bool) -> Any:
+def module(dtype: np.dtype[Any], wide: bool) -> Any:
     import cupy
 
     return cupy.RawModule(code=source(), options=options(dtype.name, wide))
 
 
 def source() -> str:
-    return (Path(__file__).parent / "kernels.cu").read_text(encoding="utf-8")
+    """All families in one, behind what they share; what the compiler says names the file and the line in it."""
+    folder = Path(__file__).parent / "kernels"
+    return "\n".join(f'#line 1 "{name}.cu"\n{(folder / f"{name}.cu").read_text(encoding="utf-8")}' for name in FAMILIES)
 
 
 def options(dtype: str, wide: bool) -> tuple[str, ...]:
@@ -112,58 +115,3 @@ def pieces(sources: Sequence[Array | None], starts: Sequence[int]) -> Any:
         table["source"][i] = 0 if array is None else array.data.ptr
         table["start"][i], table["end"][i] = start, start + (0 if array is None else array.size)
     return table
-
-
-# ---- products ------------------------------------------------------------------------------------------------------
-
-_ONE_AND_ZERO = {name: (np.array(1, name), np.array(0, name)) for name in ("float32", "float64")}
-_TF32_MATH = 3  # CUBLAS_TF32_TENSOR_OP_MATH
-
-
-def product(a: Array, b: Array, out: Array, add: bool = False, tf32: bool = False) -> None:
-    """out[g] = a[g] @ b[g] (+ out[g] with `add`): (G, M, K), (G, K, N), (G, M, N), one call of cuBLAS.
-
-    The last two axes may lie in memory either way round, with rows that are parts of longer ones; `out` in rows.
-    """
-    import cupy
-    from cupy_backends.cuda.libs import cublas
-
-    G, M, N = out.shape
-    K = a.shape[2]
-    if not out.size:
-        return
-    handle = cupy.cuda.device.get_cublas_handle()
-    one, zero = _ONE_AND_ZERO[out.dtype.name]
-    # cuBLAS thinks in columns: a matrix in rows is its transpose, and out^T = b^T a^T.
-    (turn_a, lda), (turn_b, ldb) = _layout(a), _layout(b)
-    ldc = out.strides[1] // out.itemsize if M > 1 else N
-    factor = (one if add else zero).ctypes.data
-    single = out.dtype.name == "float32"
-    if tf32 and single:
-        cublas.setMathMode(handle, _TF32_MATH)
-    try:
-        if G == 1:
-            gemm = cublas.sgemm if single else cublas.dgemm
-            gemm(
-                handle, turn_b, turn_a, N, M, K, one.ctypes.data, b.data.ptr, ldb, a.data.ptr, lda, factor,
-                out.data.ptr, ldc,
-            )  # fmt: skip
-        else:
-            gemm = cublas.sgemmStridedBatched if single else cublas.dgemmStridedBatched
-            step_a, step_b, step_out = (m.strides[0] // m.itemsize for m in (a, b, out))
-            gemm(
-                handle, turn_b, turn_a, N, M, K, one.ctypes.data, b.data.ptr, ldb, step_b, a.data.ptr, lda, step_a,
-                factor, out.data.ptr, ldc, step_out, G,
-            )  # fmt: skip
-    finally:
-        if tf32 and single:
-            cublas.setMathMode(handle, 0)
-
-
-def _layout(m: Array) -> tuple[int, int]:
-    """(0, entries from row to row) of matrices that lie in rows, (1, from column to column) if they lie in columns."""
-    _, rows, columns = m.shape
-    row, column = m.strides[1] // m.itemsize, m.strides[2] // m.itemsize
-    if (columns == 1 or column == 1) and (rows == 1 or row >= columns):
-        return 0, row if rows > 1 else columns
-    return 1, column if columns > 1 else rows

@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from xpnet.backend.cpu.winograd import Tile, Winograd
-from xpnet.backend.jit.shared import before_activation
+from xpnet.backend.jit.activation import before_activation
 
 Array = Any
 

@@ -1,4 +1,4 @@
-"""Memory on loan: an ordinary array, and used again only when nobody can see it any more."""
+"""Memory of the pool: an ordinary array, and used again only when nobody can see it any more."""
 
 import gc
 import threading
@@ -21,7 +21,7 @@ def address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 
 
-def test_a_lease_is_an_ordinary_array(pool: Pool) -> None:
+def test_an_array_of_the_pool_is_an_ordinary_one(pool: Pool) -> None:
     for shape, dtype in ((SHAPE, "float32"), ((0, 5), "float64"), ((), "int64"), ((7, 3), "float32"), ((99999,), "f8")):
         array = pool.empty(shape, dtype)
         assert type(array) is np.ndarray and array.shape == shape and array.dtype == dtype

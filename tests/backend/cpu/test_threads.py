@@ -24,9 +24,9 @@ THREADS = 3
 @pytest.fixture
 def three(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Three threads, whatever this machine has."""
-    team = threads._Team(THREADS - 1)
+    team = threads.Team(THREADS - 1)
     monkeypatch.setattr(threads, "thread_count", lambda: THREADS)
-    monkeypatch.setattr(threads, "_team", lambda: team)
+    monkeypatch.setattr(threads, "team", lambda: team)
     yield
     team.close()
 
@@ -210,9 +210,9 @@ def test_a_tile_may_have_tiles_and_two_jobs_may_meet(three: None) -> None:
 
 def test_nobody_waits_for_a_thread_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """The helpers of this team never come."""
-    team = threads._Team(0)
+    team = threads.Team(0)
     monkeypatch.setattr(threads, "thread_count", lambda: THREADS)
-    monkeypatch.setattr(threads, "_team", lambda: team)
+    monkeypatch.setattr(threads, "team", lambda: team)
     seen: list[int] = []
     threads.run_tiles(seen.append, [(i,) for i in range(5)])
     assert seen == [0, 1, 2, 3, 4]

@@ -1,8 +1,8 @@
 """The real NVRTC compiles every kernel for every architecture, without a device; registers and spills are reported.
 
-`pip install nvidia-cuda-nvrtc cuda-bindings` and `pytest -rP tests/backend/test_kernels_compile.py` show the report.
-NVRTC runs in a process of its own, `python -m tests.backend.test_kernels_compile`: in that of the tests, the stand-in
-device has its name.
+`pip install nvidia-cuda-nvrtc cuda-bindings` and `pytest -rP tests/backend/cuda/test_kernels_compile.py` show the
+report. NVRTC runs in a process of its own, `python -m tests.backend.cuda.test_kernels_compile`: in that of the tests,
+the stand-in device has its name.
 """
 
 import functools

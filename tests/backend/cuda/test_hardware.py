@@ -67,7 +67,7 @@ def test_the_next_batch_is_copied_while_the_device_computes(gpu: Backend) -> Non
     means = []
     for batch, _ in gpu.staged(zip(x, t, strict=True), "float32"):
         spun = keep_busy()
-        copies = [event for event, _ in gpu._in_flight]  # type: ignore[attr-defined]
+        copies = [event for event, _ in gpu.in_flight]  # type: ignore[attr-defined]
         until = time.monotonic() + 0.2
         while not all(event.done for event in copies) and time.monotonic() < until:
             time.sleep(0.001)
@@ -80,7 +80,7 @@ def test_batches_come_from_pinned_memory(gpu: Backend) -> None:
     import cupy
 
     gpu.batch(np.ones((4, 3), np.float32), np.zeros(4, np.int64), "float32")
-    _, host = gpu._in_flight[-1]  # type: ignore[attr-defined]
+    _, host = gpu.in_flight[-1]  # type: ignore[attr-defined]
     assert cupy.cuda.runtime.pointerGetAttributes(host.ptr).type == 1  # cudaMemoryTypeHost: allocated or registered
 
 

@@ -50,7 +50,7 @@ def test_tiles_of_one_image_give_the_same(cupy: Backend, case: ConvCase) -> None
     b, limit = integers(case.w_shape[:1], case.seed + 3), cuda_backend.WORKSPACE
     try:
         cuda_backend.WORKSPACE = 1
-        assert len(list(cupy._tiles(x, case.window))) == len(x)  # type: ignore[attr-defined]
+        assert len(list(cuda_backend.tiles(cupy.xp, x, case.window))) == len(x)
         y = REFERENCE.conv2d(x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d", x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
@@ -62,7 +62,7 @@ def test_the_workspace_bounds_the_columns(cupy: Backend, monkeypatch: pytest.Mon
     x = cupy.zeros((10, 4, 8, 8))
     image = 4 * 9 * WINDOW.output_size((8, 8))[0] * WINDOW.output_size((8, 8))[1] * 4  # bytes
     monkeypatch.setattr(cuda_backend, "WORKSPACE", 4 * image - 1)
-    tiles = list(cupy._tiles(x, WINDOW))  # type: ignore[attr-defined]
+    tiles = list(cuda_backend.tiles(cupy.xp, x, WINDOW))
     assert [(tile.start, tile.stop) for tile, _ in tiles] == [(0, 3), (3, 6), (6, 9), (9, 10)]
     assert [cols.shape[3] for _, cols in tiles] == [3, 3, 3, 1]
 
@@ -83,6 +83,12 @@ def test_a_window_of_one_pixel_needs_no_columns(counted: Backend, groups: int, n
                 assert actual is None
             else:
                 assert_same(actual, expected, counted)
+
+
+def test_what_a_convolution_does_is_explained(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_backend, "WORKSPACE", 3 * 4 * 9 * 36 * 4)
+    assert cupy.explain(layers.Conv2D(2, 3), (10, 4, 8, 8)).startswith("columns: those of 3 images")
+    assert cupy.explain(layers.Conv2D(2, 1), (10, 4, 8, 8)).startswith("one product: a window of one pixel")
 
 
 def test_a_channel_may_be_summed_in_chunks(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +170,7 @@ def test_tf32_is_used_for_float32_alone(cupy: Backend, monkeypatch: pytest.Monke
 
     modes: list[int] = []
     monkeypatch.setattr(cublas, "setMathMode", lambda handle, mode: modes.append(mode))
-    monkeypatch.setattr(cupy, "_tf32", True)
+    monkeypatch.setattr(cupy, "tf32", True)
     x, w = normal((4, 5), 1, dtype), normal((3, 5), 2, dtype)
     assert_close(cupy.dense(cupy.asarray(x), cupy.asarray(w), None), x @ w.T, cupy, tolerance=3e-3)
     assert modes == ([3, 0] if dtype == "float32" else [])
@@ -221,7 +227,7 @@ def test_a_batch_comes_in_one_copy_and_a_staged_one_while_the_device_computes(cu
 
 
 def test_running_out_of_memory_gives_advice_and_leaves_the_process_usable(cupy: Backend) -> None:
-    pool = cupy._pool()  # type: ignore[attr-defined]
+    pool = cupy.pool()  # type: ignore[attr-defined]
     model = networks.LeNet5()
     model.compile("sgd")
     x, t = np.zeros((3000, 1, 28, 28), np.float32), np.zeros(3000, np.int64)

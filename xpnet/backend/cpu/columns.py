@@ -17,39 +17,24 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.backend.cpu.activation import before_activation
+from xpnet.backend.cpu.layouts import hcwn_to_nchw, nchw_to_hcwn
 from xpnet.backend.cpu.memory_pool import pool
-from xpnet.backend.cpu.threads import blas_held, run_tiles, scratch
+from xpnet.backend.cpu.threads import run_tiles, scratch
+from xpnet.backend.cpu.work import CHANNELS, PRODUCT, WORTH, divide_channels, divide_evenly
 from xpnet.backend.window import Window
 
 Array = Any
 
-# OpenBLAS takes a product of up to so many multiplications without packing its operands, which on AVX-512 reaches 105
-# GFLOP/s on one core where a larger one reaches 75. So tiles are cut, and products divided, to stay below.
-PRODUCT = 10**6
-CHANNELS = 16  # of output in such a product, where there are as many: a vector register
 TRANSPOSED = 64  # inputs of an output channel from which on a copy of dz with the channels behind the pixels pays
 LEAST_PIXELS, MANY_PIXELS = 64, 400  # of a row of a tile: as few as are worth a call; if not even they fit, so many
-# What is worth a second thread: less is done sooner than one is awake, and has had its turns with the interpreter.
-WORTH = 10**7  # multiplications, with PASSES for each entry of the output
-PASSES = 16  # bias and activation, as multiplications
-LEAST = 1 << 17  # entries of an array
-SMALL = 1 << 20  # bytes of columns that are made at once
+PASSES = 16  # over an entry of the output, bias and activation, as multiplications
 TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
 Tile = tuple[int, int, int, int, int, int]  # first and end row, first and end column of the output, first and end image
 
 
-def rows_first(x: Array) -> Array:
-    """(N, C, H, W) -> (H, C, W, N), contiguous: a view where the memory order is already so."""
-    return np.ascontiguousarray(x.transpose(2, 1, 3, 0))
-
-
-def images_first(x: Array) -> Array:
-    """(H, C, W, N) -> a view of shape (N, C, H, W)."""
-    return x.transpose(3, 1, 0, 2)
-
-
 class Walk:
-    """One sliding window over rows-first images, tile by tile.
+    """One sliding window over images in the order hcwn, tile by tile.
 
     `x` is (H, C, W, N), the output (OH, O, OW, N), with O of `outputs`; `pad` rows and columns of zeros lie before the
     image, and as many as needed behind it.
@@ -71,9 +56,9 @@ class Walk:
         (OH, OW), N = self.size, self.x.shape[3]
         pixels = PRODUCT // (min(self.outputs // self.groups, CHANNELS) * max(self.inputs, 1))
         pixels = pixels if pixels >= LEAST_PIXELS else MANY_PIXELS
-        width, images = even(OW, max(1, pixels // max(1, N))), even(N, pixels)
+        width, images = divide_evenly(OW, max(1, pixels // max(1, N))), divide_evenly(N, pixels)
         row_bytes = self.C * self.kernel[1] * width * images * self.x.itemsize
-        height = even(OH, max(1, (TILE_BYTES // max(row_bytes, 1) - self.kernel[0]) // self.stride[0]))
+        height = divide_evenly(OH, max(1, (TILE_BYTES // max(row_bytes, 1) - self.kernel[0]) // self.stride[0]))
         height = min(height, -(-OH // max(1, min(self.units, 8))))  # so that there is something to share
         return [
             (i, min(i + height, OH), j, min(j + width, OW), n, min(n + images, N))
@@ -91,19 +76,19 @@ class Walk:
             count = (rows - 1) * SH + KH
             flat = scratch(count * C * KW * width * N, self.x.dtype)
             cols = flat.reshape(count, C, KW, width, N)
-            self._fill(cols, self._channels(group, n0, n1), i0 * SH - self.pad[0], 1, j0)
+            self.fill(cols, self.channels(group, n0, n1), i0 * SH - self.pad[0], 1, j0)
             # The matrix of one row begins SH rows of columns after that of the row before, and overlaps it.
             strides = SH * cols.strides[0], cols.strides[2], cols.itemsize
             return np.ndarray((rows, KH * C * KW, width * N), flat.dtype, flat, strides=strides)
         cols = scratch(rows * KH * C * KW * width * N, self.x.dtype).reshape(rows, KH, C, KW, width, N)
         for m in range(KH):
-            self._fill(cols[:, m], self._channels(group, n0, n1), i0 * SH - self.pad[0] + m * DH, SH, j0)
+            self.fill(cols[:, m], self.channels(group, n0, n1), i0 * SH - self.pad[0] + m * DH, SH, j0)
         return cols.reshape(rows, KH * C * KW, width * N)
 
-    def _channels(self, group: int, n0: int, n1: int) -> Array:
+    def channels(self, group: int, n0: int, n1: int) -> Array:
         return self.x[:, group * self.C : (group + 1) * self.C, :, n0:n1]
 
-    def _fill(self, cols: Array, x: Array, first: int, step: int, j0: int) -> None:
+    def fill(self, cols: Array, x: Array, first: int, step: int, j0: int) -> None:
         """cols[r, c, n, j] = x[first + r*step, c, (j0+j)*SW + n*DW - left], zero outside the image."""
         H, _, W, _ = x.shape
         count, _, KW, width, _ = cols.shape
@@ -120,18 +105,6 @@ class Walk:
             if r0 < r1 and a < b:
                 rows = slice(first + r0 * step, first + (r1 - 1) * step + 1, step)
                 cols[r0:r1, :, n, a:b] = x[rows, :, left + a * SW : left + (b - 1) * SW + 1 : SW]
-
-
-def even(length: int, most: int) -> int:
-    """The size of a part when `length` is divided into as few as possible of at most `most`, all of about one size."""
-    parts = max(1, -(-length // most))
-    return max(1, -(-length // parts))
-
-
-def block(outputs: int, multiplications: int) -> int:
-    """How many of the output channels a product takes at once, of which each costs so many multiplications."""
-    fitting = [n for n in range(1, outputs + 1) if outputs % n == 0 and n * multiplications <= PRODUCT]
-    return fitting[-1] if fitting and fitting[-1] >= CHANNELS // 2 else outputs
 
 
 def columns_of(tile: Tile, N: int) -> slice:
@@ -159,7 +132,7 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
     out = pool.empty((OH, G * OG, OW * N), w.dtype)
     bias = None if b is None else b.reshape(1, -1, 1)
     tiles = walk.tiles()
-    B = block(OG, w.shape[2] * widest(tiles, N))
+    B = divide_channels(OG, w.shape[2] * widest(tiles, N))
 
     def work(i0: int, i1: int, j0: int, j1: int, n0: int, n1: int) -> None:
         tile = i0, i1, j0, j1, n0, n1
@@ -180,67 +153,21 @@ def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, re
     O, C, KH, KW = w.shape
     (top, _), (left, _) = window.padding
     size = window.output_size(x.shape[2:])
-    if x.shape[0] * groups * C * KH * KW * size[0] * size[1] * x.itemsize <= SMALL:
-        return small(x, w, b, window, groups, relu)
-    walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
+    walk = Walk(nchw_to_hcwn(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
     kernels = w.reshape(groups, O // groups, C, KH, KW).transpose(0, 1, 3, 2, 4).reshape(groups, O // groups, -1)
-    return images_first(correlate(walk, kernels, b, relu))
-
-
-def small(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
-    """For an image or a few: all columns at once and one product, without tiles and threads, which would cost more."""
-    (N, _, H, W), (O, C, KH, KW) = x.shape, w.shape
-    (OH, OW), (SH, SW), (DH, DW) = window.output_size((H, W)), window.stride, window.dilation
-    (top, bottom), (left, right) = window.padding
-    pixels = np.zeros((groups * C, top + H + bottom, left + W + right, N), x.dtype)  # channels first
-    pixels[:, top : top + H, left : left + W] = x.transpose(1, 2, 3, 0)
-    c, h, v, n = pixels.strides
-    shape, strides = (groups, C, KH, KW, OH, OW, N), (C * c, c, DH * h, DW * v, SH * h, SW * v, n)
-    cols = np.ndarray(shape, x.dtype, pixels, strides=strides).reshape(groups, C * KH * KW, OH * OW * N)
-    with blas_held():
-        y = np.matmul(w.reshape(groups, O // groups, -1), cols).reshape(O, OH, OW, N)
-    if b is not None:
-        y += b.reshape(O, 1, 1, 1)
-    if relu:
-        np.maximum(y, 0, out=y)
-    return y.transpose(3, 0, 1, 2)  # (N, O, OH, OW)
+    return hcwn_to_nchw(correlate(walk, kernels, b, relu))
 
 
 def backward(
     dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
 ) -> tuple[Array | None, Array, Array]:
-    dy = rows_first(dy)
+    dy = nchw_to_hcwn(dy)
     OH, O, OW, N = dy.shape
-    dz, sums = before_activation(dy.reshape(OH, O, -1), rows_first(y).reshape(OH, O, -1) if relu else None)
+    dz, sums = before_activation(dy.reshape(OH, O, -1), nchw_to_hcwn(y).reshape(OH, O, -1) if relu else None)
     dz = dz.reshape(OH, O, OW, N)
     dw = weight_gradient(dz, x, w, window, groups)
-    dx = images_first(input_gradient(dz, w, x.shape[2:], window, groups)) if need_dx else None
+    dx = hcwn_to_nchw(input_gradient(dz, w, x.shape[2:], window, groups)) if need_dx else None
     return dx, dw, sums.sum(axis=0)
-
-
-def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
-    """dz = dy where y > 0 (dy itself without y), and its sums over the last axis; (OH, ?, ?), band by band of rows."""
-    dz = dy if y is None else pool.empty(dy.shape, dy.dtype)
-    sums, ones = np.empty(dy.shape[:2], dy.dtype), np.ones(dy.shape[2], dy.dtype)
-
-    def work(i0: int, i1: int) -> None:
-        if y is not None:
-            np.multiply(dy[i0:i1], y[i0:i1] > 0, out=dz[i0:i1])
-        np.matmul(dz[i0:i1], ones, out=sums[i0:i1])  # BLAS adds faster than np.sum
-
-    run_tiles(work, shared(len(dy), dy.size))
-    return dz, sums
-
-
-def bands(rows: int, height: int = 4) -> list[tuple[int, int]]:
-    """(first, end) of each band of rows."""
-    return [(i, min(i + height, rows)) for i in range(0, rows, height)]
-
-
-def shared(rows: int, entries: int) -> list[tuple[int, int]]:
-    """Bands of the rows of an array with so many entries: a few of LEAST at least, one for what no thread is worth."""
-    count = max(1, min(rows, 16, entries // LEAST))
-    return bands(rows, -(-rows // count))
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
@@ -249,10 +176,10 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
     OG, K = O // groups, KH * C * KW
     (top, _), (left, _) = window.padding
     size = dz.shape[0:3:2]
-    walk = Walk(rows_first(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
+    walk = Walk(nchw_to_hcwn(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
     N, tiles = dz.shape[3], walk.tiles()
     pixels = dz.reshape(*dz.shape[:2], -1)  # (OH, O, OW*N)
-    B = block(OG, K * widest(tiles, N))
+    B = divide_channels(OG, K * widest(tiles, N))
     partial = np.empty((len(tiles), groups, OG // B, K, B), w.dtype)
 
     def work(index: int, tile: Tile) -> None:

@@ -10,7 +10,6 @@ import time
 import numpy as np
 import pytest
 
-import xpnet.backend
 from tests.conftest import MISSING
 from tests.kit.helpers import assert_lives_on, assert_same, bits
 from tests.kit.strategies import normal
@@ -331,7 +330,7 @@ def test_a_shared_layer_counts_once_and_lists_give_numbers() -> None:
 
 
 def test_the_switch_is_put_back_between_tests() -> None:
-    assert xpnet.backend._default is None or xpnet.backend._default.name == os.environ.get("XPNET_BACKEND", "numpy")
+    assert get_backend().name == os.environ.get("XPNET_BACKEND", "numpy")
 
 
 @pytest.mark.parametrize("name", MISSING)

@@ -1,4 +1,4 @@
-"""Errors planted in kernels.cu: each must be seen by a comparison with the reference, or by the stand-in device."""
+"""Errors planted in the kernels: each must be seen by a comparison with the reference, or by the stand-in device."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,8 +34,8 @@ def device() -> Iterator[Backend]:
 
 
 def forget() -> None:
-    cuda_launch._kernel.cache_clear()
-    cuda_launch._module.cache_clear()
+    cuda_launch.kernel.cache_clear()
+    cuda_launch.module.cache_clear()
 
 
 def agree(device: Backend, name: str, *args: Any) -> None:

@@ -18,8 +18,8 @@ from tests.kit.layer_table import CASES, Case
 from tests.kit.small import digits
 from tests.kit.strategies import ConvCase, PoolCase, convolutions, integers, normal, poolings, seeds
 from xpnet import networks, random
-from xpnet.backend import Backend, use_backend
-from xpnet.backend.cpu import convolution, threads
+from xpnet.backend import Backend, make_backend, use_backend
+from xpnet.backend.cpu import choice, threads
 from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.reference import AdamStep
 from xpnet.backend.window import Window
@@ -46,8 +46,8 @@ def only_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the kernels do not take is an error, instead of NumpyBackend's."""
     for name in ("max_pool2d", "max_pool2d_backward", "adam"):
         monkeypatch.setattr(NumpyBackend, name, None)
-    for name in ("forward", "backward"):  # numpy_winograd's walk stays: its steps are compiled
-        monkeypatch.setattr(convolution, name, None)
+    for name in (choice.COLUMNS, choice.ONE_PRODUCT):  # Winograd's walk stays: its steps are compiled
+        monkeypatch.setitem(JIT.algorithms, name, None)
 
 
 # ---- against the reference, on whole numbers to the bit ------------------------------------------------------------
@@ -174,9 +174,9 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
     results = []
     x, t = digits()
     for count in (1, 4):
-        team = threads._Team(count - 1)
+        team = threads.Team(count - 1)
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
-        monkeypatch.setattr(threads, "_team", lambda team=team: team)
+        monkeypatch.setattr(threads, "team", lambda team=team: team)
         random.seed(3)
         model = networks.SimpleConvNet()
         model.compile("adam")
@@ -221,7 +221,7 @@ def test_two_threads_may_compute_at_once() -> None:
 
 
 def python(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     command, variables = [sys.executable, "-W", "error", "-c", script], os.environ | environment
     return subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, timeout=300)
 
@@ -233,7 +233,7 @@ def test_other_processors(lanes: int, tmp_path: Path) -> None:
 import llvmlite.binding
 features = {{4: {{}}, 8: {{"avx2": True}}, 16: {{"avx512f": True}}}}[{lanes}]
 llvmlite.binding.get_host_cpu_features = lambda: llvmlite.binding.FeatureMap(features)
-from tests.backend import test_jit as t
+from tests.backend.jit import test_backend as t
 assert t.LEAST == {lanes}
 for seed in range(3):
     case = t.ConvCase(t.Window((3, 3), (1, 1), ((1, 1), (1, 0))), 1, ({lanes} + 5 * seed, 5, 6, 7), (7, 5, 3, 3), seed)
@@ -264,15 +264,13 @@ def test_the_kernels_are_taken_where_numba_is_unless_they_are_switched_off(wish:
 
 
 def test_a_wish_that_cannot_be_met_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import xpnet.backend
-
     monkeypatch.setenv("XPNET_JIT", "yes")
     with pytest.raises(OptionError, match="XPNET_JIT must be 0 or 1, not 'yes'"):
-        xpnet.backend._numpy()
+        make_backend.__wrapped__("numpy")
     monkeypatch.setenv("XPNET_JIT", "1")
     monkeypatch.setitem(sys.modules, "xpnet.backend.jit.backend", None)
     with pytest.raises(BackendError, match=r'Install it: pip install "xpnet\[jit\]"'):
-        xpnet.backend._numpy()
+        make_backend.__wrapped__("numpy")
 
 
 def test_the_doctor_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

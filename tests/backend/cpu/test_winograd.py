@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from tests.kit.helpers import assert_close, assert_same
 from tests.kit.strategies import integers, normal, seeds
 from xpnet.backend import Backend
-from xpnet.backend.cpu import winograd
+from xpnet.backend.cpu import choice, winograd
 from xpnet.backend.cpu.backend import NumpyBackend
-from xpnet.backend.cpu.winograd import LEAST_IMAGES, Winograd, fits, tiles_of
+from xpnet.backend.cpu.winograd import Winograd, tiles_of
 from xpnet.backend.window import Window
 
 REFERENCE = Backend()
-WALKS: list[Winograd] = [NumpyBackend().winograd]
+WALKS: list[Any] = [NumpyBackend.algorithms[choice.WINOGRAD]]
 try:
     from xpnet.backend.jit.backend import JitBackend
 except ImportError:  # without Numba there is one walk only
     pass
 else:
-    WALKS.append(JitBackend().winograd)
+    WALKS.append(JitBackend.algorithms[choice.WINOGRAD])
 
 
 @st.composite
@@ -34,7 +34,7 @@ def cases(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], Window]:
     H, W = OH + 2 - top - bottom, OW + KW - 1 - left - right
     OH, OW = OH + max(0, 1 - H), OW + max(0, 1 - W)  # an image has a pixel at least
     size = OH + 2 - top - bottom, OW + KW - 1 - left - right
-    N = draw(st.sampled_from([LEAST_IMAGES, LEAST_IMAGES + 9]))
+    N = draw(st.sampled_from([choice.WINOGRAD_IMAGES, choice.WINOGRAD_IMAGES + 9]))
     C, O = draw(st.sampled_from([1, 3, 8, 24])), draw(st.sampled_from([1, 2, 16]))
     return (N, C, *size), (O, C, 3, KW), Window((3, KW), padding=((top, bottom), (left, right)))
 
@@ -46,15 +46,15 @@ def test_what_the_reference_computes(
 ) -> None:
     x_shape, w_shape, window = case
     x, w, b = (integers(shape, seed + i, "float32") for i, shape in enumerate((x_shape, w_shape, w_shape[:1])))
-    assert fits(x, w, window, 1)
+    assert choice.choose(x, w, window, 1, 0)[0] == choice.WINOGRAD
     options: Any = (window, 1, "relu" if relu else None)
     with pytest.MonkeyPatch.context() as patch:
         if narrow:  # the least tiles: one pair, one column
             patch.setattr(winograd, "TILE_BYTES", 1)
-        y = walk.forward(x, w, b if bias else None, window, relu)
+        y = walk.forward(x, w, b if bias else None, window, 1, relu)
         assert_same(y, REFERENCE.conv2d(x, w, b if bias else None, *options))
         dy = integers(y.shape, seed + 3, "float32")
-        results = walk.backward(dy, x, w, y, window, relu, need_dx)
+        results = walk.backward(dy, x, w, y, window, 1, relu, need_dx)
     for result, expected in zip(results, REFERENCE.conv2d_backward(dy, x, w, y, *options, need_dx), strict=True):
         assert (result is None and expected is None) or np.array_equal(result, expected)
 
@@ -62,12 +62,12 @@ def test_what_the_reference_computes(
 @pytest.mark.parametrize("walk", WALKS, ids=lambda walk: type(walk).__name__)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_rounding_is_that_of_a_direct_convolution(walk: Winograd, dtype: str) -> None:
-    x, w = normal((LEAST_IMAGES, 32, 9, 10), 0, dtype), normal((16, 32, 3, 3), 1, dtype)
+    x, w = normal((choice.WINOGRAD_IMAGES, 32, 9, 10), 0, dtype), normal((16, 32, 3, 3), 1, dtype)
     window = Window((3, 3), padding=((1, 1), (1, 1)))
     exact = REFERENCE.conv2d(x.astype("float64"), w.astype("float64"), None, window)
     direct = np.abs(REFERENCE.conv2d(x, w, None, window) - exact)
-    own = np.abs(walk.forward(x, w, None, window, False) - exact)
-    assert walk.forward(x, w, None, window, False).dtype == dtype
+    own = np.abs(walk.forward(x, w, None, window, 1, False) - exact)
+    assert walk.forward(x, w, None, window, 1, False).dtype == dtype
     bound = 2 * np.sqrt(np.mean(direct**2)) if dtype == "float32" else 1e-13  # in float64 the direct one is `exact`
     assert np.sqrt(np.mean(own**2)) <= bound
 
@@ -75,11 +75,11 @@ def test_rounding_is_that_of_a_direct_convolution(walk: Winograd, dtype: str) ->
 @pytest.mark.parametrize("walk", WALKS, ids=lambda walk: type(walk).__name__)
 def test_a_blank_image_gives_one_value(walk: Winograd) -> None:
     """What is equal stays equal: the maximum of a window of equal pixels is the first of them on every backend."""
-    x = np.full((LEAST_IMAGES, 5, 8, 8), 0.3, "float32")
+    x = np.full((choice.WINOGRAD_IMAGES, 5, 8, 8), 0.3, "float32")
     w, b = normal((4, 5, 3, 3), 1, "float32"), normal((4,), 2, "float32")
-    y = walk.forward(x, w, b, Window((3, 3)), False)
+    y = walk.forward(x, w, b, Window((3, 3)), 1, False)
     assert (y == y[:1, :, :1, :1]).all()
-    zero = walk.forward(0 * x, w, b, Window((3, 3), padding=((1, 1), (1, 1))), False)
+    zero = walk.forward(0 * x, w, b, Window((3, 3), padding=((1, 1), (1, 1))), 1, False)
     assert_close(zero, np.broadcast_to(b.reshape(1, -1, 1, 1), zero.shape), REFERENCE, scale=0)
 
 
@@ -88,12 +88,12 @@ def test_a_blank_image_gives_one_value(walk: Winograd) -> None:
     [
         (Window((3, 3), (2, 1)), 1, 64), (Window((3, 3), (1, 2)), 1, 64),
         (Window((3, 3), (1, 1), dilation=(2, 1)), 1, 64),
-        (Window((5, 5)), 1, 64), (Window((3, 3)), 2, 64), (Window((3, 3)), 1, LEAST_IMAGES - 1),
+        (Window((5, 5)), 1, 64), (Window((3, 3)), 2, 64), (Window((3, 3)), 1, choice.WINOGRAD_IMAGES - 1),
     ],
 )  # fmt: skip
 def test_what_it_does_not_take(window: Window, groups: int, images: int) -> None:
     x, w = normal((images, 4, 12, 12), 0), normal((4, 4 // groups, *window.kernel), 1)
-    assert not fits(x, w, window, groups)
+    assert choice.choose(x, w, window, groups, 0)[0] != choice.WINOGRAD
     backend = NumpyBackend()
     y = backend.conv2d(x, w, None, window, groups)
     assert_close(y, REFERENCE.conv2d(x, w, None, window, groups), REFERENCE, scale=10.0)

@@ -1,0 +1,77 @@
+"""Which algorithm computes a convolution on a CPU: decided here for both backends, with compiled kernels and without.
+
+`backend.explain(layer, shape)` tells what this file decides.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from xpnet.backend.window import Window
+
+Array = Any
+
+WINOGRAD = "winograd"  # cpu/winograd.py, with compiled steps in jit/winograd.py
+DIRECT = "direct"  # jit/direct.py
+ONE_PRODUCT = "one product"  # cpu/one_product.py
+COLUMNS = "columns"  # cpu/columns.py
+
+MEANING = {
+    WINOGRAD: "kernels of three rows, two rows of the output at a time, from four products instead of six",
+    DIRECT: "register tiles in compiled kernels, for which nothing is gathered",
+    ONE_PRODUCT: "forward all columns at once, as they are few, and one product; backward by columns",
+    COLUMNS: "tiles of columns that stay in the cache, and a product for each row of a tile",
+}
+
+WINOGRAD_IMAGES = 24  # its products are as many columns wide: fewer are too narrow
+WINOGRAD_OVER_DIRECT = 48  # images from which on it is faster than a direct convolution
+SMALL = 1 << 20  # bytes of columns that are made at once
+
+
+def choose(x: Array, w: Array, window: Window, groups: int, lanes: int) -> tuple[str, str, str]:
+    """The algorithm for x (N, C, H, W) and w (O, C/G, KH, KW), and why it is not Winograd's and not the direct one.
+
+    `lanes` is the number of images in a vector of the compiled kernels, 0 if there are none.
+    """
+    not_direct = why_not_compiled(x, w, lanes) if lanes else "there are no compiled kernels"
+    not_winograd = why_not_winograd(x, w, window, groups, WINOGRAD_IMAGES if not_direct else WINOGRAD_OVER_DIRECT)
+    if not not_winograd:
+        return WINOGRAD, "", not_direct
+    if not not_direct:
+        return DIRECT, not_winograd, ""
+    (_, C, KH, KW), (OH, OW) = w.shape, window.output_size(x.shape[2:])
+    if x.shape[0] * groups * C * KH * KW * OH * OW * x.itemsize <= SMALL:
+        return ONE_PRODUCT, not_winograd, not_direct
+    return COLUMNS, not_winograd, not_direct
+
+
+def why_not_compiled(x: Array, w: Array, lanes: int) -> str:
+    """Why the compiled kernels do not take it; empty where they do."""
+    if x.dtype != np.float32 or w.dtype != x.dtype:
+        return "not everything is float32"
+    if x.shape[0] < lanes:
+        return "there are fewer images than a vector register holds"
+    return "" if x.size else "there is nothing in it"
+
+
+def why_not_winograd(x: Array, w: Array, window: Window, groups: int, images: int) -> str:
+    """Why Winograd's rows, which want so many images, do not take it; empty where they do."""
+    if w.shape[2] != 3:
+        return "the kernel has not three rows"
+    if window.stride != (1, 1) or window.dilation != (1, 1):
+        return "stride and dilation are not 1"
+    if groups != 1:
+        return "it has groups"
+    if x.shape[0] < images:
+        return "there are too few images"
+    if x.dtype != w.dtype:
+        return "input and weights have two data types"
+    return "" if x.size else "there is nothing in it"
+
+
+def explain(x: Array, w: Array, window: Window, groups: int, lanes: int) -> str:
+    """`choose`, as a sentence."""
+    name, not_winograd, not_direct = choose(x, w, window, groups, lanes)
+    words = [f"{name}: {MEANING[name]}"]
+    words += [f"not {other}: {why}" for other, why in ((WINOGRAD, not_winograd), (DIRECT, not_direct)) if why]
+    return "; ".join(words)

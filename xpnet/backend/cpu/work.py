@@ -1,0 +1,35 @@
+"""How work on a CPU is divided: into products that stay small, and into parts for the threads.
+
+The division depends on shapes alone, so that the result does not depend on the number of threads.
+"""
+
+# OpenBLAS takes a product of up to so many multiplications without packing its operands, which on AVX-512 reaches 105
+# GFLOP/s on one core where a larger one reaches 75. So tiles are cut, and products divided, to stay below.
+PRODUCT = 10**6
+CHANNELS = 16  # of output in such a product, where there are as many: a vector register
+# What is worth a second thread: less is done sooner than one is awake, and has had its turns with the interpreter.
+WORTH = 10**7  # multiplications
+LEAST = 1 << 17  # entries of an array
+
+
+def divide_channels(outputs: int, multiplications: int) -> int:
+    """How many of the output channels a product takes at once, of which each costs so many multiplications."""
+    fitting = [n for n in range(1, outputs + 1) if outputs % n == 0 and n * multiplications <= PRODUCT]
+    return fitting[-1] if fitting and fitting[-1] >= CHANNELS // 2 else outputs
+
+
+def divide_evenly(length: int, most: int) -> int:
+    """The size of a part when `length` is divided into as few as possible of at most `most`, all of about one size."""
+    parts = max(1, -(-length // most))
+    return max(1, -(-length // parts))
+
+
+def cut_bands(rows: int, height: int) -> list[tuple[int, int]]:
+    """(first, end) of each band of rows."""
+    return [(i, min(i + height, rows)) for i in range(0, rows, height)]
+
+
+def share_rows(rows: int, entries: int) -> list[tuple[int, int]]:
+    """Bands of the rows of an array with so many entries: a few of LEAST at least, one for what no thread is worth."""
+    count = max(1, min(rows, 16, entries // LEAST))
+    return cut_bands(rows, -(-rows // count))

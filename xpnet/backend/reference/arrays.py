@@ -1,0 +1,109 @@
+"""Arrays of a namespace on a device: how they come there and back, and how much memory they take."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+Array = Any  # an array of whichever namespace the backend has
+
+
+class Memory(NamedTuple):
+    """Bytes of the device's memory: in arrays, taken from the driver (and kept for further arrays), and the bound."""
+
+    used: int
+    held: int
+    limit: int | None = None
+
+
+class Arrays:
+    """An array namespace `xp` on a device."""
+
+    name = "reference"
+    lazy = False  # whether the device computes in the background, so that reading a scalar means waiting for it
+    flat = False  # whether optimizers lay their parameters behind one another, to update them with one call
+    jit = ""  # which compiler it has, if any
+
+    def __init__(self, xp: Any = np, device: Any = None, name: str | None = None) -> None:
+        self.xp, self.device = xp, device
+        self.name = name or self.name
+
+    def __repr__(self) -> str:
+        return f"<xpnet backend {self.name}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # a copied layer stays on the same device
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process, which joblib sends models to, the backend of the same name."""
+        from xpnet.backend import make_backend
+
+        return make_backend, (self.name,)
+
+    # ---- arrays in and out -----------------------------------------------------------------------------------------
+
+    def asarray(self, x: Any, dtype: Any = None) -> Array:
+        """`x` (a NumPy array, a list, an array of this backend) as an array of this backend; copies only if it must."""
+        return self.xp.asarray(x, dtype=self.dtype(dtype), device=self.device)
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        """`x` as a NumPy array; copies from the device, and waits for it, if it must."""
+        return np.asarray(x)
+
+    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
+        """Inputs (converted to `dtype`), targets and, if given, weights of one training step, on the device."""
+        return self.asarray(x, dtype), self.asarray(t), *(self.asarray(weight, dtype) for weight in weights)
+
+    def staged(self, batches: Iterable[tuple[np.ndarray, ...]], dtype: Any) -> Iterator[tuple[Array, ...]]:
+        """`batch` of each; a backend may fetch one batch ahead, to copy it while the device computes."""
+        for x, t, *weights in batches:
+            yield self.batch(x, t, dtype, *weights)
+
+    def dtype(self, dtype: Any) -> Any:
+        """A data type of this namespace from a name, a NumPy dtype or one of its own: `float32` -> `xp.float32`."""
+        if dtype is None:
+            return None
+        return getattr(self.xp, dtype_name(dtype))
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
+        """Zeros of this shape on the device."""
+        return self.xp.zeros(shape, dtype=self.dtype(dtype), device=self.device)
+
+    def copy(self, x: Array) -> Array:
+        """A copy that shares no memory with x."""
+        return self.xp.asarray(x, copy=True)
+
+    def synchronize(self) -> None:
+        """Wait until the device has done all that it was asked to."""
+
+    # ---- memory: for a device that has its own ---------------------------------------------------------------------
+
+    def memory(self) -> Memory:
+        """What arrays use and what is held of the device's memory; zeros where arrays live in that of the process."""
+        return Memory(0, 0)
+
+    @contextlib.contextmanager
+    def memory_advice(self, samples: int | None) -> Iterator[None]:
+        """Within the block, a device that runs out of memory gives a BackendError that advises a smaller batch.
+
+        `samples` is the size of a batch, None if that is not known.
+        """
+        yield
+
+    def free_memory(self) -> None:
+        """Give back what is held and not used."""
+
+    def computing(self) -> contextlib.AbstractContextManager[None]:
+        """Around a forward pass or a training step: a backend may prepare once what each primitive would need."""
+        return contextlib.nullcontext()
+
+
+def dtype_name(dtype: Any) -> str:
+    """`np.float32`, `np.dtype("float32")`, `torch.float32`, `"float32"` -> "float32"."""
+    if isinstance(dtype, str):
+        return dtype
+    try:
+        return str(np.dtype(dtype).name)
+    except TypeError:  # a dtype object of another namespace prints as "torch.float32" or "array_api_strict.float32"
+        return str(dtype).rsplit(".", 1)[-1]

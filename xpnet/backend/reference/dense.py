@@ -1,0 +1,21 @@
+"""The fully connected layer's product."""
+
+from xpnet.backend.reference.activations import Activations
+from xpnet.backend.reference.arrays import Array
+
+
+class Dense(Activations):
+    def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
+        """y = act(x w^T + b): x (N, I), w (O, I), b (O,), y (N, O)."""
+        y = self.xp.matmul(x, w.mT)
+        if b is not None:
+            y = y + b
+        return self.activate(y, activation)
+
+    def dense_backward(
+        self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
+    ) -> tuple[Array | None, Array, Array]:
+        """(dx or None, dw, db) of `dense`."""
+        dz = self.activate_backward(dy, y, activation)
+        dx = self.xp.matmul(dz, w) if need_dx else None
+        return dx, self.xp.matmul(dz.mT, x), self.xp.sum(dz, axis=0)

@@ -1,0 +1,33 @@
+"""Sigmoid, softmax, their loss, and how many answers are right."""
+
+from xpnet.backend.reference.arrays import Array, Arrays
+
+
+class Losses(Arrays):
+    def sigmoid(self, x: Array) -> Array:
+        """1 / (1 + exp(-x)), in the form that cannot overflow."""
+        e = self.xp.exp(-self.xp.abs(x))
+        return self.xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+    def softmax(self, x: Array, axis: int = -1) -> Array:
+        """exp(x) / sum(exp(x)) along `axis`, shifted so that it cannot overflow."""
+        e = self.xp.exp(x - self.xp.max(x, axis=axis, keepdims=True))
+        return e / self.xp.sum(e, axis=axis, keepdims=True)
+
+    def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array]:
+        """Losses -sum_c t[n,c] log softmax(y)[n,c] of shape (N,), and dy = softmax(y) - t of shape (N, C).
+
+        `t` holds class numbers (N,) or probabilities (N, C) that sum to one.
+        """
+        xp = self.xp
+        if t.ndim == 1:
+            classes = xp.arange(y.shape[1], dtype=t.dtype, device=self.device)
+            t = xp.astype(classes[None, :] == t[:, None], y.dtype)  # one-hot (N, C)
+        shifted = y - xp.max(y, axis=1, keepdims=True)
+        log_sum = xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
+        return xp.sum(t * (log_sum - shifted), axis=1), xp.exp(shifted - log_sum) - t
+
+    def count_hits(self, y: Array, t: Array) -> Array:
+        """How many rows of y (N, C) have their largest entry, the first of equal ones, at the label t (N,)."""
+        hits = self.xp.argmax(y, axis=1) == t
+        return self.xp.sum(self.xp.astype(hits, self.xp.int64))

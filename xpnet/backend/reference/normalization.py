@@ -1,0 +1,63 @@
+"""Batch normalisation, its running statistics, and local response normalisation."""
+
+import math
+
+from xpnet.backend.reference.arrays import Array, Arrays
+
+
+class Normalization(Arrays):
+    def batch_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
+        """y = gamma (x - mean) / sqrt(var + eps) + beta over all axes but the second; returns y, mean, var (biased)."""
+        xp, axes = self.xp, (0, *range(2, x.ndim))
+        mean = xp.mean(x, axis=axes, keepdims=True)
+        var = xp.mean((x - mean) ** 2, axis=axes, keepdims=True)
+        y = (x - mean) * (self._per_channel(gamma, x) / xp.sqrt(var + eps)) + self._per_channel(beta, x)
+        return y, xp.reshape(mean, (-1,)), xp.reshape(var, (-1,))
+
+    def batch_norm_backward(
+        self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array, eps: float
+    ) -> tuple[Array, Array, Array]:
+        """(dx, dgamma, dbeta) of `batch_norm` (Ioffe and Szegedy, 2015)."""
+        xp, axes = self.xp, (0, *range(2, x.ndim))
+        inverse = 1 / xp.sqrt(self._per_channel(var, x) + eps)
+        normal = (x - self._per_channel(mean, x)) * inverse
+        dgamma = xp.sum(dy * normal, axis=axes, keepdims=True)
+        dbeta = xp.sum(dy, axis=axes, keepdims=True)
+        m = x.shape[0] * math.prod(x.shape[2:])
+        dx = (dy - dbeta / m - normal * (dgamma / m)) * (self._per_channel(gamma, x) * inverse)
+        return dx, xp.reshape(dgamma, (-1,)), xp.reshape(dbeta, (-1,))
+
+    def moving_average(self, average: Array, value: Array, rate: float, weight: float) -> None:
+        """average = (1 - rate) average + weight value, in place: how running statistics follow those of the batches."""
+        average[...] = (1 - rate) * average + weight * value
+
+    def local_response_norm(self, x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
+        """y = x / s**beta with s[c] = k + alpha/size * (sum of x**2 over `size` channels around c); returns y and s.
+
+        The channels are c - size//2 ... c + (size-1)//2, as in PyTorch; those that do not exist count as zero.
+        """
+        scale = k + (alpha / size) * self._channel_sum(x * x, size // 2, (size - 1) // 2)
+        return x * scale**-beta, scale
+
+    def local_response_norm_backward(
+        self, dy: Array, x: Array, scale: Array, size: int, alpha: float, beta: float
+    ) -> Array:
+        """dx = dy s**-beta - 2 alpha beta / size * x * (sum over the channels that saw x of dy x s**(-beta-1))."""
+        power = scale**-beta
+        seen = self._channel_sum(dy * x * power / scale, (size - 1) // 2, size // 2)
+        return dy * power - (2 * alpha * beta / size) * x * seen
+
+    def _channel_sum(self, x: Array, before: int, after: int) -> Array:
+        """out[:, c] = x[:, c - before] + ... + x[:, c + after]."""
+        C = x.shape[1]
+        out = self.copy(x)
+        for offset in range(-min(before, C - 1), min(after, C - 1) + 1):
+            if offset < 0:
+                out[:, -offset:, ...] += x[:, :offset, ...]
+            elif offset > 0:
+                out[:, :-offset, ...] += x[:, offset:, ...]
+        return out
+
+    def _per_channel(self, v: Array, x: Array) -> Array:
+        """(C,) -> (1, C, 1, ...), to broadcast along the second axis of x."""
+        return self.xp.reshape(v, (1, -1) + (1,) * (x.ndim - 2))

@@ -1,0 +1,44 @@
+"""The largest pixel of a window, and the mean of its pixels."""
+
+from xpnet.backend.reference.arrays import Array
+from xpnet.backend.reference.windows import Windows
+from xpnet.backend.window import Window
+
+
+class Pooling(Windows):
+    def max_pool2d(self, x: Array, window: Window) -> Array:
+        """The largest pixel of each window; padding never wins. (N, C, H, W) -> (N, C, OH, OW)."""
+        padded = self.pad(x, window.padding, -float("inf"))
+        slices = [padded[:, :, rows, columns] for _, _, rows, columns in window.taps(x.shape[2:])]
+        y = slices[0]
+        for s in slices[1:]:
+            y = self.xp.maximum(y, s)
+        return self.copy(y) if len(slices) == 1 else y
+
+    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
+        """dy goes to the pixel that was the largest; of several equal ones, to the first in reading order."""
+        xp = self.xp
+        (top, _), (left, _) = window.padding
+        H, W = x.shape[2:]
+        padded = self.pad(x, window.padding, -float("inf"))
+        dx = xp.zeros_like(padded)
+        open_ = xp.ones_like(y, dtype=xp.bool)  # outputs whose maximum has not been met yet
+        for _, _, rows, columns in window.taps((H, W)):
+            hit = open_ & (padded[:, :, rows, columns] == y)
+            dx[:, :, rows, columns] += xp.where(hit, dy, 0)
+            open_ = open_ & ~hit
+        return dx[:, :, top : top + H, left : left + W]
+
+    def avg_pool2d(self, x: Array, window: Window) -> Array:
+        """The mean of each window, zeros of the padding counted in. (N, C, H, W) -> (N, C, OH, OW)."""
+        padded = self.pad(x, window.padding)
+        total = 0.0
+        for _, _, rows, columns in window.taps(x.shape[2:]):
+            total = padded[:, :, rows, columns] + total
+        return total / (window.kernel[0] * window.kernel[1])
+
+    def avg_pool2d_backward(self, dy: Array, size: tuple[int, int], window: Window) -> Array:
+        """Each pixel of the window gets dy / (KH*KW)."""
+        N, C, OH, OW = dy.shape
+        share = self.xp.reshape(dy / (window.kernel[0] * window.kernel[1]), (N, C, 1, 1, OH, OW))
+        return self.col2im(self.xp.broadcast_to(share, (N, C, *window.kernel, OH, OW)), size, window)
