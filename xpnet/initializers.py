@@ -13,6 +13,7 @@ import numpy as np
 
 from xpnet import random
 from xpnet.base.configured import Configured
+from xpnet.base.lookup import by_name
 from xpnet.errors import DTypeError, FormatError, OptionError, ShapeError
 
 
@@ -116,13 +117,9 @@ def get(initializer: str | float | Initializer) -> Initializer:
         return initializer
     if isinstance(initializer, (int, float)) and not isinstance(initializer, bool) and initializer >= 0:
         return Normal(float(initializer))
-    name = _KERAS_NAMES.get(str(initializer), str(initializer))
-    if name not in INITIALIZERS:
-        raise OptionError(
-            f"there is no initializer {initializer!r}; choose one of {', '.join(INITIALIZERS)}, a standard"
-            " deviation, or an Initializer"
-        )
-    return INITIALIZERS[name]()
+    return by_name(
+        "initializer", initializer, INITIALIZERS, "a standard deviation, or an Initializer", aliases=_KERAS_NAMES
+    )
 
 
 def draw(initializer: str | float | Initializer, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
@@ -135,8 +132,8 @@ def draw(initializer: str | float | Initializer, shape: tuple[int, ...], fan_in:
     initializer = get(initializer)
     weights, name = initializer(shape, fan_in, fan_out), type(initializer).__name__
     if not isinstance(weights, np.ndarray) or weights.dtype.kind != "f":
-        given = weights.dtype if isinstance(weights, np.ndarray) else type(weights).__name__
-        raise DTypeError(f"the initializer {name} returned {given}; expected a NumPy array of float32")
+        found = weights.dtype if isinstance(weights, np.ndarray) else type(weights).__name__
+        raise DTypeError(f"the initializer {name} returned {found}; expected a NumPy array of float32")
     if weights.shape != shape:
         raise ShapeError(f"the initializer {name} returned shape {weights.shape}; expected {shape}")
     return weights

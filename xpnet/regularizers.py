@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero
-from xpnet.base.configured import Configured, lookup_name
+from xpnet.base.configured import Configured
+from xpnet.base.lookup import by_name
 from xpnet.errors import OptionError
 
 if TYPE_CHECKING:
@@ -76,13 +77,7 @@ def get(regularizer: str | Regularizer | None) -> Regularizer | None:
     """A regularizer from its name, with its default settings, or as it is."""
     if regularizer is None or isinstance(regularizer, Regularizer):
         return regularizer
-    name = lookup_name(regularizer)
-    if name not in REGULARIZERS:
-        raise OptionError(
-            f"there is no regularizer {regularizer!r}; choose one of {', '.join(REGULARIZERS)}, or give an object:"
-            " regularizers.L2(1e-4)"
-        )
-    return REGULARIZERS[name]()
+    return by_name("regularizer", regularizer, REGULARIZERS, "or give an object: regularizers.L2(1e-4)")
 
 
 def penalties(parameters: Iterable["Parameter"]) -> list[Array]:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests import test_losses, test_metrics, test_optimizers
+from tests import test_optimizers
 from tests.kit import small
 from tests.kit.layer_table import CASES
 from tests.kit.strategies import normal
+from tests.losses import test_losses
+from tests.metrics import test_metrics
 from xpnet import metrics
 from xpnet.backend import Backend, on_backend
 from xpnet.core.parameter import Parameter

@@ -26,7 +26,7 @@ class Mutant(NamedTuple):
 
 LAWS = "tests/laws/test_laws.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
-LOSSES = "tests/test_losses.py"
+LOSSES = "tests/losses/test_losses.py"
 JIT = "tests/backend/test_jit.py"
 WINOGRAD = "tests/backend/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
@@ -79,22 +79,22 @@ MUTANTS = [
     Mutant("layers/activations.py", "return y * (dy - self", "return y * (dy + self", LAWS),
     Mutant("layers/activations.py", "return dy - xp.exp(y)", "return dy + xp.exp(y)", LAWS),
     Mutant("layers/merge.py", "return (dy / len(xs),)", "return (dy,)", LAWS),
-    Mutant("losses/__init__.py", "lambda: t / -y.shape[0]", "lambda: t / y.shape[0]", LOSSES),
-    Mutant("losses/__init__.py", "t = t * _weights(sample_weight, y, backend)", "t = t * 1", LOSSES),
+    Mutant("losses/negative_log_likelihood.py", "lambda: t / -N", "lambda: t / N", LOSSES),
+    Mutant("losses/negative_log_likelihood.py", "t = t * w", "t = t * 1", LOSSES),
     Mutant("layers/dropout.py", "return dy * mask", "return -dy * mask", LAWS),
     Mutant("layers/flatten.py", "return self.xp.reshape(dy, x.shape)", "return -self.xp.reshape(dy, x.shape)", LAWS),
     Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
     Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),
     Mutant("layers/merge.py", "return (dy,) * len(xs)", "return (-dy,) * len(xs)", LAWS),
     Mutant("layers/merge.py", "parts.append(dy[", "parts.append(-dy[", LAWS),
-    Mutant("losses/__init__.py", "lambda: dy / y.shape[0]", "lambda: -dy / y.shape[0]", LOSSES),
-    Mutant("losses/__init__.py", "backend.sigmoid(y) - t", "backend.sigmoid(y) + t", LOSSES),
-    Mutant("losses/__init__.py", "lambda: weighted * (2 /", "lambda: weighted * (-2 /", LOSSES),
-    Mutant("losses/__init__.py", "self.label_smoothing / C", "self.label_smoothing / y.shape[0]", LOSSES),
-    Mutant("losses/__init__.py", "self.label_smoothing / 2", "self.label_smoothing", LOSSES),
-    Mutant("losses/__init__.py", "dy if w is None else dy * w", "dy", WEIGHTS),
-    Mutant("losses/__init__.py", "dy * _weights(sample_weight, dy, backend)", "dy", WEIGHTS),
-    Mutant("losses/__init__.py", "lambda: weighted * (2", "lambda: difference * (2", WEIGHTS),
+    Mutant("losses/softmax_cross_entropy.py", "lambda: dy / N", "lambda: -dy / N", LOSSES),
+    Mutant("losses/binary_cross_entropy.py", "backend.sigmoid(y) - t", "backend.sigmoid(y) + t", LOSSES),
+    Mutant("losses/mean_squared_error.py", "lambda: weighted * (2 /", "lambda: weighted * (-2 /", LOSSES),
+    Mutant("losses/softmax_cross_entropy.py", "self.label_smoothing / C", "self.label_smoothing / N", LOSSES),
+    Mutant("losses/binary_cross_entropy.py", "self.label_smoothing / 2", "self.label_smoothing", LOSSES),
+    Mutant("losses/binary_cross_entropy.py", "dy if w is None else dy * w", "dy", WEIGHTS),
+    Mutant("losses/softmax_cross_entropy.py", "dy * w\n", "dy\n", WEIGHTS),
+    Mutant("losses/mean_squared_error.py", "lambda: weighted * (2", "lambda: difference * (2", WEIGHTS),
     Mutant("regularizers.py", "return (2 * self.l2) * w", "return self.l2 * w", REGULARIZERS),
     Mutant("regularizers.py", "if p.regularizer and p.trainable]", "if p.regularizer]", REGULARIZERS),
     Mutant("training/loop.py", "else sum(group)", "else len(group)", "tests/training/test_accumulation.py"),

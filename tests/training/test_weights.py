@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.kit.helpers import assert_lives_on
 from tests.kit.small import clusters, network
 from tests.kit.strategies import normal, seeds
-from tests.test_losses import CASES, Define, Targets
+from tests.losses.test_losses import CASES, Define, Targets
 from xpnet import layers, optimizers
 from xpnet.backend import Backend
 from xpnet.data import Batches

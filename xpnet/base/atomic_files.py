@@ -1,11 +1,12 @@
-"""Files that appear whole or not at all, and reading of safetensors."""
+"""Files that appear whole or not at all, and errors of the system that say what to do."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from xpnet.errors import FileError, FormatError, OptionError
+from xpnet.errors import FileError, OptionError
 
 
 def checked_path(path: Any) -> Path:
@@ -15,14 +16,23 @@ def checked_path(path: Any) -> Path:
     return Path(path)
 
 
-def because(error: OSError) -> str:
-    """Why a file could not be written, and what to do."""
-    return f"{_reason(error)}. Choose a folder that you may write to, and that has room"
+@contextlib.contextmanager
+def file_errors(
+    failed: str,
+    advice: str = ". Choose a folder that you may write to, and that has room",
+    exists: str = "there is a file of that name",
+) -> Iterator[None]:
+    """What the system refuses inside becomes a FileError: what `failed`, such as "cannot write a.csv", why, the advice.
 
-
-def _reason(error: OSError) -> str:
-    """That a file exists is a riddle to whoever asked for a folder."""
-    return "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror or str(error)
+    `exists` is the reason where a folder was asked for: that a file exists is a riddle there.
+    """
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        reason = exists if isinstance(error, FileExistsError) else error.strerror or error
+        raise FileError(f"{failed}: {reason}{advice}") from error
 
 
 def write_atomically(
@@ -39,13 +49,9 @@ def write_atomically(
     path = checked_path(path)
     mode = "xb" if temporary is None else "wb"
     temporary = temporary or path.parent / f".xpnet-{os.urandom(8).hex()}.tmp"
-    try:
+    with file_errors(f"cannot write {path}: cannot make the folder {path.parent}", ". Choose another"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"cannot write {path}: cannot make the folder {path.parent}: {_reason(error)}. Choose another"
-        ) from error
-    try:
+    with file_errors(f"cannot write {path}"):
         try:
             with open(temporary, mode) as file:
                 write(file)
@@ -54,24 +60,3 @@ def write_atomically(
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot write {path}: {because(error)}") from error
-
-
-def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """All tensors, as NumPy arrays, and the header's texts; safetensors checks sizes, offsets and data types.
-
-    Raises FileError if the file cannot be read, FormatError if it is not what it should be.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    path = checked_path(path)
-    try:
-        with open(path, "rb"):  # for the operating system's own word on what is wrong
-            pass
-        with safe_open(os.fspath(path), framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, ValueError, TypeError, MemoryError) as error:
-        raise FormatError(f"{path} is no safetensors file, or it is damaged: {error}") from error
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error

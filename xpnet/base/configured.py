@@ -1,17 +1,32 @@
 """Objects that are described by their constructor's arguments: layers, losses, optimizers, ..."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from xpnet.base.hints import Explains
 from xpnet.errors import OptionError
 
 
-def lookup_name(given: Any) -> str:
-    """A name as tables hold it, whatever its case; a class in the place of an object is an error that says so."""
-    if isinstance(given, type):
-        raise OptionError(f"give an object, not the class: {given.__name__}(...)")
-    return str(given).lower()
+def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:
+    """The parameters of the constructor, by name; none of a class that is not written in Python."""
+    try:
+        return inspect.signature(cls).parameters
+    except (ValueError, TypeError):
+        return {}
+
+
+def arguments_of(value: Any) -> dict[str, Any]:
+    """The arguments that the object's constructor was given, as far as it keeps them in attributes of their names."""
+    return {name: getattr(value, name) for name in parameters_of(type(value)) if hasattr(value, name)}
+
+
+def defaults_in(value: Any, arguments: Mapping[str, Any]) -> list[str]:
+    """The names of those arguments that are as the constructor has them if nobody gives another."""
+    parameters = parameters_of(type(value))
+    return [
+        name for name in arguments if name in parameters and repr(arguments[name]) == repr(parameters[name].default)
+    ]
 
 
 class Configured(Explains):
@@ -19,14 +34,13 @@ class Configured(Explains):
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name."""
-        config = {}
-        for name in inspect.signature(type(self)).parameters:
-            if not hasattr(self, name):
+        config = arguments_of(self)
+        for name in parameters_of(type(self)):
+            if name not in config:
                 raise OptionError(
                     f"{type(self).__name__}: its constructor takes {name!r}, but does not keep it: write"
                     f" self.{name} = {name} in __init__"
                 )
-            config[name] = getattr(self, name)
         return config
 
     def __repr__(self) -> str:
@@ -34,6 +48,6 @@ class Configured(Explains):
             config = self.config()
         except OptionError:
             return f"<{type(self).__name__}>"
-        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        shown = [f"{name}={value!r}" for name, value in config.items() if repr(value) != repr(defaults[name])]
+        defaults = defaults_in(self, config)
+        shown = [f"{name}={value!r}" for name, value in config.items() if name not in defaults]
         return f"{type(self).__name__}({', '.join(shown)})"

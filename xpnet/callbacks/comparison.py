@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xpnet.base.configured import Configured
+from xpnet.base.configured import Configured, arguments_of, defaults_in
 from xpnet.core.layer import Layer, layers_in
 from xpnet.errors import OptionError
 
@@ -69,29 +69,19 @@ def describe(value: Any, without: Iterable[str] = ()) -> Any:
     if hasattr(value, "compared"):
         return {"class": type(value).__name__} | describe(value.compared())
     given = {name: argument for name, argument in arguments(value).items() if name not in without}
-    usual = _parameters(value)
-    defaults = [name for name in given if name in usual and repr(given[name]) == repr(usual[name].default)]
     described = {name: describe(argument) for name, argument in given.items()}
-    return Settings({"class": type(value).__name__} | described, defaults)
+    return Settings({"class": type(value).__name__} | described, defaults_in(value, given))
 
 
 def arguments(value: Any) -> dict[str, Any]:
     """What the constructor of the object was given, as far as it is known, without layers and names of layers."""
-    found = {name: getattr(value, name) for name in _parameters(value) if hasattr(value, name)}
+    found = arguments_of(value)
     if isinstance(value, Configured):
         with contextlib.suppress(OptionError):  # an argument is not kept
             found = value.config()
     if isinstance(value, Layer):
         found.pop("name", None)
     return {name: argument for name, argument in found.items() if not any(True for _ in layers_in(name, argument))}
-
-
-def _parameters(value: Any) -> Mapping[str, inspect.Parameter]:
-    """Of the constructor."""
-    try:
-        return inspect.signature(type(value)).parameters
-    except (ValueError, TypeError):  # a class that is not written in Python
-        return {}
 
 
 def describe_model(model: Model) -> dict[str, Any]:

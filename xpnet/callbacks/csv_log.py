@@ -56,7 +56,7 @@ class CSVLogger(EpochLog):
         return header, ""
 
     def _header(self) -> list[str]:
-        with self._explained(), open(self.path, newline="", encoding="utf-8", errors="replace") as file:
+        with self.errors_explained(), open(self.path, newline="", encoding="utf-8", errors="replace") as file:
             return next(csv.reader(file), [])
 
     def get_state(self) -> dict[str, Any]:

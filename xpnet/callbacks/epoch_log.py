@@ -2,10 +2,9 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
 from typing import IO, Any
 
-from xpnet.base.atomic_files import because, checked_path
+from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.callbacks.base import Callback, Logs
 from xpnet.errors import FileError
 
@@ -26,7 +25,7 @@ class EpochLog(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         self.new, self.text = not os.path.exists(self.path), ""  # what this training has written
-        with self._explained():
+        with self.errors_explained():
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             self.file = self._open("a")
             self.start = os.path.getsize(self.path) if self.append else 0  # where that begins, in bytes
@@ -40,7 +39,7 @@ class EpochLog(Callback):
     def write(self, text: str) -> None:
         """Add this to the file, in place of what it held before training, or behind that with `append`."""
         assert self.file is not None
-        with self._explained():
+        with self.errors_explained():
             if not self.text and not self.append:
                 self.file.close()
                 self.file = self._open("w")
@@ -56,7 +55,7 @@ class EpochLog(Callback):
         if not self.text and not self.append:
             return  # the file is replaced when something is written
         assert self.file is not None
-        with self._explained():
+        with self.errors_explained():
             if os.path.getsize(self.path) < self.start:
                 raise FileError(
                     f"{type(self).__name__} cannot go on in {self.path}: it has become shorter than the {self.start}"
@@ -69,11 +68,6 @@ class EpochLog(Callback):
     def _open(self, mode: str) -> IO[str]:
         return open(self.path, mode, newline="", encoding="utf-8")
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except FileError:
-            raise
-        except OSError as error:
-            raise FileError(f"{type(self).__name__} cannot write to {self.path}: {because(error)}") from error
+    def errors_explained(self) -> contextlib.AbstractContextManager[None]:
+        """What the system refuses inside becomes a FileError that names the callback and its file."""
+        return file_errors(f"{type(self).__name__} cannot write to {self.path}")

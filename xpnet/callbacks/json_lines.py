@@ -22,7 +22,7 @@ class JSONLinesLogger(EpochLog):
 
     def on_train_begin(self, logs: Logs) -> None:
         if self.append:
-            with self._explained():
+            with self.errors_explained():
                 self._mend()
         super().on_train_begin(logs)
 

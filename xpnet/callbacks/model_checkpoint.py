@@ -2,10 +2,10 @@
 
 import os
 
-from xpnet.base.atomic_files import because, checked_path
+from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.callbacks.base import Logs
 from xpnet.callbacks.monitor import Monitor
-from xpnet.errors import FileError, OptionError
+from xpnet.errors import OptionError
 
 
 class ModelCheckpoint(Monitor):
@@ -51,9 +51,7 @@ class ModelCheckpoint(Monitor):
 
     def _make_folder(self, path: str) -> None:
         folder = os.path.dirname(path) or "."
-        try:
+        with file_errors(f"ModelCheckpoint cannot write to {path}"):
             os.makedirs(folder, exist_ok=True)
             if not os.access(folder, os.W_OK):
                 raise PermissionError(f"no permission to write in {folder}")
-        except OSError as error:
-            raise FileError(f"ModelCheckpoint cannot write to {path}: {because(error)}") from error

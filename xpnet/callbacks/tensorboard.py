@@ -6,16 +6,15 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xpnet.base.atomic_files import because
+from xpnet.base.atomic_files import file_errors
 from xpnet.base.checks import whole
 from xpnet.base.mosaic import filters_as_tiles, mosaic
 from xpnet.callbacks.base import Callback, Logs, scalar
-from xpnet.errors import FileError, MissingExtraError
+from xpnet.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -154,12 +153,8 @@ class TensorBoard(Callback):
         if self.model.optimizer is not None:
             self.model.optimizer.__dict__.pop("update", None)
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise FileError(f"TensorBoard cannot write to {self.folder}: {because(error)}") from error
+    def _explained(self) -> contextlib.AbstractContextManager[None]:
+        return file_errors(f"TensorBoard cannot write to {self.folder}")
 
 
 class _Run:

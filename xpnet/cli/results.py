@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from xpnet.base.atomic_files import file_errors
 from xpnet.callbacks import History
 from xpnet.data.datasets import Labelled
 from xpnet.errors import FileError
@@ -25,14 +26,11 @@ class Results:
 
     def prepare(self) -> None:
         """Make the folder, if it is not there. Raises FileError now if files could not be written later."""
-        try:
+        with file_errors(f"cannot write to the folder {self.folder}", "; choose another with --out", "it is a file"):
             self.folder.mkdir(parents=True, exist_ok=True)
             # asking for permissions is not enough: a disk may be read-only
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
-        except OSError as error:
-            reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror or error
-            raise FileError(f"cannot write to the folder {self.folder}: {reason}; choose another with --out") from error
         for path in self.files().values():
             if path and os.path.isdir(path):
                 raise FileError(f"cannot write {path}: it is a folder; choose another place with --out")

@@ -39,6 +39,9 @@ class Layer(Configured):
     """
 
     kind = "layer"  # the stem of automatic names: conv1, conv2, dense1, ...
+    # what the outputs are, for losses that take one kind alone: "probabilities", "log_probabilities", or all else,
+    # "scores"; None if it depends, as that of a sum does. It holds for the class that says it, not for its subclasses
+    gives: str | None = None
     skips_dx = False  # whether `back` takes need_dx=False, for a layer whose input needs no gradient
     composite = False  # whether it is no more than the layers inside it, as a model is
     name: str | None = None

@@ -17,11 +17,12 @@ import numpy as np
 
 from xpnet import initializers, random
 from xpnet.backend import on_backend
-from xpnet.base.atomic_files import read_safetensors, write_atomically
+from xpnet.base.atomic_files import write_atomically
 from xpnet.base.configured import Configured
 from xpnet.core.layer import Layer, layers_in
 from xpnet.core.parameter import FLOATS
 from xpnet.errors import FormatError, OptionError, XpnetError
+from xpnet.files.tensors import read_safetensors
 
 if TYPE_CHECKING:
     from xpnet.model import Model

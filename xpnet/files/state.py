@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.base.atomic_files import read_safetensors, write_atomically
+from xpnet.base.atomic_files import write_atomically
 from xpnet.errors import FormatError, OptionError
+from xpnet.files.tensors import read_safetensors
 
 VERSION = 1
 KEY = "xpnet_backup"

@@ -4,7 +4,7 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero, positive
-from xpnet.base.configured import lookup_name
+from xpnet.base.lookup import by_name
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
 
@@ -13,6 +13,7 @@ class ReLU(Layer):
     """y = max(x, 0);  dx = dy where y > 0, else 0 (Nair and Hinton, 2010)."""
 
     kind = "relu"
+    gives = "scores"
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         y = self.backend.activate(x, "relu")  # same shape as x
@@ -27,6 +28,7 @@ class LeakyReLU(Layer):
     """y = x where x > 0, else negative_slope * x (Maas et al., 2013)."""
 
     kind = "leaky_relu"
+    gives = "scores"
 
     def __init__(self, negative_slope: float = 0.01, name: str | None = None) -> None:
         super().__init__(name)
@@ -48,6 +50,7 @@ class Sigmoid(Layer):
     """y = 1 / (1 + exp(-x));  dx = dy y (1 - y). No overflow for any x."""
 
     kind = "sigmoid"
+    gives = "probabilities"
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
@@ -66,6 +69,7 @@ class Tanh(Layer):
     """
 
     kind = "tanh"
+    gives = "scores"
 
     def __init__(self, amplitude: float = 1.0, slope: float = 1.0, name: str | None = None) -> None:
         super().__init__(name)
@@ -103,6 +107,7 @@ class Softmax(_AlongAxis):
     """
 
     kind = "softmax"
+    gives = "probabilities"
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
@@ -122,6 +127,7 @@ class LogSoftmax(_AlongAxis):
     """
 
     kind = "log_softmax"
+    gives = "log_probabilities"
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
@@ -151,11 +157,7 @@ def activation_layer(activation: Any) -> Layer | None:
         return None
     if isinstance(activation, Layer):
         return activation
-    if lookup_name(activation) not in ACTIVATIONS:
-        raise OptionError(
-            f"there is no activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}, or give a layer"
-        )
-    return ACTIVATIONS[lookup_name(activation)]()
+    return by_name("activation", activation, ACTIVATIONS, "or give a layer")
 
 
 class Activated(Layer):

@@ -29,6 +29,7 @@ class Conv2D(Activated):
     """
 
     kind = "conv"
+    gives = "scores"
     skips_dx = True
     weight: Parameter
     bias: Parameter | None = None  # also where the layer has none

@@ -19,6 +19,7 @@ class Dense(Activated):
     """
 
     kind = "dense"
+    gives = "scores"
     skips_dx = True
     weight: Parameter
     bias: Parameter | None = None  # also where the layer has none

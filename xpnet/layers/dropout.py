@@ -15,6 +15,7 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
+    gives = "scores"
 
     def __init__(self, rate: float = 0.5, name: str | None = None) -> None:
         super().__init__(name)

@@ -10,6 +10,7 @@ class Flatten(Layer):
     """(N, C, H, W) -> (N, C*H*W), in the order of the shape; the way back restores it."""
 
     kind = "flatten"
+    gives = "scores"
 
     def output_shape(self, shape: Shape) -> Shape:
         return (math.prod(shape),)

@@ -50,6 +50,7 @@ class Concat(Layer):
     """The inputs behind one another along `axis` (default 1, the channels); the way back cuts dy up again."""
 
     kind = "concat"
+    gives = "scores"
 
     def __init__(self, axis: int = 1, name: str | None = None) -> None:
         super().__init__(name)

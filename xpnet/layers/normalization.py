@@ -89,12 +89,14 @@ class BatchNorm2D(_BatchNorm):
     """
 
     layout, ndim = "(N, C, H, W)", 3
+    gives = "scores"
 
 
 class BatchNorm1D(_BatchNorm):
     """As BatchNorm2D, for x (N, C): each feature over the batch."""
 
     layout, ndim = "(N, C)", 1
+    gives = "scores"
 
 
 class LocalResponseNorm(Layer):
@@ -106,6 +108,7 @@ class LocalResponseNorm(Layer):
     """
 
     kind = "lrn"
+    gives = "scores"
 
     def __init__(
         self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, name: str | None = None

@@ -44,6 +44,8 @@ class MaxPool2D(_Pool2D):
     pool_size, stride: an integer or a pair (stride defaults to pool_size).  padding: as in Conv2D; padding never wins.
     """
 
+    gives = "scores"
+
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         window = self.window(x.shape[2:])
@@ -61,6 +63,8 @@ class AvgPool2D(_Pool2D):
     pool_size, stride: an integer or a pair (stride defaults to pool_size).  padding: as in Conv2D.
     """
 
+    gives = "scores"
+
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         size = x.shape[2:]
@@ -77,6 +81,7 @@ class GlobalAvgPool2D(Layer):
     """(N, C, H, W) -> (N, C), the mean of each channel's image (Lin, Chen and Yan, 2014)."""
 
     kind = "global_pool"
+    gives = "scores"
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 3:

@@ -6,7 +6,8 @@ from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.checks import whole
-from xpnet.base.configured import Configured, lookup_name
+from xpnet.base.configured import Configured
+from xpnet.base.lookup import by_name, lookup_name
 from xpnet.errors import OptionError, ShapeError
 from xpnet.losses import BinaryCrossEntropyWithLogits, Loss, MeanSquaredError
 
@@ -178,6 +179,4 @@ def get(metric: str | Metric, loss: Loss | None = None) -> Metric:
         return TopK(int(number))
     if name == "confusion_matrix":
         raise OptionError("give the confusion matrix its size: metrics.ConfusionMatrix(10)")
-    if name not in METRICS:
-        raise OptionError(f"there is no metric {metric!r}; choose one of accuracy, top_5 (or any k), or give a Metric")
-    return METRICS[name]()
+    return by_name("metric", metric, METRICS, "or give a Metric", _KERAS_NAMES, ("accuracy", "top_5 (or any k)"))

@@ -6,15 +6,15 @@ AdamW it is decoupled) and `clip_norm` (the gradients of all parameters together
 Euclidean norm; None: never).
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from xpnet.backend import Array
 from xpnet.backend.reference import AdamStep
 from xpnet.base.checks import at_least_zero, fraction, positive
-from xpnet.base.configured import Configured, lookup_name
+from xpnet.base.configured import Configured, arguments_of
 from xpnet.base.hints import explained
+from xpnet.base.lookup import by_name
 from xpnet.core.parameter import Flat, Parameter
 from xpnet.errors import OptionError
 from xpnet.schedules import Schedule
@@ -140,7 +140,7 @@ class Optimizer(Configured):
 
     def _settings(self) -> dict[str, Any]:
         """The constructor's arguments as they are now, where it keeps them: a callback may have changed one."""
-        return {name: vars(self)[name] for name in inspect.signature(type(self)).parameters if name in vars(self)}
+        return {name: value for name, value in arguments_of(self).items() if name in vars(self)}
 
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         """Change `p.value` by `p.grad` and `state`, in place; `p` is a parameter, or several that lie together."""
@@ -368,12 +368,7 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     """An optimizer from its name, with its default settings, or as it is."""
     if isinstance(optimizer, Optimizer):
         return optimizer
-    name = lookup_name(optimizer)
-    if name not in OPTIMIZERS:
-        raise OptionError(
-            f"there is no optimizer {optimizer!r}; choose one of {', '.join(OPTIMIZERS)}, or give an Optimizer"
-        )
-    return OPTIMIZERS[name]()
+    return by_name("optimizer", optimizer, OPTIMIZERS, "or give an Optimizer")
 
 
 __getattr__ = explained(__name__)

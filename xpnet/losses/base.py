@@ -1,0 +1,103 @@
+"""The base of all losses: their protocol, and the checks that stand in front of every formula."""
+
+from collections.abc import Callable
+from typing import Any
+
+from xpnet.backend import Array, Backend, get_backend
+from xpnet.base.configured import Configured
+from xpnet.errors import OptionError, ShapeError
+
+
+class Loss(Configured):
+    """The base of all losses. `activation` names the layer that a loss contains: no network may end with it.
+
+    A loss of your own may leave `sample_weight` out; then fit refuses sample and class weights.
+    """
+
+    name = "loss"
+    activation: str | None = None
+
+    def forward(
+        self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
+    ) -> tuple[Array, Callable[[], Array]]:
+        """The mean loss of a batch, and `back`, which returns its gradient with respect to y.
+
+        `backend` is where y and t are; by default the current one. sample_weight: (N,), in the data type of y.
+        """
+        raise OptionError(f"{type(self).__name__} does not say how it is computed")
+
+    # ---- how a forward begins --------------------------------------------------------------------------------------
+
+    def prepare(
+        self, y: Array, t: Array, backend: Backend | None, sample_weight: Array | None
+    ) -> tuple[Backend, Array, Array | None]:
+        """The backend; the targets, held against y and in its data type; the weights as (N, 1, ...), to multiply y."""
+        backend = backend or get_backend()
+        t = self.checked_targets(y, t, backend)
+        if sample_weight is None:
+            return backend, t, None
+        if tuple(sample_weight.shape) != tuple(y.shape[:1]):
+            raise ShapeError(f"sample_weight has shape {tuple(sample_weight.shape)}; needed is ({y.shape[0]},)")
+        w = backend.xp.reshape(sample_weight, (-1,) + (1,) * (y.ndim - 1))  # (N, 1, ...)
+        return backend, t, as_float(w, y, backend)
+
+    def checked_targets(self, y: Array, t: Array, backend: Backend) -> Array:
+        """The targets in the data type of y, if they have its shape."""
+        self.same_shape(y, t)
+        return as_float(t, y, backend)
+
+    def same_shape(self, y: Array, t: Array) -> None:
+        """Nothing is broadcast: every output needs its own target."""
+        if tuple(y.shape) != tuple(t.shape):
+            raise ShapeError(f"loss {self.name}: y has shape {tuple(y.shape)}, t {tuple(t.shape)}; they must be equal")
+
+    # ---- before training -------------------------------------------------------------------------------------------
+
+    def check_last(self, layer: type | None) -> None:
+        """Refuse a network that ends with the activation that the loss contains: it would be applied twice."""
+        if self.activation and declared(layer, "kind") == self.activation:
+            raise OptionError(
+                f"the network ends with {self.activation}, and the loss {self.name} contains it already: leave the"
+                " activation of the last layer out (for probabilities apply layers.Softmax or Sigmoid to what predict"
+                " returns)"
+            )
+
+    def check(self, outputs: tuple[int, ...], t: Any) -> None:
+        """Hold host labels `t` against the network's output shape (no batch); once, before training."""
+        if tuple(t.shape[1:]) != outputs:
+            raise ShapeError(
+                f"loss {self.name}: targets have shape {batch_of(t.shape[1:])}, the network gives"
+                f" {batch_of(outputs)}{_remedy(outputs, t)}"
+            )
+
+
+def declared(layer: type | None, attribute: str) -> Any:
+    """What a class of layers says itself. One that only inherits it may do something else, and is trusted."""
+    return vars(layer).get(attribute) if layer else None
+
+
+def as_float(t: Array, y: Array, backend: Backend) -> Array:
+    """t in the data type of y."""
+    return t if t.dtype == y.dtype else backend.xp.astype(t, y.dtype)
+
+
+def one_hot(labels: Array, classes: int, backend: Backend) -> Array:
+    """Class numbers (N,) -> (N, C) of bool, True in the column of the class."""
+    numbers = backend.xp.arange(classes, dtype=labels.dtype, device=backend.device)
+    return numbers[None, :] == labels[:, None]
+
+
+def batch_of(shape: Any) -> str:
+    """The shape of a batch of what has this shape, in words."""
+    return "(" + ", ".join(["N", *map(str, shape)]) + ")"
+
+
+def _remedy(outputs: tuple[int, ...], t: Any) -> str:
+    """What to do about targets that do not have the outputs' shape, where that is plain."""
+    if t.ndim == 1 and outputs == (1,):
+        return "; t[:, None] has it"
+    if t.ndim == 1 and len(outputs) == 1 and t.dtype.kind in "iu":
+        return f"; xpnet.data.one_hot(t, {outputs[0]}) makes rows of class numbers"
+    if t.shape[1:] == (1,) and len(outputs) == 1:
+        return "; class numbers are t[:, 0]"
+    return ""

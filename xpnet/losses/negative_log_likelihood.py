@@ -1,0 +1,35 @@
+"""The loss of a network that gives log-probabilities of classes."""
+
+from collections.abc import Callable
+
+from xpnet.backend import Array, Backend
+from xpnet.errors import OptionError
+from xpnet.losses.base import declared
+from xpnet.losses.class_loss import ClassLoss, as_rows
+
+
+class NegativeLogLikelihood(ClassLoss):
+    """L = mean_n(-sum_c t[n,c] y[n,c]);  dy = -t / N.
+
+    y (N, C) are log-probabilities, as layers.LogSoftmax gives them, or a mean of such; t as in SoftmaxCrossEntropy.
+    Behind one LogSoftmax this is softmax_cross_entropy. Of a mean it is the mean of what each would have alone.
+    """
+
+    name = "negative_log_likelihood"
+
+    def forward(
+        self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
+    ) -> tuple[Array, Callable[[], Array]]:
+        backend, t, w = self.prepare(y, t, backend, sample_weight)  # t: (N,) or (N, C); w: (N, 1)
+        t, N = as_rows(t, y, backend), y.shape[0]
+        if w is not None:
+            t = t * w
+        return backend.xp.sum(t * y) / -N, lambda: t / -N
+
+    def check_last(self, layer: type | None) -> None:
+        """Of scores, the loss would fall without end. Layers of one's own are trusted to give log-probabilities."""
+        if layer and declared(layer, "gives") not in (None, "log_probabilities"):
+            raise OptionError(
+                f"the network ends with {layer.__name__}, and the loss {self.name} takes the logarithms of"
+                " probabilities: end it with layers.LogSoftmax, or use softmax_cross_entropy, which takes scores"
+            )
