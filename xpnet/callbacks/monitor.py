@@ -1,4 +1,4 @@
-"""The base of callbacks that follow one value of the history, and know its best."""
+"""The bases of callbacks that follow one value of the history: they know its best, and the weights it came from."""
 
 import math
 from collections.abc import Iterable
@@ -62,3 +62,34 @@ class Monitor(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.best = state["best"]
+
+
+class BestEpoch(Monitor):
+    """The base of callbacks that also remember which epoch was the best, from 0, and its weights."""
+
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.best_epoch: int | None = None
+        self.best_weights: list[Any] | None = None
+
+    def on_train_begin(self, logs: Logs) -> None:
+        super().on_train_begin(logs)
+        self.best_epoch = self.best_weights = None
+
+    def remember(self, epoch: int, weights: bool = True) -> None:
+        """This epoch is the best so far; its weights are copied unless nobody will ask for them."""
+        self.best_epoch = epoch
+        if weights:
+            self.best_weights = self.model.get_weights()
+
+    def restore(self) -> None:
+        """Give the model the best weights, if there are any."""
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+
+    def get_state(self) -> dict[str, Any]:
+        return super().get_state() | {"best_epoch": self.best_epoch, "best_weights": self.best_weights}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.best_epoch, self.best_weights = state["best_epoch"], state["best_weights"]

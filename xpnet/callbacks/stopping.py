@@ -10,11 +10,11 @@ import numpy as np
 
 from xpnet.base.checks import at_least_zero, whole
 from xpnet.callbacks.base import Callback, Logs
-from xpnet.callbacks.monitor import Monitor
+from xpnet.callbacks.monitor import BestEpoch
 from xpnet.errors import NonFiniteError, OptionError
 
 
-class EarlyStopping(Monitor):
+class EarlyStopping(BestEpoch):
     """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs, and restore the best
     weights. patience 0, the default, stops at the first epoch that is no better, as 1 does.
 
@@ -38,16 +38,13 @@ class EarlyStopping(Monitor):
     def on_train_begin(self, logs: Logs) -> None:
         super().on_train_begin(logs)
         self.wait = 0
-        self.best_epoch: int | None = None
         self.stopped_epoch: int | None = None
-        self.best_weights: list[Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         better = self.improved(logs)
         if better:
-            self.wait, self.best_epoch = 0, epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
+            self.wait = 0
+            self.remember(epoch, weights=self.restore_best_weights)
         elif better is False:
             self.wait += 1
             if self.wait >= max(self.patience, 1):
@@ -55,17 +52,14 @@ class EarlyStopping(Monitor):
                 self.model.stop_training = True
 
     def on_train_end(self, logs: Logs) -> None:
-        if self.best_weights is not None:
-            self.model.set_weights(self.best_weights)
+        self.restore()
 
     def get_state(self) -> dict[str, Any]:
-        names = ("wait", "best_epoch", "stopped_epoch", "best_weights")
-        return super().get_state() | {name: getattr(self, name) for name in names}
+        return super().get_state() | {"wait": self.wait, "stopped_epoch": self.stopped_epoch}
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
-        self.wait, self.best_epoch = state["wait"], state["best_epoch"]
-        self.stopped_epoch, self.best_weights = state["stopped_epoch"], state["best_weights"]
+        self.wait, self.stopped_epoch = state["wait"], state["stopped_epoch"]
 
 
 class TerminateOnNaN(Callback):
