@@ -20,7 +20,7 @@ with interruptible():
         schedules,
     )
     from xpnet.backend import Backend, Memory, get_backend, use_backend
-    from xpnet.base.hints import not_there
+    from xpnet.base.hints import no_attribute
     from xpnet.core.layer import Layer
     from xpnet.core.parameter import Parameter
     from xpnet.errors import XpnetError
@@ -55,7 +55,7 @@ def __getattr__(name: str) -> Any:
             return getattr(importlib.import_module(place), name)
         if place.endswith(f".{name}"):
             return importlib.import_module(place)
-    raise not_there("xpnet", name, __all__)
+    raise no_attribute("xpnet", name, __all__)
 
 
 def memory() -> Memory:

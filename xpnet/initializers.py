@@ -81,18 +81,18 @@ def at_most(count: int) -> Iterator[None]:
         _limit.reset(token)
 
 
-def _check(shape: tuple[int, ...]) -> None:
+def _check_size(shape: tuple[int, ...]) -> None:
     if math.prod(shape) > _limit.get():
         raise FormatError(f"it describes a weight of shape {shape}, which is more than the whole file holds")
 
 
 def normal(shape: tuple[int, ...], std: float) -> np.ndarray:
-    _check(shape)
+    _check_size(shape)
     return random.generator().standard_normal(shape, dtype=np.float32) * np.float32(std)
 
 
 def uniform(shape: tuple[int, ...], limit: float) -> np.ndarray:
-    _check(shape)
+    _check_size(shape)
     return (random.generator().random(shape, dtype=np.float32) * 2 - 1) * np.float32(limit)
 
 
@@ -128,7 +128,7 @@ def draw(initializer: str | float | Initializer, shape: tuple[int, ...], fan_in:
     Raises OptionError for an unknown initializer, DTypeError unless it returns a NumPy array of floating point numbers,
     ShapeError if that has another shape.
     """
-    _check(shape)
+    _check_size(shape)
     initializer = get(initializer)
     weights, name = initializer(shape, fan_in, fan_out), type(initializer).__name__
     if not isinstance(weights, np.ndarray) or weights.dtype.kind != "f":

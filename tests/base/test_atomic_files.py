@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from xpnet.base.atomic_files import write_atomically
+from xpnet.base.atomic_files import file_errors, write_atomically
 from xpnet.errors import FileError
 
 
@@ -56,6 +56,33 @@ def test_a_name_without_a_folder_is_in_the_current_one(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     write_atomically("a", lambda file: file.write(b"here"))
     assert content(tmp_path) == {"a": b"here"}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (PermissionError("not here"), "not here"),
+        (FileExistsError(17, "File exists"), "there is a file of that name"),
+    ],
+)
+def test_what_the_system_refuses_says_what_failed_why_and_what_to_do(error: OSError, reason: str) -> None:
+    with pytest.raises(FileError) as caught, file_errors("cannot write a"):
+        raise error
+    assert str(caught.value) == f"cannot write a: {reason}. Choose a folder that you may write to, and that has room"
+    assert caught.value.__cause__ is error
+    with (
+        pytest.raises(FileError, match=r"^cannot read a: .*; ask for it$"),
+        file_errors("cannot read a", "; ask for it"),
+    ):
+        raise error
+
+
+def test_an_error_that_is_explained_already_stays_as_it_is() -> None:
+    explained = FileError("the file is gone")
+    with pytest.raises(FileError) as caught, file_errors("cannot write a"):
+        raise explained
+    assert caught.value is explained
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no umask")

@@ -120,12 +120,12 @@ class Explains:
 
 def _explaining(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
-    def __init__(self: Any, *given: Any, **named: Any) -> None:
+    def __init__(self: Any, *arguments: Any, **options: Any) -> None:
         try:
-            init(self, *given, **named)
+            init(self, *arguments, **options)
         except TypeError as error:
             parameters = inspect.signature(init).parameters
-            unknown = [name for name in named if name not in parameters]
+            unknown = [name for name in options if name not in parameters]
             if not unknown or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
                 raise
             known = list(parameters)[1:]
@@ -152,12 +152,13 @@ def explained(module: str) -> Callable[[str], Any]:
     def missing(name: str) -> Any:
         names = vars(sys.modules[module]).items()
         known = [key for key, value in names if not key.startswith("_") and not isinstance(value, ModuleType)]
-        raise not_there(module, name, known)
+        raise no_attribute(module, name, known)
 
     return missing
 
 
-def not_there(module: str, name: str, known: list[str]) -> AttributeError:
+def no_attribute(module: str, name: str, known: list[str]) -> AttributeError:
+    """For a name that a module does not have."""
     hint = _hint(name, CALLED.get(module, {}), known)
     return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
 

@@ -31,17 +31,17 @@ class CSVLogger(EpochLog):
         values = {name: value for name, value in logs.items() if scalar(value)}
         header = ""
         if self.columns is None:
-            self.columns, header = self._begin(list(values))
+            self.columns, header = self._choose_columns(list(values))
         row = {"epoch": epoch + 1} | values
-        self.write(header + _line([row.get(column, "") for column in self.columns]))
+        self.write(header + _format_row([row.get(column, "") for column in self.columns]))
 
-    def _begin(self, names: list[str]) -> tuple[list[str], str]:
+    def _choose_columns(self, names: list[str]) -> tuple[list[str], str]:
         """The columns, with those of validation even if it comes later; their header, "" if the file has it."""
         validation = [f"val_{name}" for name in names if not name.startswith("val_")]
         columns = list(dict.fromkeys(["epoch", *names, *(validation if self.params["validation"] else [])]))
-        header = self._header() if self.append else []
+        header = self._read_header() if self.append else []
         if not header:
-            return columns, _line(columns)
+            return columns, _format_row(columns)
         missing = [column for column in header if column not in columns]
         added = [column for column in columns if column not in header]
         if missing or added:
@@ -55,7 +55,7 @@ class CSVLogger(EpochLog):
             )
         return header, ""
 
-    def _header(self) -> list[str]:
+    def _read_header(self) -> list[str]:
         with self.errors_explained(), open(self.path, newline="", encoding="utf-8", errors="replace") as file:
             return next(csv.reader(file), [])
 
@@ -67,7 +67,7 @@ class CSVLogger(EpochLog):
         self.columns = state["columns"]
 
 
-def _line(row: list[Any]) -> str:
+def _format_row(row: list[Any]) -> str:
     line = io.StringIO()
     csv.writer(line).writerow(row)
     return line.getvalue()

@@ -38,12 +38,12 @@ class ProgressBar(Callback):
         now = time.perf_counter()
         if now - self.shown >= self.INTERVAL:
             self.shown = now
-            self.bar.set_postfix(_text(logs["so_far"]()), refresh=False)
+            self.bar.set_postfix(_format_values(logs["so_far"]()), refresh=False)
         self.bar.update(logs["size"] if self.images else 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.bar.close()
-        print(_line(epoch, self.params, time.perf_counter() - self.start, logs), file=sys.stderr, flush=True)
+        print(_format_line(epoch, self.params, time.perf_counter() - self.start, logs), file=sys.stderr, flush=True)
 
     def on_train_end(self, logs: Logs) -> None:
         if hasattr(self, "bar"):
@@ -59,13 +59,13 @@ class EpochLines(Callback):
         self.start = time.perf_counter() - logs.get("seconds", 0)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        print(_line(epoch, self.params, time.perf_counter() - self.start, logs), flush=True)
+        print(_format_line(epoch, self.params, time.perf_counter() - self.start, logs), flush=True)
 
 
-def _line(epoch: int, params: dict[str, Any], seconds: float, logs: Logs) -> str:
-    values = "  ".join(f"{name} {value}" for name, value in _text(logs).items())
+def _format_line(epoch: int, params: dict[str, Any], seconds: float, logs: Logs) -> str:
+    values = "  ".join(f"{name} {value}" for name, value in _format_values(logs).items())
     return f"epoch {epoch + 1}/{params['epochs']}  {seconds:.1f} s  {values}"
 
 
-def _text(logs: Logs) -> dict[str, str]:
+def _format_values(logs: Logs) -> dict[str, str]:
     return {name: f"{value:.4f}" for name, value in logs.items() if isinstance(value, float)}

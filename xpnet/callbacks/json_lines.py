@@ -23,13 +23,13 @@ class JSONLinesLogger(EpochLog):
     def on_train_begin(self, logs: Logs) -> None:
         if self.append:
             with self.errors_explained():
-                self._mend()
+                self._mend_last_line()
         super().on_train_begin(logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.write(json.dumps({"epoch": epoch + 1} | _plain(logs), allow_nan=False) + "\n")
 
-    def _mend(self) -> None:
+    def _mend_last_line(self) -> None:
         """End the last line of the file, or drop it."""
         try:
             with open(self.path, "r+b") as file:

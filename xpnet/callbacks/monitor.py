@@ -1,4 +1,4 @@
-"""The bases of callbacks that follow one value of the history: they know its best, and the weights it came from."""
+"""The bases of callbacks that follow one value of the history, and know its best."""
 
 import math
 from collections.abc import Iterable
@@ -65,25 +65,29 @@ class Monitor(Callback):
 
 
 class BestEpoch(Monitor):
-    """The base of callbacks that also remember which epoch was the best, from 0, and its weights."""
+    """The base of callbacks that remember which epoch was the best so far, and its weights."""
 
-    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
-        super().__init__(monitor, mode, min_delta)
-        self.best_epoch: int | None = None
-        self.best_weights: list[Any] | None = None
+    best_epoch: int | None = None  # from 0
+    best_weights: list[Any] | None = None
 
     def on_train_begin(self, logs: Logs) -> None:
         super().on_train_begin(logs)
         self.best_epoch = self.best_weights = None
 
-    def remember(self, epoch: int, weights: bool = True) -> None:
-        """This epoch is the best so far; its weights are copied unless nobody will ask for them."""
-        self.best_epoch = epoch
-        if weights:
-            self.best_weights = self.model.get_weights()
+    def remember(self, epoch: int, logs: Logs, weights: bool = True) -> bool | None:
+        """What `improved` says of this epoch; if it is the best so far, keep its number and, if asked to, its weights.
+
+        The weights are copied to the host.
+        """
+        better = self.improved(logs)
+        if better:
+            self.best_epoch = epoch
+            if weights:
+                self.best_weights = self.model.get_weights()
+        return better
 
     def restore(self) -> None:
-        """Give the model the best weights, if there are any."""
+        """Put the best weights back into the model, if there are any."""
         if self.best_weights is not None:
             self.model.set_weights(self.best_weights)
 

@@ -41,10 +41,9 @@ class EarlyStopping(BestEpoch):
         self.stopped_epoch: int | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        better = self.improved(logs)
+        better = self.remember(epoch, logs, weights=self.restore_best_weights)
         if better:
             self.wait = 0
-            self.remember(epoch, weights=self.restore_best_weights)
         elif better is False:
             self.wait += 1
             if self.wait >= max(self.patience, 1):
@@ -149,8 +148,8 @@ class TimeLimit(Callback):
         hours: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        given = {"seconds": seconds, "minutes": minutes, "hours": hours}
-        s, m, h = (at_least_zero(f"TimeLimit: {unit}", value) for unit, value in given.items())
+        times = {"seconds": seconds, "minutes": minutes, "hours": hours}
+        s, m, h = (at_least_zero(f"TimeLimit: {unit}", value) for unit, value in times.items())
         self.seconds, self.clock = s + 60 * m + 3600 * h, clock
         if not self.seconds:
             raise OptionError("TimeLimit needs a time: TimeLimit(minutes=30)")
@@ -166,13 +165,13 @@ class TimeLimit(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self.step = batch
-        self._look()
+        self._stop_if_over()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Validation takes time too."""
-        self._look()
+        self._stop_if_over()
 
-    def _look(self) -> None:
+    def _stop_if_over(self) -> None:
         if self.stopped_epoch is None and self.clock() - self.start >= self.seconds:
             self.stopped_epoch, self.stopped_step = self.epoch, self.step
             self.model.stop_training = True

@@ -168,8 +168,7 @@ class BestWeights(BestEpoch):
         super().__init__("val_accuracy", "max")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        if self.improved(logs):
-            self.remember(epoch)
+        self.remember(epoch, logs)
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Older backups have other names, and count epochs from 1."""

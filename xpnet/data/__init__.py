@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from xpnet.base.hints import not_there
+from xpnet.base.hints import no_attribute
 from xpnet.data.batches import Batches, split
 from xpnet.data.transforms import MeanRemoval, Normalize, one_hot, to_unit
 
@@ -37,7 +37,7 @@ def __getattr__(name: str) -> Any:
     for place, names in _PLACES.items():
         if name in names:
             return getattr(importlib.import_module(f"xpnet.data.{place}"), name)
-    raise not_there("xpnet.data", name, __all__)
+    raise no_attribute("xpnet.data", name, __all__)
 
 
 __all__ = [

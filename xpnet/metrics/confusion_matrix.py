@@ -1,0 +1,40 @@
+"""Which class a network takes for which."""
+
+from typing import Any
+
+from xpnet.backend import Array, Backend, get_backend
+from xpnet.base.checks import whole
+from xpnet.errors import OptionError, ShapeError
+from xpnet.losses.base import one_hot
+from xpnet.metrics.base import Metric, labels_of
+
+
+class ConfusionMatrix(Metric):
+    """result()[i, j]: how many samples of class i were taken for class j; integers, (classes, classes), NumPy."""
+
+    name = "confusion_matrix"
+
+    def __init__(self, classes: int) -> None:
+        self.classes = whole("ConfusionMatrix: classes", classes, 2)
+        self._backend: Backend | None = None
+
+    def count(self, y: Array, t: Array, backend: Backend) -> Array:
+        if y.shape[1] != self.classes:
+            raise ShapeError(
+                f"ConfusionMatrix was made for {self.classes} classes, the network has {y.shape[1]} outputs"
+            )
+        xp, self._backend = backend.xp, backend
+        true = xp.astype(one_hot(labels_of(t, backend), self.classes, backend), xp.float32)  # (N, C)
+        guess = xp.astype(one_hot(xp.argmax(y, axis=1), self.classes, backend), xp.float32)
+        return xp.astype(xp.matmul(true.mT, guess), xp.int64)  # exact: a batch has fewer than 2**24 samples
+
+    def result(self) -> Any:
+        if self.total is None or self._backend is None:
+            raise OptionError(
+                "ConfusionMatrix has counted nothing yet: call update, or evaluate with it among the metrics"
+            )
+        return self._backend.to_numpy(self.total)
+
+    def set_state(self, state: dict[str, Any], backend: Backend | None = None) -> None:
+        super().set_state(state, backend)
+        self._backend = backend or get_backend()
