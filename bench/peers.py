@@ -15,7 +15,7 @@ import textbook
 import xpnet
 from xpnet import layers, networks
 from xpnet.model import Model
-from xpnet.training.loop import Trainer
+from xpnet.training.step import Step as TrainingStep
 
 Step = Callable[[], Any]
 
@@ -64,8 +64,8 @@ def xpnet_step(network: str, batch: int, train: bool = True) -> Step:
         inputs = model.backend.asarray(x)
         return lambda: model(inputs)
     assert model.optimizer and model.loss
-    trainer = Trainer(model, model.optimizer, model.loss)
-    return lambda: float(trainer.step(*model.backend.batch(x, t, model.dtype), "the benchmark")[0])
+    train_step = TrainingStep(model, model.optimizer, model.loss)
+    return lambda: float(train_step(*model.backend.batch(x, t, model.dtype), "the benchmark")[0])
 
 
 # ---- a textbook ----------------------------------------------------------------------------------------------------

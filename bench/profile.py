@@ -27,7 +27,7 @@ import xpnet
 from xpnet.backend.cpu import backend as cpu_backend
 from xpnet.backend.cpu import convolution
 from xpnet.layers import Conv2D, Dense
-from xpnet.training.loop import Trainer
+from xpnet.training.step import Step
 
 KINDS = ("products", "copies", "elementwise", "python")
 
@@ -143,10 +143,10 @@ def profile(arguments: argparse.Namespace) -> None:
     model, (x, t) = xpnet_network(arguments.network), data(batch, arguments.network)
     model.compile("adam")
     assert model.optimizer and model.loss
-    trainer, backend = Trainer(model, model.optimizer, model.loss), xpnet.get_backend()
+    train_step, backend = Step(model, model.optimizer, model.loss), xpnet.get_backend()
 
     def step() -> None:
-        trainer.step(*backend.batch(x, t, model.dtype), "the profile")
+        train_step(*backend.batch(x, t, model.dtype), "the profile")
 
     for _ in range(2):
         step()

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xpnet import losses, optimizers
+from xpnet import losses, optimizers, training
 from xpnet.backend import Array, on_backend
 from xpnet.base.checks import sample_shape
 from xpnet.callbacks import Callback, History
@@ -25,7 +25,6 @@ from xpnet.losses import Loss
 from xpnet.metrics import Metric
 from xpnet.metrics import get as get_metric
 from xpnet.optimizers import Optimizer
-from xpnet.training import loop as training
 
 Data = Any  # a NumPy array or what becomes one
 

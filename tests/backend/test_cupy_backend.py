@@ -20,7 +20,7 @@ from xpnet.backend.cuda import launch as cuda_launch
 from xpnet.backend.window import Window
 from xpnet.errors import BackendError, OptionError
 from xpnet.model import Sequential
-from xpnet.training.loop import Trainer
+from xpnet.training.step import Step
 
 REFERENCE = Backend()
 WINDOW = Window((3, 3), (2, 1), ((1, 1), (0, 1)), (1, 2))
@@ -176,9 +176,9 @@ def test_tf32_is_used_for_float32_alone(cupy: Backend, monkeypatch: pytest.Monke
 def steps(model: Any, backend: Backend, count: int, N: int = 20) -> None:
     x, t = normal((N, 1, 28, 28), 1, "float32"), np.random.default_rng(2).integers(0, 10, N)
     assert model.optimizer and model.loss
-    trainer = Trainer(model, model.optimizer, model.loss)
+    step = Step(model, model.optimizer, model.loss)
     for inputs, targets in backend.staged([(x, t)] * count, "float32"):
-        _, y = trainer.step(inputs, targets, "a test")
+        _, y = step(inputs, targets, "a test")
         for metric in model.metrics:
             metric.update(y, targets, backend)
 

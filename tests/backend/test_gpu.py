@@ -15,7 +15,7 @@ from xpnet import networks, random
 from xpnet.backend import Backend, make_backend, use_backend
 from xpnet.backend.cuda import backend as cuda_backend
 from xpnet.errors import BackendError
-from xpnet.training.loop import Trainer
+from xpnet.training.step import Step
 
 pytestmark = pytest.mark.gpu
 
@@ -50,13 +50,13 @@ def test_a_training_step_does_not_wait_for_the_device(gpu: Backend) -> None:
     model = networks.DeepConvNet()
     model.compile("adam")
     assert model.optimizer and model.loss
-    trainer = Trainer(model, model.optimizer, model.loss)
+    step = Step(model, model.optimizer, model.loss)
     x, t = np.random.default_rng(0).random((100, 1, 28, 28), np.float32), np.arange(100) % 10
     for _ in range(3):  # compile, and fill the pools of memory: taking more of the device's may wait for it
-        trainer.step(*gpu.batch(x, t, "float32"), "warming up")
+        step(*gpu.batch(x, t, "float32"), "warming up")
     gpu.synchronize()
     spun = keep_busy()
-    value, _ = trainer.step(*gpu.batch(x, t, "float32"), "the test")
+    value, _ = step(*gpu.batch(x, t, "float32"), "the test")
     assert not spun.done, "the step waited for the work before it"
     assert np.isfinite(float(value)) and spun.done
 

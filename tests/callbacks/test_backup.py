@@ -19,7 +19,7 @@ from xpnet.errors import FileError, FormatError, OptionError
 from xpnet.files.state import read_state
 from xpnet.model import Model, Sequential
 from xpnet.optimizers import Optimizer
-from xpnet.training.position import Progress
+from xpnet.training.position import Position
 
 
 @contextlib.contextmanager
@@ -212,11 +212,11 @@ def test_gradients_that_wait_for_the_optimizer_are_kept(tmp_path: Path) -> None:
 
 def test_batches_without_starting_at_are_skipped() -> None:
     """Any iterable will do: a batch that was trained on is left out."""
-    progress = Progress(0)
-    progress.step, progress.resumed = 2, True
-    assert list(progress.rest(range(5))) == [2, 3, 4]
-    progress.step = 5
-    assert list(progress.rest(range(5))) == []
+    position = Position(0)
+    position.step = 2
+    assert list(position.rest(range(5))) == [2, 3, 4]
+    position.step = 5
+    assert list(position.rest(range(5))) == []
 
 
 # ---- callbacks -------------------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ MUTANTS = [
     Mutant("losses/mean_squared_error.py", "lambda: weighted * (2", "lambda: difference * (2", WEIGHTS),
     Mutant("regularizers.py", "return (2 * self.l2) * w", "return self.l2 * w", REGULARIZERS),
     Mutant("regularizers.py", "if p.regularizer and p.trainable]", "if p.regularizer]", REGULARIZERS),
-    Mutant("training/loop.py", "else sum(group)", "else len(group)", "tests/training/test_accumulation.py"),
+    Mutant("training/step.py", "else sum(self.group)", "else len(self.group)", "tests/training/test_accumulation.py"),
     Mutant("callbacks/ema.py", "(1 + step) / (10 + step)", "step / (10 + step)", "tests/callbacks/test_ema.py"),
     Mutant("core/tape.py", "grads[x] + dx if x in grads else dx", "dx", "tests/core/test_tape.py"),
     Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),

@@ -13,7 +13,7 @@ from xpnet.errors import DataError, DTypeError, NonFiniteError, OptionError, Sha
 from xpnet.losses import MeanSquaredError
 from xpnet.metrics import Accuracy
 from xpnet.model import Model, Sequential
-from xpnet.training import loop as training
+from xpnet.training import nonfinite
 
 X, T = clusters(12)
 
@@ -325,7 +325,7 @@ def test_the_search_for_the_layer_changes_neither_statistics_nor_randomness(monk
         model.parameters()[-2].value = np.full((3, 8), 3e38)
         with monkeypatch.context() as patch:
             if not searched:
-                patch.setattr(training, "first_nonfinite", lambda *args: "nobody looked")
+                patch.setattr(nonfinite, "first_nonfinite", lambda *args: "nobody looked")
             with pytest.raises(NonFiniteError, match=r"layer dense2 \(Dense\)" if searched else "nobody looked"):
                 model.train_on_batch(X, T)
         assert "forward" not in vars(model[0])

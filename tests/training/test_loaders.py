@@ -150,7 +150,7 @@ def test_torch_tensors_are_taken() -> None:
 
 
 def test_a_loader_is_asked_to_start_in_the_middle() -> None:
-    from xpnet.training.feed import CheckedBatches as Feed
+    from xpnet.training.iterables import PreparedBatches as Feed
 
     class Starting(Loader):
         def starting_at(self, first: int) -> Iterator[Any]:

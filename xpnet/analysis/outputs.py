@@ -11,7 +11,7 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.watch import intercepted, parts, path_of
 from xpnet.data.batches import Batches
 from xpnet.errors import OptionError
-from xpnet.training.inputs import check_inputs, host_array
+from xpnet.training.prepare import host_array, prepare_samples
 
 BATCH = 64  # samples in one forward pass
 
@@ -51,7 +51,7 @@ def as_batch(model: Any, x: Any) -> np.ndarray:
     array = host_array(model, x, "the input data")
     if model.input_shape is not None and array.ndim == len(model.input_shape):
         array = array[None]
-    return check_inputs(model, array)
+    return prepare_samples(model, array)
 
 
 def outputs_of(model: Layer, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[np.ndarray]]:

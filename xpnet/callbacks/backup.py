@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Mapping
+from typing import Any
 
 from xpnet import random
 from xpnet.base.atomic_files import checked_path
 from xpnet.base.checks import whole
-from xpnet.callbacks.base import RECORDS, Callback, Logs
+from xpnet.callbacks.base import KEEPS, Callback, Logs, TrainingRun
 from xpnet.callbacks.comparison import Settings, checked, describe, describe_model, differences
 from xpnet.errors import FileError, FormatError, OptionError, XpnetError
 from xpnet.files.state import read_state, temporary, write_state
 
-if TYPE_CHECKING:
-    from xpnet.training.feed import CheckedBatches
-    from xpnet.training.loop import Trainer
-
 SHOWN = 4  # differences in one message
-GIVEN = "settings"  # what the user's own are called among all
+OWN = "settings"  # what the user's own settings are called among all
 
 
 class Backup(Callback):
@@ -46,7 +43,8 @@ class Backup(Callback):
     generator that is seeded. files/state.py says how the file is made.
     """
 
-    rank = RECORDS
+    rank = KEEPS
+    single = True
 
     def __init__(
         self,
@@ -57,70 +55,32 @@ class Backup(Callback):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.path, self.keep, self.resume = os.fspath(checked_path(path)), keep, resume
-        self.given = checked(settings)
+        self.own_settings = checked(settings)
         self.every = None if every is None else whole("Backup: every", every)
         self.resumed: tuple[int, int] | None = None  # the epoch and the step, from 0, where this run went on
         self.saved: tuple[int, int] | None = None  # those that the file stands at
 
-    # ---- what fit calls --------------------------------------------------------------------------------------------
-
-    def begin(
-        self,
-        trainer: Trainer,
-        callbacks: Iterable[Callback],
-        feeds: Sequence[CheckedBatches],
-        settings: Settings,
-        epochs: int,
-    ) -> None:
-        """Before anything else happens: go on from the file, if there is one, or fail.
-
-        `callbacks` are those whose states are kept, the history first; `feeds` the iterables of batches. `settings` are
-        all but the model's.
-        """
-        self.trainer, self.callbacks, self.feeds = trainer, list(callbacks), feeds
-        self.resumed = self.saved = None
-        self.states: list[Any] | None = None  # of callbacks that have still to begin
-        described = {name: describe(value) for name, value in settings.items()}
-        described["callbacks"] = [describe(callback, callback.places) for callback in self.callbacks[1:]]
-        if self.given:
-            described[GIVEN] = describe(self.given)
-        self.fixed = Settings(described, [*settings.defaults, GIVEN])
-        self.settings = self._settings()
-        if not self.resume or not os.path.exists(self.path):
-            return
-        state = read_state(self.path)
-        try:
-            self._compare(state["settings"], state["settings_then"] or state["settings"], state.get("seed"))
-            self._restore(state)
-        except OptionError:
-            raise
-        except Exception as error:  # whatever a made-up file leads to
-            raise FormatError(
-                f"{self.path} is damaged: its state cannot be restored ({error!r}). Remove it to begin anew"
-            ) from error
-        progress = trainer.progress
-        if progress.epoch > epochs or (progress.epoch == epochs and progress.step):
-            raise OptionError(f"{self.path} is at epoch {progress.epoch + 1}, but training ends after {epochs}")
-        self.resumed = self.saved = progress.epoch, progress.step
-
-    def discard(self) -> None:
-        """Delete the file."""
-        for path in (self.path, temporary(self.path)):
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                raise FileError(f"cannot delete {path}: {error.strerror or error}") from error
-
     # ---- what it is told, after all other callbacks ----------------------------------------------------------------
 
+    def on_run_begin(self, run: TrainingRun) -> None:
+        """Go on from the file, if there is one, or fail."""
+        self.run, self.watchers = run, [watcher for watcher in run.watchers if watcher is not self]
+        self.resumed = self.saved = None
+        self.states: list[Any] | None = None  # of callbacks that have still to begin
+        self.setup = self._describe_setup()
+        self.settings = self._describe_now()
+        if self.resume and os.path.exists(self.path):
+            self._go_on(read_state(self.path))
+            if run.verbose:
+                print(f"resumes {run.place_in_words()}, from {self.path}", file=sys.stderr, flush=True)
+
     def on_train_begin(self, logs: Logs) -> None:
-        if self.resumed:
-            if not self.trainer.progress.resumed:
-                self._restore_callbacks()
-        elif not os.path.exists(self.path):
-            self.write()
+        _, step = self.run.place
+        if self.states is None:
+            if not os.path.exists(self.path):
+                self.write()
+        elif not step:  # else the epoch that it goes on in has to begin first
+            self._restore_callbacks()
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         if self.states is not None:
@@ -133,34 +93,67 @@ class Backup(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.write()
 
+    def on_run_end(self) -> None:
+        if not self.keep:
+            self.discard()
+
     # ---- there and back --------------------------------------------------------------------------------------------
 
     def write(self) -> None:
         """Write the file now."""
-        trainer, model = self.trainer, self.trainer.model
-        named = dict(model.named_parameters())
-        then = self._settings()
+        now = self._describe_now()
         state = {
             "settings": self.settings,
-            "settings_then": None if then == self.settings else then,
-            "progress": trainer.progress.get_state(model.backend),
+            "settings_then": None if now == self.settings else now,
             "seed": random.chosen_seed(),
             "random": list(random.get_state()),
-            "stop_training": model.stop_training,
-            "batches": [feed.get_state() for feed in self.feeds],
-            "inputs": [list(shape) for shape in model.input_shapes],
-            "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
-            "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if not p._grad_is_zero},
-            "trained": [name for name, p in named.items() if p.trainable],
-            "optimizer": trainer.optimizer.get_state(named),
-            "metrics": [metric.get_state(model.backend) for metric in model.metrics],
-            "callbacks": [callback.get_state() for callback in self.callbacks],
+            **self.run.get_state(),
+            "callbacks": [watcher.get_state() for watcher in self.watchers],
         }
         write_state(self.path, state)
-        self.saved = trainer.progress.epoch, trainer.progress.step
+        self.saved = self.run.place
 
-    def _settings(self) -> dict[str, Any]:
-        return Settings(describe_model(self.trainer.model) | self.fixed, [*self.fixed.defaults, "jit"])
+    def discard(self) -> None:
+        """Delete the file."""
+        for path in (self.path, temporary(self.path)):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise FileError(f"cannot delete {path}: {error.strerror or error}") from error
+
+    def _go_on(self, state: dict[str, Any]) -> None:
+        """Put the run where the file was written; or refuse a file that is damaged, or of another run."""
+        try:
+            self._compare(state["settings"], state["settings_then"] or state["settings"], state.get("seed"))
+            self.run.set_state(state)
+            self.states = [own for _, own in zip(self.watchers, state["callbacks"], strict=True)]
+            seed, taken = map(int, state["random"])
+            self.random = (seed, taken)
+        except OptionError:
+            raise
+        except Exception as error:  # whatever a made-up file leads to
+            raise FormatError(
+                f"{self.path} is damaged: its state cannot be restored ({error!r}). Remove it to begin anew"
+            ) from error
+        (epoch, step), epochs = self.run.place, self.params["epochs"]
+        if epoch > epochs or (epoch == epochs and step):
+            raise OptionError(f"{self.path} is at epoch {epoch + 1}, but training ends after {epochs}")
+        self.resumed = self.saved = epoch, step
+
+    def _describe_setup(self) -> Settings:
+        """What stays as it is while training goes on: the data, the options, the callbacks, the user's own settings."""
+        settings = self.run.settings()
+        described = {name: describe(value) for name, value in settings.items()}
+        described["callbacks"] = [describe(watcher, watcher.places) for watcher in self.watchers[1:]]
+        if self.own_settings:
+            described[OWN] = describe(self.own_settings)
+        return Settings(described, [*settings.defaults, OWN])
+
+    def _describe_now(self) -> Settings:
+        """All that another run has to agree with, with the model as it is now."""
+        return Settings(describe_model(self.model) | self.setup, [*self.setup.defaults, "jit"])
 
     def _compare(self, begun: dict[str, Any], then: dict[str, Any], seed: int | None) -> None:
         """Refuse a file of another run. `begun` is what its run began with, `then` what had become of that: with a
@@ -172,59 +165,26 @@ class Backup(Callback):
         found = [*seeds, *differences(begun, self.settings)]
         if not seeds and (not found or not any(True for _ in differences(then, self.settings))):
             return
-        if GIVEN in begun and self.given:  # the others most likely follow from these
-            found = list(differences(begun[GIVEN], self.settings[GIVEN])) or found
+        if OWN in begun and self.own_settings:  # the others most likely follow from these
+            found = list(differences(begun[OWN], self.settings[OWN])) or found
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise OptionError(
             f"{self.path} belongs to another training: {'; '.join(found[:SHOWN])}{more}. To go on, train with the same"
             " settings and data; to begin anew, remove the file or choose another path"
         )
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        trainer, model = self.trainer, self.trainer.model
-        if state["weights"] and state.get("inputs") and not model._built:  # its first batch had built it
-            model.build(*map(tuple, state["inputs"]))
-        named = dict(model.named_parameters())
-        if state["weights"]:
-            trainer.parameters = trainer.begin()
-        for name, p in named.items():
-            p.value, p.trainable = state["weights"][name], name in state["trained"]
-        trainer.optimizer.set_state(state["optimizer"], named)
-        for name, gradient in state["gradients"].items():
-            named[name].grad = gradient
-        for metric, own in zip(model.metrics, state["metrics"], strict=True):
-            metric.set_state(own, model.backend)
-        trainer.progress.set_state(state["progress"], model.backend)
-        model.stop_training = state["stop_training"]
-        for feed, own in zip(self.feeds, state.get("batches", ()), strict=False):  # older files have none
-            feed.set_state(own)
-        self.states = [own for _, own in zip(self.callbacks, state["callbacks"], strict=True)]
-        seed, taken = map(int, state["random"])
-        self.random = (seed, taken)
-
     def _restore_callbacks(self) -> None:
         """Now that they have begun; and the random state, which they may have drawn from."""
         assert self.states is not None
-        for callback, state in zip(self.callbacks, self.states, strict=True):
+        for watcher, state in zip(self.watchers, self.states, strict=True):
             try:
-                callback.set_state(state)
+                watcher.set_state(state)
             except XpnetError:
                 raise
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 raise FormatError(
-                    f"{self.path} is damaged: {type(callback).__name__} cannot go on from its state ({error!r}). Remove"
+                    f"{self.path} is damaged: {type(watcher).__name__} cannot go on from its state ({error!r}). Remove"
                     " it to begin anew"
                 ) from error
         self.states = None
         random.set_state(self.random)
-
-
-def take_backup(callbacks: Iterable[Callback]) -> tuple[list[Callback], list[Backup]]:
-    """The other callbacks, and the Backup, if there is one: it must be told after all others."""
-    if not isinstance(callbacks, Iterable):
-        raise OptionError(f"callbacks must be a Callback or a list of them, not {callbacks!r}")
-    callbacks = list(callbacks)
-    backups = [callback for callback in callbacks if isinstance(callback, Backup)]
-    if len(backups) > 1:
-        raise OptionError(f"fit takes one Backup, not {len(backups)}")
-    return [callback for callback in callbacks if not isinstance(callback, Backup)], backups

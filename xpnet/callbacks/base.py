@@ -8,24 +8,49 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from xpnet.base.hints import Explains
+from xpnet.callbacks.comparison import Settings
 from xpnet.errors import NonFiniteError, OptionError
 
-if TYPE_CHECKING:
-    from xpnet.model import Model
-
 Logs = dict[str, Any]
+Trainable = Any  # a core.network.Network that is compiled: with an optimizer, a loss, metrics and stop_training
 
 # Ranks, in whose order callbacks are told.
 CHANGES = -1  # of one that changes what the others look at, such as the weights
 USUAL = 0
 RECORDS = 100  # of one that writes down what all others have done
+KEEPS = 101  # of one that keeps the states of all these
 SHOWS = 200  # of one that only tells the reader: what is recorded must not depend on whether somebody reads
+
+
+class TrainingRun(Protocol):
+    """What a callback may ask of the run that `on_run_begin` tells it of: a call of `fit`."""
+
+    verbose: int  # 0: nothing is printed
+    watchers: Sequence[Callback]  # the history and the callbacks that fit was given, in that order
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The epoch and the step that come next, from 0; the step is not 0 within an epoch alone."""
+
+    def place_in_words(self) -> str:
+        """Such as: in epoch 2 of 4, after step 2 of 6."""
+
+    def settings(self) -> Settings:
+        """What the run was set up with beside the model and the callbacks: the data and the options of `fit`."""
+
+    def get_state(self) -> dict[str, Any]:
+        """All that training changes, but for the callbacks and the random state: the model, the optimizer, the place
+        in the data, the sums of the unfinished epoch.
+        """
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` gave, before training begins."""
 
 
 class Callback(Explains):
@@ -42,7 +67,7 @@ class Callback(Explains):
     rank = USUAL
     single = False  # whether two of the class would get into each other's way
 
-    model: Model
+    model: Trainable
     params: dict[str, Any]
     places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
 
@@ -60,7 +85,21 @@ class Callback(Explains):
 
     def on_train_batch_begin(self, batch: int, logs: Logs) -> None: ...
 
+    def on_before_update(self, batch: int, logs: Logs) -> None:
+        """The gradients of a step of the optimizer are complete, penalties included, and it has not been called yet:
+        the mean gradient of the step is `logs["scale"]` times `grad` of each parameter. Once in each group of
+        `accumulate` batches; the optimizer starts gradients from zero again, so that later nobody sees them.
+        """
+
     def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
+
+    def on_run_begin(self, run: TrainingRun) -> None:
+        """Before anything else happens and anybody is told that training begins: the time to refuse what cannot be,
+        or to put the run where an earlier one has left off. What this raises leaves `fit` at once.
+        """
+
+    def on_run_end(self) -> None:
+        """The last event, after the `on_train_end` of all callbacks; not after Ctrl-C or an error."""
 
     def on_nonfinite(self, error: NonFiniteError) -> bool:
         """The loss became NaN or infinite. If one callback returns True, training ends in good order; else by the
@@ -81,17 +120,30 @@ class Callback(Explains):
 class Callbacks(Callback):
     """A list of callbacks that are told in turn."""
 
-    def __init__(self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any]) -> None:
+    def __init__(self, callbacks: Iterable[Callback], model: Trainable, params: dict[str, Any]) -> None:
         self.callbacks = list(callbacks)
         self.begun: list[Callback] = []
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise OptionError(f"{callback!r} is no Callback; give objects such as callbacks.EarlyStopping()")
             callback.model, callback.params = model, params
-        for kind, count in Counter(type(callback) for callback in self.callbacks if callback.single).items():
+        for kind, count in Counter(_single(callback) for callback in self.callbacks if callback.single).items():
             if count > 1:
                 raise OptionError(f"fit takes one {kind.__name__}, not {count}")
         self.callbacks.sort(key=lambda callback: callback.rank)
+
+    def hears(self, event: str) -> bool:
+        """Whether a callback does anything at this event."""
+        ignored = getattr(Callback, event)
+        return any(getattr(getattr(each, event), "__func__", None) is not ignored for each in self.callbacks)
+
+    def on_run_begin(self, run: TrainingRun) -> None:
+        for callback in self.callbacks:
+            callback.on_run_begin(run)
+
+    def on_run_end(self) -> None:
+        for callback in self.callbacks:
+            callback.on_run_end()
 
     def on_train_begin(self, logs: Logs) -> None:
         for callback in self.callbacks:
@@ -120,12 +172,21 @@ class Callbacks(Callback):
         for callback in self.callbacks:
             callback.on_train_batch_begin(batch, logs)
 
+    def on_before_update(self, batch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_before_update(batch, logs)
+
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, logs)
 
     def on_nonfinite(self, error: NonFiniteError) -> bool:
         return any([callback.on_nonfinite(error) for callback in self.callbacks])  # all of them are told
+
+
+def _single(callback: Callback) -> type:
+    """The class that says that there may be one of it: another that is derived from it counts as well."""
+    return next(cls for cls in type(callback).__mro__ if "single" in vars(cls))
 
 
 def scalar(value: Any) -> bool:

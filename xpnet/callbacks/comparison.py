@@ -6,16 +6,13 @@ import contextlib
 import inspect
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from xpnet.base.configured import Configured, arguments_of, defaults_in
 from xpnet.core.layer import Layer, layers_in
 from xpnet.errors import OptionError
-
-if TYPE_CHECKING:
-    from xpnet.model import Model
 
 LOOKED_AT = 16 << 20  # bytes of an array that its fingerprint is made from, at most
 
@@ -84,7 +81,7 @@ def arguments(value: Any) -> dict[str, Any]:
     return {name: argument for name, argument in found.items() if not any(True for _ in layers_in(name, argument))}
 
 
-def describe_model(model: Model) -> dict[str, Any]:
+def describe_model(model: Any) -> dict[str, Any]:
     """The layers, the parameters, and what the model was compiled with."""
     return {
         "network": {path or "model": describe(layer) for path, layer in model.named_layers()},

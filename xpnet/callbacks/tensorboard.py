@@ -6,18 +6,15 @@ import contextlib
 import math
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from xpnet.base.atomic_files import file_errors
 from xpnet.base.checks import whole
 from xpnet.base.mosaic import filters_as_tiles, mosaic
-from xpnet.callbacks.base import Callback, Logs, scalar
+from xpnet.callbacks.base import Callback, Logs, Trainable, scalar
 from xpnet.errors import MissingExtraError
-
-if TYPE_CHECKING:
-    from xpnet.model import Model
 
 
 class TensorBoard(Callback):
@@ -67,8 +64,12 @@ class TensorBoard(Callback):
             self.lr = self.model.optimizer.current_lr
         if self.first is None and self.step is not None:
             self.first = self.step + 1
+
+    def on_before_update(self, batch: int, logs: Logs) -> None:
         if batch == self.params["steps"] - 1 and _due(self.histograms, self.epoch + 1):
-            self._listen()
+            for name, p in self.model.named_parameters():
+                if p.trainable:
+                    self.gradients[name] = logs["scale"] * np.array(p.backend.to_numpy(p.grad))
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         assert self.step is not None
@@ -81,7 +82,6 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         assert self.step is not None
-        self._unlisten()
         with self._explained():
             run = self._run("train")
             if self.first is None:  # a training that goes on behind the last step, which the new file hides
@@ -103,7 +103,6 @@ class TensorBoard(Callback):
         self.gradients = {}
 
     def on_train_end(self, logs: Logs) -> None:
-        self._unlisten()
         self.step = self.first = None
         with self._explained(), contextlib.ExitStack() as stack:
             while self.runs:
@@ -132,26 +131,6 @@ class TensorBoard(Callback):
             first = self.first if self.first is not None else self.step
             self.runs[name] = _Run(os.path.join(self.folder, name), first or 0)
         return self.runs[name]
-
-    def _listen(self) -> None:
-        """Look at the gradients when the optimizer is called: it starts them from zero again."""
-        optimizer = self.model.optimizer
-        if optimizer is None:
-            return
-        self._unlisten()
-        update = optimizer.update
-
-        def look_and_update(parameters: Any, scale: float = 1.0) -> None:
-            for name, p in self.model.named_parameters():
-                if p.trainable:
-                    self.gradients[name] = scale * np.array(p.backend.to_numpy(p.grad))
-            update(parameters, scale=scale)
-
-        optimizer.__dict__["update"] = look_and_update  # hides the method of the class
-
-    def _unlisten(self) -> None:
-        if self.model.optimizer is not None:
-            self.model.optimizer.__dict__.pop("update", None)
 
     def _explained(self) -> contextlib.AbstractContextManager[None]:
         return file_errors(f"TensorBoard cannot write to {self.folder}")
@@ -202,7 +181,7 @@ class _Run:
         self.file.write_event(self.event(wall_time=time.time(), step=step, summary=summary))
 
 
-def first_filters(model: Model) -> tuple[str, np.ndarray] | None:
+def first_filters(model: Trainable) -> tuple[str, np.ndarray] | None:
     """Name and values (filters, C, KH, KW) of the first weight, if they can be seen as images: those of a convolution,
     or of a dense layer whose inputs are the pixels of an image.
     """

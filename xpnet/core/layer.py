@@ -167,6 +167,11 @@ class Layer(Configured):
         return self.forward(*xs, train=bool(train))[0]
 
     @property
+    def built(self) -> bool:
+        """Whether the parameters are made."""
+        return self._built
+
+    @property
     def trainable(self) -> bool:
         """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all."""
         return any(parameter.trainable for parameter in self.parameters()) if self._built else self._trainable
@@ -222,6 +227,10 @@ class Layer(Configured):
         if name not in FLOATS:
             raise OptionError(f"layers work in float32 or float64, not in {name}")
         return self._move(None, name)
+
+    def stray(self) -> "Layer | None":
+        """A layer inside that is on another backend than this one, the first if there are several."""
+        return next((layer for _, layer in self.named_layers() if layer.backend is not self.backend), None)
 
     def _move(self: Self, backend: Backend | None, dtype: str | None) -> Self:
         for parameter in self.parameters():

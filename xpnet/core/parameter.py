@@ -59,6 +59,11 @@ class Parameter:
         if grad is not self._grad:  # `parameter.grad += g` ends here with the array that it changed
             self._copy(self.grad, grad)
 
+    @property
+    def has_grad(self) -> bool:
+        """Whether something was added since the gradient was last zero."""
+        return not self._grad_is_zero
+
     def add_grad(self, grad: Array) -> None:
         """grad += `grad`; what a layer's `back` calls for each of its parameters. Nobody may change `grad` later."""
         if tuple(grad.shape) != self.shape:

@@ -16,7 +16,7 @@ from xpnet.data.batches import split
 from xpnet.data.folds import KFold
 from xpnet.errors import DataError, OptionError, ShapeError
 from xpnet.model import Model
-from xpnet.training.feed import is_batches
+from xpnet.training.prepare import is_batches
 
 
 @dataclass(frozen=True, eq=False)  # arrays cannot be compared

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from xpnet import random
 from xpnet.base.checks import positive, whole
 from xpnet.data.batches import Batches
 from xpnet.errors import DataError, NonFiniteError, OptionError
-from xpnet.training.inputs import check_data, compiled
+from xpnet.training.iterables import one_after_another
+from xpnet.training.prepare import compiled, prepare
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -73,7 +75,7 @@ def find_lr(
         compiled(twin)[0].lr_scale = 1.0  # ReduceLROnPlateau may have left another
         batches: Iterable[Any] = x
         if t is not None:
-            x, t = check_data(twin, x, t)
+            x, t = prepare(twin, x, t)
             batches = Batches(x, t, batch_size, shuffle=True)
         rates = lowest * (highest / lowest) ** (np.arange(steps) / (steps - 1))
         losses = _losses(twin, batches, rates, diverged)
@@ -96,7 +98,7 @@ def _losses(model: Model, batches: Iterable[Any], rates: np.ndarray, diverged: f
     optimizer, _ = compiled(model)
     losses: list[float] = []
     mean, best = 0.0, math.inf
-    for rate, batch in zip(rates, _again_and_again(batches), strict=False):
+    for rate, batch in zip(rates, _pairs(batches), strict=False):
         optimizer.lr = float(rate)
         try:
             loss = model.train_on_batch(*batch)
@@ -113,18 +115,14 @@ def _losses(model: Model, batches: Iterable[Any], rates: np.ndarray, diverged: f
     return losses
 
 
-def _again_and_again(batches: Iterable[Any]) -> Iterator[Any]:
-    """The batches of one epoch after another; ends with an epoch that has none."""
+def _pairs(batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches of one epoch after another."""
     if not isinstance(batches, Iterable):
         raise DataError(f"find_lr: without t, x must be an iterable of batches (x, t), not {type(batches).__name__}")
-    while True:
-        count = 0
-        for count, batch in enumerate(batches, 1):  # noqa: B007
-            if not isinstance(batch, (tuple, list)) or len(batch) < 2:
-                raise DataError("find_lr: without t, x must be an iterable of batches: pairs (x, t)")
-            yield batch
-        if not count:
-            return
+    for batch in one_after_another(repeat(batches)):
+        if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+            raise DataError("find_lr: without t, x must be an iterable of batches: pairs (x, t)")
+        yield batch
 
 
 def _lines(x: np.ndarray, y: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:

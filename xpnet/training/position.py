@@ -6,33 +6,38 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from xpnet import random
-from xpnet.backend import Backend
+from xpnet.backend import Array, Backend
 
 
-class Progress:
+class Position:
     """Epoch and step that come next, and what has been summed up since the epoch began: with weights, optimizer,
     metrics and callbacks, all that a run needs to go on as if it had never ended.
+
+    At an epoch's beginning `step` is 0, but for one that a run goes on in from a Backup.
     """
 
     def __init__(self, epoch: int) -> None:
-        self.begin(epoch)
+        self.enter(epoch)
 
-    def begin(self, epoch: int) -> None:
+    def enter(self, epoch: int) -> None:
         """Stand before the first batch of an epoch."""
         self.epoch, self.step, self.samples = epoch, 0, 0
         self.total: Any = 0.0  # the losses of the samples so far, on the device
-        self.group: list[int] = []  # sizes of the batches whose gradients wait for the rest of their group
         self.random = random.get_state()  # from which the epoch's shuffle is drawn
-        self.resumed = False  # whether this process goes on in the middle of the epoch
         self.start = time.perf_counter()  # less what was needed before a backup
+
+    def advance(self, loss: Array, samples: int) -> None:
+        """A step more, on so many samples with this mean loss."""
+        self.total, self.samples = loss * samples + self.total, self.samples + samples
+        self.step += 1
 
     @property
     def seconds(self) -> float:
         """The time that the epoch has taken so far."""
         return time.perf_counter() - self.start
 
-    def where(self, epochs: int, steps: int) -> str:
-        """The position in words."""
+    def in_words(self, epochs: int, steps: int) -> str:
+        """Such as: in epoch 2 of 4, after step 2 of 6."""
         if self.epoch == epochs:
             return "after the last epoch"
         after = f", after step {self.step} of {steps}" if self.step else ""
@@ -40,19 +45,17 @@ class Progress:
 
     def done(self) -> dict[str, Any]:
         """What on_epoch_begin is told: nothing, or what has been done already of an epoch that goes on."""
-        return {"step": self.step, "samples": self.samples, "seconds": self.seconds} if self.resumed else {}
+        return {"step": self.step, "samples": self.samples, "seconds": self.seconds} if self.step else {}
 
     def rest(self, batches: Iterable[Any]) -> Iterator[Any]:
         """The batches of the epoch from `step` on; in an epoch that goes on, its shuffle is drawn once more."""
-        if not self.resumed:
+        if not self.step:
             self.random = random.get_state()
             return iter(batches)
-        now = random.get_state()
-        random.set_state(self.random)
-        starting_at = getattr(batches, "starting_at", None)
-        left = starting_at(self.step) if starting_at else itertools.islice(batches, self.step, None)
-        first = list(itertools.islice(left, 1))  # an iterator may draw when it is made, or with its first batch
-        random.set_state(now)
+        with random.preserved_state(self.random):
+            starting_at = getattr(batches, "starting_at", None)
+            left = starting_at(self.step) if starting_at else itertools.islice(batches, self.step, None)
+            first = list(itertools.islice(left, 1))  # an iterator may draw when it is made, or with its first batch
         return itertools.chain(first, left)
 
     def get_state(self, backend: Backend) -> dict[str, Any]:
@@ -62,7 +65,6 @@ class Progress:
             "samples": self.samples,
             "seconds": self.seconds,
             "total": backend.to_numpy(self.total) if self.step else None,
-            "group": list(self.group),
             "random": list(self.random),
         }
 
@@ -71,8 +73,6 @@ class Progress:
         if self.epoch < 0 or self.step < 0:
             raise ValueError(f"epoch {self.epoch}, step {self.step}")
         self.total = 0.0 if state["total"] is None else backend.asarray(state["total"])
-        self.group = [int(size) for size in state.get("group", [])]
         seed, taken = map(int, state["random"])
         self.random = (seed, taken)
-        self.resumed = self.step > 0
         self.start = time.perf_counter() - state["seconds"]

@@ -1,0 +1,61 @@
+"""Weights of classes: those of the samples follow from them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from xpnet.base.checks import at_least_zero
+from xpnet.callbacks.base import Trainable
+from xpnet.errors import OptionError
+from xpnet.training.prepare import compiled, require_weighted_loss
+
+Classes = Mapping[int, float]
+
+
+def read_class_weight(class_weight: Any) -> Classes | None:
+    """Weights of at least 0 by class number."""
+    if class_weight is None:
+        return None
+    if not isinstance(class_weight, Mapping) or not class_weight:
+        raise OptionError(
+            f"class_weight must map class numbers to weights, as in {{0: 1.0, 1: 5.0}}, not {class_weight!r}"
+        )
+    for label, weight in class_weight.items():
+        if isinstance(label, bool) or not isinstance(label, (int, np.integer)) or label < 0:
+            raise OptionError(f"class_weight: {label!r} is no class number; they are 0, 1, 2, ...")
+        at_least_zero(f"class_weight: the weight of class {label}", weight)
+    return {int(label): float(weight) for label, weight in class_weight.items()}
+
+
+def weigh_classes(
+    model: Trainable, classes: Classes | None, x: np.ndarray, t: np.ndarray, *weights: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """(x, t) or (x, t, weights) with those of the samples' classes: alone, or times the weights that were there."""
+    if classes is None:
+        return x, t, *weights
+    _, loss = compiled(model)
+    require_weighted_loss(loss)
+    labels, outputs = _labels(t), model.output_shape(x.shape[1:])
+    count = max(outputs[0] if len(outputs) == 1 else 0, 2, int(labels.max()) + 1)  # one output: classes 0 and 1
+    if max(classes) >= count:
+        raise OptionError(f"class_weight: there is no class {max(classes)}; the classes are 0 to {count - 1}")
+    table = np.ones(count, model.dtype)  # 1 for a class that has none
+    table[list(classes)] = list(classes.values())
+    own: np.ndarray = table[labels]
+    return x, t, weights[0] * own if weights else own
+
+
+def _labels(t: np.ndarray) -> np.ndarray:
+    """Class numbers (N,) from class numbers (N,) or (N, 1), or from one-hot rows (N, C)."""
+    if t.ndim == 2 and t.shape[1] > 1 and (abs(t.sum(axis=1) - 1) < 1e-3).all():
+        labels: np.ndarray = np.argmax(t, axis=1)
+        return labels
+    one_each = t.shape[1:] in ((), (1,))
+    if one_each and np.isfinite(t).all() and (t >= 0).all() and (t == np.floor(t)).all():
+        labels = t.reshape(-1).astype(np.int64)  # (N,)
+        return labels
+    raise OptionError(
+        "class_weight needs targets that name one class for each sample: class numbers (N,) or (N, 1), or one-hot rows;"
+        f" these have shape {t.shape}. Give sample_weight instead"
+    )

@@ -1,0 +1,73 @@
+"""Networks in inference mode: evaluate and predict."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+
+from xpnet.callbacks.base import Trainable
+from xpnet.errors import OptionError
+from xpnet.regularizers import penalties
+from xpnet.training.feed import Feed, for_evaluation, for_prediction
+from xpnet.training.prepare import compiled
+
+Verbose = int | Literal["auto"]
+
+
+def evaluate(
+    model: Trainable, x: Any, t: Any, batch_size: int | None, verbose: Verbose, sample_weight: Any, steps: int | None
+) -> dict[str, float]:
+    """What `Model.evaluate` says, by name."""
+    compiled(model)
+    return evaluate_batches(model, for_evaluation(model, x, t, sample_weight, batch_size, steps), verbose)
+
+
+def evaluate_batches(model: Trainable, batches: Feed, verbose: Verbose) -> dict[str, float]:
+    """The mean loss and the metrics over all samples, in inference mode."""
+    _, loss = compiled(model)
+    backend, total, samples = model.backend, 0.0, 0
+    metrics = [copy.copy(metric) for metric in model.metrics]  # training may be in the middle of counting
+    for metric in metrics:
+        metric.reset()
+    for x, t, *w in with_bar(batches, verbosity(verbose), "evaluate"):
+        with backend.memory_advice(len(x)):
+            inputs, targets, *weights = backend.batch(x, t, model.dtype, *w)
+            y = model(inputs)
+            value, _ = loss.forward(y, targets, backend, *weights)
+        total, samples = value * len(x) + total, samples + len(x)
+        for metric in metrics:
+            metric.update(y, targets, backend)
+    penalty = sum(float(value) for value in penalties(model.parameters()))
+    return {"loss": float(total) / samples + penalty} | {metric.name: metric.result() for metric in metrics}
+
+
+def predict(model: Trainable, x: Any, batch_size: int | None, verbose: Verbose) -> np.ndarray:
+    """The outputs of all samples, in inference mode."""
+    batches, backend = for_prediction(model, x, batch_size), model.backend
+    outputs = []
+    for part in with_bar(batches, verbosity(verbose), "predict"):
+        with backend.memory_advice(len(part)):
+            outputs.append(backend.to_numpy(model(backend.asarray(part, model.dtype))))
+    return np.concatenate(outputs)
+
+
+def verbosity(verbose: Verbose) -> int:
+    """0, 1 or 2: "auto" is 1 on a terminal and 2 elsewhere."""
+    if verbose == "auto":
+        return 1 if sys.stderr.isatty() else 2
+    if verbose not in (0, 1, 2):
+        raise OptionError(f'verbose must be 0, 1, 2 or "auto", not {verbose!r}')
+    return int(verbose)
+
+
+def with_bar(batches: Iterable[Any], verbose: int, what: str) -> Any:
+    """The batches, with a progress bar around them for verbose 1."""
+    if verbose != 1:
+        return batches
+    from tqdm import tqdm
+
+    return tqdm(batches, desc=what, unit="batch", leave=False, dynamic_ncols=True)

@@ -1,0 +1,192 @@
+"""Iterables of batches, such as loaders and generators: each batch is prepared as it comes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from itertools import count, islice
+from typing import Any
+
+import numpy as np
+
+from xpnet import random
+from xpnet.base.checks import whole
+from xpnet.callbacks.base import Trainable
+from xpnet.errors import DataError, OptionError, XpnetError
+from xpnet.training.class_weights import Classes, weigh_classes
+from xpnet.training.prepare import prepare_batch, prepare_batch_of_samples, require_one_backend
+
+END = object()  # in the place of a batch, where there are no more
+
+
+class PreparedBatches:
+    """The user's iterable of batches, with every batch prepared, and weighted by its classes.
+
+    One that has a length gives all its batches in each epoch. From one that has none, such as a generator, an epoch
+    takes `steps` more batches, and begins it again where it ends; if `to_end`, it may be read to its end instead.
+    `option` is what the user calls `steps`.
+
+    One that cannot start in the middle of an epoch, as a Loader can, is read again from its beginning by a training
+    that goes on from a Backup. What it draws from xpnet.random has to be the same then: after `note_key`, each batch is
+    drawn from a state of its own, but for the first of an epoch that begins anew, before which nothing else is drawn.
+    """
+
+    samples: int | None = None  # in an epoch: not known before
+    batch_size: int | None = None
+
+    def __init__(
+        self,
+        model: Trainable,
+        batches: Iterable[Any],
+        steps: int | None,
+        option: str,
+        classes: Classes | None = None,
+        to_end: bool = False,
+    ) -> None:
+        self.model, self.batches, self.classes = model, batches, classes
+        self.sized, self.length = True, _length(batches)
+        if self.length is None:
+            self.sized, self.length = False, None if steps is None else whole(option, steps)
+        elif steps is not None:
+            raise OptionError(f"{option} is for iterables without a length; this one has {self.length} batches")
+        if self.length is None and not to_end:
+            raise OptionError(f"how many batches this {type(batches).__name__} gives is not known: say {option}=...")
+        self.key: random.Key | None = None  # of all that the iterable draws
+        self.epochs = 0  # how many were taken from it before
+        self._epochs_read = 0  # how many of them this process has read, and the one that it is in
+        self._endless: Iterator[Any] | None = None  # an iterable without a length, as far as it is still to be read
+
+    def note_key(self) -> None:
+        """Training begins: what the iterable draws from now on follows from the random state of this moment."""
+        if not hasattr(self.batches, "starting_at"):
+            self.key = random.get_state()  # none is taken: batches of arrays take none, and train to the same bits
+
+    def get_state(self) -> dict[str, Any]:
+        return {"key": self.key, "passes": self.epochs}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if state["key"] is not None:
+            seed, taken = map(int, state["key"])
+            self.key = (seed, taken)
+        self.epochs = int(state["passes"])
+
+    def __len__(self) -> int:
+        if self.length is None:
+            raise TypeError("the number of batches is not known")
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        return self.starting_at(0)
+
+    def starting_at(self, first: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """The batches of one epoch from number `first` on."""
+        require_one_backend(self.model)
+        number, stop = first, None if self.length is None else self.length - first
+        for number, batch in enumerate(islice(self._read_from(first), stop), first + 1):
+            yield self._prepared(batch, number)
+        if number < (self.length or 1):
+            raise DataError(
+                f"the iterable of batches ended after {number} of {self.length or 'one or more'} in an epoch"
+            )
+        self.epochs += 1
+
+    def _read_from(self, first: int) -> Iterator[Any]:
+        """The batches of this epoch as the user gives them, from number `first` on."""
+        if hasattr(self.batches, "starting_at"):
+            batches: Iterator[Any] = self.batches.starting_at(first)
+            return batches
+        if self.sized or self.length is None:
+            self._read_epochs_before()
+            batches = self._one_pass(self.epochs)
+        else:
+            batches = self._endless = self._endless or self._endless_from_here()
+        return _skip(batches, first)
+
+    def _read_epochs_before(self) -> None:
+        """Read what a process before this one has read: an iterable may have a generator of its own that goes on."""
+        with random.preserved_state():
+            for number in range(self._epochs_read, 0 if isinstance(self.batches, list) else self.epochs):
+                deque(islice(self._one_pass(number), self.length), maxlen=0)
+        self._epochs_read = self.epochs + 1
+
+    def _endless_from_here(self) -> Iterator[Any]:
+        """An iterable without a length, again and again, behind what a process before this one has read."""
+        batches = one_after_another(self._one_pass(number) for number in count())
+        return _skip(batches, self.epochs * (self.length or 0))
+
+    def _one_pass(self, number: int) -> Iterator[Any]:
+        """The iterable from its beginning to its end."""
+        batches: Iterator[Any] | None = None
+        for batch_number in count():
+            with self._random_state_of(number, batch_number):
+                batches = iter(self.batches) if batches is None else batches  # which may draw, too
+                batch = next(batches, END)
+            if batch is END:
+                return
+            yield batch
+
+    def _random_state_of(self, number: int, batch: int) -> AbstractContextManager[None]:
+        """Within the block, the random state is the one that a batch of a pass through the iterable is drawn from."""
+        if self.key is None or (self.sized and batch == 0):
+            return contextlib.nullcontext()
+        own = int(random.stream(self.key, number + 1, batch).integers(2**63))
+        return random.preserved_state((own, 0))
+
+    def _prepared(self, batch: Any, number: int) -> tuple[np.ndarray, ...]:
+        with _naming_batch(number):
+            if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+                raise DataError(
+                    f"an iterable of batches must give (x, t) or (x, t, sample_weight), not {type(batch).__name__}"
+                    + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
+                    + ("; data.Loader((x, t)) has targets too" if isinstance(batch, np.ndarray) else "")
+                )
+            return weigh_classes(self.model, self.classes, *prepare_batch(self.model, *batch))
+
+
+def prepared_samples(model: Trainable, batches: Iterable[Any]) -> Iterator[np.ndarray]:
+    """The x of each batch x, (x, t) or (x, t, sample_weight), to the end of the iterable."""
+    number = 0
+    for number, batch in enumerate(batches, 1):
+        with _naming_batch(number):
+            x = prepare_batch_of_samples(model, batch[0] if isinstance(batch, (tuple, list)) and batch else batch)
+        yield x
+    if not number:
+        raise DataError("the iterable of batches is empty")
+
+
+def one_after_another(iterables: Iterable[Iterable[Any]]) -> Iterator[Any]:
+    """All items of the first iterable, then all of the second, and so on; ends with one that is empty."""
+    for items in iterables:
+        empty = True
+        for item in items:
+            empty = False
+            yield item
+        if empty:
+            return
+
+
+def _skip(batches: Iterator[Any], number: int) -> Iterator[Any]:
+    """Without the first ones, which are read now: perhaps nothing more is asked for in this epoch."""
+    deque(islice(batches, number), maxlen=0)
+    return batches
+
+
+@contextlib.contextmanager
+def _naming_batch(number: int) -> Iterator[None]:
+    """What is raised within the block says which batch it comes from."""
+    try:
+        yield
+    except XpnetError as error:
+        raise type(error)(f"batch {number}: {error}") from error
+
+
+def _length(batches: Any) -> int | None:
+    try:
+        length = len(batches)
+    except TypeError:  # some have a __len__ that does not know
+        return None
+    if length < 1:
+        raise DataError("the iterable of batches is empty: its len() is 0")
+    return length

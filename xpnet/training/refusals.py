@@ -1,0 +1,130 @@
+"""Why data cannot be trained with, in words: what prepare.py and feed.py raise."""
+
+from typing import Any
+
+import numpy as np
+
+from xpnet.errors import BackendError, DataError, DTypeError, OptionError, ShapeError, XpnetError
+
+
+def refuse_no_array(x: Any) -> None:
+    """What is no array and must not be taken for one."""
+    if callable(x):
+        raise OptionError(f"the input data are a function; give what it returns: {getattr(x, '__name__', 'x')}()")
+    if _is_source(x):
+        raise OptionError(
+            f"the input data are a source of samples, {type(x).__name__}; a Loader makes batches of it: data.Loader(x)"
+        )
+    if _is_several(x):
+        raise OptionError(
+            "fit, evaluate and predict take one array, and the targets as the next argument: fit(x, t); a model of"
+            " several inputs is trained with y, back = model.forward(a, b, train=True)"
+        )
+
+
+def _is_source(x: Any) -> bool:
+    """Whether it is like data.ImageFolder: no array, nothing to go through, but with samples at its indices."""
+    has = [hasattr(x, name) for name in ("__getitem__", "__len__", "__iter__", "__array__", "shape")]
+    return has == [True, True, False, False, False]
+
+
+def _is_several(x: Any) -> bool:
+    """Whether x is several arrays; a list of arrays that are alike is a batch of samples."""
+    if not isinstance(x, (tuple, list)) or len(x) < 2 or not all(hasattr(part, "shape") and part.shape for part in x):
+        return False
+    return isinstance(x, tuple) or len({part.shape for part in x}) > 1
+
+
+def bad_samples(array: np.ndarray, given: Any) -> XpnetError:
+    """`array` is what became of what was `given`."""
+    if array.dtype == object and array.ndim == 0:
+        return DTypeError(f"the input data are a {type(given).__name__}; needed is an array of floating point numbers")
+    if array.dtype.kind != "f":
+        return DTypeError(
+            f"the input data are {array.dtype}; a network takes floating point numbers: convert them with"
+            ' x.astype("float32"), and scale pixels to 0 ... 1 by / 255 (xpnet.data.to_unit does both)'
+        )
+    if array.ndim < 2:
+        return ShapeError(
+            f"the input data have shape {array.shape}; the first axis must be the samples: one sample is x[None]"
+        )
+    return DataError(f"the input data are empty: their shape is {array.shape}")
+
+
+def bad_targets(t: np.ndarray, samples: int) -> XpnetError:
+    if t.ndim == 0:
+        return DataError(
+            "the targets are a single number; needed is one for each sample of a batch (a generator of single samples"
+            " becomes batches by data.Loader(data.Stream(...)))"
+        )
+    if len(t) != samples:
+        return DataError(f"there are {samples} samples and {len(t)} targets; there must be one target a sample")
+    return DTypeError(f"the targets are {t.dtype}; needed are class numbers or floating point numbers")
+
+
+def no_targets() -> DataError:
+    return DataError("the targets are missing: they are the argument after the input data, as in fit(x, t)")
+
+
+def bad_weights(weights: np.ndarray, samples: int) -> DataError:
+    if weights.shape != (samples,):
+        return DataError(
+            f"sample_weight has shape {weights.shape}; it needs one number for each of the {samples} samples"
+        )
+    return DataError("sample_weight must hold finite numbers of at least 0")
+
+
+def channels_last(built: tuple[int, ...], shape: tuple[int, ...]) -> ShapeError:
+    return ShapeError(
+        f"the input data are images {shape}, and the model was built for {built}: channels come first, as in"
+        " x.transpose(0, 3, 1, 2)"
+    )
+
+
+def moved_apart(model: Any, layer: Any) -> BackendError:
+    return BackendError(
+        f"layer {layer.label} is on backend {layer.backend.name}, the model on {model.backend.name}; move them"
+        f' together: model.to("{model.backend.name}")'
+    )
+
+
+def not_compiled() -> OptionError:
+    return OptionError(
+        'the model is not compiled: call model.compile(optimizer="adam", loss="softmax_cross_entropy") first'
+    )
+
+
+def loss_without_weights(loss: Any) -> OptionError:
+    return OptionError(
+        f"the loss {loss.name} takes no sample weights: its forward must take (y, t, backend, sample_weight)"
+    )
+
+
+# ---- options that do not go together ---------------------------------------------------------------------------------
+
+
+def refuse_options_of_arrays(verb: str, **options: Any) -> None:
+    """What an iterable of batches holds itself must not be given beside it."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise OptionError(
+            f"{verb}: x is an iterable of batches (x, t) or (x, t, sample_weight), which hold targets and weights and"
+            f" have their size; leave {', '.join(given)} out"
+        )
+
+
+def refuse_steps(option: str, steps: int | None) -> None:
+    """Of arrays."""
+    if steps is not None:
+        raise OptionError(f"{option} is for iterables of batches that have no length; arrays are taken whole")
+
+
+def refuse_unordered(batches: Any) -> None:
+    """Batches whose outputs nobody could tell apart, or that leave some out."""
+    if getattr(batches, "shuffle", False):
+        raise OptionError(
+            "predict: these batches come in another order each time, and nobody could tell which output is whose; make"
+            " them with shuffle=False"
+        )
+    if getattr(batches, "drop_last", False):
+        raise OptionError("predict: these batches leave out the last samples; make them with drop_last=False")

@@ -1,0 +1,237 @@
+"""A run: one call of `fit`, from what it trains on to who is told of it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
+from xpnet.callbacks.base import Logs
+from xpnet.callbacks.comparison import Settings
+from xpnet.errors import NonFiniteError, OptionError
+from xpnet.optimizers import Optimizer
+from xpnet.schedules import Schedule
+from xpnet.training.evaluation import evaluate_batches
+from xpnet.training.feed import Feed, settings_of
+from xpnet.training.iterables import PreparedBatches
+from xpnet.training.nonfinite import nonfinite_loss
+from xpnet.training.position import Position
+from xpnet.training.step import Step
+
+DISPLAYS: dict[int, tuple[type[Callback], ...]] = {0: (), 1: (ProgressBar,), 2: (EpochLines,)}  # by `verbose`
+
+
+class Options(NamedTuple):
+    """Those of `fit` that belong neither to the data nor to the callbacks."""
+
+    epochs: int
+    initial_epoch: int
+    validation_freq: int
+    accumulate: int
+    verbose: int
+
+
+class Run:
+    """What is trained and on what, how far it is, and who is told."""
+
+    def __init__(
+        self,
+        step: Step,
+        batches: Feed,
+        held_out: Feed | None,
+        callbacks: Callback | Iterable[Callback] | None,
+        options: Options,
+    ) -> None:
+        self.step, self.model = step, step.model
+        self.batches, self.held_out, self.options, self.verbose = batches, held_out, options, options.verbose
+        self.position = Position(options.initial_epoch)
+        self.history = self.model.history = History()
+        self.model.stop_training = False
+        self.logs: Logs = {}
+        self.params = {
+            "epochs": options.epochs,
+            "steps": len(batches),
+            "batch_size": batches.batch_size,
+            "samples": batches.samples,
+            "validation": held_out is not None,
+        }
+        self.watchers: Sequence[Callback] = [self.history, *_listed(callbacks)]
+        displays = [display() for display in DISPLAYS[options.verbose]]
+        self.callbacks = Callbacks([*self.watchers, *displays], self.model, self.params)
+        if self.callbacks.hears("on_before_update"):
+            step.before_update = self._tell_before_update
+        self.iterables = [feed for feed in (batches, held_out) if isinstance(feed, PreparedBatches)]
+        for feed in self.iterables:
+            feed.note_key()
+
+    # ---- the loop --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Around the loop: callbacks are told that training begins, and that it ends, however it does."""
+        self.callbacks.on_run_begin(self)
+        warn_of_short_schedule(self.step.optimizer, self._steps_left())
+        try:
+            self.callbacks.on_train_begin(self.logs)
+            yield
+        except NonFiniteError as error:
+            if not self.callbacks.on_nonfinite(error):
+                raise
+        finally:  # also after Ctrl-C: files are closed and the best weights restored
+            self.callbacks.on_train_end(self.logs)
+        self.callbacks.on_run_end()
+
+    def epochs_left(self) -> Iterator[int]:
+        """The epochs to come, as long as no callback ends training."""
+        for epoch in range(self.position.epoch, self.options.epochs):
+            if self.model.stop_training and not self.position.step:  # else a backup goes on in the epoch that it ended
+                return
+            yield epoch
+
+    def train(self, epoch: int) -> Logs:
+        """The steps of the epoch that are left; the mean loss and the metrics over all its samples."""
+        position, goes_on = self.position, self.position.step > 0
+        if not goes_on:
+            self._enter(epoch)
+        self.callbacks.on_epoch_begin(epoch, position.done())
+        with self.model.backend.memory_advice(self.batches.batch_size):
+            if not goes_on:
+                for metric in self.model.metrics:
+                    metric.reset()
+            if not (goes_on and self.model.stop_training):  # else the backup was made in its last step
+                self._take_steps(epoch)
+            self.logs = self.so_far()
+        self.history.seconds.append(position.seconds)
+        self.history.samples.append(position.samples)
+        self.params["samples"] = self.params["samples"] or position.samples  # of an iterable, after its first epoch
+        self.callbacks.on_train_epoch_end(epoch, self.logs)
+        return self.logs
+
+    def _take_steps(self, epoch: int) -> None:
+        model, position, steps = self.model, self.position, len(self.batches)
+        for x, t, *weights in self.step.backend.staged(self._batches_left(epoch), model.dtype):
+            number, size = position.step, x.shape[0]
+            self.callbacks.on_train_batch_begin(number, {})
+            value, y = self.step(x, t, f"epoch {epoch + 1}, step {number + 1}", *weights, last=number + 1 == steps)
+            position.advance(value, size)
+            for metric in model.metrics:
+                metric.update(y, t, self.step.backend)
+            self.callbacks.on_train_batch_end(number, {"loss": value, "size": size, "so_far": self.so_far})
+            if model.stop_training:
+                break
+
+    def validate(self, epoch: int) -> Logs:
+        """The loss and the metrics on what was held out, in the epochs that have validation."""
+        if self.held_out is None or (epoch + 1) % self.options.validation_freq:
+            return {}
+        results = evaluate_batches(self.model, self.held_out, verbose=0)
+        return {f"val_{name}": value for name, value in results.items()}
+
+    def end_epoch(self, epoch: int, logs: Logs) -> None:
+        """From here on a run that goes on does so with the next epoch."""
+        self.logs = logs
+        self._enter(epoch + 1)
+        self.callbacks.on_epoch_end(epoch, logs)
+
+    def so_far(self) -> Logs:
+        """The mean loss and the metrics of the epoch up to here. Reads from the device: waits for it."""
+        position, metrics = self.position, self.model.metrics
+        mean = float(position.total) / max(position.samples, 1)
+        if not math.isfinite(mean):
+            where = f"epoch {position.epoch + 1}, at or before step {position.step}"
+            raise nonfinite_loss(self.model, mean, where)
+        return {"loss": mean} | {metric.name: metric.result() for metric in metrics}
+
+    def _enter(self, epoch: int) -> None:
+        """Stand before the first batch of an epoch; what waits for the rest of a group will have no step."""
+        self.position.enter(epoch)
+        self.step.group.clear()
+
+    def _batches_left(self, epoch: int) -> Iterator[Any]:
+        if isinstance(self.batches, PreparedBatches):
+            self.batches.epochs = epoch - self.options.initial_epoch
+        return self.position.rest(self.batches)
+
+    def _steps_left(self) -> int:
+        """Of the optimizer, to the end of the last epoch."""
+        accumulate, position = self.options.accumulate, self.position
+        per_epoch, taken = math.ceil(len(self.batches) / accumulate), math.ceil(position.step / accumulate)
+        return (self.options.epochs - position.epoch) * per_epoch - taken
+
+    def _tell_before_update(self, scale: float) -> None:
+        self.callbacks.on_before_update(self.position.step, {"scale": scale})
+
+    # ---- what a Backup asks for ------------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The epoch and the step that come next, from 0."""
+        return self.position.epoch, self.position.step
+
+    def place_in_words(self) -> str:
+        return self.position.in_words(self.options.epochs, len(self.batches))
+
+    def settings(self) -> Settings:
+        """What the run was set up with beside the model and the callbacks. A backup may be older than `accumulate`."""
+        names = ("initial_epoch", "validation_freq", "accumulate")
+        own = {name: getattr(self.options, name) for name in names}
+        return Settings(own | settings_of(self.batches, self.held_out), names[2:] if own["accumulate"] == 1 else ())
+
+    def get_state(self) -> dict[str, Any]:
+        """All that training changes, but for the callbacks and the random state."""
+        model, backend = self.model, self.model.backend
+        named = dict(model.named_parameters())
+        return {
+            "progress": self.position.get_state(backend) | {"group": list(self.step.group)},
+            "stop_training": model.stop_training,
+            "batches": [feed.get_state() for feed in self.iterables],
+            "inputs": [list(shape) for shape in model.input_shapes],
+            "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
+            "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if p.has_grad},
+            "trained": [name for name, p in named.items() if p.trainable],
+            "optimizer": self.step.optimizer.get_state(named),
+            "metrics": [metric.get_state(backend) for metric in model.metrics],
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` gave, before training begins."""
+        model, backend = self.model, self.model.backend
+        if state["weights"] and state.get("inputs") and not model.built:  # its first batch had built it
+            model.build(*map(tuple, state["inputs"]))
+        named = dict(model.named_parameters())
+        if state["weights"]:
+            self.step.collect_parameters()
+        for name, p in named.items():
+            p.value, p.trainable = state["weights"][name], name in state["trained"]
+        self.step.optimizer.set_state(state["optimizer"], named)
+        for name, gradient in state["gradients"].items():
+            named[name].grad = gradient
+        for metric, own in zip(model.metrics, state["metrics"], strict=True):
+            metric.set_state(own, backend)
+        self.position.set_state(state["progress"], backend)
+        self.step.group = [int(size) for size in state["progress"].get("group", [])]
+        model.stop_training = state["stop_training"]
+        for feed, own in zip(self.iterables, state.get("batches", ()), strict=False):  # older files have none
+            feed.set_state(own)
+
+
+def _listed(callbacks: Callback | Iterable[Callback] | None) -> list[Callback]:
+    callbacks = [callbacks] if isinstance(callbacks, (Callback, type)) else callbacks or ()
+    if not isinstance(callbacks, Iterable):
+        raise OptionError(f"callbacks must be a Callback or a list of them, not {callbacks!r}")
+    return list(callbacks)
+
+
+def warn_of_short_schedule(optimizer: Optimizer, steps: int) -> None:
+    """So many steps are to come; where the learning rate ends before them, the rest would learn next to nothing."""
+    length = optimizer.lr.length if isinstance(optimizer.lr, Schedule) else None
+    if length is not None and optimizer.steps + steps > length:
+        before = f", after {optimizer.steps} before" if optimizer.steps else ""
+        warnings.warn(
+            f"the schedule {type(optimizer.lr).__name__} ends after {length} steps, and this training has {steps}"
+            f"{before}: the learning rate stays at its end. Its steps are epochs * ceil(batches / accumulate)",
+            stacklevel=6,  # Run.under_way, contextlib, and the two that are called fit stand between
+        )
