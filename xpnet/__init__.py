@@ -30,7 +30,7 @@ with interruptible():
     from xpnet.random import seed
 
 if TYPE_CHECKING:
-    from xpnet import visualize
+    from xpnet import analysis, visualize
     from xpnet.data import datasets
     from xpnet.experiments.cross_validation import CrossValidation, cross_validate
     from xpnet.experiments.find_lr import LRSearch, find_lr
@@ -51,6 +51,7 @@ _register("xpnet.regularizers", [cls.__name__ for cls in regularizers.REGULARIZE
 
 # What is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
+    "xpnet.analysis": (),
     "xpnet.experiments.cross_validation": ("CrossValidation", "cross_validate"),
     "xpnet.experiments.find_lr": ("LRSearch", "find_lr"),
     "xpnet.data.datasets": (),
@@ -82,6 +83,7 @@ __all__ = [
     "Parameter",
     "Sequential",
     "XpnetError",
+    "analysis",
     "callbacks",
     "cross_validate",
     "data",

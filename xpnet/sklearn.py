@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from xpnet import optimizers, random
+from xpnet.analysis.predictions import as_probabilities
 from xpnet.backend import get_backend, make_backend, on_backend
 from xpnet.base.hints import Explains
 from xpnet.callbacks import Callback
@@ -238,9 +239,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class (N, classes), in the order of classes_."""
         y = self._outputs(X)
-        e = np.exp(y - y.max(axis=1, keepdims=True))
-        chances: np.ndarray = e / e.sum(axis=1, keepdims=True)
-        return chances
+        return as_probabilities(self.model_, y)
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label of each sample (N,)."""

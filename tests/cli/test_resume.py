@@ -129,6 +129,25 @@ def test_a_backup_that_is_older_than_an_option_agrees_with_it(
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_the_best_weights_of_an_older_backup_are_known(
+    command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 0.1 called them `weights`, and counted epochs from 1."""
+    options = ["--data", data, "--out", tmp_path, "--quiet"]
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 20)
+        assert command("train", "mlp", *options).status == 130
+    backup = tmp_path / "mlp.backup.safetensors"
+    state = read_state(backup)
+    (best,) = (own for own in state["callbacks"] if own and "best_weights" in own)
+    best["weights"], best["epoch"] = best.pop("best_weights"), best.pop("best_epoch") + 1
+    write_state(backup, state)
+    monkeypatch.setattr(xpnet.optimizers.Adam, "step", interrupt)
+    outcome = command("train", "mlp", *options, "--resume")
+    assert outcome.status == 130 and "kept the weights of epoch 1 (best test accuracy so far: 0." in outcome.err
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_more_epochs_go_on_where_the_learning_rate_does_not_depend_on_them(
     command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,7 +66,7 @@ def test_the_scale_that_a_plateau_left_does_not_count() -> None:
 def test_a_model_that_is_not_built_stays_so() -> None:
     model = network()
     xpnet.find_lr(model, *DATA, steps=10)
-    assert not model._built and model.parameters() == []
+    assert model.input_shapes == () and model.parameters() == []
 
 
 def test_rates_grow_by_one_factor_and_the_losses_are_those_of_training() -> None:

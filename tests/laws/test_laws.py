@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.kit.helpers import assert_close, assert_lives_on, assert_same, bits
-from tests.kit.layer_table import CASES, Case
+from tests.kit.layer_table import CASES, WRONG, Case
 from tests.kit.strategies import normal
 from xpnet import layers, random
 from xpnet.backend import Array, Backend
@@ -29,6 +29,7 @@ with_parameters = pytest.mark.parametrize(
 def test_the_table_has_every_layer() -> None:
     exported = {value for name in layers.__all__ if inspect.isclass(value := getattr(layers, name))}
     assert {type(case.make()) for case in CASES} == exported - {Layer}
+    assert len({case.name for case in CASES}) == len(CASES) and set(WRONG) <= {case.name for case in CASES}
 
 
 def as_tuple(dx: Any) -> tuple[Array, ...]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from xpnet import LRSearch, Sequential, callbacks, metrics, visualize
 from xpnet.callbacks import History
 from xpnet.errors import DataError, FileError, MissingExtraError, OptionError, ShapeError
-from xpnet.layers import Dense, Flatten, Softmax
+from xpnet.layers import Dense, Flatten
 
 EPOCHS = {
     "loss": [0.9, 0.5, 0.4, 0.35],
@@ -147,16 +147,6 @@ def test_misclassified_refuses_what_it_cannot_show() -> None:
         visualize.plot_misclassified(model, x, t[:2])
     with pytest.raises(ShapeError, match=r"\(3, 2, 2, 2\)"):
         visualize.plot_misclassified(model, np.zeros((3, 2, 2, 2), np.float32), t)
-
-
-def test_probabilities_add_up_to_one_and_a_softmax_is_not_applied_twice() -> None:
-    x = np.random.default_rng(0).standard_normal((3, 1, 2, 2)).astype(np.float32) * 100
-    plain, ending = (visualize.probabilities(identity(4, *after), x) for after in ((), (Softmax(),)))
-    assert plain.dtype == np.float32 and np.allclose(plain.sum(axis=1), 1, atol=1e-6)
-    assert np.allclose(plain, ending, atol=1e-6)
-    one_output = Sequential([Flatten(), Dense(1)])
-    with pytest.raises(ShapeError, match="two classes or more"):
-        visualize.probabilities(one_output, x)
 
 
 def test_pictures_are_saved_in_the_format_of_the_ending(tmp_path: Path) -> None:

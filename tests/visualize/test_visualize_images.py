@@ -7,12 +7,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from tests.kit.pictures import assert_readable, panel, texts_of
-from tests.kit.small import clusters, digits, network
+from tests.kit.small import digits
 from tests.visualize.test_visualize import EPOCHS, identity
-from xpnet import metrics, visualize
-from xpnet.backend import Backend
+from xpnet import visualize
 from xpnet.errors import DataError, OptionError, ShapeError
-from xpnet.visualize.pixels import enlarged, mosaic
 
 LONG = ["an aeroplane", "a motor car with four doors", "bird"]
 
@@ -75,18 +73,6 @@ def test_images_refuse_what_cannot_be_shown() -> None:
 
 
 # ---- confusion -----------------------------------------------------------------------------------------------------
-
-
-def test_the_confusion_matrix_is_that_of_the_metric(backend: Backend) -> None:
-    x, t = clusters()
-    model = network(metrics=[metrics.ConfusionMatrix(3)])
-    model.fit(x, t)
-    matrix = visualize.confusion_matrix(model, x, t)
-    assert matrix.dtype == np.int64
-    assert np.array_equal(matrix, model.evaluate(x, t)[1])
-    assert np.array_equal(matrix, visualize.confusion_matrix(model, x, np.eye(3, dtype="f4")[t]))
-    with pytest.raises(DataError, match="labels reach from 0 to 3, but the model has 3 classes"):
-        visualize.confusion_matrix(model, x, np.arange(len(x)) % 4)
 
 
 def cells(figure: Figure) -> list[str]:
@@ -160,24 +146,3 @@ def test_axes_that_do_not_fit_are_refused() -> None:
 def test_the_history_can_be_read() -> None:
     assert_readable(visualize.plot_history(EPOCHS))
     assert "epoch" in [text for text, _ in texts_of(visualize.plot_history(EPOCHS))]
-
-
-# ---- arrays --------------------------------------------------------------------------------------------------------
-
-
-def test_enlarging_keeps_a_plane_and_the_mean() -> None:
-    rows = np.arange(4.0)[:, None] * np.ones((1, 3))
-    large = enlarged(rows[None], (12, 9))[0]
-    assert large.shape == (12, 9)
-    assert np.allclose(large[1:-1], ((np.arange(1, 11) + 0.5) / 3 - 0.5).clip(0, 3)[:, None], atol=1e-6)
-    assert np.allclose(enlarged(np.full((1, 2, 5), 3.0), (7, 11)), 3)
-    some = np.random.default_rng(0).random((2, 3, 4))
-    assert np.allclose(enlarged(some, (3, 4)), some)
-    assert np.isclose(enlarged(some, (6, 8)).mean(), some.mean(), rtol=0.05)
-
-
-def test_a_mosaic_has_gaps_of_nan() -> None:
-    whole = mosaic(np.arange(12.0).reshape(3, 2, 2), 2, 1)
-    nan = np.nan
-    expected = [[0, 1, nan, 4, 5], [2, 3, nan, 6, 7], [nan] * 5, [8, 9, nan, nan, nan], [10, 11, nan, nan, nan]]
-    assert np.array_equal(whole, expected, equal_nan=True)

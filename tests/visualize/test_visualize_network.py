@@ -1,109 +1,20 @@
-"""Filters, feature maps and activations: the numbers, and their pictures."""
-
-from typing import Any
+"""Pictures of filters, feature maps and activations."""
 
 import numpy as np
 import pytest
 
-from tests.kit.helpers import calls_of
+from tests.analysis.test_outputs import small
 from tests.kit.pictures import assert_readable, panel
 from tests.kit.small import Written, digits
-from xpnet import Model, Sequential, networks, random, visualize
+from xpnet import Sequential, networks, visualize
 from xpnet.backend import Backend
 from xpnet.errors import DataError, NotBuiltError, OptionError, ShapeError
-from xpnet.initializers import HeNormal
-from xpnet.layers import Add, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool2D, MaxPool2D, ReLU
+from xpnet.layers import Conv2D, Dense, ReLU
 
 X = digits(5)[0]
 
 
-def small() -> Sequential:
-    """Over images of 1x28x28, with a block inside."""
-    block = Sequential([Conv2D(3, 3, activation="relu"), Dropout(0.5)], name="block")
-    model = Sequential([Conv2D(4, 3, stride=2, activation="tanh"), MaxPool2D(2), block, Flatten(), Dense(5)])
-    model.build((1, 28, 28))
-    return model
-
-
-def written() -> Model:
-    def body(m: Any, x: Any) -> Any:
-        h = m.first(x)
-        return m.dense(GlobalAvgPool2D()(Add()(m.conv(h), m.conv(m.conv(h)))))
-
-    model = Written(body, first=Conv2D(4, 5, 3, activation="relu"), conv=Conv2D(4, 3, padding=1), dense=Dense(3))
-    model.build((1, 28, 28))
-    return model
-
-
 # ---- feature maps --------------------------------------------------------------------------------------------------
-
-
-def test_feature_maps_are_what_the_layers_give(backend: Backend) -> None:
-    model = small()
-    x = backend.asarray(X)
-    first = model[0](x)
-    pooled = model[1](first)
-    block = model[2](pooled)
-    for layer, y in (
-        ("conv1", first),
-        (model[0], first),
-        ("pool1", pooled),
-        ("block", block),
-        ("block.conv1", block),
-        (model[2][1], block),  # dropout does nothing in inference
-        ("dense1", model(x)),
-    ):
-        np.testing.assert_allclose(visualize.feature_maps(model, X, layer), backend.to_numpy(y), rtol=1e-5, atol=1e-6)
-    assert np.array_equal(visualize.feature_maps(model, X), visualize.feature_maps(model, X, "conv1"))
-    assert visualize.feature_maps(model, X[0]).shape == (1, 4, 13, 13)  # one sample, without the batch
-
-
-def test_of_a_layer_that_is_used_several_times_the_last_use_counts() -> None:
-    model = written()
-    h = model.first(X)
-    assert np.allclose(visualize.feature_maps(model, X, "conv"), model.conv(model.conv(h)), atol=1e-6)
-    seen = visualize.activations(model, X, ["conv", model.dense])
-    assert list(seen) == ["conv", "conv (use 2)", "conv (use 3)", "dense"]
-    assert np.allclose(seen["conv"], model.conv(h), atol=1e-6) or np.allclose(seen["conv (use 2)"], model.conv(h))
-
-
-def test_looking_changes_nothing() -> None:
-    model = small()
-    model.forward(X, train=True)[1](np.ones((5, 5), np.float32))
-    grads, state = [np.array(p.grad) for p in model.parameters()], random.get_state()
-    before = {path: dict(vars(layer)) for path, layer in model.named_layers()}
-    visualize.feature_maps(model, X)
-    visualize.grad_cam(model, X)
-    visualize.saliency(model, X)
-    visualize.activations(model, X)
-    assert random.get_state() == state
-    for parameter, grad in zip(model.parameters(), grads, strict=True):
-        assert np.array_equal(parameter.grad, grad)
-    for path, layer in model.named_layers():
-        assert vars(layer).keys() == before[path].keys()
-
-
-def test_many_samples_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = written()
-    whole = visualize.activations(model, X)
-    monkeypatch.setattr("xpnet.visualize.network.BATCH", 2)
-    for name, y in visualize.activations(model, X).items():
-        assert y.shape[0] == 5
-        assert np.allclose(y, whole[name], atol=1e-6)
-
-
-def test_a_layer_that_is_not_there_is_refused() -> None:
-    model = small()
-    message = r"has no layer 'conv9'; choose one of conv1, conv1.activation, pool1, block, block.conv1, block.dropout1,"
-    with pytest.raises(OptionError, match=message):
-        visualize.feature_maps(model, X, "conv9")
-    with pytest.raises(OptionError, match="has no layer such Conv2D"):
-        visualize.feature_maps(model, X, Conv2D(4, 3))
-    with pytest.raises(OptionError, match="has no convolution; choose a layer of it with layer=: flatten1, dense1"):
-        visualize.feature_maps(networks.MLP(hidden=()), X)
-    idle = Written(lambda m, x: m.dense(Flatten()(x)), conv=Conv2D(2, 3), dense=Dense(2))
-    with pytest.raises(OptionError, match="layer conv of Written is not used"):
-        visualize.feature_maps(idle, X, "conv")
 
 
 @pytest.mark.parametrize(("filters", "side"), [(1, 28), (2, 28), (7, 9), (16, 28), (100, 6)])
@@ -198,36 +109,7 @@ def test_what_has_no_filters_is_refused() -> None:
         visualize.plot_filters(model, model.copy(), ax=panel())
 
 
-# ---- activations and initial weights -------------------------------------------------------------------------------
-
-
-def test_initial_weights_decide_about_the_spread(backend: Backend) -> None:
-    found = visualize.compare_initializers([0.01, "xavier_normal", HeNormal()], activation="relu")
-    assert list(found) == ["std 0.01", "xavier_normal", "HeNormal()"]
-    spread = {name: [float(y.std()) for y in layers.values()] for name, layers in found.items()}
-    assert list(found["std 0.01"]) == [f"dense{i}" for i in range(1, 6)]
-    assert all(y.shape == (1000, 100) for layers in found.values() for y in layers.values())
-    assert spread["std 0.01"][4] < 1e-4 * spread["std 0.01"][0]
-    assert spread["xavier_normal"][4] < 0.6 * spread["xavier_normal"][0]  # halves the variance in each layer
-    assert 0.6 < spread["HeNormal()"][4] / spread["HeNormal()"][0] < 1.7
-
-
-def test_large_weights_saturate_a_sigmoid() -> None:
-    y = visualize.compare_initializers([1.0])["std 1.0"]["dense5"]
-    assert np.mean((y < 0.05) | (y > 0.95)) > 0.6
-
-
-def test_networks_of_ones_own_start_from_one_state() -> None:
-    states, make = calls_of(lambda initializer: random.get_state())
-
-    def network(initializer: Any) -> Model:
-        make(initializer)
-        return Sequential([Conv2D(2, 3, initializer=initializer), Flatten(), Dense(3, initializer=initializer)])
-
-    before = random.get_state()
-    found = visualize.compare_initializers(["he_normal", "he_uniform"], x=X, network=network)
-    assert random.get_state() == before and states == [before, before]
-    assert [list(layers) for layers in found.values()] == [["conv1", "flatten1", "dense1"]] * 2
+# ---- activations ----------------------------------------------------------------------------------------------------
 
 
 def test_histograms_can_be_read() -> None:
@@ -256,15 +138,7 @@ def test_activations_without_spread_or_not_finite_are_drawn(values: np.ndarray) 
     assert figure.axes[0].get_title().split("\n")[1] == ("std 0" if np.isfinite(values).all() else "not finite")
 
 
-def test_what_cannot_be_compared_is_refused() -> None:
-    with pytest.raises(OptionError, match="needs samples x"):
-        visualize.compare_initializers(network=lambda initializer: small())
-    with pytest.raises(OptionError, match="no initializer 'zero'"):
-        visualize.compare_initializers(["zero"])
-    with pytest.raises(OptionError, match="given twice"):
-        visualize.compare_initializers([1.0, 1.0])
-    with pytest.raises(OptionError, match="one initializer or more"):
-        visualize.compare_initializers([])
+def test_what_cannot_be_drawn_is_refused() -> None:
     for nothing in ({}, {"a": {}}, {"a": np.zeros(0)}):
         with pytest.raises(DataError, match="no activations"):
             visualize.plot_activations(nothing)  # type: ignore[arg-type]

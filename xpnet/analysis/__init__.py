@@ -1,0 +1,23 @@
+"""Numbers about networks, without matplotlib: what they are made of, what they make of samples, and why.
+
+`xpnet.visualize` draws them, `xpnet predict` prints them.
+"""
+
+from xpnet.analysis.explanations import grad_cam, saliency
+from xpnet.analysis.filters import filters
+from xpnet.analysis.outputs import activations, feature_maps
+from xpnet.analysis.predictions import Mistakes, confusion_matrix, misclassified, probabilities
+from xpnet.analysis.summary import summary
+
+__all__ = [
+    "Mistakes",
+    "activations",
+    "confusion_matrix",
+    "feature_maps",
+    "filters",
+    "grad_cam",
+    "misclassified",
+    "probabilities",
+    "saliency",
+    "summary",
+]

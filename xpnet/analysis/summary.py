@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from xpnet.backend import Array
 from xpnet.core.layer import Layer
 from xpnet.core.watch import watched
 from xpnet.errors import OptionError
 
-if TYPE_CHECKING:
-    from xpnet.model import Model
 
+def summary(model: Layer) -> str:
+    """A table: each layer in the order of its use, with its output's shape and its own parameters.
 
-def summary(model: Model) -> str:
-    """Each layer in the order of its use, with its output's shape and its own parameters."""
+    Raises OptionError for a model that is not built: without the shape of its input no output has one.
+    """
     if not model.input_shapes:
         raise OptionError(
             "the model is not built yet: call model.build(shape) with the shape of one sample, or train it first"

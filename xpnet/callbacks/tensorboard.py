@@ -12,6 +12,7 @@ import numpy as np
 
 from xpnet.base.atomic_files import file_errors
 from xpnet.base.checks import whole
+from xpnet.base.mosaic import filters_as_tiles, mosaic
 from xpnet.callbacks.base import Callback, Logs, Trainable, scalar
 from xpnet.errors import MissingExtraError
 
@@ -204,23 +205,12 @@ def tiles(filters: np.ndarray, side: int = 32, most: int = 64) -> np.ndarray:
     the first `most` channels. Each filter's pixels are enlarged to at least about `side`.
     """
     filters = np.nan_to_num(filters[:most].astype(np.float64), posinf=0, neginf=0)
-    if filters.shape[1] in (1, 3):
-        columns = math.ceil(math.sqrt(len(filters)))
-        parts = filters.transpose(0, 2, 3, 1)  # (F, KH, KW, 1 or 3)
-    else:
-        filters = filters[:, :most]
-        columns = filters.shape[1]
-        parts = filters.reshape(-1, *filters.shape[2:], 1)  # (F * C, KH, KW, 1)
-    rows = math.ceil(len(parts) / columns)
+    parts, columns = filters_as_tiles(filters if filters.shape[1] in (1, 3) else filters[:, :most])
     enlarged = max(1, math.ceil(side / max(parts.shape[1:3])))
     parts = parts.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
-    largest = np.abs(parts).max() or 1.0
-    KH, KW, C = parts.shape[1:]
-    picture = np.full((rows * (KH + 2) + 2, columns * (KW + 2) + 2, C), 255, np.uint8)  # white between them
-    for i, part in enumerate(parts):
-        top, left = i // columns * (KH + 2) + 2, i % columns * (KW + 2) + 2
-        picture[top : top + KH, left : left + KW] = np.rint(127.5 + 127.5 * part / largest)
-    return picture
+    grey = np.rint(127.5 + 127.5 * parts / (np.abs(parts).max() or 1.0))
+    columns = columns or math.ceil(math.sqrt(len(parts)))
+    return mosaic(grey, columns, gap=2, margin=2, blank=255).astype(np.uint8)  # white between them
 
 
 def _due(every: int, number: int) -> bool:

@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 import click
 
+from xpnet.analysis.predictions import probabilities
 from xpnet.cli.common import backend_option, complain, json_option, print_json, saved_network, takes_digits
 from xpnet.data.digit_image import Background, read_digit
 from xpnet.errors import FileError, XpnetError
 from xpnet.model import Model
-from xpnet.visualize import probabilities
 
 RUNS = Path("runs")
 DEFAULT = RUNS / "deepconvnet" / "deepconvnet.safetensors"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,38 +71,16 @@ def cross_validate(
     Raises OptionError if make_model, transform or callbacks are not functions that make something new, DataError if
     there are fewer samples than folds.
     """
-    for name, function in (("make_model", make_model), ("transform", transform), ("callbacks", callbacks)):
-        if (function is not None or name == "make_model") and (
-            not callable(function) or isinstance(function, (Model, Callback)) or _fitting(function)
-        ):
-            raise OptionError(f"{name} must be a function that returns something new for each fold, not {function!r}")
+    _check_functions(make_model, transform, callbacks)
     if "validation_data" in fit:
         raise OptionError("cross_validate holds samples out itself; validation_split takes some of those for training")
-    if is_batches(x):
-        raise OptionError("cross_validate needs arrays x and t, of which it can take any part, not batches")
-    x, t = np.asarray(x), np.asarray(t)
-    if x.ndim == 0 or t.ndim == 0 or len(x) != len(t):
-        raise DataError(f"x has shape {x.shape} and t {t.shape}; expected one target for each sample")
-    weights = None if sample_weight is None else np.asarray(sample_weight)
-    if weights is not None and weights.shape != x.shape[:1]:
-        raise ShapeError(f"sample_weight has shape {weights.shape}; expected one for each of the {len(x)} samples")
-
-    def part(of: np.ndarray, transformed: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
-        return transformed(x[of]), t[of], None if weights is None else weights[of]
-
-    if hasattr(folds, "split") and not isinstance(folds, KFold):
-        raise OptionError(f"folds must be their number, or an xpnet.data.KFold, not {folds!r}")
-    chosen = folds if isinstance(folds, KFold) else KFold(whole("folds", folds, 2), stratified=_strata(t, folds))
-    key = random.next_key()
-    after = random.get_state()
+    samples = _check_samples(x, t, sample_weight)
+    chosen = _check_folds(folds, samples.t)
     results: list[dict[str, float]] = []
     histories: list[History] = []
     seen: list[Model] = []  # kept, so that no two have the same id
-    try:
-        seeds = random.stream(key).integers(0, 2**63, len(chosen) + 1)
-        random.set_state((int(seeds[-1]), 0))
-        parts = list(chosen.split(x, t if chosen.stratified else None))
-        for seed, (train, held_out) in zip(seeds, parts, strict=False):
+    with _fold_seeds(len(chosen)) as seeds:
+        for seed, (train, held_out) in zip(seeds, _parts(chosen, samples), strict=True):
             random.set_state((int(seed), 0))
             model = make_model()
             if not isinstance(model, Model) or any(model is other for other in seen):
@@ -110,20 +89,60 @@ def cross_validate(
             last = train[:0]  # of the training part, to validate with
             if validation_split:
                 (train, _), (last, _) = split(train, train, validation_split)
-            transformed = transform().fit(x[train]).transform if transform is not None else np.asarray
-            x_train, t_train, w_train = part(train, transformed)
+            transformed = transform().fit(samples.x[train]).transform if transform is not None else np.asarray
+            x_train, t_train, w_train = samples.part(train, transformed)
             given = callbacks() if callbacks is not None else None
             histories.append(
                 model.fit(
                     x_train, t_train, batch_size, epochs, verbose, given, sample_weight=w_train,
-                    validation_data=part(last, transformed) if len(last) else None, **fit,
+                    validation_data=samples.part(last, transformed) if len(last) else None, **fit,
                 )
             )  # fmt: skip
-            x_scored, t_scored, w_scored = part(held_out, transformed)
+            x_scored, t_scored, w_scored = samples.part(held_out, transformed)
             results.append(model.evaluate(x_scored, t_scored, return_dict=True, sample_weight=w_scored))
-    finally:
-        random.set_state(after)
     return CrossValidation({name: np.array([r[name] for r in results]) for name in results[0]}, histories)
+
+
+# ---- what is given, checked ------------------------------------------------------------------------------------------
+
+
+class _Samples(NamedTuple):
+    """x and t, and a weight for each sample or None."""
+
+    x: np.ndarray
+    t: np.ndarray
+    weights: np.ndarray | None
+
+    def part(self, of: np.ndarray, transformed: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+        return transformed(self.x[of]), self.t[of], None if self.weights is None else self.weights[of]
+
+
+def _check_functions(make_model: Any, transform: Any, callbacks: Any) -> None:
+    for name, function in (("make_model", make_model), ("transform", transform), ("callbacks", callbacks)):
+        if (function is not None or name == "make_model") and (
+            not callable(function) or isinstance(function, (Model, Callback)) or _fitting(function)
+        ):
+            raise OptionError(f"{name} must be a function that returns something new for each fold, not {function!r}")
+
+
+def _check_samples(x: Any, t: Any, sample_weight: Any) -> _Samples:
+    if is_batches(x):
+        raise OptionError("cross_validate needs arrays x and t, of which it can take any part, not batches")
+    x, t = np.asarray(x), np.asarray(t)
+    if x.ndim == 0 or t.ndim == 0 or len(x) != len(t):
+        raise DataError(f"x has shape {x.shape} and t {t.shape}; expected one target for each sample")
+    weights = None if sample_weight is None else np.asarray(sample_weight)
+    if weights is not None and weights.shape != x.shape[:1]:
+        raise ShapeError(f"sample_weight has shape {weights.shape}; expected one for each of the {len(x)} samples")
+    return _Samples(x, t, weights)
+
+
+def _check_folds(folds: Any, t: np.ndarray) -> KFold:
+    if isinstance(folds, KFold):
+        return folds
+    if hasattr(folds, "split"):
+        raise OptionError(f"folds must be their number, or an xpnet.data.KFold, not {folds!r}")
+    return KFold(whole("folds", folds, 2), stratified=_strata(t, folds))
 
 
 def _strata(t: np.ndarray, folds: int) -> bool:
@@ -135,3 +154,27 @@ def _strata(t: np.ndarray, folds: int) -> bool:
 def _fitting(function: Any) -> bool:
     """Whether it is a transform itself, such as data.Standardize(), and not what makes one."""
     return hasattr(function, "fit") and not isinstance(function, type)
+
+
+# ---- random numbers --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _fold_seeds(folds: int) -> Iterator[np.ndarray]:
+    """A seed for each fold, from one key; within the block the random state is that which the parts are drawn from.
+
+    Afterwards it is as if nothing had happened but the taking of the key.
+    """
+    key = random.next_key()
+    after = random.get_state()
+    try:
+        seeds = random.stream(key).integers(0, 2**63, folds + 1)
+        random.set_state((int(seeds[-1]), 0))
+        yield seeds[:-1]
+    finally:
+        random.set_state(after)
+
+
+def _parts(folds: KFold, samples: _Samples) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The indices to train on and those held out, of each fold."""
+    return list(folds.split(samples.x, samples.t if folds.stratified else None))

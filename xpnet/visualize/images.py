@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xpnet.analysis.images import as_images, labels_for
+from xpnet.analysis.predictions import Mistakes, misclassified
 from xpnet.base.checks import whole
 from xpnet.errors import OptionError
 from xpnet.visualize.figures import (
@@ -20,8 +22,8 @@ from xpnet.visualize.figures import (
     text_width,
     title,
 )
-from xpnet.visualize.pixels import as_images, labels_for, limits_of, name_of
-from xpnet.visualize.predictions import percent, probabilities
+from xpnet.visualize.pixels import limits_of, name_of
+from xpnet.visualize.predictions import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,18 +81,16 @@ def plot_misclassified(
     require_matplotlib()
     count = how_many("plot_misclassified", count) if ax is None else 1
     images = as_images(np.asarray(x))
-    labels = labels_for(t, len(images))
-    chances = probabilities(model, x)  # (N, classes)
-    guesses, sureness = chances.argmax(axis=1), chances.max(axis=1)
-    wrong = np.flatnonzero(guesses != labels)
-    shown = wrong[np.argsort(-sureness[wrong], kind="stable")][:count]
+    wrong = misclassified(model, x, t)
+    shown = Mistakes(*(each[:count] for each in wrong))
     titles = [
-        f"{name_of(labels[i], names)} taken for {name_of(guesses[i], names)}\n{percent(sureness[i])}" for i in shown
+        f"{name_of(label, names)} taken for {name_of(guess, names)}\n{percent(probability)}"
+        for label, guess, probability in zip(shown.labels, shown.guesses, shown.probabilities, strict=True)
     ]
-    figure, _ = grid_of(images[shown], titles, ax)
+    figure, _ = grid_of(images[shown.indices], titles, ax)
     if ax is None:
-        told = f"{len(wrong):,} of {len(images):,} images misclassified"
-        title(figure, told + (", the surest mistakes first" if len(wrong) > 1 else ""))
+        found = f"{len(wrong.indices):,} of {len(images):,} images misclassified"
+        title(figure, found + (", the surest mistakes first" if len(wrong.indices) > 1 else ""))
     return saved(figure, path)
 
 

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xpnet.core.layer import Back, Layer
-from xpnet.core.parameter import Parameter
-from xpnet.core.watch import intercepted, path_of
-from xpnet.data.batches import Batches
-from xpnet.errors import DataError, NotBuiltError, OptionError, ShapeError
-from xpnet.training.prepare import host_array, prepare_samples
+from xpnet.analysis.filters import as_filters, filters, first_with_filters
+from xpnet.analysis.outputs import feature_maps, first_convolution
+from xpnet.base.mosaic import filters_as_tiles, mosaic
+from xpnet.core.layer import Layer
+from xpnet.core.watch import path_of
+from xpnet.errors import DataError, ShapeError
 from xpnet.visualize.figures import DIVERGING, SEQUENTIAL, Path, panels, require_matplotlib, saved, thinned
-from xpnet.visualize.pixels import mosaic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from xpnet.model import Model
-
-BATCH = 64  # samples in one forward pass
 
 
 def plot_filters(
@@ -47,12 +43,12 @@ def plot_filters(
     be saved.
     """
     require_matplotlib()
-    name = path_of(model, layer) if layer is not None else _first_with_filters(model)
-    weights = [_filters(model, name)]
+    name = path_of(model, layer) if layer is not None else first_with_filters(model)
+    weights = [filters(model, name)]
     if isinstance(before, Layer):
-        weights.insert(0, _filters(before, path_of(before, name)))
+        weights.insert(0, filters(before, name))
     elif before is not None:
-        weights.insert(0, _as_filters(model, name, np.asarray(before)))
+        weights.insert(0, as_filters(model, name, np.asarray(before)))
     if any(each.shape != weights[-1].shape for each in weights):
         raise ShapeError(f"the filters of {name} have shape {weights[-1].shape}, those before {weights[0].shape}")
     largest = max(float(np.abs(each).max()) for each in weights) or 1.0
@@ -68,19 +64,6 @@ def plot_filters(
     if before is not None:
         figure.suptitle(f"filters of {name}")
     return saved(figure, path)
-
-
-def feature_maps(model: Model, x: Any, layer: str | Layer | None = None) -> np.ndarray:
-    """The outputs of a layer in inference, with its activation: (N, channels, H, W), or (N, units).
-
-    x: samples as for `predict`, or one sample without the batch. layer: its path or the layer itself; by default the
-    first convolution. Of a layer that is used several times the last use counts. The model is not changed.
-
-    Raises OptionError for a layer that is not there or not used, and what `predict` raises.
-    """
-    x = one_batch(model, x)
-    name = path_of(model, layer if layer is not None else first_convolution(model))
-    return outputs_of(model, x, [name])[name][-1]
 
 
 def plot_feature_maps(
@@ -122,108 +105,12 @@ def plot_feature_maps(
     return saved(figure, path)
 
 
-# ---- looking into a model ------------------------------------------------------------------------------------------
-
-
-def one_batch(model: Model, x: Any) -> np.ndarray:
-    """The samples (N, ...) as the model takes them; one sample may come without the batch's axis. Builds the model."""
-    array = host_array(model, x, "the input data")
-    if model.input_shape is not None and array.ndim == len(model.input_shape):
-        array = array[None]
-    return prepare_samples(model, array)
-
-
-def outputs_of(model: Model, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[np.ndarray]]:
-    """What the layers at these paths give for the samples, by path, for each time that they are used.
-
-    In inference, on a copy of the model: nobody who uses it in the meantime notices.
-    """
-    twin = model.copy()
-    layers = {path: layer for path, layer in twin.named_layers() if path in set(paths)}
-    found: dict[str, list[list[np.ndarray]]] = {path: [] for path in layers}
-    names = {id(layer): path for path, layer in layers.items()}
-    uses: dict[str, int] = {}
-
-    def see(layer: Layer, y: Any, back: Back) -> tuple[Any, Back]:
-        path = names[id(layer)]
-        use = uses[path] = uses.get(path, -1) + 1
-        if use == len(found[path]):
-            found[path].append([])
-        found[path][use].append(np.array(twin.backend.to_numpy(y)))
-        return y, back
-
-    with intercepted(layers.values(), see), twin.backend.computing():
-        for part in Batches(x, None, BATCH):
-            uses.clear()
-            twin.forward(twin.backend.asarray(part, twin.dtype))
-    for path, parts in found.items():
-        if not parts:
-            raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
-    return {path: [np.concatenate(use) for use in parts] for path, parts in found.items()}
-
-
-def convolutions(model: Model) -> list[str]:
-    """The paths of the convolutions, in the order of definition."""
-    return [path for path, layer in model.named_layers() if path and layer.kind == "conv"]
-
-
-def first_convolution(model: Model) -> str:
-    found = convolutions(model)
-    if not found:
-        names = ", ".join(path for path, _ in model.named_layers() if path)
-        raise OptionError(f"{model.label} has no convolution; choose a layer of it with layer=: {names}")
-    return found[0]
-
-
-# ---- filters -------------------------------------------------------------------------------------------------------
-
-
-def _first_with_filters(model: Model) -> str:
-    """The first convolution, or else the first layer whose units see whole images."""
-    candidates = [*convolutions(model), *(path for path, layer in model.named_layers() if layer.kind == "dense")]
-    if not candidates:
-        raise OptionError(f"{model.label} has neither convolutions nor dense layers; choose a layer of it with layer=")
-    return candidates[0]
-
-
-def _filters(model: Layer, name: str) -> np.ndarray:
-    """(n, H, W), (n, 3, H, W) or (n, C, H, W): the weight of the layer."""
-    layer = dict(model.named_layers())[name]
-    try:
-        weight = layer.weight
-    except NotBuiltError:
-        raise
-    except AttributeError:
-        weight = None
-    if not isinstance(weight, Parameter):
-        raise OptionError(f"layer {layer.label} has no weight, so it has no filters; choose a convolution")
-    return _as_filters(model, name, np.array(weight.backend.to_numpy(weight.value)))
-
-
-def _as_filters(model: Layer, name: str, weight: np.ndarray) -> np.ndarray:
-    shape: tuple[int, ...] = getattr(model, "input_shape", None) or ()
-    if weight.ndim == 2 and math.prod(shape) == weight.shape[1]:
-        side = math.isqrt(weight.shape[1])
-        if len(shape) == 3:
-            weight = weight.reshape(-1, *shape)  # (units, C, H, W)
-        elif side * side == weight.shape[1]:
-            weight = weight.reshape(-1, side, side)  # (units, H, W)
-    if weight.ndim not in (3, 4) or weight.size == 0:
-        raise OptionError(
-            f"layer {name} has a weight of shape {weight.shape}, which holds no filters; choose a convolution, or the"
-            " dense layer that sees the images"
-        )
-    return weight[:, 0] if weight.ndim == 4 and weight.shape[1] == 1 else weight
-
-
 def _mosaic_of_filters(weight: np.ndarray, largest: float) -> _Mosaic:
-    if weight.ndim == 3:
-        return _Mosaic(weight, _columns(*weight.shape), "filter")
-    n, C, H, W = weight.shape
-    if C == 3:
-        colours = 0.5 + weight.transpose(0, 2, 3, 1) / (2 * largest)  # (n, H, W, 3)
-        return _Mosaic(colours, _columns(n, H, W), "filter")
-    return _Mosaic(weight.reshape(-1, H, W), C, "filter", "input channel")  # (n * C, H, W)
+    tiles, columns = filters_as_tiles(weight if weight.ndim == 4 else weight[:, None])
+    if columns is not None:
+        return _Mosaic(tiles[..., 0], columns, "filter", "input channel")
+    n, H, W, C = tiles.shape
+    return _Mosaic(0.5 + tiles / (2 * largest) if C == 3 else tiles[..., 0], _columns(n, H, W), "filter")
 
 
 # ---- many small images as one --------------------------------------------------------------------------------------

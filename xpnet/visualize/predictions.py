@@ -1,4 +1,4 @@
-"""What a model predicts: probabilities, and which classes it takes for which."""
+"""Which classes a model takes for which."""
 
 from __future__ import annotations
 
@@ -8,54 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xpnet.errors import DataError, OptionError, ShapeError
-from xpnet.layers import Softmax
 from xpnet.visualize.figures import Path, panels, require_matplotlib, saved, text_width, thinned
-from xpnet.visualize.pixels import labels_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from xpnet.model import Model
-
 READABLE = 40  # classes: more numbers than that in a row are not read
-
-
-def probabilities(model: Model, x: Any) -> np.ndarray:
-    """The probability of each class for each sample, (N, classes): the softmax of what the model predicts.
-
-    Raises ShapeError if the model has no vector of classes as its output.
-    """
-    return chances(model, model.predict(x))
-
-
-def chances(model: Model, y: np.ndarray) -> np.ndarray:
-    """The probabilities for outputs (N, classes) of the model."""
-    if y.ndim != 2 or y.shape[1] < 2:
-        raise ShapeError(f"probabilities need outputs (N, classes) of two classes or more; the model gives {y.shape}")
-    if model.last() is Softmax:
-        return y
-    e = np.exp(y - y.max(axis=1, keepdims=True))
-    shares: np.ndarray = e / e.sum(axis=1, keepdims=True)
-    return shares
 
 
 def percent(share: float) -> str:
     return "over 99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"
-
-
-def confusion_matrix(model: Model, x: Any, t: Any) -> np.ndarray:
-    """(classes, classes), int64: [i, j] is how many samples of class i the model takes for class j.
-
-    t: labels (N,) or one-hot rows (N, classes). The same as metrics.ConfusionMatrix counts in training. Raises
-    ShapeError if the model has no vector of classes as its output, DataError for labels that do not match.
-    """
-    guesses = probabilities(model, x)
-    labels, classes = labels_for(t, len(guesses)), guesses.shape[1]
-    if labels.min() < 0 or labels.max() >= classes:
-        raise DataError(f"labels reach from {labels.min()} to {labels.max()}, but the model has {classes} classes")
-    places = labels.astype(np.int64) * classes + guesses.argmax(axis=1)
-    return np.bincount(places, minlength=classes**2).reshape(classes, classes)  # (true, predicted)
 
 
 def plot_confusion_matrix(

@@ -1,18 +1,17 @@
-"""Grad-CAM and saliency: against their formulas and numerical derivatives, and their pictures."""
+"""Grad-CAM and saliency: against their formulas and numerical derivatives."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.kit.pictures import assert_readable, panel
 from tests.kit.small import Written, digits
 from tests.kit.strategies import normal
-from xpnet import Model, Sequential, networks, visualize
+from xpnet import Model, Sequential, analysis, networks
+from xpnet.analysis.images import enlarged
 from xpnet.backend import Backend
 from xpnet.errors import DTypeError, OptionError, ShapeError
 from xpnet.layers import BatchNorm2D, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool2D, MaxPool2D, Softmax, Tanh
-from xpnet.visualize.pixels import enlarged
 
 X = normal((3, 2, 6, 8), 0)
 
@@ -46,6 +45,11 @@ def written() -> Model:
     return model
 
 
+def grey() -> tuple[Model, np.ndarray]:
+    model = Sequential([Conv2D(3, 3, activation="relu"), MaxPool2D(2), Flatten(), Dense(10)])
+    return model, digits(30)[0]
+
+
 def numerical(model: Model, x: np.ndarray, classes: np.ndarray, eps: float = 1e-5) -> np.ndarray:
     """dS[n, c] / dx[n], entry by entry."""
     found = np.zeros_like(x)
@@ -66,14 +70,14 @@ def test_saliency_is_the_largest_derivative_over_the_channels(make: Any, target:
     model = make()
     classes = model.predict(X).argmax(axis=1) if target is None else np.broadcast_to(target, 3)
     expected = np.abs(numerical(model, X, classes)).max(axis=1)
-    found = visualize.saliency(model, X, target)
+    found = analysis.saliency(model, X, target)
     assert found.shape == (3, 6, 8)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
 
 
 def test_saliency_on_every_backend(backend: Backend) -> None:
     model = Sequential([Conv2D(3, 3, activation="relu"), Flatten(), Dense(5)])
-    found = visualize.saliency(model, X.astype("f4"), 2)
+    found = analysis.saliency(model, X.astype("f4"), 2)
     assert isinstance(found, np.ndarray) and found.dtype == np.float32
     weights = model.get_weights()
     model.to("numpy").set_weights(weights)
@@ -85,10 +89,8 @@ def test_saliency_on_every_backend(backend: Backend) -> None:
 def test_samples_that_are_no_images_keep_their_shape() -> None:
     model = Sequential([Dense(3)])
     x = normal((4, 7), 0, "float32")
-    found = visualize.saliency(model, x, 1)
+    found = analysis.saliency(model, x, 1)
     assert np.allclose(found, np.abs(model[0].weight.value[1]))
-    with pytest.raises(ShapeError, match=r"the images have shape \(4, 7\)"):
-        visualize.plot_saliency(model, x)
 
 
 # ---- Grad-CAM ------------------------------------------------------------------------------------------------------
@@ -97,48 +99,48 @@ def test_samples_that_are_no_images_keep_their_shape() -> None:
 def test_grad_cam_is_its_formula() -> None:
     """With a dense layer behind the maps, the derivative of a score is a row of its weight."""
     model = smooth()
-    maps = visualize.feature_maps(model, X, "last")
+    maps = analysis.feature_maps(model, X, "last")
     K, h, w = maps.shape[1:]
     classes = np.array([1, 4, 0])
     gradient = np.array(model[5].weight.value)[classes].reshape(3, K, h, w)
     weights = gradient.mean(axis=(2, 3))
     small = np.maximum(np.einsum("nk,nkij->nij", weights, maps), 0)
     assert small.max() > 0
-    found = visualize.grad_cam(model, X, classes)  # by default the last convolution
+    found = analysis.grad_cam(model, X, classes)  # by default the last convolution
     assert found.shape == (3, 6, 8) and found.min() >= 0
     np.testing.assert_allclose(found, enlarged(small, (6, 8)), rtol=1e-6)
-    assert np.array_equal(visualize.grad_cam(model, X, classes, model[2]), found)
+    assert np.array_equal(analysis.grad_cam(model, X, classes, model[2]), found)
 
 
 def test_grad_cam_of_an_inner_layer_has_numerical_derivatives() -> None:
     """The rest of the network, taken alone, is a network of the maps."""
     model = smooth()
-    maps = visualize.feature_maps(model, X, "conv1")
+    maps = analysis.feature_maps(model, X, "conv1")
     rest = Sequential(model.layers[1:]).astype("float64")
     gradient = numerical(rest, maps, np.array([2, 2, 2]))
     small = np.maximum((gradient.mean(axis=(2, 3), keepdims=True) * maps).sum(axis=1), 0)
-    found = visualize.grad_cam(model, X, 2, "conv1")
+    found = analysis.grad_cam(model, X, 2, "conv1")
     np.testing.assert_allclose(found, enlarged(small, (6, 8)), rtol=1e-5, atol=1e-9)
 
 
 def test_of_a_layer_that_is_used_twice_the_last_use_counts() -> None:
     model = written()
-    h = visualize.feature_maps(model, X, "first")
+    h = analysis.feature_maps(model, X, "first")
     maps = model.conv(model.conv(h))
     rest = Written(lambda m, a: m.dense(GlobalAvgPool2D()(m.act(a + m.h()))), act=Tanh(), dense=model.dense)
     total = np.tanh(maps + h)
     gradient = (1 - total**2) * np.array(model.dense.weight.value)[1][:, None, None] / total[0, 0].size
     small = np.maximum((gradient.mean(axis=(2, 3), keepdims=True) * maps).sum(axis=1), 0)
     assert rest.dense is model.dense
-    np.testing.assert_allclose(visualize.grad_cam(model, X, 1, "conv"), enlarged(small, (6, 8)), rtol=1e-6)
+    np.testing.assert_allclose(analysis.grad_cam(model, X, 1, "conv"), enlarged(small, (6, 8)), rtol=1e-6)
 
 
 def test_grad_cam_on_every_backend(backend: Backend) -> None:
     model = networks.LeNet5()
     x = digits(2)[0]
-    found = visualize.grad_cam(model, x, 3)
+    found = analysis.grad_cam(model, x, 3)
     assert isinstance(found, np.ndarray) and found.shape == (2, 28, 28)
-    np.testing.assert_allclose(found, visualize.grad_cam(model.to("numpy"), x, 3), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found, analysis.grad_cam(model.to("numpy"), x, 3), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("form", ["layer", "activation", "written"])
@@ -152,18 +154,18 @@ def test_a_softmax_at_the_end_is_left_out(form: str) -> None:
     else:
         ending = Written(lambda m, x: m.softmax(m.body_of(x)), body_of=plain, softmax=Softmax())
     ending.astype("float64")
-    np.testing.assert_allclose(visualize.saliency(ending, X, 1), visualize.saliency(plain, X, 1), rtol=1e-9)
+    np.testing.assert_allclose(analysis.saliency(ending, X, 1), analysis.saliency(plain, X, 1), rtol=1e-9)
     hidden = Written(lambda m, x: Softmax()(m.inner(x)), inner=plain).astype("float64")
     with pytest.raises(OptionError, match="makes its last Softmax in call"):
-        visualize.saliency(hidden, X, 1)
+        analysis.saliency(hidden, X, 1)
 
 
 def test_many_images_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     model, classes = smooth(), [4, 0, 1]
-    whole = visualize.grad_cam(model, X, classes), visualize.saliency(model, X, classes)
-    monkeypatch.setattr("xpnet.visualize.explanations.BATCH", 2)
-    np.testing.assert_allclose(visualize.grad_cam(model, X, classes), whole[0], rtol=1e-9)
-    np.testing.assert_allclose(visualize.saliency(model, X, classes), whole[1], rtol=1e-9)
+    whole = analysis.grad_cam(model, X, classes), analysis.saliency(model, X, classes)
+    monkeypatch.setattr("xpnet.analysis.explanations.BATCH", 2)
+    np.testing.assert_allclose(analysis.grad_cam(model, X, classes), whole[0], rtol=1e-9)
+    np.testing.assert_allclose(analysis.saliency(model, X, classes), whole[1], rtol=1e-9)
 
 
 # ---- errors --------------------------------------------------------------------------------------------------------
@@ -173,64 +175,18 @@ def test_what_cannot_be_explained_is_refused() -> None:
     model = smooth()
     x = np.ascontiguousarray(X[:, :1])
     with pytest.raises(OptionError, match=r"target 5 is no class: .* has classes 0 to 4"):
-        visualize.saliency(model, X, 5)
+        analysis.saliency(model, X, 5)
     for target in (-1, 1.5, [1, 2], "3"):
         with pytest.raises(OptionError, match="one for each of the 3 images"):
-            visualize.saliency(model, X, target)  # type: ignore[arg-type]
+            analysis.saliency(model, X, target)  # type: ignore[arg-type]
     with pytest.raises(ShapeError, match=r"Grad-CAM needs a layer that gives maps \(N, C, H, W\)"):
-        visualize.grad_cam(*grey(), layer="dense1")
+        analysis.grad_cam(*grey(), layer="dense1")
     with pytest.raises(OptionError, match="has no convolution"):
-        visualize.grad_cam(networks.MLP(), digits(1)[0])
+        analysis.grad_cam(networks.MLP(), digits(1)[0])
     with pytest.raises(ShapeError, match=r"scores of classes \(N, classes\) are needed"):
-        visualize.saliency(Sequential([Conv2D(2, 3)]), x.astype("f4"))
+        analysis.saliency(Sequential([Conv2D(2, 3)]), x.astype("f4"))
     with pytest.raises(DTypeError, match="uint8"):
-        visualize.saliency(networks.LeNet5(), (255 * digits(1)[0]).astype(np.uint8))
+        analysis.saliency(networks.LeNet5(), (255 * digits(1)[0]).astype(np.uint8))
     aside = Written(lambda m, x: (m.conv(x), m.dense(Flatten()(x)))[1], conv=Conv2D(2, 3), dense=Dense(2))
     with pytest.raises(OptionError, match="does not depend on layer conv"):
-        visualize.grad_cam(aside, x.astype("f4"), layer="conv")
-    with pytest.raises(OptionError, match="count must be at most 100"):
-        visualize.plot_saliency(*grey(), count=101)
-
-
-# ---- pictures ------------------------------------------------------------------------------------------------------
-
-
-def grey() -> tuple[Model, np.ndarray]:
-    model = Sequential([Conv2D(3, 3, activation="relu"), MaxPool2D(2), Flatten(), Dense(10)])
-    return model, digits(30)[0]
-
-
-@pytest.mark.parametrize("count", [1, 2, 5, 30])
-def test_heat_is_laid_over_the_images(count: int) -> None:
-    model, x = grey()
-    chances = visualize.probabilities(model, x)
-    for plot, heat in (
-        (visualize.plot_grad_cam, visualize.grad_cam(model, x[:count])),
-        (visualize.plot_saliency, visualize.saliency(model, x[:count])),
-    ):
-        figure = plot(model, x, count=count)
-        shown = [axes for axes in figure.axes if len(axes.images) == 2]
-        assert len(shown) == count
-        for i, axes in enumerate(shown):
-            assert np.array_equal(axes.images[0].get_array(), x[i, 0])
-            assert np.allclose(axes.images[1].get_array(), heat[i] / (heat[i].max() or 1), atol=1e-5)
-            c = chances[i].argmax()
-            assert axes.get_title() == f"{c}: {100 * chances[i, c]:.1f} %"
-        assert_readable(figure)
-
-
-def test_colours_flat_squares_names_and_axes_of_ones_own() -> None:
-    colour = Sequential([Conv2D(3, 3), Flatten(), Dense(2)])
-    x = normal((4, 3, 9, 6), 0, "float32")
-    names = ["a very long name of a class", "cat"]
-    assert_readable(visualize.plot_grad_cam(colour, x, target=[0, 1, 1, 0], names=names))
-    flat = Sequential([Dense(3)])
-    assert_readable(visualize.plot_saliency(flat, digits(2)[0].reshape(2, 784)))
-    one = Sequential([Flatten(), Dense(1)])
-    figure = visualize.plot_saliency(one, digits(1)[0], names=["yes"])
-    assert figure.axes[0].get_title() == "yes"
-    ax = panel()
-    assert visualize.plot_grad_cam(colour, x[0], ax=ax) is ax.figure
-    assert_readable(ax.figure)
-    with pytest.raises(OptionError, match="there are 4 to draw"):
-        visualize.plot_saliency(colour, x, ax=panel())
+        analysis.grad_cam(aside, x.astype("f4"), layer="conv")

@@ -1,0 +1,100 @@
+"""Feature maps and activations: what the layers give."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.kit.small import Written, digits
+from xpnet import Model, Sequential, analysis, networks, random
+from xpnet.backend import Backend
+from xpnet.errors import OptionError
+from xpnet.layers import Add, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool2D, MaxPool2D
+
+X = digits(5)[0]
+
+
+def small() -> Sequential:
+    """Over images of 1x28x28, with a block inside."""
+    block = Sequential([Conv2D(3, 3, activation="relu"), Dropout(0.5)], name="block")
+    model = Sequential([Conv2D(4, 3, stride=2, activation="tanh"), MaxPool2D(2), block, Flatten(), Dense(5)])
+    model.build((1, 28, 28))
+    return model
+
+
+def written() -> Model:
+    def body(m: Any, x: Any) -> Any:
+        h = m.first(x)
+        return m.dense(GlobalAvgPool2D()(Add()(m.conv(h), m.conv(m.conv(h)))))
+
+    model = Written(body, first=Conv2D(4, 5, 3, activation="relu"), conv=Conv2D(4, 3, padding=1), dense=Dense(3))
+    model.build((1, 28, 28))
+    return model
+
+
+def test_feature_maps_are_what_the_layers_give(backend: Backend) -> None:
+    model = small()
+    x = backend.asarray(X)
+    first = model[0](x)
+    pooled = model[1](first)
+    block = model[2](pooled)
+    for layer, y in (
+        ("conv1", first),
+        (model[0], first),
+        ("pool1", pooled),
+        ("block", block),
+        ("block.conv1", block),
+        (model[2][1], block),  # dropout does nothing in inference
+        ("dense1", model(x)),
+    ):
+        np.testing.assert_allclose(analysis.feature_maps(model, X, layer), backend.to_numpy(y), rtol=1e-5, atol=1e-6)
+    assert np.array_equal(analysis.feature_maps(model, X), analysis.feature_maps(model, X, "conv1"))
+    assert analysis.feature_maps(model, X[0]).shape == (1, 4, 13, 13)  # one sample, without the batch
+
+
+def test_of_a_layer_that_is_used_several_times_the_last_use_counts() -> None:
+    model = written()
+    h = model.first(X)
+    assert np.allclose(analysis.feature_maps(model, X, "conv"), model.conv(model.conv(h)), atol=1e-6)
+    seen = analysis.activations(model, X, ["conv", model.dense])
+    assert list(seen) == ["conv", "conv (use 2)", "conv (use 3)", "dense"]
+    assert np.allclose(seen["conv"], model.conv(h), atol=1e-6) or np.allclose(seen["conv (use 2)"], model.conv(h))
+
+
+def test_looking_changes_nothing() -> None:
+    model = small()
+    model.forward(X, train=True)[1](np.ones((5, 5), np.float32))
+    grads, state = [np.array(p.grad) for p in model.parameters()], random.get_state()
+    before = {path: dict(vars(layer)) for path, layer in model.named_layers()}
+    analysis.feature_maps(model, X)
+    analysis.grad_cam(model, X)
+    analysis.saliency(model, X)
+    analysis.activations(model, X)
+    assert random.get_state() == state
+    for parameter, grad in zip(model.parameters(), grads, strict=True):
+        assert np.array_equal(parameter.grad, grad)
+    for path, layer in model.named_layers():
+        assert vars(layer).keys() == before[path].keys()
+
+
+def test_many_samples_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = written()
+    whole = analysis.activations(model, X)
+    monkeypatch.setattr("xpnet.analysis.outputs.BATCH", 2)
+    for name, y in analysis.activations(model, X).items():
+        assert y.shape[0] == 5
+        assert np.allclose(y, whole[name], atol=1e-6)
+
+
+def test_a_layer_that_is_not_there_is_refused() -> None:
+    model = small()
+    message = r"has no layer 'conv9'; choose one of conv1, conv1.activation, pool1, block, block.conv1, block.dropout1,"
+    with pytest.raises(OptionError, match=message):
+        analysis.feature_maps(model, X, "conv9")
+    with pytest.raises(OptionError, match="has no layer such Conv2D"):
+        analysis.feature_maps(model, X, Conv2D(4, 3))
+    with pytest.raises(OptionError, match="has no convolution; choose a layer of it with layer=: flatten1, dense1"):
+        analysis.feature_maps(networks.MLP(hidden=()), X)
+    idle = Written(lambda m, x: m.dense(Flatten()(x)), conv=Conv2D(2, 3), dense=Dense(2))
+    with pytest.raises(OptionError, match="layer conv of Written is not used"):
+        analysis.feature_maps(idle, X, "conv")

@@ -1,0 +1,97 @@
+"""What the layers of a network give for samples: activations, and feature maps of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from xpnet.core.layer import Back, Layer
+from xpnet.core.watch import intercepted, parts, path_of
+from xpnet.data.batches import Batches
+from xpnet.errors import OptionError
+from xpnet.training.prepare import host_array, prepare_samples
+
+BATCH = 64  # samples in one forward pass
+
+
+def activations(model: Layer, x: Any, layers: Iterable[str | Layer] | None = None) -> dict[str, np.ndarray]:
+    """The outputs of layers for samples x in inference, by path: {"conv1": (N, 16, 28, 28), ..., "dense2": (N, 10)}.
+
+    layers: paths or layers; by default all of them. Uses of a layer after its first are called "conv1 (use 2)". The
+    model is not changed. Raises OptionError for a layer that is not there or not used, and what `predict` raises.
+    """
+    x = as_batch(model, x)
+    if layers is None:
+        ours = {id(part) for part in parts(model)}
+        paths = [path for path, layer in model.named_layers() if id(layer) in ours]
+    else:
+        given = [layers] if isinstance(layers, (str, Layer)) else layers
+        paths = [path_of(model, layer) for layer in given]
+    found = outputs_of(model, x, paths)
+    return {path + (f" (use {use + 1})" if use else ""): y for path in paths for use, y in enumerate(found[path])}
+
+
+def feature_maps(model: Layer, x: Any, layer: str | Layer | None = None) -> np.ndarray:
+    """The outputs of a layer in inference, with its activation: (N, channels, H, W), or (N, units).
+
+    x: samples as for `predict`, or one sample without the batch. layer: its path or the layer itself; by default the
+    first convolution. Of a layer that is used several times the last use counts. The model is not changed.
+
+    Raises OptionError for a layer that is not there or not used, and what `predict` raises.
+    """
+    x = as_batch(model, x)
+    name = path_of(model, layer if layer is not None else first_convolution(model))
+    return outputs_of(model, x, [name])[name][-1]
+
+
+def as_batch(model: Any, x: Any) -> np.ndarray:
+    """The samples (N, ...) as the model takes them; one sample may come without the batch's axis. Builds the model."""
+    array = host_array(model, x, "the input data")
+    if model.input_shape is not None and array.ndim == len(model.input_shape):
+        array = array[None]
+    return prepare_samples(model, array)
+
+
+def outputs_of(model: Layer, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[np.ndarray]]:
+    """What the layers at these paths give for the samples, by path, for each time that they are used.
+
+    In inference, on a copy of the model: nobody who uses it in the meantime notices.
+    """
+    twin = model.copy()
+    layers = {path: layer for path, layer in twin.named_layers() if path in set(paths)}
+    found: dict[str, list[list[np.ndarray]]] = {path: [] for path in layers}
+    names = {id(layer): path for path, layer in layers.items()}
+    uses: dict[str, int] = {}
+
+    def see(layer: Layer, y: Any, back: Back) -> tuple[Any, Back]:
+        path = names[id(layer)]
+        use = uses[path] = uses.get(path, -1) + 1
+        if use == len(found[path]):
+            found[path].append([])
+        found[path][use].append(np.array(twin.backend.to_numpy(y)))
+        return y, back
+
+    with intercepted(layers.values(), see), twin.backend.computing():
+        for part in Batches(x, None, BATCH):
+            uses.clear()
+            twin.forward(twin.backend.asarray(part, twin.dtype))
+    for path, batches in found.items():
+        if not batches:
+            raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
+    return {path: [np.concatenate(use) for use in batches] for path, batches in found.items()}
+
+
+def convolutions(model: Layer) -> list[str]:
+    """The paths of the convolutions, in the order of definition."""
+    return [path for path, layer in model.named_layers() if path and layer.kind == "conv"]
+
+
+def first_convolution(model: Layer) -> str:
+    """The path of the first convolution; OptionError if there is none."""
+    found = convolutions(model)
+    if not found:
+        names = ", ".join(path for path, _ in model.named_layers() if path)
+        raise OptionError(f"{model.label} has no convolution; choose a layer of it with layer=: {names}")
+    return found[0]
