@@ -109,6 +109,9 @@ def make_backend(name: str) -> Backend:
     return _MAKERS[name]()
 
 
+Backend.restore = staticmethod(make_backend)
+
+
 _default: Backend | None = None  # for the whole process
 _inside: ContextVar[Backend | None] = ContextVar("_inside", default=None)  # in a `with` block of this thread
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Arrays:
     lazy = False  # whether the device computes in the background, so that reading a scalar means waiting for it
     flat = False  # whether optimizers lay their parameters behind one another, to update them with one call
     jit = ""  # which compiler it has, if any
+    restore: ClassVar[Any]  # the backend of a name, in another process: make_backend, in __init__.py
 
     def __init__(self, xp: Any = np, device: Any = None, name: str | None = None) -> None:
         self.xp, self.device = xp, device
@@ -37,9 +38,7 @@ class Arrays:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In another process, which joblib sends models to, the backend of the same name."""
-        from xpnet.backend import make_backend
-
-        return make_backend, (self.name,)
+        return self.restore, (self.name,)
 
     # ---- arrays in and out -----------------------------------------------------------------------------------------
 
