@@ -1,0 +1,1 @@
+"""Networks, states and tensors in files. Nothing is pickled."""
