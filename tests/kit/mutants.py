@@ -84,7 +84,7 @@ MUTANTS = [
     Mutant("losses/negative_log_likelihood.py", "lambda: t / -N", "lambda: t / N", LOSSES),
     Mutant("losses/negative_log_likelihood.py", "t = t * w", "t = t * 1", LOSSES),
     Mutant("layers/dropout.py", "return dy * mask", "return -dy * mask", LAWS),
-    Mutant("layers/flatten.py", "return self.xp.reshape(dy, x.shape)", "return -self.xp.reshape(dy, x.shape)", LAWS),
+    Mutant("layers/flatten.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
     Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
     Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),
     Mutant("layers/merge.py", "return (dy,) * len(xs)", "return (-dy,) * len(xs)", LAWS),

@@ -80,6 +80,7 @@ def check_padding(padding: Any) -> str | Pads:
         ) from None
 
 
+@functools.lru_cache(maxsize=4096)
 def make_window(kernel: Pair, stride: Pair, padding: str | Pads, dilation: Pair, size: Pair) -> Window:
     """The window for an image of `size` (H, W).
 

@@ -59,7 +59,7 @@ class Conv2D(Weighted):
         if len(shape) != 3 or shape[0] % self.groups:
             needed = "(N, C, H, W)" + (f" with C a multiple of groups={self.groups}" if self.groups > 1 else "")
             raise self.wrong_shape(shape, needed)
-        if self._built and shape[0] != self.weight.shape[1] * self.groups:
+        if self._built and shape[0] != self.weight.value.shape[1] * self.groups:
             raise self.wrong_shape(shape, f"(N, {self.weight.shape[1] * self.groups}, H, W)")
         try:
             return (self.filters, *self.window(shape[1:]).output_size(shape[1:]))

@@ -34,7 +34,7 @@ class Dense(Weighted):
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 1:
             raise self.wrong_shape(shape, "(N, features): put a layers.Flatten() before it")
-        if self._built and shape[0] != self.weight.shape[1]:
+        if self._built and shape[0] != self.weight.value.shape[1]:
             raise self.wrong_shape(shape, f"(N, {self.weight.shape[1]})")
         return (self.units,)
 

@@ -17,9 +17,10 @@ class Flatten(Layer):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
-        y = self.xp.reshape(x, (x.shape[0], -1))  # (N, C*H*W)
+        xp = self.xp
+        y = xp.reshape(x, (x.shape[0], -1))  # (N, C*H*W)
 
         def back(dy: Array) -> Array:
-            return self.xp.reshape(dy, x.shape)  # (N, C, H, W)
+            return xp.reshape(dy, x.shape)  # (N, C, H, W)
 
         return y, back
