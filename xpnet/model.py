@@ -1,13 +1,13 @@
 """Models: networks that can be compiled, trained, evaluated, saved and printed.
 
 `Sequential` chains layers. A subclass of `Model` writes `call` in plain Python: core/network.py runs it. Training and
-files are the floor below: training/loop.py and files/network.py.
+files are the floors below: training/loop.py, and files/compiled.py, which also has what a model keeps.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -17,10 +17,11 @@ from xpnet.backend import Array
 from xpnet.base.configured import Configured
 from xpnet.callbacks import Callback, History
 from xpnet.core.layer import Back, Layer, Shape, last_of
-from xpnet.core.network import Network, called_twice
+from xpnet.core.network import called_twice
 from xpnet.core.tape import NO_ARRAY, gradients
-from xpnet.errors import OptionError, ShapeError, XpnetError
+from xpnet.errors import OptionError, XpnetError
 from xpnet.files import network as files
+from xpnet.files.compiled import CompiledNetwork
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
 from xpnet.metrics import get as get_metric
@@ -29,7 +30,7 @@ from xpnet.optimizers import Optimizer
 Data = Any  # a NumPy array or what becomes one
 
 
-class Model(Network):
+class Model(CompiledNetwork):
     """The base of models. A subclass makes its layers in `__init__` and joins them in `call`:
 
         class Residual(Model):
@@ -46,14 +47,7 @@ class Model(Network):
     """
 
     kind = "model"
-
-    def __init__(self, name: str | None = None) -> None:
-        super().__init__(name)
-        self.optimizer: Optimizer | None = None
-        self.loss: Loss | None = None
-        self.metrics: list[Metric] = []
-        self.history: History | None = None
-        self.stop_training = False
+    history: History | None  # of the last `fit`
 
     # ---- Keras-like training ---------------------------------------------------------------------------------------
 
@@ -139,31 +133,7 @@ class Model(Network):
         """One step of the optimizer on one batch; returns the loss before the step."""
         return training.train_on_batch(self, x, t, sample_weight)
 
-    # ---- weights and files -----------------------------------------------------------------------------------------
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of all parameters' values, in the order of `parameters()`."""
-        return [np.array(p.backend.to_numpy(p.value)) for p in self.parameters()]
-
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Put back what `get_weights` gave."""
-        parameters = self.parameters()
-        if len(weights) != len(parameters):
-            raise ShapeError(f"{self.label} has {len(parameters)} parameters, {len(weights)} arrays were given")
-        for parameter, weight in zip(parameters, weights, strict=True):
-            parameter.value = weight
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Network and weights in one safetensors file, which `xpnet.load` reads. Written whole or not at all."""
-        files.save(self, path, {"optimizer": self.optimizer, "loss": self.loss, "metrics": self.metrics})
-
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """The weights alone, by name, in safetensors."""
-        files.save_weights(self, path)
-
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Read what `save_weights` or `save` wrote into this network; every name and shape must match."""
-        files.load_weights(self, path)
+    # ---- what it is made of ----------------------------------------------------------------------------------------
 
     def summary(self, print_fn: Callable[[str], Any] = print) -> None:
         """Print each layer's output shape and number of parameters."""

@@ -16,9 +16,9 @@ import numpy as np
 from xpnet.base.hints import Explains
 from xpnet.callbacks.comparison import Settings
 from xpnet.errors import NonFiniteError, OptionError
+from xpnet.files.compiled import CompiledNetwork
 
 Logs = dict[str, Any]
-Trainable = Any  # a core.network.Network that is compiled: with an optimizer, a loss, metrics and stop_training
 
 # Ranks, in whose order callbacks are told.
 CHANGES = -1  # of one that changes what the others look at, such as the weights
@@ -67,7 +67,7 @@ class Callback(Explains):
     rank = USUAL
     single = False  # whether two of the class would get into each other's way
 
-    model: Trainable
+    model: CompiledNetwork
     params: dict[str, Any]
     places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
 
@@ -120,7 +120,7 @@ class Callback(Explains):
 class Callbacks(Callback):
     """A list of callbacks that are told in turn."""
 
-    def __init__(self, callbacks: Iterable[Callback], model: Trainable, params: dict[str, Any]) -> None:
+    def __init__(self, callbacks: Iterable[Callback], model: CompiledNetwork, params: dict[str, Any]) -> None:
         self.callbacks = list(callbacks)
         self.begun: list[Callback] = []
         for callback in self.callbacks:

@@ -13,7 +13,8 @@ import numpy as np
 from xpnet.base.atomic_files import file_errors
 from xpnet.base.checks import whole
 from xpnet.base.mosaic import filters_as_tiles, mosaic
-from xpnet.callbacks.base import Callback, Logs, Trainable, scalar
+from xpnet.callbacks.base import Callback, Logs, scalar
+from xpnet.core.network import Network
 from xpnet.errors import MissingExtraError
 
 
@@ -181,7 +182,7 @@ class _Run:
         self.file.write_event(self.event(wall_time=time.time(), step=step, summary=summary))
 
 
-def first_filters(model: Trainable) -> tuple[str, np.ndarray] | None:
+def first_filters(model: Network) -> tuple[str, np.ndarray] | None:
     """Name and values (filters, C, KH, KW) of the first weight, if they can be seen as images: those of a convolution,
     or of a dense layer whose inputs are the pixels of an image.
     """

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from xpnet.base.checks import at_least_zero
-from xpnet.callbacks.base import Trainable
 from xpnet.errors import OptionError
+from xpnet.files.compiled import CompiledNetwork
 from xpnet.training.prepare import compiled, require_weighted_loss
 
 Classes = Mapping[int, float]
@@ -29,7 +29,7 @@ def read_class_weight(class_weight: Any) -> Classes | None:
 
 
 def weigh_classes(
-    model: Trainable, classes: Classes | None, x: np.ndarray, t: np.ndarray, *weights: np.ndarray
+    model: CompiledNetwork, classes: Classes | None, x: np.ndarray, t: np.ndarray, *weights: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """(x, t) or (x, t, weights) with those of the samples' classes: alone, or times the weights that were there."""
     if classes is None:

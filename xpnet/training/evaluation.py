@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xpnet.callbacks.base import Trainable
+from xpnet.core.network import Network
 from xpnet.errors import OptionError
+from xpnet.files.compiled import CompiledNetwork
 from xpnet.regularizers import penalties
 from xpnet.training.feed import Feed, for_evaluation, for_prediction
 from xpnet.training.prepare import compiled
@@ -19,14 +20,20 @@ Verbose = int | Literal["auto"]
 
 
 def evaluate(
-    model: Trainable, x: Any, t: Any, batch_size: int | None, verbose: Verbose, sample_weight: Any, steps: int | None
+    model: CompiledNetwork,
+    x: Any,
+    t: Any,
+    batch_size: int | None,
+    verbose: Verbose,
+    sample_weight: Any,
+    steps: int | None,
 ) -> dict[str, float]:
     """What `Model.evaluate` says, by name."""
     compiled(model)
     return evaluate_batches(model, for_evaluation(model, x, t, sample_weight, batch_size, steps), verbose)
 
 
-def evaluate_batches(model: Trainable, batches: Feed, verbose: Verbose) -> dict[str, float]:
+def evaluate_batches(model: CompiledNetwork, batches: Feed, verbose: Verbose) -> dict[str, float]:
     """The mean loss and the metrics over all samples, in inference mode."""
     _, loss = compiled(model)
     backend, total, samples = model.backend, 0.0, 0
@@ -45,7 +52,7 @@ def evaluate_batches(model: Trainable, batches: Feed, verbose: Verbose) -> dict[
     return {"loss": float(total) / samples + penalty} | {metric.name: metric.result() for metric in metrics}
 
 
-def predict(model: Trainable, x: Any, batch_size: int | None, verbose: Verbose) -> np.ndarray:
+def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) -> np.ndarray:
     """The outputs of all samples, in inference mode."""
     batches, backend = for_prediction(model, x, batch_size), model.backend
     outputs = []

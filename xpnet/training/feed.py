@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.callbacks.base import Trainable
+from xpnet.core.network import Network
 from xpnet.data.batches import Batches, split
 from xpnet.errors import DataError, OptionError
+from xpnet.files.compiled import CompiledNetwork
 from xpnet.training.class_weights import read_class_weight, weigh_classes
 from xpnet.training.iterables import PreparedBatches, prepared_samples
 from xpnet.training.prepare import is_batches, prepare, prepare_samples, require_one_backend
@@ -25,7 +26,7 @@ Feed = Batches | PreparedBatches
 
 
 def for_training(
-    model: Trainable,
+    model: CompiledNetwork,
     x: Any,
     t: Any,
     *,
@@ -70,7 +71,7 @@ def for_training(
 
 
 def for_evaluation(
-    model: Trainable, x: Any, t: Any, sample_weight: Any, batch_size: int | None, steps: int | None
+    model: CompiledNetwork, x: Any, t: Any, sample_weight: Any, batch_size: int | None, steps: int | None
 ) -> Feed:
     """The batches to evaluate."""
     if is_batches(x, lists=t is None):
@@ -80,7 +81,7 @@ def for_evaluation(
     return _cut(prepare(model, x, t, sample_weight), EVALUATED if batch_size is None else batch_size)
 
 
-def for_prediction(model: Trainable, x: Any, batch_size: int | None) -> Iterable[np.ndarray]:
+def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[np.ndarray]:
     """The batches to predict, without targets."""
     pairs = isinstance(x, list) and all(isinstance(b, tuple) and b and np.ndim(b[0]) > 1 for b in x)  # and no samples
     if not is_batches(x, lists=pairs):
@@ -107,7 +108,7 @@ def settings_of(train: Feed, held_out: Feed | None) -> dict[str, Any]:
     return own | {name: value for name, value in later.items() if value is not None}
 
 
-def _validation(model: Trainable, data: Any, steps: int | None, batch_size: int | None) -> Feed:
+def _validation(model: CompiledNetwork, data: Any, steps: int | None, batch_size: int | None) -> Feed:
     if is_batches(data, lists=True):
         return PreparedBatches(model, data, steps, "validation_steps", to_end=not isinstance(data, Iterator))
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):

@@ -13,8 +13,9 @@ import numpy as np
 
 from xpnet import random
 from xpnet.base.checks import whole
-from xpnet.callbacks.base import Trainable
+from xpnet.core.network import Network
 from xpnet.errors import DataError, OptionError, XpnetError
+from xpnet.files.compiled import CompiledNetwork
 from xpnet.training.class_weights import Classes, weigh_classes
 from xpnet.training.prepare import prepare_batch, prepare_batch_of_samples, require_one_backend
 
@@ -38,7 +39,7 @@ class PreparedBatches:
 
     def __init__(
         self,
-        model: Trainable,
+        model: CompiledNetwork,
         batches: Iterable[Any],
         steps: int | None,
         option: str,
@@ -145,7 +146,7 @@ class PreparedBatches:
             return weigh_classes(self.model, self.classes, *prepare_batch(self.model, *batch))
 
 
-def prepared_samples(model: Trainable, batches: Iterable[Any]) -> Iterator[np.ndarray]:
+def prepared_samples(model: Network, batches: Iterable[Any]) -> Iterator[np.ndarray]:
     """The x of each batch x, (x, t) or (x, t, sample_weight), to the end of the iterable."""
     number = 0
     for number, batch in enumerate(batches, 1):

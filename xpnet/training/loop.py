@@ -7,7 +7,7 @@ from typing import Any
 
 from xpnet.base.checks import whole
 from xpnet.callbacks import Callback, History
-from xpnet.callbacks.base import Trainable
+from xpnet.files.compiled import CompiledNetwork
 from xpnet.training.evaluation import Verbose, verbosity
 from xpnet.training.feed import for_training
 from xpnet.training.prepare import compiled
@@ -16,7 +16,7 @@ from xpnet.training.step import Step
 
 
 def fit(
-    model: Trainable,
+    model: CompiledNetwork,
     x: Any,
     t: Any,
     *,

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.callbacks.base import Trainable
+from xpnet.core.layer import Shape
+from xpnet.core.network import Network
 from xpnet.errors import DataError
+from xpnet.files.compiled import CompiledNetwork
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.training import refusals
 
 
-def prepare(model: Trainable, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
+def prepare(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
     """(x, t) or (x, t, weights) as NumPy arrays that belong to the network, to its loss and to one another.
 
     x is converted to the model's data type batch by batch, by `backend.batch`; the others are of their types already.
@@ -28,7 +30,7 @@ def prepare(model: Trainable, x: Any, t: Any, sample_weight: Any = None) -> tupl
     return prepare_batch(model, x, t, sample_weight)
 
 
-def prepare_batch(model: Trainable, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
+def prepare_batch(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
     """`prepare` without a look at the layers' backends, which one batch after another need not take."""
     _, loss = compiled(model)
     x = _read_samples(model, x)
@@ -47,20 +49,20 @@ def prepare_batch(model: Trainable, x: Any, t: Any, sample_weight: Any = None) -
     return x, t, *weights
 
 
-def prepare_samples(model: Trainable, x: Any) -> np.ndarray:
+def prepare_samples(model: Network, x: Any) -> np.ndarray:
     """x alone, for a network that need not be compiled."""
     require_one_backend(model)
     return prepare_batch_of_samples(model, x)
 
 
-def prepare_batch_of_samples(model: Trainable, x: Any) -> np.ndarray:
+def prepare_batch_of_samples(model: Network, x: Any) -> np.ndarray:
     """`prepare_samples` without a look at the layers' backends."""
     array = _read_samples(model, x)
     _shape_of_outputs(model, array.shape[1:])
     return array
 
 
-def host_array(model: Trainable, x: Any, what: str) -> np.ndarray:
+def host_array(model: Network, x: Any, what: str) -> np.ndarray:
     """As a NumPy array: from lists, numbers, and arrays of the model's backend."""
     try:
         if isinstance(x, (np.ndarray, list, tuple, float, int)):
@@ -84,14 +86,14 @@ def is_batches(x: Any, lists: bool = False) -> bool:
 # ---- what must be so -------------------------------------------------------------------------------------------------
 
 
-def compiled(model: Trainable) -> tuple[Optimizer, Loss]:
+def compiled(model: CompiledNetwork) -> tuple[Optimizer, Loss]:
     """The model's optimizer and loss."""
     if model.optimizer is None or model.loss is None:
         raise refusals.not_compiled()
     return model.optimizer, model.loss
 
 
-def require_one_backend(model: Trainable) -> None:
+def require_one_backend(model: Network) -> None:
     """All layers must be where the model is."""
     stray = model.stray()
     if stray is not None:
@@ -109,7 +111,7 @@ def require_weighted_loss(loss: Loss) -> None:
 # ---- each part -------------------------------------------------------------------------------------------------------
 
 
-def _read_samples(model: Trainable, x: Any) -> np.ndarray:
+def _read_samples(model: Network, x: Any) -> np.ndarray:
     if not isinstance(x, np.ndarray):
         refusals.refuse_no_array(x)
     array = host_array(model, x, "the input data")
@@ -118,7 +120,7 @@ def _read_samples(model: Trainable, x: Any) -> np.ndarray:
     return array
 
 
-def _read_targets(model: Trainable, t: Any, samples: int) -> np.ndarray:
+def _read_targets(model: Network, t: Any, samples: int) -> np.ndarray:
     if t is None:
         raise refusals.no_targets()
     array = host_array(model, t, "the targets")
@@ -127,7 +129,7 @@ def _read_targets(model: Trainable, t: Any, samples: int) -> np.ndarray:
     return array
 
 
-def _read_weights(model: Trainable, weights: Any, samples: int) -> np.ndarray:
+def _read_weights(model: Network, weights: Any, samples: int) -> np.ndarray:
     """In the model's data type."""
     array = host_array(model, weights, "sample_weight")
     numbers = array.dtype.kind in "iufb" and np.isfinite(array).all() and (array >= 0).all()
@@ -136,7 +138,7 @@ def _read_weights(model: Trainable, weights: Any, samples: int) -> np.ndarray:
     return array.astype(model.dtype, copy=False)
 
 
-def _shape_of_outputs(model: Trainable, shape: tuple[int, ...]) -> Any:
+def _shape_of_outputs(model: Network, shape: tuple[int, ...]) -> Shape:
     """The network's, for samples of this shape; both without the batch. The first ones build it."""
     built: tuple[int, ...] = model.input_shape or ()
     if not model.built:

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.core.layer import Layer
 from xpnet.errors import BackendError, DataError, DTypeError, OptionError, ShapeError, XpnetError
+from xpnet.losses import Loss
 
 
 def refuse_no_array(x: Any) -> None:
@@ -81,7 +83,7 @@ def channels_last(built: tuple[int, ...], shape: tuple[int, ...]) -> ShapeError:
     )
 
 
-def moved_apart(model: Any, layer: Any) -> BackendError:
+def moved_apart(model: Layer, layer: Layer) -> BackendError:
     return BackendError(
         f"layer {layer.label} is on backend {layer.backend.name}, the model on {model.backend.name}; move them"
         f' together: model.to("{model.backend.name}")'
@@ -94,7 +96,7 @@ def not_compiled() -> OptionError:
     )
 
 
-def loss_without_weights(loss: Any) -> OptionError:
+def loss_without_weights(loss: Loss) -> OptionError:
     return OptionError(
         f"the loss {loss.name} takes no sample weights: its forward must take (y, t, backend, sample_weight)"
     )

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend import Array
-from xpnet.callbacks.base import Trainable
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
+from xpnet.files.compiled import CompiledNetwork
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.regularizers import add_gradients, penalties
@@ -27,7 +27,7 @@ class Step:
     `before_update`, if there is one, is called before it with the factor that makes the gradients their mean.
     """
 
-    def __init__(self, model: Trainable, optimizer: Optimizer, loss: Loss, accumulate: int = 1) -> None:
+    def __init__(self, model: CompiledNetwork, optimizer: Optimizer, loss: Loss, accumulate: int = 1) -> None:
         self.model, self.optimizer, self.loss, self.backend = model, optimizer, loss, model.backend
         self.accumulate = accumulate
         self.group: list[int] = []  # sizes of the batches whose gradients wait for the rest of their group
@@ -85,7 +85,7 @@ class Step:
             parameter.zero_grad()
 
 
-def train_on_batch(model: Trainable, x: Any, t: Any, sample_weight: Any) -> float:
+def train_on_batch(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any) -> float:
     """What `Model.train_on_batch` says."""
     optimizer, loss = compiled(model)
     if is_batches(x, lists=t is None):

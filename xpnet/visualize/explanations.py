@@ -11,6 +11,7 @@ from xpnet.analysis.explanations import Explanation, explain_by_grad_cam, explai
 from xpnet.analysis.images import as_images
 from xpnet.analysis.outputs import as_batch
 from xpnet.core.layer import Layer
+from xpnet.core.network import Network
 from xpnet.visualize.figures import HEAT, Path, draw_image, require_matplotlib, saved, text_width, title
 from xpnet.visualize.images import grid_of, how_many
 from xpnet.visualize.pixels import limits_of, name_of
@@ -20,11 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from xpnet.model import Model
-
 
 def plot_grad_cam(
-    model: Model,
+    model: Network,
     x: Any,
     target: int | Sequence[int] | None = None,
     layer: str | Layer | None = None,
@@ -49,7 +48,7 @@ def plot_grad_cam(
 
 
 def plot_saliency(
-    model: Model,
+    model: Network,
     x: Any,
     target: int | Sequence[int] | None = None,
     path: Path | None = None,
@@ -68,7 +67,7 @@ def plot_saliency(
     return saved(_laid_over(x, found, "saliency", names, ax), path)
 
 
-def _first(model: Model, x: Any, target: Any, count: int) -> tuple[np.ndarray, Any]:
+def _first(model: Network, x: Any, target: Any, count: int) -> tuple[np.ndarray, Any]:
     """The first images, and their classes."""
     x = as_batch(model, x)
     wanted = None if target is None else targets_of(target, len(x))[:count]

@@ -10,6 +10,7 @@ import numpy as np
 from xpnet.analysis.images import as_images, labels_for
 from xpnet.analysis.predictions import Mistakes, misclassified
 from xpnet.base.checks import whole
+from xpnet.core.network import Network
 from xpnet.errors import OptionError
 from xpnet.visualize.figures import (
     MOST,
@@ -28,8 +29,6 @@ from xpnet.visualize.predictions import percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from xpnet.model import Model
 
 
 def plot_images(
@@ -60,7 +59,7 @@ def plot_images(
 
 
 def plot_misclassified(
-    model: Model,
+    model: Network,
     x: Any,
     t: Any,
     path: Path | None = None,

@@ -11,6 +11,7 @@ from xpnet.analysis.filters import as_filters, filters, first_with_filters
 from xpnet.analysis.outputs import feature_maps, first_convolution
 from xpnet.base.mosaic import filters_as_tiles, mosaic
 from xpnet.core.layer import Layer
+from xpnet.core.network import Network
 from xpnet.core.watch import path_of
 from xpnet.errors import DataError, ShapeError
 from xpnet.visualize.figures import DIVERGING, SEQUENTIAL, Path, panels, require_matplotlib, saved, thinned
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from xpnet.model import Model
-
 
 def plot_filters(
-    model: Model,
-    before: Model | np.ndarray | None = None,
+    model: Network,
+    before: Network | np.ndarray | None = None,
     layer: str | Layer | None = None,
     path: Path | None = None,
     ax: Axes | None = None,
@@ -67,7 +66,7 @@ def plot_filters(
 
 
 def plot_feature_maps(
-    model: Model, image: Any, layer: str | Layer | None = None, path: Path | None = None, ax: Axes | None = None
+    model: Network, image: Any, layer: str | Layer | None = None, path: Path | None = None, ax: Axes | None = None
 ) -> Figure:
     """What a layer makes of one image: its feature maps side by side, or the outputs of its units as bars.
 

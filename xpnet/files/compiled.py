@@ -1,0 +1,54 @@
+"""A network with what it keeps beside its layers when it is compiled and trained, and with its weights in and out.
+
+It is the model as training and callbacks know it; compile, fit and all else that people do with one stands in model.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from xpnet.core.network import Network
+from xpnet.errors import ShapeError
+from xpnet.files import network
+from xpnet.losses import Loss
+from xpnet.metrics import Metric
+from xpnet.optimizers import Optimizer
+
+
+class CompiledNetwork(Network):
+    """A network that can be trained, once it has an optimizer and a loss, and that files can hold."""
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name)
+        self.optimizer: Optimizer | None = None
+        self.loss: Loss | None = None
+        self.metrics: list[Metric] = []
+        self.history: object = None  # of the last training; model.py says what it is
+        self.stop_training = False  # what a callback sets, to end training after the step or the epoch
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all parameters' values, in the order of `parameters()`."""
+        return [np.array(p.backend.to_numpy(p.value)) for p in self.parameters()]
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Put back what `get_weights` gave."""
+        parameters = self.parameters()
+        if len(weights) != len(parameters):
+            raise ShapeError(f"{self.label} has {len(parameters)} parameters, {len(weights)} arrays were given")
+        for parameter, weight in zip(parameters, weights, strict=True):
+            parameter.value = weight
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Network and weights in one safetensors file, which `xpnet.load` reads. Written whole or not at all."""
+        network.save(self, path, {"optimizer": self.optimizer, "loss": self.loss, "metrics": self.metrics})
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """The weights alone, by name, in safetensors."""
+        network.save_weights(self, path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read what `save_weights` or `save` wrote into this network; every name and shape must match."""
+        network.load_weights(self, path)
