@@ -214,6 +214,10 @@ class Layer(Configured):
         """Whether the parameters are made."""
         return self._built
 
+    @built.setter
+    def built(self, built: bool) -> None:
+        self._built = built
+
     def parameter_count(self, *shapes: Shape) -> int:
         """How many numbers its parameters have for inputs of these shapes (without the batch); makes none of them.
 
