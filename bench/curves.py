@@ -52,7 +52,7 @@ def least(steps: list[Callable[[], Any]], rounds: int) -> list[float]:
         step()
     for _ in range(rounds):
         for index, step in enumerate(steps):
-            step()  # its memory is leased, its caches are warm
+            step()  # its memory is in the pool, its caches are warm
             start = time.perf_counter()
             step()
             best[index] = min(best[index], time.perf_counter() - start)
