@@ -11,6 +11,7 @@ from xpnet.analysis.images import as_images, enlarged
 from xpnet.analysis.outputs import BATCH, as_batch, convolutions
 from xpnet.analysis.predictions import as_probabilities
 from xpnet.core.layer import Back, Layer
+from xpnet.core.network import Network
 from xpnet.core.watch import intercepted, path_of
 from xpnet.data.batches import Batches
 from xpnet.errors import OptionError, ShapeError
@@ -29,7 +30,7 @@ class Explanation(NamedTuple):
     layer: str | None
 
 
-def grad_cam(model: Layer, x: Any, target: Target = None, layer: str | Layer | None = None) -> np.ndarray:
+def grad_cam(model: Network, x: Any, target: Target = None, layer: str | Layer | None = None) -> np.ndarray:
     """L[n] = max(0, sum_k a[n,k] A[n,k]),  a[n,k] = mean over i, j of dS[n,c] / dA[n,k,i,j]: (N, H, W), float.
 
     A (N, K, h, w) are the outputs of a convolutional layer (with its activation), S the scores of the classes, c the
@@ -49,7 +50,7 @@ def grad_cam(model: Layer, x: Any, target: Target = None, layer: str | Layer | N
     return explain_by_grad_cam(model, x, target, layer).heat
 
 
-def saliency(model: Layer, x: Any, target: Target = None) -> np.ndarray:
+def saliency(model: Network, x: Any, target: Target = None) -> np.ndarray:
     """M = max over the channels of |dS[n,c] / dx[n]|: (N, H, W) for images; |dS / dx| in the input's shape for others.
 
     S are the scores of the classes, c the class: which pixels need to change least to change its score most. x, target
@@ -60,7 +61,7 @@ def saliency(model: Layer, x: Any, target: Target = None) -> np.ndarray:
     return explain_by_saliency(model, x, target).heat
 
 
-def explain_by_grad_cam(model: Layer, x: Any, target: Target = None, layer: str | Layer | None = None) -> Explanation:
+def explain_by_grad_cam(model: Network, x: Any, target: Target = None, layer: str | Layer | None = None) -> Explanation:
     """`grad_cam` together with the classes that it is about and their probabilities."""
     x = as_batch(model, x)
     H, W = x.shape[2:] if x.ndim == 4 else as_images(x).shape[1:3]
@@ -81,7 +82,7 @@ def explain_by_grad_cam(model: Layer, x: Any, target: Target = None, layer: str 
     return Explanation(enlarged(small, (H, W)), seen.classes, seen.probabilities, path)
 
 
-def explain_by_saliency(model: Layer, x: Any, target: Target = None) -> Explanation:
+def explain_by_saliency(model: Network, x: Any, target: Target = None) -> Explanation:
     """`saliency` together with the classes that it is about and their probabilities."""
     seen = _look(model, as_batch(model, x), target, None)
     size = np.abs(seen.dx)
@@ -110,7 +111,7 @@ class _Seen(NamedTuple):
     maps: np.ndarray | None
 
 
-def _look(model: Layer, x: np.ndarray, target: Target, path: str | None) -> _Seen:
+def _look(model: Network, x: np.ndarray, target: Target, path: str | None) -> _Seen:
     """Forward and back, in inference, on a copy of the model: its own gradients and layers are left alone."""
     twin = model.copy()
     backend, layers = twin.backend, dict(twin.named_layers())
@@ -157,7 +158,7 @@ def _look(model: Layer, x: np.ndarray, target: Target, path: str | None) -> _See
     return _Seen(*joined)  # type: ignore[arg-type]
 
 
-def _classes(model: Layer, scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _classes(model: Network, scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """(N,): the wanted class of each sample, or the predicted one."""
     if scores.ndim != 2:
         raise ShapeError(f"scores of classes (N, classes) are needed; {model.label} gives {scores.shape}")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.core.layer import Back, Layer
+from xpnet.core.network import Network
 from xpnet.core.watch import intercepted, parts, path_of
 from xpnet.data.batches import Batches
 from xpnet.errors import OptionError
@@ -16,7 +17,7 @@ from xpnet.training.prepare import host_array, prepare_samples
 BATCH = 64  # samples in one forward pass
 
 
-def activations(model: Layer, x: Any, layers: Iterable[str | Layer] | None = None) -> dict[str, np.ndarray]:
+def activations(model: Network, x: Any, layers: Iterable[str | Layer] | None = None) -> dict[str, np.ndarray]:
     """The outputs of layers for samples x in inference, by path: {"conv1": (N, 16, 28, 28), ..., "dense2": (N, 10)}.
 
     layers: paths or layers; by default all of them. Uses of a layer after its first are called "conv1 (use 2)". The
@@ -33,7 +34,7 @@ def activations(model: Layer, x: Any, layers: Iterable[str | Layer] | None = Non
     return {path + (f" (use {use + 1})" if use else ""): y for path in paths for use, y in enumerate(found[path])}
 
 
-def feature_maps(model: Layer, x: Any, layer: str | Layer | None = None) -> np.ndarray:
+def feature_maps(model: Network, x: Any, layer: str | Layer | None = None) -> np.ndarray:
     """The outputs of a layer in inference, with its activation: (N, channels, H, W), or (N, units).
 
     x: samples as for `predict`, or one sample without the batch. layer: its path or the layer itself; by default the
@@ -46,7 +47,7 @@ def feature_maps(model: Layer, x: Any, layer: str | Layer | None = None) -> np.n
     return outputs_of(model, x, [name])[name][-1]
 
 
-def as_batch(model: Any, x: Any) -> np.ndarray:
+def as_batch(model: Network, x: Any) -> np.ndarray:
     """The samples (N, ...) as the model takes them; one sample may come without the batch's axis. Builds the model."""
     array = host_array(model, x, "the input data")
     if model.input_shape is not None and array.ndim == len(model.input_shape):
@@ -54,7 +55,7 @@ def as_batch(model: Any, x: Any) -> np.ndarray:
     return prepare_samples(model, array)
 
 
-def outputs_of(model: Layer, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[np.ndarray]]:
+def outputs_of(model: Network, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[np.ndarray]]:
     """What the layers at these paths give for the samples, by path, for each time that they are used.
 
     In inference, on a copy of the model: nobody who uses it in the meantime notices.
@@ -83,12 +84,12 @@ def outputs_of(model: Layer, x: np.ndarray, paths: Iterable[str]) -> dict[str, l
     return {path: [np.concatenate(use) for use in batches] for path, batches in found.items()}
 
 
-def convolutions(model: Layer) -> list[str]:
+def convolutions(model: Network) -> list[str]:
     """The paths of the convolutions, in the order of definition."""
     return [path for path, layer in model.named_layers() if path and layer.kind == "conv"]
 
 
-def first_convolution(model: Layer) -> str:
+def first_convolution(model: Network) -> str:
     """The path of the first convolution; OptionError if there is none."""
     found = convolutions(model)
     if not found:

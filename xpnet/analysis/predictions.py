@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xpnet.analysis.images import labels_for
-from xpnet.core.layer import Layer
+from xpnet.core.network import Network
 from xpnet.errors import DataError, ShapeError
 from xpnet.layers import Softmax
 
 
-def probabilities(model: Layer, x: Any) -> np.ndarray:
+def probabilities(model: Network, x: Any) -> np.ndarray:
     """The probability of each class for each sample, (N, classes): the softmax of what the model predicts.
 
     Raises ShapeError if the model has no vector of classes as its output.
@@ -20,7 +20,7 @@ def probabilities(model: Layer, x: Any) -> np.ndarray:
     return as_probabilities(model, model.predict(x))
 
 
-def as_probabilities(model: Layer, y: np.ndarray) -> np.ndarray:
+def as_probabilities(model: Network, y: np.ndarray) -> np.ndarray:
     """p[n,c] = exp(y[n,c]) / sum_k exp(y[n,k]) for outputs y (N, classes); y itself if the model ends with a Softmax.
 
     Raises ShapeError if y is no vector of classes for each sample.
@@ -44,7 +44,7 @@ class Mistakes(NamedTuple):
     probabilities: np.ndarray
 
 
-def misclassified(model: Layer, x: Any, t: Any) -> Mistakes:
+def misclassified(model: Network, x: Any, t: Any) -> Mistakes:
     """The samples whose most probable class is not theirs, the surest mistakes first.
 
     t: labels (N,) or one-hot rows (N, classes). Raises ShapeError if the model has no vector of classes as its output,
@@ -58,7 +58,7 @@ def misclassified(model: Layer, x: Any, t: Any) -> Mistakes:
     return Mistakes(wrong, labels[wrong], guesses[wrong], sureness[wrong])
 
 
-def confusion_matrix(model: Layer, x: Any, t: Any) -> np.ndarray:
+def confusion_matrix(model: Network, x: Any, t: Any) -> np.ndarray:
     """(classes, classes), int64: [i, j] is how many samples of class i the model takes for class j.
 
     t: labels (N,) or one-hot rows (N, classes). The same as metrics.ConfusionMatrix counts in training. Raises

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from xpnet.backend import Array
 from xpnet.core.layer import Layer
+from xpnet.core.network import Network
 from xpnet.core.watch import watched
 from xpnet.errors import OptionError
 
 
-def summary(model: Layer) -> str:
+def summary(model: Network) -> str:
     """A table: each layer in the order of its use, with its output's shape and its own parameters.
 
     Raises OptionError for a model that is not built: without the shape of its input no output has one.
