@@ -7,12 +7,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 LIBRARY := $(VENV)/library-is-there
 TOOLS := $(VENV)/tools-are-there
+ON_ALL_CORES := --numprocesses auto --dist loadfile
 
-.PHONY: help venv train test lint bench docs
+.PHONY: help venv train test quick lint bench docs
 
 help:
 	@echo "make train  train DeepConvNet for one epoch; the results are in runs/deepconvnet"
-	@echo "make test   run all tests"
+	@echo "make test   run all tests, on all cores"
+	@echo "make quick  run those that are quick, on the backends numpy and reference, in a minute"
 	@echo "make lint   ruff and mypy"
 	@echo "make docs   run the examples and what the documents show"
 	@echo "make bench  speed beside a textbook, where the time goes, cost over sizes, peak memory"
@@ -35,7 +37,10 @@ train: $(LIBRARY)
 	$(BIN)/xpnet train deepconvnet --epochs 1 --batch-size 50 --lr 0.002 --no-last-dropout --out runs/deepconvnet
 
 test: $(TOOLS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ON_ALL_CORES)
+
+quick: $(TOOLS)
+	HYPOTHESIS_PROFILE=quick XPNET_TEST_BACKENDS=numpy,reference XPNET_CUDASIM=0 $(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow"
 
 lint: $(TOOLS)
 	$(BIN)/python -m ruff check .

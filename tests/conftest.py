@@ -1,4 +1,8 @@
-"""What every test gets: one seed, the backend put back, and the hypothesis profile of `HYPOTHESIS_PROFILE`."""
+"""What every test gets: one seed, the backend put back, and the hypothesis profile of `HYPOTHESIS_PROFILE`.
+
+XPNET_TEST_BACKENDS names the backends that tests of every backend go through, by default all; `make quick` leaves the
+slower ones out.
+"""
 
 import contextlib
 import os
@@ -27,6 +31,7 @@ COMMON: dict[str, Any] = {
     "print_blob": True,
     "suppress_health_check": [HealthCheck.function_scoped_fixture],
 }
+settings.register_profile("quick", max_examples=4, derandomize=True, **COMMON)
 settings.register_profile("dev", max_examples=15, **COMMON)
 settings.register_profile("ci", max_examples=50, derandomize=True, **COMMON)
 settings.register_profile("thorough", max_examples=500, **COMMON)
@@ -42,7 +47,8 @@ def _missing(name: str) -> str | None:
     return None
 
 
-MISSING = {name: _missing(name) for name in ("numpy", "reference", "array_api_strict", "torch", "cupy")}
+NAMES = os.environ.get("XPNET_TEST_BACKENDS", "numpy,reference,array_api_strict,torch,cupy").split(",")
+MISSING = {name: _missing(name) for name in NAMES}
 
 
 @pytest.fixture(autouse=True)

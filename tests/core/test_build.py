@@ -188,3 +188,14 @@ def test_the_name_that_the_user_gave_is_known() -> None:
     assert mine.name == "mine"
     with pytest.raises(OptionError, match="dots part the names of a path"):
         Sequential([Dense(2, name="a.b")])
+
+
+def test_the_shape_may_be_given_by_its_name() -> None:
+    class Own(Layer):
+        def build(self, shape: Shape) -> Shape:
+            self.scale = self.parameter([1.0] * shape[0])
+            return shape
+
+    for layer in (Dense(3), Own(), Sequential([Dense(3)])):
+        assert layer.build(shape=(4,)) == layer.build(shape=(4,)) == layer.build((4,))
+        assert layer.built and layer.parameters()

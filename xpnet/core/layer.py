@@ -94,11 +94,13 @@ class Layer(Configured):
         """The parameters for inputs of these shapes (without the batch), in the order in which they are drawn."""
         return ()
 
-    def build(self, *shapes: Shape) -> Shape:
+    def build(self, *shapes: Shape, shape: Shape | None = None) -> Shape:
         """Make the parameters for inputs of these shapes (without the batch) and return the output's shape.
 
-        Happens by itself on first use. A layer is built once: a second call only tells the shape.
+        Happens by itself on first use. A layer is built once: a second call only tells the shape. `shape` is another
+        way to give the shape of a single input.
         """
+        shapes = shapes if shape is None else (shape,)
         output = self.output_shape(*shapes)
         if not self._built:
             declared = tuple(self.declare(*shapes))
@@ -346,10 +348,10 @@ def _build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
     """A `build` that a subclass wrote, which need not know that a layer is built once, nor say so when it is."""
 
     @functools.wraps(build)
-    def once(self: Layer, *shapes: Shape) -> Shape:
+    def once(self: Layer, *shapes: Shape, **named: Shape) -> Shape:
         if self._built:
-            return self.output_shape(*shapes)
-        output = build(self, *shapes)
+            return self.output_shape(*shapes, *named.values())
+        output = build(self, *shapes, **named)
         self._built = True
         return output
 

@@ -86,9 +86,9 @@ class Network(Layer):
 
     # ---- first use -------------------------------------------------------------------------------------------------
 
-    def build(self, *shapes: Shape) -> Shape:
+    def build(self, *shapes: Shape, shape: Shape | None = None) -> Shape:
         """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape."""
-        shapes = tuple(sample_shape(self.label, shape) for shape in shapes)
+        shapes = tuple(sample_shape(self.label, each) for each in (shapes if shape is None else (shape,)))
         with self._first_use(shapes):
             return self.build_layers(*shapes)
 
