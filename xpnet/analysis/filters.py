@@ -8,12 +8,13 @@ import numpy as np
 
 from xpnet.analysis.outputs import convolutions
 from xpnet.core.layer import Layer
+from xpnet.core.network import Network
 from xpnet.core.parameter import Parameter
 from xpnet.core.watch import path_of
 from xpnet.errors import NotBuiltError, OptionError
 
 
-def filters(model: Layer, layer: str | Layer | None = None) -> np.ndarray:
+def filters(model: Network, layer: str | Layer | None = None) -> np.ndarray:
     """The weight of a layer as images: (n, H, W), or (n, C, H, W) for C input channels, C > 1.
 
     Those of a convolution are its kernels; a unit of a dense layer that sees images is an image itself. layer: its path
@@ -34,7 +35,7 @@ def filters(model: Layer, layer: str | Layer | None = None) -> np.ndarray:
     return as_filters(model, path, np.array(weight.backend.to_numpy(weight.value)))
 
 
-def first_with_filters(model: Layer) -> str:
+def first_with_filters(model: Network) -> str:
     """The path of the first convolution, or else of the first layer whose units see whole images."""
     candidates = [*convolutions(model), *(path for path, layer in model.named_layers() if layer.kind == "dense")]
     if not candidates:
@@ -42,7 +43,7 @@ def first_with_filters(model: Layer) -> str:
     return candidates[0]
 
 
-def as_filters(model: Layer, path: str, weight: np.ndarray) -> np.ndarray:
+def as_filters(model: Network, path: str, weight: np.ndarray) -> np.ndarray:
     """The weight of the layer at this path as images, as `filters` gives them; OptionError if they are none."""
     shape: tuple[int, ...] = getattr(model, "input_shape", None) or ()
     if weight.ndim == 2 and math.prod(shape) == weight.shape[1]:

@@ -84,12 +84,12 @@ def outputs_of(model: Network, x: np.ndarray, paths: Iterable[str]) -> dict[str,
     return {path: [np.concatenate(use) for use in batches] for path, batches in found.items()}
 
 
-def convolutions(model: Layer) -> list[str]:
+def convolutions(model: Network) -> list[str]:
     """The paths of the convolutions, in the order of definition."""
     return [path for path, layer in model.named_layers() if path and layer.kind == "conv"]
 
 
-def first_convolution(model: Layer) -> str:
+def first_convolution(model: Network) -> str:
     """The path of the first convolution; OptionError if there is none."""
     found = convolutions(model)
     if not found:

@@ -18,7 +18,7 @@ with interruptible():
 
     from xpnet.cli.common import complain
     from xpnet.cli.doctor import doctor
-    from xpnet.cli.ends import CLOSED, INTERRUPTED, Commands, OutputClosed, let_go
+    from xpnet.cli.ends import CLOSED, INTERRUPTED, Commands, OutputClosed, discard_output
     from xpnet.cli.evaluate import evaluate
     from xpnet.cli.gradcheck import gradcheck
     from xpnet.cli.predict import predict
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain("interrupted")
         return INTERRUPTED
     except OutputClosed:
-        let_go()
+        discard_output()
         return CLOSED
     except MemoryError as error:
         complain(f"the memory does not suffice ({error}); a smaller --batch-size needs less")
@@ -75,7 +75,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(error)
     except OSError as error:
         complain(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
-        let_go()  # the disk that stdout goes to may be full
+        discard_output()  # the disk that stdout goes to may be full
     return 1
 
 

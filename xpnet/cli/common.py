@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from xpnet.backend import backend_names, use_backend
-from xpnet.cli.ends import let_go
+from xpnet.cli.ends import discard_output
 from xpnet.data.datasets import Labelled, mnist_part
 from xpnet.errors import FileError, ShapeError
 from xpnet.model import Model, load
@@ -54,7 +54,7 @@ def complain(error: object) -> None:
     try:
         click.echo(f"xpnet: error: {text}", err=True)
     except BrokenPipeError:
-        let_go()
+        discard_output()
 
 
 def print_json(result: Any) -> None:

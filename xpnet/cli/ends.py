@@ -37,7 +37,7 @@ def _ends() -> Iterator[None]:
         raise OutputClosed from error
 
 
-def let_go() -> None:
+def discard_output() -> None:
     """Forget what was written for a reader who is gone: it must not fail once more when Python ends."""
     for stream in (sys.stdout, sys.stderr):
         try:

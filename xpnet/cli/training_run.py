@@ -14,7 +14,7 @@ from xpnet.backend import get_backend
 from xpnet.callbacks import Backup, CSVLogger, History, Logs, TimeLimit
 from xpnet.callbacks.comparison import Settings
 from xpnet.callbacks.monitor import BestEpoch
-from xpnet.cli.ends import CLOSED, INTERRUPTED, let_go
+from xpnet.cli.ends import CLOSED, INTERRUPTED, discard_output
 from xpnet.cli.results import Results
 from xpnet.data.batches import split
 from xpnet.data.datasets import Labelled, mnist
@@ -260,7 +260,7 @@ def fit(training: Training) -> tuple[History, float]:
 def _interrupted(training: Training, closed: bool) -> Interrupted:
     """By Ctrl-C, or because nobody reads what it prints."""
     if closed:
-        let_go()
+        discard_output()
     results, history = training.plan.results, training.model.history
     epoch = len(history.epoch if history else []) + 1
     if training.best.best_weights is None and results.earlier:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.errors import DataError, DTypeError, FileError, FormatError, OptionError, ShapeError
+from xpnet.base.atomic_files import file_errors
+from xpnet.errors import DataError, DTypeError, FormatError, OptionError, ShapeError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,11 +36,8 @@ def read_digit(path: str | os.PathLike[str], background: Background = "auto") ->
     Raises FileError if the file cannot be read, FormatError if it is not a sound image or is suspiciously large,
     DataError if the picture is blank.
     """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    with file_errors(f"cannot read {path}", advice=""), open(path, "rb") as file:
+        data = file.read()
     grey = _decode(path, data, background)
     try:
         return digit_from_array(grey, background)

@@ -19,8 +19,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.base.atomic_files import write_atomically
-from xpnet.errors import DTypeError, FileError, FormatError, ShapeError
+from xpnet.base.atomic_files import file_errors, write_atomically
+from xpnet.errors import DTypeError, FormatError, ShapeError
 
 _TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(np.uint8),
@@ -94,10 +94,8 @@ class _Stream(Protocol):
 def _opened(path: str | os.PathLike[str]) -> Iterator[_Stream]:
     """The file's content, decompressed; what goes wrong in the block becomes an error that names the file."""
     try:
-        with open(path, "rb") as file:
+        with file_errors(f"cannot read {path}", advice=""), open(path, "rb") as file:
             yield _decompressing(file)
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except (zlib.error, lzma.LZMAError, EOFError) as error:
         raise FormatError(f"{path} is truncated or corrupt ({error}); get the file again") from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from xpnet.base.atomic_files import file_errors
 from xpnet.base.checks import height_and_width
 from xpnet.base.hints import Explains
 from xpnet.errors import DataError, FileError, FormatError, OptionError, ShapeError
@@ -46,13 +47,11 @@ class ImageFolder(Explains):
             raise OptionError(f'fit must be "crop" or "stretch", not {fit!r}')
         self.folder, self.grayscale, self.fit = Path(folder), bool(grayscale), fit
         self.size = None if size is None else height_and_width("size", size)
-        try:
+        with file_errors(f"cannot read {self.folder}", advice=""):
             folders = sorted(
                 (entry for entry in self.folder.iterdir() if _shown(entry) and entry.is_dir()), key=_natural
             )
             found = [_images(entry) for entry in folders]
-        except OSError as error:
-            raise FileError(f"cannot read {self.folder}: {error.strerror or error}") from error
         if not folders:
             raise DataError(f"{self.folder} holds no folder; expected one for each class, with its images in it")
         self.classes = [entry.name for entry in folders]

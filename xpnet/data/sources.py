@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xpnet.base.atomic_files import file_errors
 from xpnet.base.checks import whole
-from xpnet.errors import DataError, DTypeError, FileError, FormatError, OptionError, XpnetError
+from xpnet.errors import DataError, DTypeError, FormatError, OptionError, XpnetError
 
 Array = npt.NDArray[Any]
 
@@ -44,7 +45,7 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) ->
     """
     names = (names,) if isinstance(names, str) else tuple(names)
     try:
-        with open(path, "rb") as file:
+        with file_errors(f"cannot read {path}", advice=""), open(path, "rb") as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise FormatError(f"{path} is no .npz file; a single array, .npy, is mapped by data.MappedArrays")
@@ -55,8 +56,6 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) ->
                 return Arrays(*(archive[name] for name in names))
     except XpnetError:
         raise
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # a damaged archive raises errors of many kinds
         why = "" if "pickle" in str(error) else f" ({error})"  # NumPy's advice would be to unpickle it
         raise FormatError(
@@ -214,8 +213,9 @@ def check_arrays(arrays: Sequence[Array]) -> None:
 
 def _mapped(path: Path) -> Array:
     try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+        with file_errors(f"cannot read {path}", advice=""):
+            return np.lib.format.open_memmap(path, mode="r")
+    except XpnetError:
+        raise
     except Exception as error:
         raise FormatError(f"{path} cannot be mapped as a .npy file ({error})") from error

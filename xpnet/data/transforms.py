@@ -66,9 +66,9 @@ class MeanRemoval:
 
     def fit(self, x: npt.ArrayLike) -> "MeanRemoval":
         """Take the mean of `x`, (N, ...), and return self."""
-        x = _samples(x, 2 if self.per == "channel" else 1)
-        axes = {"pixel": (0,), "channel": _all_but_channels(x), "image": tuple(range(x.ndim))}[self.per]
-        self.mean, self._sample = _mean(x, axes).astype(_float(x)), x.shape[1:]
+        x = checked_samples(x, 2 if self.per == "channel" else 1)
+        axes = {"pixel": (0,), "channel": all_but_channels(x), "image": tuple(range(x.ndim))}[self.per]
+        self.mean, self._sample = mean_of(x, axes).astype(float_type_of(x)), x.shape[1:]
         return self
 
     def transform(self, x: npt.ArrayLike) -> Array:
@@ -89,7 +89,7 @@ class MeanRemoval:
         x = np.asarray(x)
         if x.ndim == 0 or x.shape[1:] != self._sample:
             raise ShapeError(f"MeanRemoval was fitted to samples of shape {self._sample}, but the data is {x.shape}")
-        return x.astype(_float(x), copy=False), self.mean.astype(_float(x), copy=False)
+        return x.astype(float_type_of(x), copy=False), self.mean.astype(float_type_of(x), copy=False)
 
     def compared(self) -> dict[str, Any]:
         """What a Backup compares."""
@@ -107,7 +107,7 @@ class Normalize:
     """
 
     def __init__(self, mean: npt.ArrayLike, std: npt.ArrayLike) -> None:
-        self.mean, self.std = (np.atleast_1d(np.asarray(value, _float(value))) for value in (mean, std))
+        self.mean, self.std = (np.atleast_1d(np.asarray(value, float_type_of(value))) for value in (mean, std))
         if self.mean.ndim > 1 or self.mean.shape != self.std.shape or self.mean.size == 0:
             raise OptionError(
                 f"mean and std must be two numbers, or one of each per channel, not of shapes {self.mean.shape} "
@@ -122,9 +122,9 @@ class Normalize:
 
         Raises DataError if the data is empty or not finite.
         """
-        x = _samples(x, 2)
-        mean, std = _mean_and_std(x, _all_but_channels(x))  # (1, C, 1, ...)
-        return cls(mean.reshape(-1).astype(_float(x)), std.reshape(-1).astype(_float(x)))  # (C,)
+        x = checked_samples(x, 2)
+        mean, std = mean_and_std_of(x, all_but_channels(x))  # (1, C, 1, ...)
+        return cls(mean.reshape(-1).astype(float_type_of(x)), std.reshape(-1).astype(float_type_of(x)))  # (C,)
 
     def transform(self, x: npt.ArrayLike) -> Array:
         """x with mean and scale removed."""
@@ -146,17 +146,17 @@ class Normalize:
         x, C = np.asarray(x), self.mean.size
         if x.ndim < 2 or C not in (1, x.shape[1]):
             raise ShapeError(f"Normalize has {C} channels and expects (N, {C}, ...), but the data is {x.shape}")
-        dtype, shape = _float(x), (1, C) + (1,) * (x.ndim - 2)
+        dtype, shape = float_type_of(x), (1, C) + (1,) * (x.ndim - 2)
         mean, std = (value.astype(dtype).reshape(shape) for value in (self.mean, self.std))
         return x.astype(dtype, copy=False), mean, std
 
 
-def _float(x: npt.ArrayLike) -> type[np.floating[Any]]:
+def float_type_of(x: npt.ArrayLike) -> type[np.floating[Any]]:
     """The type to compute in: float64 only for an array that is float64 already."""
     return np.float64 if getattr(x, "dtype", None) == np.float64 else np.float32
 
 
-def _samples(x: npt.ArrayLike, least: int) -> Array:
+def checked_samples(x: npt.ArrayLike, least: int) -> Array:
     x = np.asarray(x)
     if x.ndim < least:
         raise ShapeError(f"the data has shape {x.shape}; expected {'(N, C, ...)' if least == 2 else '(N, ...)'}")
@@ -165,11 +165,11 @@ def _samples(x: npt.ArrayLike, least: int) -> Array:
     return x
 
 
-def _all_but_channels(x: Array) -> tuple[int, ...]:
+def all_but_channels(x: Array) -> tuple[int, ...]:
     return (0, *range(2, x.ndim))
 
 
-def _mean(x: Array, axes: tuple[int, ...]) -> npt.NDArray[np.float64]:
+def mean_of(x: Array, axes: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Summed in float64, which NumPy does through a small buffer, without a copy of `x`."""
     mean: npt.NDArray[np.float64] = np.mean(x, axis=axes, dtype=np.float64, keepdims=True)
     if not np.isfinite(mean).all():
@@ -177,9 +177,9 @@ def _mean(x: Array, axes: tuple[int, ...]) -> npt.NDArray[np.float64]:
     return mean
 
 
-def _mean_and_std(x: Array, axes: tuple[int, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def mean_and_std_of(x: Array, axes: tuple[int, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Over the axes, which are kept with length 1; what is constant gets the deviation 1."""
-    mean = _mean(x, axes)
+    mean = mean_of(x, axes)
     squares = np.zeros_like(mean)
     step = max(1, 2**20 // max(1, x[0].size))
     for start in range(0, len(x), step):  # piece by piece: in float64 the whole would take twice its size or more

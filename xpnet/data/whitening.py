@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from xpnet.base import checks
 from xpnet.base.hints import Explains
-from xpnet.data.transforms import _all_but_channels, _float, _mean, _mean_and_std, _samples
+from xpnet.data.transforms import all_but_channels, checked_samples, float_type_of, mean_and_std_of, mean_of
 from xpnet.errors import DataError, OptionError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -70,7 +70,7 @@ class Fitted(Explains):
             raise ShapeError(
                 f"{type(self).__name__} was fitted to samples of shape {sample}, but the data is {x.shape}"
             )
-        return x.astype(_float(x), copy=False)
+        return x.astype(float_type_of(x), copy=False)
 
     def _rows(self, x: npt.ArrayLike) -> Array:
         """(N, D), checked."""
@@ -104,10 +104,10 @@ class Standardize(Fitted):
 
     def fit(self, x: npt.ArrayLike) -> Self:
         """Take mean and standard deviation of `x`, (N, ...), and return self."""
-        x = _samples(x, 2 if self.per == "channel" else 1)
-        found = _mean_and_std(x, (0,) if self.per == "pixel" else _all_but_channels(x))
+        x = checked_samples(x, 2 if self.per == "channel" else 1)
+        found = mean_and_std_of(x, (0,) if self.per == "pixel" else all_but_channels(x))
         whole = (1, *x.shape[1:])
-        self.mean, self.std = (np.broadcast_to(v, whole).reshape(1, -1).astype(_float(x)) for v in found)
+        self.mean, self.std = (np.broadcast_to(v, whole).reshape(1, -1).astype(float_type_of(x)) for v in found)
         self.sample = x.shape[1:]
         return self
 
@@ -159,7 +159,7 @@ class PCA(Fitted):
 
     def fit(self, x: npt.ArrayLike) -> Self:
         """Find mean and directions of `x`, (N, ...), at least two samples, and return self."""
-        x = _samples(x, 2)
+        x = checked_samples(x, 2)
         mean, variance, directions = _principal(x)
         K = len(variance)
         if isinstance(self.components, float):
@@ -171,7 +171,7 @@ class PCA(Fitted):
                     f"components={self.components}, but {x.shape[0]} samples of {x[0].size} numbers have only {K}"
                 )
             K = self.components
-        dtype = _float(x)
+        dtype = float_type_of(x)
         self.mean, self.variance = mean.astype(dtype), variance[:K].astype(dtype)
         self.directions, self.sample = directions[:K].astype(dtype), x.shape[1:]
         return self
@@ -190,7 +190,7 @@ class PCA(Fitted):
         y = np.asarray(y)
         if y.ndim != 2 or y.shape[1] != len(self.variance):
             raise ShapeError(f"PCA has {len(self.variance)} components, but the coordinates are {y.shape}")
-        y = y.astype(_float(y), copy=False)
+        y = y.astype(float_type_of(y), copy=False)
         if self.whiten:
             y = y * self._scale(y.dtype)
         x: Array = y @ self.directions.astype(y.dtype, copy=False) + self.mean.astype(y.dtype, copy=False)
@@ -230,11 +230,11 @@ class ZCA(Fitted):
 
     def fit(self, x: npt.ArrayLike) -> Self:
         """Find mean and matrix of `x`, (N, ...), at least two samples, and return self."""
-        x = _samples(x, 2)
+        x = checked_samples(x, 2)
         if x[0].size > _WIDEST:
             raise DataError(f"ZCA of {x[0].size} numbers a sample needs a square matrix of them; at most {_WIDEST}")
         mean, variance, directions = _principal(x)
-        dtype, scale = _float(x), np.sqrt(variance + self.epsilon)
+        dtype, scale = float_type_of(x), np.sqrt(variance + self.epsilon)
         rest = np.eye(x[0].size) - directions.T @ directions  # where the data does not vary, or samples are too few
         sides = (1 / scale, 1 / math.sqrt(self.epsilon)), (scale, math.sqrt(self.epsilon))
         self.forward, self.backward = (
@@ -265,8 +265,8 @@ def _principal(x: Array) -> tuple[Array, Array, Array]:
         raise DataError(f"one sample varies in no direction: the data is {x.shape}; expected at least two")
     if min(N, D) > _WIDEST:
         raise DataError(f"the covariance of {D} numbers a sample is too large; at most {_WIDEST}: use fewer pixels")
-    rows, dtype = x.reshape(N, D), _float(x)
-    mean = _mean(rows, (0,))  # (1, D)
+    rows, dtype = x.reshape(N, D), float_type_of(x)
+    mean = mean_of(rows, (0,))  # (1, D)
     near = mean.astype(dtype)
     if N > D:
         covariance = np.zeros((D, D))
