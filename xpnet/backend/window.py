@@ -24,12 +24,13 @@ class Window(NamedTuple):
     dilation: Pair = (1, 1)
 
     @property
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 (a window is two pairs of pairs: nothing large is kept)
     def extent(self) -> Pair:
         """Rows and columns from the first to the last pixel of the window."""
         (kh, kw), (dh, dw) = self.kernel, self.dilation
         return (kh - 1) * dh + 1, (kw - 1) * dw + 1
 
-    @functools.lru_cache(maxsize=4096)  # noqa: B019 (a window is two pairs of pairs: nothing large is kept)
+    @functools.lru_cache(maxsize=4096)  # noqa: B019
     def output_size(self, size: Pair) -> Pair:
         """(H, W) -> (OH, OW), with OH = floor((H + top + bottom - extent) / stride) + 1."""
         padded = size[0] + sum(self.padding[0]), size[1] + sum(self.padding[1])

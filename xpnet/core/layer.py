@@ -12,6 +12,7 @@ import copy
 import functools
 import inspect
 import math
+import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
@@ -28,6 +29,7 @@ from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, Xpn
 Shape = tuple[int, ...]
 Back = Callable[..., Any]
 
+_shape_and_dtype = operator.attrgetter("shape", "dtype")
 building = threading.RLock()  # the first use of a layer may come from two threads at once
 Self = TypeVar("Self", bound="Layer")
 
@@ -143,7 +145,7 @@ class Layer(Configured):
     def check(self, *xs: Array) -> None:
         """Hold inputs against what the layer takes, and build it on first use: how a forward begins."""
         try:
-            seen = [(x.shape, x.dtype) for x in xs]
+            seen = list(map(_shape_and_dtype, xs))
         except AttributeError:
             raise DTypeError(
                 f"{self.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)"
@@ -243,7 +245,8 @@ class Layer(Configured):
     def children(self) -> Iterator[tuple[str, "Layer"]]:
         """The layers that this one is made of, by attribute name, in the order of definition."""
         for attribute, value in vars(self).items():
-            yield from layers_in(attribute, value)
+            if isinstance(value, HOLDERS):
+                yield from layers_in(attribute, value)
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
@@ -261,17 +264,16 @@ class Layer(Configured):
 
     def named_layers(self) -> Iterator[tuple[str, "Layer"]]:
         """(path, layer) of this layer ("") and all inside it, each layer once."""
-        seen: set[int] = set()
+        found: dict[int, tuple[str, Layer]] = {}
 
-        def walk(path: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
-            if id(layer) in seen:
-                return
-            seen.add(id(layer))
-            yield path, layer
+        def walk(path: str, layer: Layer) -> None:
+            found[id(layer)] = path, layer
             for name, child in layer.children():
-                yield from walk(f"{path}.{name}" if path else name, child)
+                if id(child) not in found:
+                    walk(f"{path}.{name}" if path else name, child)
 
-        return walk("", self)
+        walk("", self)
+        return iter(found.values())
 
     def to(self: Self, backend: str | Backend) -> Self:
         """Move the layer and all inside it to a backend, in place: model.to("cupy"). Returns the layer."""
@@ -323,8 +325,9 @@ class Layer(Configured):
         object.__setattr__(self, attribute, value)
         if attribute == "name":
             object.__setattr__(self, "_named", value is not None)
-        for name, layer in layers_in(attribute, value):
-            layer.suggest_name(name)  # errors inside a model call a layer by its attribute
+        if isinstance(value, HOLDERS):
+            for name, layer in layers_in(attribute, value):
+                layer.suggest_name(name)  # errors inside a model call a layer by its attribute
 
     @property
     def own_name(self) -> str | None:
@@ -368,7 +371,12 @@ def layers_in(attribute: str, value: Any) -> Iterator[tuple[str, Layer]]:
         yield attribute, value
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from layers_in(f"{attribute}.{index}", item)
+            if isinstance(item, HOLDERS):
+                yield from layers_in(f"{attribute}.{index}", item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from layers_in(f"{attribute}.{key}", item)
+            if isinstance(item, HOLDERS):
+                yield from layers_in(f"{attribute}.{key}", item)
+
+
+HOLDERS = Layer, list, tuple, dict  # what `layers_in` looks into; most attributes are none of these

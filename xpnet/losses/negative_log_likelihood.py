@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from xpnet.backend import Array, Backend
 from xpnet.errors import OptionError
-from xpnet.losses.base import declared
-from xpnet.losses.class_loss import ClassLoss, as_rows
+from xpnet.losses.base import ClassLoss, as_rows, declared
 
 
 class NegativeLogLikelihood(ClassLoss):

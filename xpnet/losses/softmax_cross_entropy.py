@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from xpnet.backend import Array, Backend
 from xpnet.base.checks import fraction
-from xpnet.losses.class_loss import ClassLoss, as_rows
+from xpnet.losses.base import ClassLoss, as_rows
 
 
 class SoftmaxCrossEntropy(ClassLoss):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend import Array
-from xpnet.core.parameter import Parameter
+from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.errors import OptionError
 from xpnet.files.compiled import CompiledNetwork
 from xpnet.losses import Loss
@@ -81,8 +81,7 @@ class Step:
         self.parameters = self.model.parameters()
         if not any(parameter.trainable for parameter in self.parameters):
             raise OptionError("there is nothing to train: the model has no parameter that is trainable")
-        for parameter in self.parameters:
-            parameter.zero_grad()
+        zero_gradients(self.parameters)
 
 
 def train_on_batch(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any) -> float:

@@ -45,13 +45,13 @@ CASES: list[tuple[int, Window, int, str, str, str]] = [  # images, window, group
 def test_each_is_taken_where_it_should_be(
     images: int, window: Window, groups: int, dtype: str, without: str, compiled: str
 ) -> None:
-    x, w = np.zeros((images, 16, 32, 32), dtype), np.zeros((4, 16 // groups, *window.kernel), dtype)
+    x, w, dtypes = (images, 16, 32, 32), (4, 16 // groups, *window.kernel), (np.dtype(dtype),) * 2
     for lanes, expected in ((0, without), (LANES, compiled)):
-        name, not_winograd, not_direct = choice.choose(x, w, window, groups, lanes)
+        name, not_winograd, not_direct = choice.choose(x, w, dtypes, window, groups, lanes)
         assert name == expected
         assert bool(not_winograd) == (name != choice.WINOGRAD)
         assert bool(not_direct) == (name != choice.DIRECT) or (name == choice.WINOGRAD and lanes)
-        words = choice.explain(x, w, window, groups, lanes)
+        words = choice.explain(x, w, dtypes, window, groups, lanes)
         assert words.startswith(f"{name}: ") and not_winograd in words and not_direct in words
 
 

@@ -11,6 +11,7 @@ from tests.backend.test_primitives import assert_agree
 from tests.kit.helpers import assert_close, bits, calls_of
 from tests.kit.strategies import ConvCase, convolutions, normal
 from xpnet.backend import make_backend
+from xpnet.backend.cpu import backend as cpu_backend
 from xpnet.backend.cpu import choice, columns, threads, work
 from xpnet.backend.window import Window
 
@@ -18,10 +19,16 @@ dtypes = st.sampled_from(["float32", "float64"])
 
 
 @pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So small that there are many of them in a small image."""
+def small_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one multiplication; what is remembered of the usual ones does not count."""
     for module in (columns, work):
         monkeypatch.setattr(module, "PRODUCT", 1)
+    monkeypatch.setattr(columns, "divide_channels", work.divide_channels.__wrapped__)
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch, small_products: None) -> None:
+    """So small that there are many of them in a small image."""
     monkeypatch.setattr(columns, "MANY_PIXELS", 4)
     monkeypatch.setattr(columns, "WORTH", 1)
     monkeypatch.setattr(columns, "TILE_BYTES", 256)
@@ -80,10 +87,11 @@ def test_small_tiles_are_many(small_tiles: None) -> None:
 
 @pytest.mark.parametrize("images", [3, 9, 23])  # several columns of all images in a tile; one of some of them
 @pytest.mark.parametrize("groups", [1, 2])
-def test_a_tile_may_have_some_of_the_images(images: int, groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "SMALL", 0)
-    for module in (columns, work):
-        monkeypatch.setattr(module, "PRODUCT", 1)
+def test_a_tile_may_have_some_of_the_images(
+    images: int, groups: int, monkeypatch: pytest.MonkeyPatch, small_products: None
+) -> None:
+    by_columns = choice.COLUMNS, "", ""
+    monkeypatch.setattr(cpu_backend, "choose", lambda *case: by_columns)
     monkeypatch.setattr(columns, "MANY_PIXELS", 8)
     monkeypatch.setattr(columns, "TRANSPOSED", 1)
     window = Window((3, 2), (2, 1), ((1, 1), (0, 1)))

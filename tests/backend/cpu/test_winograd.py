@@ -46,7 +46,7 @@ def test_what_the_reference_computes(
 ) -> None:
     x_shape, w_shape, window = case
     x, w, b = (integers(shape, seed + i, "float32") for i, shape in enumerate((x_shape, w_shape, w_shape[:1])))
-    assert choice.choose(x, w, window, 1, 0)[0] == choice.WINOGRAD
+    assert choice.choose(x.shape, w.shape, (x.dtype, w.dtype), window, 1, 0)[0] == choice.WINOGRAD
     options: Any = (window, 1, "relu" if relu else None)
     with pytest.MonkeyPatch.context() as patch:
         if narrow:  # the least tiles: one pair, one column
@@ -93,21 +93,19 @@ def test_a_blank_image_gives_one_value(walk: Winograd) -> None:
 )  # fmt: skip
 def test_what_it_does_not_take(window: Window, groups: int, images: int) -> None:
     x, w = normal((images, 4, 12, 12), 0), normal((4, 4 // groups, *window.kernel), 1)
-    assert choice.choose(x, w, window, groups, 0)[0] != choice.WINOGRAD
+    assert choice.choose(x.shape, w.shape, (x.dtype, w.dtype), window, groups, 0)[0] != choice.WINOGRAD
     backend = NumpyBackend()
     y = backend.conv2d(x, w, None, window, groups)
     assert_close(y, REFERENCE.conv2d(x, w, None, window, groups), REFERENCE, scale=10.0)
 
 
 @given(
-    pairs=st.integers(1, 20), columns=st.integers(1, 40), KW=st.integers(1, 5), column_bytes=st.integers(1, 1 << 22),
+    pairs=st.integers(1, 20), columns=st.integers(1, 40), KW=st.integers(1, 5), fitting=st.integers(0, 1 << 21),
     multiplications=st.integers(1, 1 << 34),
 )  # fmt: skip
-def test_tiles_cover_the_output_once(
-    pairs: int, columns: int, KW: int, column_bytes: int, multiplications: int
-) -> None:
+def test_tiles_cover_the_output_once(pairs: int, columns: int, KW: int, fitting: int, multiplications: int) -> None:
     seen = np.zeros((pairs, columns), int)
-    for p0, p1, j0, j1 in tiles_of((pairs, columns), KW, column_bytes, multiplications):
+    for p0, p1, j0, j1 in tiles_of((pairs, columns), KW, fitting, multiplications):
         assert p0 < p1 and j0 < j1
         seen[p0:p1, j0:j1] += 1
     assert (seen == 1).all()

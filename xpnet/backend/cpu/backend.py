@@ -52,6 +52,12 @@ class NumpyBackend(Backend):
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         return np.asarray(x, dtype=dtype)
 
+    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
+        return np.asarray(x, dtype), np.asarray(t), *[np.asarray(weight, dtype) for weight in weights]
+
+    def memory_advice(self, samples: int | None) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # arrays live in the memory of the process
+
     def free_memory(self) -> None:
         pool.clear()
 
@@ -63,7 +69,7 @@ class NumpyBackend(Backend):
     def conv2d(
         self, x: Array, w: Array, b: Array | None, window: Window, groups: int = 1, activation: str | None = None
     ) -> Array:
-        algorithm = self.algorithms[choose(x, w, window, groups, self.lanes)[0]]
+        algorithm = self.algorithms[choose(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
         return algorithm.forward(x, w, b, window, groups, activation == "relu")
 
     def conv2d_backward(
@@ -77,11 +83,11 @@ class NumpyBackend(Backend):
         activation: str | None = None,
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
-        algorithm = self.algorithms[choose(x, w, window, groups, self.lanes)[0]]
+        algorithm = self.algorithms[choose(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
         return algorithm.backward(dy, x, w, y, window, groups, activation == "relu", need_dx)
 
     def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
-        return choice.explain(x, w, window, groups, self.lanes)
+        return choice.explain(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)
 
     def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
         y = product(x, w.T)

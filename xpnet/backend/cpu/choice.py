@@ -3,13 +3,15 @@
 `backend.explain(layer, shape)` tells what this file decides.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from xpnet.backend.window import Window
 
-Array = Any
+Shape = tuple[int, ...]
+Dtypes = tuple[Any, Any]  # of input and weights
 
 WINOGRAD = "winograd"  # cpu/winograd.py, with compiled steps in jit/winograd.py
 DIRECT = "direct"  # jit/direct.py
@@ -28,50 +30,52 @@ WINOGRAD_OVER_DIRECT = 48  # images from which on it is faster than a direct con
 SMALL = 1 << 20  # bytes of columns that are made at once
 
 
-def choose(x: Array, w: Array, window: Window, groups: int, lanes: int) -> tuple[str, str, str]:
+@functools.lru_cache(maxsize=4096)
+def choose(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups: int, lanes: int) -> tuple[str, str, str]:
     """The algorithm for x (N, C, H, W) and w (O, C/G, KH, KW), and why it is not Winograd's and not the direct one.
 
     `lanes` is the number of images in a vector of the compiled kernels, 0 if there are none.
     """
-    not_direct = why_not_compiled(x, w, lanes) if lanes else "there are no compiled kernels"
-    not_winograd = why_not_winograd(x, w, window, groups, WINOGRAD_IMAGES if not_direct else WINOGRAD_OVER_DIRECT)
+    not_direct = why_not_compiled(x, dtypes, lanes) if lanes else "there are no compiled kernels"
+    images = WINOGRAD_IMAGES if not_direct else WINOGRAD_OVER_DIRECT
+    not_winograd = why_not_winograd(x, w, dtypes, window, groups, images)
     if not not_winograd:
         return WINOGRAD, "", not_direct
     if not not_direct:
         return DIRECT, not_winograd, ""
-    (_, C, KH, KW), (OH, OW) = w.shape, window.output_size(x.shape[2:])
-    if x.shape[0] * groups * C * KH * KW * OH * OW * x.itemsize <= SMALL:
+    (_, C, KH, KW), (OH, OW) = w, window.output_size(x[2:])
+    if x[0] * groups * C * KH * KW * OH * OW * dtypes[0].itemsize <= SMALL:
         return ONE_PRODUCT, not_winograd, not_direct
     return COLUMNS, not_winograd, not_direct
 
 
-def why_not_compiled(x: Array, w: Array, lanes: int) -> str:
+def why_not_compiled(x: Shape, dtypes: tuple[Any, ...], lanes: int) -> str:
     """Why the compiled kernels do not take it; empty where they do."""
-    if x.dtype != np.float32 or w.dtype != x.dtype:
+    if any(dtype != np.float32 for dtype in dtypes):
         return "not everything is float32"
-    if x.shape[0] < lanes:
+    if x[0] < lanes:
         return "there are fewer images than a vector register holds"
-    return "" if x.size else "there is nothing in it"
+    return "there is nothing in it" if 0 in x else ""
 
 
-def why_not_winograd(x: Array, w: Array, window: Window, groups: int, images: int) -> str:
+def why_not_winograd(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups: int, images: int) -> str:
     """Why Winograd's rows, which want so many images, do not take it; empty where they do."""
-    if w.shape[2] != 3:
+    if w[2] != 3:
         return "the kernel has not three rows"
     if window.stride != (1, 1) or window.dilation != (1, 1):
         return "stride and dilation are not 1"
     if groups != 1:
         return "it has groups"
-    if x.shape[0] < images:
+    if x[0] < images:
         return "there are too few images"
-    if x.dtype != w.dtype:
+    if dtypes[0] != dtypes[1]:
         return "input and weights have two data types"
-    return "" if x.size else "there is nothing in it"
+    return "there is nothing in it" if 0 in x else ""
 
 
-def explain(x: Array, w: Array, window: Window, groups: int, lanes: int) -> str:
+def explain(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups: int, lanes: int) -> str:
     """`choose`, as a sentence."""
-    name, not_winograd, not_direct = choose(x, w, window, groups, lanes)
+    name, not_winograd, not_direct = choose(x, w, dtypes, window, groups, lanes)
     words = [f"{name}: {MEANING[name]}"]
     words += [f"not {other}: {why}" for other, why in ((WINOGRAD, not_winograd), (DIRECT, not_direct)) if why]
     return "; ".join(words)

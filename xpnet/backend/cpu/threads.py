@@ -35,7 +35,14 @@ def _blas() -> Any:
     return ThreadpoolController().select(user_api="blas")
 
 
-_local = threading.local()  # scratch space; how often this thread holds BLAS
+class _Local(threading.local):
+    """What each thread has of its own."""
+
+    held = 0  # how often it is within `single_threaded_blas`
+    buffer: np.ndarray | None = None  # scratch space
+
+
+_local = _Local()
 _depth_lock = threading.Lock()
 _depth = 0
 _blas_threads: list[int] = []
@@ -45,7 +52,7 @@ _blas_threads: list[int] = []
 def single_threaded_blas() -> Any:
     """Hold BLAS to one thread while our own threads call it; nested and concurrent uses count as one."""
     global _depth
-    _local.held = _held() + 1
+    _local.held += 1
     libraries = _blas().lib_controllers
     with _depth_lock:
         if _depth == 0:
@@ -64,18 +71,9 @@ def single_threaded_blas() -> Any:
                     _set_threads(library, threads)
 
 
-def blas_held(needed: bool = True) -> contextlib.AbstractContextManager[Any]:
+def blas_held() -> contextlib.AbstractContextManager[Any]:
     """`single_threaded_blas`, or nothing where the calling thread is within it already, as in a training step."""
-    return single_threaded_blas() if needed and not _held() else _NOTHING
-
-
-_NOTHING = contextlib.nullcontext()
-
-
-def _held() -> int:
-    """How often the calling thread is within `single_threaded_blas`."""
-    held: int = getattr(_local, "held", 0)
-    return held
+    return contextlib.nullcontext() if _local.held else single_threaded_blas()
 
 
 def _set_threads(library: Any, count: int) -> None:
@@ -93,13 +91,16 @@ def run_tiles(
 
     Without `blas` the function calls none, and its threads are left alone. `alone`: this thread takes all of them.
     """
+    if blas and not _local.held:
+        with single_threaded_blas():
+            return run_tiles(function, tiles, blas, alone)
     tiles = list(tiles)
-    with blas_held(blas):
-        if alone or len(tiles) == 1 or thread_count() == 1:
-            for tile in tiles:
-                function(*tile)
-        else:
-            team().run(Job(function, tiles))
+    if alone or len(tiles) == 1 or thread_count() == 1:
+        for tile in tiles:
+            function(*tile)
+    else:
+        team().run(Job(function, tiles))
+    return None
 
 
 class Job:
@@ -217,7 +218,7 @@ if hasattr(os, "register_at_fork"):  # a forked child has none of the parent's t
 def scratch(size: int, dtype: Any) -> np.ndarray:
     """A flat uninitialised array of this thread's own, valid until its next request."""
     nbytes = size * np.dtype(dtype).itemsize
-    buffer: np.ndarray | None = getattr(_local, "buffer", None)
+    buffer = _local.buffer
     if buffer is None or buffer.nbytes < nbytes:
         buffer = _local.buffer = np.empty(nbytes, np.uint8)
     return buffer[:nbytes].view(dtype)

@@ -15,6 +15,7 @@ backwards. The division into tiles depends on shapes alone, and partial sums are
 docs/performance.md has the measurements.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -123,8 +124,8 @@ class Winograd:
             np.matmul(kernels, windows(inputs, columns), out=products)
             self.finish(M, b, relu, out[2 * p0 : 2 * p1, j0:j1])
 
-        each = 4 * N * (C + O) * x.itemsize
-        run_tiles(work, tiles_of((-(-OH // 2), OW), KW, each, OH * OW * KW * C * O * N))
+        column_bytes = 4 * N * (C + O) * x.itemsize
+        run_tiles(work, tiles_of((-(-OH // 2), OW), KW, TILE_BYTES // column_bytes, OH * OW * KW * C * O * N))
         return out
 
     def _weight_gradient(self, dz: Array, x: Array, w: Array, window: Window) -> Array:
@@ -132,8 +133,8 @@ class Winograd:
         (O, C, _, KW), (OH, OW, _, N) = w.shape, dz.shape
         K, pad = KW * C, (window.padding[0][0], window.padding[1][0])
         turn, part = K >= TURNED, divide_channels(O, K * N)
-        each = 4 * dz.itemsize * (N * (C + 2 * O) + K * O)
-        tiles = tiles_of((-(-OH // 2), OW), KW, each, OH * OW * K * O * N)
+        column_bytes = 4 * dz.itemsize * (N * (C + 2 * O) + K * O)
+        tiles = tiles_of((-(-OH // 2), OW), KW, TILE_BYTES // column_bytes, OH * OW * K * O * N)
         groups = cut_bands(len(tiles), -(-len(tiles) // SUMS))
         partial = np.empty((len(groups), 4, O // part, K, part), dz.dtype)
 
@@ -207,11 +208,13 @@ def spaces(dtype: Any, *shapes: tuple[int, ...]) -> list[Array]:
     return [np.ndarray(shape, dtype, space, start * item) for shape, start in zip(shapes, starts, strict=False)]
 
 
-def tiles_of(size: tuple[int, int], KW: int, column_bytes: int, multiplications: int) -> list[Tile]:
-    """As large as the cache allows, at least 8 where the work is worth it; the same for any number of threads."""
+@functools.lru_cache(maxsize=4096)
+def tiles_of(size: tuple[int, int], KW: int, fitting: int, multiplications: int) -> tuple[Tile, ...]:
+    """Tiles of at most so many columns of a pair of rows as are `fitting` in the cache, and at least 8 of them where
+    the work is worth it; the same for any number of threads."""
     (pairs, OW), few = size, min(multiplications // WORTH, 8)
-    width = divide_evenly(OW, max(1, TILE_BYTES // column_bytes - KW + 1))
-    height = divide_evenly(pairs, max(1, TILE_BYTES // (column_bytes * (width + KW - 1))))
+    width = divide_evenly(OW, max(1, fitting - KW + 1))
+    height = divide_evenly(pairs, max(1, fitting // (width + KW - 1)))
     height = min(height, -(-pairs // max(1, few)))
     rows, columns = cut_bands(pairs, height), cut_bands(OW, width)
     tiles = [(*r, *c) for r in rows for c in columns]
@@ -219,4 +222,4 @@ def tiles_of(size: tuple[int, int], KW: int, column_bytes: int, multiplications:
     if len(tiles) % 2 and 2 < len(tiles) < 16 and j1 - j0 > 1:  # two threads would not share them evenly
         half = (j0 + j1) // 2
         tiles[-1:] = [(p0, p1, j0, half), (p0, p1, half, j1)]
-    return tiles
+    return tuple(tiles)

@@ -1,7 +1,10 @@
 """How work on a CPU is divided: into products that stay small, and into parts for the threads.
 
-The division depends on shapes alone, so that the result does not depend on the number of threads.
+The division depends on shapes alone, so that the result does not depend on the number of threads; and what was divided
+once is looked up from then on.
 """
+
+import functools
 
 # OpenBLAS takes a product of up to so many multiplications without packing its operands, which on AVX-512 reaches 105
 # GFLOP/s on one core where a larger one reaches 75. So tiles are cut, and products divided, to stay below.
@@ -12,6 +15,7 @@ WORTH = 10**7  # multiplications
 LEAST = 1 << 17  # entries of an array
 
 
+@functools.lru_cache(maxsize=4096)
 def divide_channels(outputs: int, multiplications: int) -> int:
     """How many of the output channels a product takes at once, of which each costs so many multiplications."""
     fitting = [n for n in range(1, outputs + 1) if outputs % n == 0 and n * multiplications <= PRODUCT]
@@ -24,12 +28,14 @@ def divide_evenly(length: int, most: int) -> int:
     return max(1, -(-length // parts))
 
 
-def cut_bands(rows: int, height: int) -> list[tuple[int, int]]:
+@functools.lru_cache(maxsize=4096)
+def cut_bands(rows: int, height: int) -> tuple[tuple[int, int], ...]:
     """(first, end) of each band of rows."""
-    return [(i, min(i + height, rows)) for i in range(0, rows, height)]
+    return tuple((i, min(i + height, rows)) for i in range(0, rows, height))
 
 
-def share_rows(rows: int, entries: int) -> list[tuple[int, int]]:
+@functools.lru_cache(maxsize=4096)
+def share_rows(rows: int, entries: int) -> tuple[tuple[int, int], ...]:
     """Bands of the rows of an array with so many entries: a few of LEAST at least, one for what no thread is worth."""
     count = max(1, min(rows, 16, entries // LEAST))
     return cut_bands(rows, -(-rows // count))

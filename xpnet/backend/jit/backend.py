@@ -43,7 +43,7 @@ class JitBackend(NumpyBackend):
 
     def max_pool2d(self, x: Array, window: Window) -> Array:
         where = plan(x.shape[2:], window)
-        if why_not_compiled(x, x, self.lanes) or not where.never_empty:
+        if why_not_compiled(x.shape, (x.dtype,), self.lanes) or not where.never_empty:
             return super().max_pool2d(x, window)
         (OH, OW), (N, C) = where.output_size, x.shape[:2]
         y = pool.empty((OH, OW, C * N), x.dtype)
@@ -53,7 +53,7 @@ class JitBackend(NumpyBackend):
         return hwcn_to_nchw(y.reshape(OH, OW, C, N))
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
-        if why_not_compiled(x, x, self.lanes):
+        if why_not_compiled(x.shape, (x.dtype,), self.lanes):
             return super().max_pool2d_backward(dy, x, y, window)
         (N, C, H, W), where = x.shape, plan(x.shape[2:], window)
         dx = pool.empty((H, W, C * N), x.dtype)
