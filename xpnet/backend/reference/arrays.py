@@ -82,13 +82,12 @@ class Arrays:
         """What arrays use and what is held of the device's memory; zeros where arrays live in that of the process."""
         return Memory(0, 0)
 
-    @contextlib.contextmanager
-    def memory_advice(self, samples: int | None) -> Iterator[None]:
+    def memory_advice(self, samples: int | None) -> contextlib.AbstractContextManager[None]:
         """Within the block, a device that runs out of memory gives a BackendError that advises a smaller batch.
 
         `samples` is the size of a batch, None if that is not known.
         """
-        yield
+        return contextlib.nullcontext()
 
     def free_memory(self) -> None:
         """Give back what is held and not used."""
