@@ -102,11 +102,13 @@ def test_files_that_the_tour_names_exist() -> None:
 
 def test_the_house_stands_as_it_is_drawn() -> None:
     house = TEXTS["README.md"].split("```\nxpnet/\n")[1].split("```")[0]
-    folders = re.findall(r"^ *(\w+)/ ", house, re.MULTILINE)
-    files = re.findall(r"\w+\.py", house)
-    assert len(folders) >= 8 and len(files) >= 15
-    places = (ROOT, ROOT / "xpnet", ROOT / "xpnet/backend", ROOT / "bench")
-    assert [name for name in folders + files if not any((place / name).exists() for place in places)] == []
+    lines = [(re.findall(r"(\w+)/", line), re.findall(r"\w+\.py", line)) for line in house.splitlines() if line]
+    assert sum(len(folders) for folders, _ in lines) >= 15 and sum(len(files) for _, files in lines) >= 15
+    for folders, files in lines:  # a file is in the folder of its line, or at the root of the package
+        homes = [home / folders[0] if folders else home for home in (ROOT / "xpnet", ROOT)] + [ROOT / "xpnet"]
+        assert [name for name in files if not any((home / name).exists() for home in homes)] == []
+        around = [*homes, ROOT / "xpnet/backend", ROOT]
+        assert [name for name in folders if not any((home / name).exists() for home in around)] == []
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ class NumpyBackend(Backend):
     def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
         return np.asarray(x, dtype), np.asarray(t), *[np.asarray(weight, dtype) for weight in weights]
 
-    def memory_advice(self, samples: int | None) -> Any:
+    def memory_advice(self, samples: int | None) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()  # arrays live in the memory of the process
 
     def free_memory(self) -> None:
