@@ -1,7 +1,6 @@
 """xpnet: deep learning that one person can read in an evening, on NumPy or CuPy."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xpnet.base.interrupt import interruptible
 
@@ -20,7 +19,7 @@ with interruptible():
         schedules,
     )
     from xpnet.backend import Backend, Memory, get_backend, use_backend
-    from xpnet.base.hints import no_attribute
+    from xpnet.base.on_demand import imported_on_demand
     from xpnet.core.layer import Layer
     from xpnet.core.parameter import Parameter
     from xpnet.errors import XpnetError
@@ -51,22 +50,13 @@ _register("xpnet.regularizers", [cls.__name__ for cls in regularizers.REGULARIZE
 
 # What is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
-    "xpnet.analysis": (),
-    "xpnet.experiments.cross_validation": ("CrossValidation", "cross_validate"),
-    "xpnet.experiments.find_lr": ("LRSearch", "find_lr"),
-    "xpnet.data.datasets": (),
-    "xpnet.sklearn": (),
-    "xpnet.visualize": (),
+    "analysis": (),
+    "experiments.cross_validation": ("CrossValidation", "cross_validate"),
+    "experiments.find_lr": ("LRSearch", "find_lr"),
+    "data.datasets": (),
+    "sklearn": (),
+    "visualize": (),
 }
-
-
-def __getattr__(name: str) -> Any:
-    for place, names in _PLACES.items():
-        if name in names:
-            return getattr(importlib.import_module(place), name)
-        if place.endswith(f".{name}"):
-            return importlib.import_module(place)
-    raise no_attribute("xpnet", name, __all__)
 
 
 def memory() -> Memory:
@@ -106,3 +96,5 @@ __all__ = [
     "use_backend",
     "visualize",
 ]
+
+__getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

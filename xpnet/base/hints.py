@@ -1,6 +1,5 @@
 """What things are called here that have other names in Keras, in PyTorch or in the book: for errors that say so."""
 
-import difflib
 import functools
 import inspect
 import sys
@@ -142,6 +141,8 @@ def _hint(name: str, called: dict[str, str], known: list[str]) -> str:
     here = called.get(name, "")
     if here and (here in known or not here.isidentifier()):
         return f"; here it is {here}"
+    import difflib
+
     near = difflib.get_close_matches(name.lower(), [key.lower() for key in known], n=1, cutoff=0.8)
     return f"; perhaps {next(key for key in known if key.lower() == near[0])} is meant" if near else ""
 

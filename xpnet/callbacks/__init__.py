@@ -3,20 +3,38 @@
 What a callback is told, and when, stands in base.py.
 """
 
-from xpnet.base.hints import explained
-from xpnet.callbacks.backup import Backup
+from typing import TYPE_CHECKING
+
+from xpnet.base.on_demand import imported_on_demand
 from xpnet.callbacks.base import Callback, Callbacks, Logs
-from xpnet.callbacks.csv_log import CSVLogger
 from xpnet.callbacks.display import EpochLines, ProgressBar
-from xpnet.callbacks.ema import EMA
 from xpnet.callbacks.history import History
-from xpnet.callbacks.json_lines import JSONLinesLogger
-from xpnet.callbacks.lambda_callback import LambdaCallback
-from xpnet.callbacks.model_checkpoint import ModelCheckpoint
-from xpnet.callbacks.monitor import Monitor
-from xpnet.callbacks.plateau import ReduceLROnPlateau
-from xpnet.callbacks.stopping import EarlyStopping, TerminateOnNaN, TimeLimit
-from xpnet.callbacks.tensorboard import TensorBoard
+
+if TYPE_CHECKING:
+    from xpnet.callbacks.backup import Backup
+    from xpnet.callbacks.csv_log import CSVLogger
+    from xpnet.callbacks.ema import EMA
+    from xpnet.callbacks.json_lines import JSONLinesLogger
+    from xpnet.callbacks.lambda_callback import LambdaCallback
+    from xpnet.callbacks.model_checkpoint import ModelCheckpoint
+    from xpnet.callbacks.monitor import Monitor
+    from xpnet.callbacks.plateau import ReduceLROnPlateau
+    from xpnet.callbacks.stopping import EarlyStopping, TerminateOnNaN, TimeLimit
+    from xpnet.callbacks.tensorboard import TensorBoard
+
+# Where the rest stands: it is imported when somebody asks for it, so that `import xpnet` stays quick.
+_PLACES = {
+    "backup": ("Backup",),
+    "csv_log": ("CSVLogger",),
+    "ema": ("EMA",),
+    "json_lines": ("JSONLinesLogger",),
+    "lambda_callback": ("LambdaCallback",),
+    "model_checkpoint": ("ModelCheckpoint",),
+    "monitor": ("Monitor",),
+    "plateau": ("ReduceLROnPlateau",),
+    "stopping": ("EarlyStopping", "TerminateOnNaN", "TimeLimit"),
+    "tensorboard": ("TensorBoard",),
+}
 
 __all__ = [
     "EMA",
@@ -39,4 +57,4 @@ __all__ = [
     "TimeLimit",
 ]
 
-__getattr__ = explained(__name__)
+__getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

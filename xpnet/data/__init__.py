@@ -1,9 +1,8 @@
 """Data: batches, transforms, data sets, and the files they come from."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xpnet.base.hints import no_attribute
+from xpnet.base.on_demand import imported_on_demand
 from xpnet.data.batches import Batches, split
 from xpnet.data.transforms import MeanRemoval, Normalize, one_hot, to_unit
 
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from xpnet.data.whitening import PCA, ZCA, Standardize
 
 # Where the rest stands: it is imported when somebody asks for it, so that `import xpnet` stays quick.
-_PLACES = {
+_PLACES: dict[str, tuple[str, ...]] = {
+    "augment": (),
     "datasets": ("cifar10", "fashion_mnist", "mnist"),
     "digit_image": ("digit_from_array", "read_digit"),
     "folds": ("KFold", "hold_out", "stratified_split"),
@@ -29,16 +29,6 @@ _PLACES = {
     "sources": ("Arrays", "MappedArrays", "Stream", "Subset", "read_npz"),
     "whitening": ("PCA", "ZCA", "Standardize"),
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("augment", *_PLACES):
-        return importlib.import_module(f"xpnet.data.{name}")
-    for place, names in _PLACES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"xpnet.data.{place}"), name)
-    raise no_attribute("xpnet.data", name, __all__)
-
 
 __all__ = [
     "PCA",
@@ -69,3 +59,5 @@ __all__ = [
     "to_unit",
     "write_idx",
 ]
+
+__getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

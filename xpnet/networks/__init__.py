@@ -1,9 +1,8 @@
 """Networks that are ready to train, a file each; every one says its source and its number of parameters."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xpnet.base.hints import no_attribute
+from xpnet.base.on_demand import imported_on_demand
 
 if TYPE_CHECKING:
     from xpnet.networks.deepconvnet import DeepConvNet
@@ -21,13 +20,6 @@ _PLACES = {
     "simpleconvnet": ("SimpleConvNet",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    for place, names in _PLACES.items():
-        if name == place or name in names:
-            module = importlib.import_module(f"xpnet.networks.{place}")
-            return module if name == place else getattr(module, name)
-    raise no_attribute("xpnet.networks", name, __all__)
-
-
 __all__ = ["MLP", "DeepConvNet", "LeNet5", "MultiColumn", "SimpleConvNet", "Subsampling", "TableConv2D"]
+
+__getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

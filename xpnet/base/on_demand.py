@@ -1,0 +1,31 @@
+"""Packages whose parts are imported when somebody asks for them, so that to import the package is quick."""
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from xpnet.base.hints import no_attribute
+
+
+def imported_on_demand(
+    module: str, places: Mapping[str, tuple[str, ...]], known: list[str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of such a package.
+
+    `places` has the names that each of its modules holds; the modules are attributes too, by the last part of their
+    own names. `known` are the names that the package exports.
+    """
+
+    def __getattr__(name: str) -> Any:
+        for place, names in places.items():
+            if name in names:
+                return getattr(importlib.import_module(f"{module}.{place}"), name)
+            if name == place.rpartition(".")[2]:
+                return importlib.import_module(f"{module}.{place}")
+        raise no_attribute(module, name, known)
+
+    def __dir__() -> list[str]:
+        return sorted({*vars(sys.modules[module]), *known})
+
+    return __getattr__, __dir__
