@@ -63,7 +63,7 @@ MUTANTS = [
     ),
     Mutant("backend/cpu/winograd.py", "M[:, 1] += b", "M[:, 0] += b", WINOGRAD),
     Mutant("backend/cpu/winograd.py", "[0, 1, -1, -1]], np", "[0, 1, -1, 1]], np", WINOGRAD),
-    Mutant("backend/cpu/winograd.py", "(H - k - first) // 2 + 1", "(H - k - first) // 2", WINOGRAD),
+    Mutant("backend/cpu/winograd.py", "(H - k - first) // 2 + 1", "(H - k - first) // 2 + 2", WINOGRAD),
     Mutant("backend/cpu/winograd.py", "[:, :, ::-1, ::-1]", "[:, :, ::-1, :]", WINOGRAD),
     Mutant("backend/cpu/winograd.py", "total += P.sum", "total -= P.sum", WINOGRAD),
     Mutant("backend/jit/winograd.py", "both - m2[n] - m3[n]", "both - m2[n] + m3[n]", WINOGRAD),
@@ -125,6 +125,8 @@ def run(mutant: Mutant, folder: Path) -> bool:
     for part in ("xpnet", "tests"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
+    if (ROOT / ".cache").exists():
+        (folder / ".cache").symlink_to(ROOT / ".cache")  # the stand-in device takes minutes to build
     path = folder / "xpnet" / mutant.file
     source = path.read_text(encoding="utf-8")
     if source.count(mutant.right) != 1:
