@@ -25,6 +25,8 @@ from xpnet.callbacks import (
 from xpnet.data import Loader, augment
 from xpnet.model import Sequential
 
+pytestmark = pytest.mark.slow
+
 EPOCHS, STEPS = 3, 5
 rng = np.random.default_rng(0)
 X, T = rng.random((33, 1, 6, 6), dtype="float32"), rng.integers(0, 4, 33)

@@ -12,6 +12,8 @@ import pytest
 import xpnet
 from tests.cli.helpers import Command, unread
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,6 +16,8 @@ from xpnet.backend import Array, backend_names, use_backend
 from xpnet.cli import xpnet as command_line
 from xpnet.errors import BackendError, XpnetError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/tour.md", "docs/examples.md", "CONTRIBUTING.md", "CHANGELOG.md")
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}

@@ -12,6 +12,8 @@ from PIL import Image
 
 from tests import cudasim
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -8,6 +8,8 @@ import pytest
 from bench.worktree import ROOT
 from tests.house.same_bits import train, verdict
 
+pytestmark = pytest.mark.slow
+
 
 def other_tree(folder: Path) -> Path:
     shutil.copytree(ROOT / "xpnet", folder / "xpnet", ignore=shutil.ignore_patterns("__pycache__"))

@@ -13,6 +13,8 @@ import pytest
 from bench.turns import BAR, alternate, median_interval
 from bench.worktree import ROOT, checked_out
 
+pytestmark = pytest.mark.slow
+
 
 def bench(script: str, *words: object) -> tuple[int, list[str]]:
     """Exit status, and the lines on stdout."""

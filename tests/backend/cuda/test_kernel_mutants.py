@@ -15,6 +15,8 @@ from xpnet.backend.reference import AdamStep
 from xpnet.backend.window import Window
 from xpnet.errors import BackendError
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = Backend()
 WINDOW = Window((3, 3), (2, 1), ((1, 1), (1, 1)))
 SOURCE = cuda_launch.source()

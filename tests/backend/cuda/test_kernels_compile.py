@@ -15,6 +15,8 @@ import pytest
 
 from xpnet.backend.cuda import launch as cuda_launch
 
+pytestmark = pytest.mark.slow
+
 KERNELS = sorted(re.findall(r"__global__ void (\w+)\(", cuda_launch.source()))
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 DTYPES = ("float32", "float64")

@@ -26,6 +26,8 @@ from xpnet.backend.window import Window
 from xpnet.errors import BackendError, OptionError
 from xpnet.model import Model
 
+pytestmark = pytest.mark.slow
+
 jit_backend = pytest.importorskip("xpnet.backend.jit.backend", reason='needs Numba: pip install "xpnet[jit]"')
 from xpnet.backend.jit import kernels as jit_kernels  # noqa: E402
 
