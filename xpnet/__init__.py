@@ -1,4 +1,4 @@
-"""xpnet: deep learning that one person can read in an evening, on NumPy or CuPy."""
+"""xpnet: deep learning whose core one person can read in an evening, on NumPy or CuPy."""
 
 from typing import TYPE_CHECKING
 

@@ -41,7 +41,7 @@ def inputs(shape: tuple[int, ...], N: int = 6) -> np.ndarray:
 
 
 def every_layer() -> Sequential:
-    """Of one input."""
+    """Of one input, as version 0.1 had them: this stays as it is, as the files do, whatever layers come."""
     inner = [
         layers.Conv2D(4, (3, 2), (2, 1), ((1, 2), (0, 3)), (1, 2), 2, False, layers.LeakyReLU(0.2), 0.05, "odd"),
         layers.MaxPool2D((3, 2), (1, 2), ((1, 0), (0, 1))), layers.BatchNorm2D(0.3, 1e-3),

@@ -1,12 +1,13 @@
 """The package's imports, read from its source: what test_arrows.py holds and docs/map.md is drawn from.
 
-An import counts wherever it stands: at the top, in a function, under TYPE_CHECKING, or as `import_module` of a literal.
+An import counts wherever it stands: at the top, in a function, under TYPE_CHECKING, as `import_module` of a literal, or
+in the `_PLACES` of a package that imports its parts on demand.
 """
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import xpnet
 
@@ -34,6 +35,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("base", "random"),
     ("errors",),
 )
+# Who may import by a name that is made while the program runs: what `_PLACES` hold, and the classes that files name.
+BY_NAME = ("base.on_demand", "files.network")
 STEP = {room: number for number, step in enumerate(STEPS) for room in step}
 
 
@@ -60,19 +63,28 @@ def room(module: str) -> str:
 def arrows(name: str, source: str, known: frozenset[str]) -> Iterator[Arrow]:
     """The imports of one module from others of the package."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            named = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            named = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            raise ValueError(f"{name}:{node.lineno}: imports are absolute here")
-        elif isinstance(node, ast.Call) and _function(node) in ("import_module", "__import__") and node.args:
-            named = [_literal(node.args[0])]
-        else:
-            continue
-        for target in named:
+        for target in _imported(node, name):
             if target.partition(".")[0] == "xpnet":
                 yield Arrow(name, node.lineno, _module(target.removeprefix("xpnet").removeprefix("."), known))
+
+
+def _imported(node: Any, name: str) -> list[str]:
+    """What a statement or a call imports, by full names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        if node.level:
+            raise ValueError(f"{name}:{node.lineno}: imports are absolute here")
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    if isinstance(node, ast.Call) and _name(node.func) in ("import_module", "__import__"):
+        literal = _literal(node.args[0])
+        if not literal and name not in BY_NAME:
+            raise ValueError(f"{name}:{node.lineno}: what is imported here cannot be read from the source")
+        return [literal]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    if "_PLACES" in map(_name, targets):
+        return [f"xpnet.{name.removesuffix('__init__')}{place}" for place in ast.literal_eval(node.value)]
+    return []
 
 
 def all_arrows() -> list[Arrow]:
@@ -98,8 +110,9 @@ def _module(dotted: str, known: frozenset[str]) -> str:
     return "__init__"
 
 
-def _function(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+def _name(node: Any) -> str:
+    """Of a variable, or the last part of a dotted one."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def _literal(node: ast.expr) -> str:

@@ -63,7 +63,7 @@ NETWORKS: dict[str, Training] = {
 
 
 def every_layer() -> Sequential:
-    """Of one input, with options that are not the defaults."""
+    """Of one input, with options that are not the defaults: those of version 0.1, which any later commit has too."""
     inner = [
         layers.Conv2D(4, (3, 2), (2, 1), ((1, 2), (0, 3)), (1, 2), 2, False, layers.LeakyReLU(0.2), "he_uniform"),
         layers.MaxPool2D((3, 2), (1, 2), ((1, 0), (0, 1))), layers.BatchNorm2D(0.3, 1e-3),

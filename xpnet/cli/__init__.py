@@ -36,7 +36,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 @click.version_option(__version__, prog_name="xpnet", message="%(prog)s %(version)s")
 @click.pass_context
 def xpnet(context: click.Context) -> None:
-    """Deep learning that one person can read in an evening.
+    """Deep learning whose core one person can read in an evening.
 
     The environment variables XPNET_BACKEND (numpy, cupy, auto, ...) and XPNET_NUM_THREADS hold for every command.
     """
