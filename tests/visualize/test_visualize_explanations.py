@@ -11,6 +11,8 @@ from xpnet import Sequential, analysis, visualize
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import Conv2D, Dense, Flatten
 
+pytestmark = pytest.mark.slow  # each picture is drawn and looked at
+
 
 @pytest.mark.parametrize("count", [1, 2, 5, 30])
 def test_heat_is_laid_over_the_images(count: int) -> None:

@@ -12,6 +12,8 @@ from tests.visualize.test_visualize import EPOCHS, identity
 from xpnet import visualize
 from xpnet.errors import DataError, OptionError, ShapeError
 
+pytestmark = pytest.mark.slow  # each picture is drawn and looked at
+
 LONG = ["an aeroplane", "a motor car with four doors", "bird"]
 
 

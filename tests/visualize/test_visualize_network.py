@@ -11,6 +11,8 @@ from xpnet.backend import Backend
 from xpnet.errors import DataError, NotBuiltError, OptionError, ShapeError
 from xpnet.layers import Conv2D, Dense, ReLU
 
+pytestmark = pytest.mark.slow  # each picture is drawn and looked at
+
 X = digits(5)[0]
 
 
