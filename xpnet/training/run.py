@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,8 +11,6 @@ from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBa
 from xpnet.callbacks.base import Logs
 from xpnet.callbacks.comparison import Settings
 from xpnet.errors import NonFiniteError, OptionError
-from xpnet.optimizers import Optimizer
-from xpnet.schedules import Schedule
 from xpnet.training.evaluation import evaluate_batches
 from xpnet.training.feed import Feed, settings_of
 from xpnet.training.iterables import PreparedBatches
@@ -73,7 +70,7 @@ class Run:
     def under_way(self) -> Iterator[None]:
         """Around the loop: callbacks are told that training begins, and that it ends, however it does."""
         self.callbacks.on_run_begin(self)
-        warn_of_short_schedule(self.step.optimizer, self._steps_left())
+        self.step.warn_of_schedule(self._steps_left())
         try:
             self.callbacks.on_train_begin(self.logs)
             yield
@@ -111,14 +108,14 @@ class Run:
         return self.logs
 
     def _take_steps(self, epoch: int) -> None:
-        model, position, steps = self.model, self.position, len(self.batches)
-        for x, t, *weights in self.step.backend.staged(self._batches_left(epoch), model.dtype):
+        model, backend, position, steps = self.model, self.model.backend, self.position, len(self.batches)
+        for x, t, *weights in backend.staged(self._batches_left(epoch), model.dtype):
             number, size = position.step, x.shape[0]
             self.callbacks.on_train_batch_begin(number, {})
             value, y = self.step(x, t, f"epoch {epoch + 1}, step {number + 1}", *weights, last=number + 1 == steps)
             position.advance(value, size)
             for metric in model.metrics:
-                metric.update(y, t, self.step.backend)
+                metric.update(y, t, backend)
             self.callbacks.on_train_batch_end(number, {"loss": value, "size": size, "so_far": self.so_far})
             if model.stop_training:
                 break
@@ -148,7 +145,7 @@ class Run:
     def _enter(self, epoch: int) -> None:
         """Stand before the first batch of an epoch; what waits for the rest of a group will have no step."""
         self.position.enter(epoch)
-        self.step.group.clear()
+        self.step.drop_group()
 
     def _batches_left(self, epoch: int) -> Iterator[Any]:
         if isinstance(self.batches, PreparedBatches):
@@ -183,16 +180,16 @@ class Run:
     def get_state(self) -> dict[str, Any]:
         """All that training changes, but for the callbacks and the random state."""
         model, backend = self.model, self.model.backend
-        named = dict(model.named_parameters())
+        named, step = dict(model.named_parameters()), self.step.get_state()
         return {
-            "progress": self.position.get_state(backend) | {"group": list(self.step.group)},
+            "progress": self.position.get_state(backend) | {"group": step["group"]},
             "stop_training": model.stop_training,
             "batches": [feed.get_state() for feed in self.iterables],
             "inputs": [list(shape) for shape in model.input_shapes],
             "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
             "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if p.has_grad},
             "trained": [name for name, p in named.items() if p.trainable],
-            "optimizer": self.step.optimizer.get_state(named),
+            "optimizer": step["optimizer"],
             "metrics": [metric.get_state(backend) for metric in model.metrics],
         }
 
@@ -202,17 +199,14 @@ class Run:
         if state["weights"] and state.get("inputs") and not model.built:  # its first batch had built it
             model.build(*map(tuple, state["inputs"]))
         named = dict(model.named_parameters())
-        if state["weights"]:
-            self.step.collect_parameters()
         for name, p in named.items():
             p.value, p.trainable = state["weights"][name], name in state["trained"]
-        self.step.optimizer.set_state(state["optimizer"], named)
+        self.step.set_state({"optimizer": state["optimizer"], "group": state["progress"].get("group", [])})
         for name, gradient in state["gradients"].items():
             named[name].grad = gradient
         for metric, own in zip(model.metrics, state["metrics"], strict=True):
             metric.set_state(own, backend)
         self.position.set_state(state["progress"], backend)
-        self.step.group = [int(size) for size in state["progress"].get("group", [])]
         model.stop_training = state["stop_training"]
         for feed, own in zip(self.iterables, state.get("batches", ()), strict=False):  # older files have none
             feed.set_state(own)
@@ -223,15 +217,3 @@ def _listed(callbacks: Callback | Iterable[Callback] | None) -> list[Callback]:
     if not isinstance(callbacks, Iterable):
         raise OptionError(f"callbacks must be a Callback or a list of them, not {callbacks!r}")
     return list(callbacks)
-
-
-def warn_of_short_schedule(optimizer: Optimizer, steps: int) -> None:
-    """So many steps are to come; where the learning rate ends before them, the rest would learn next to nothing."""
-    length = optimizer.lr.length if isinstance(optimizer.lr, Schedule) else None
-    if length is not None and optimizer.steps + steps > length:
-        before = f", after {optimizer.steps} before" if optimizer.steps else ""
-        warnings.warn(
-            f"the schedule {type(optimizer.lr).__name__} ends after {length} steps, and this training has {steps}"
-            f"{before}: the learning rate stays at its end. Its steps are epochs * ceil(batches / accumulate)",
-            stacklevel=6,  # Run.under_way, contextlib, and the two that are called fit stand between
-        )
