@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from xpnet import random
-from xpnet.base.atomic_files import checked_path
+from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.checks import whole
 from xpnet.callbacks.base import KEEPS, Callback, Logs, TrainingRun
 from xpnet.callbacks.comparison import Settings, checked, describe, describe_model, differences
-from xpnet.errors import FileError, FormatError, OptionError, XpnetError
+from xpnet.errors import FormatError, OptionError, XpnetError
 from xpnet.files.state import read_state, temporary, write_state
 
 SHOWN = 4  # differences in one message
@@ -116,12 +117,8 @@ class Backup(Callback):
     def discard(self) -> None:
         """Delete the file."""
         for path in (self.path, temporary(self.path)):
-            try:
+            with file_errors(f"cannot delete {path}", advice=""), contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                raise FileError(f"cannot delete {path}: {error.strerror or error}") from error
 
     def _go_on(self, state: dict[str, Any]) -> None:
         """Put the run where the file was written; or refuse a file that is damaged, or of another run."""
