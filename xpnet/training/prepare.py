@@ -36,6 +36,8 @@ def prepare_batch(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any = N
     x = _read_samples(model, x)
     t = _read_targets(model, t, len(x))
     weights = [] if sample_weight is None else [_read_weights(model, sample_weight, len(x))]
+    if not model.built:
+        model.build(x.shape[1:])
     outputs = _shape_of_outputs(model, x.shape[1:])
     loss.check(outputs, t)
     for metric in model.metrics:
@@ -58,7 +60,9 @@ def prepare_samples(model: Network, x: Any) -> np.ndarray:
 def prepare_batch_of_samples(model: Network, x: Any) -> np.ndarray:
     """`prepare_samples` without a look at the layers' backends."""
     array = _read_samples(model, x)
-    _shape_of_outputs(model, array.shape[1:])
+    if not model.built:
+        model.build(array.shape[1:])
+    _shape_of_outputs(model, array.shape[1:])  # refuses what does not fit
     return array
 
 
@@ -139,10 +143,8 @@ def _read_weights(model: Network, weights: Any, samples: int) -> np.ndarray:
 
 
 def _shape_of_outputs(model: Network, shape: tuple[int, ...]) -> Shape:
-    """The network's, for samples of this shape; both without the batch. The first ones build it."""
+    """The network's, for samples of this shape; both without the batch. The network must be built."""
     built: tuple[int, ...] = model.input_shape or ()
-    if not model.built:
-        model.build(shape)
-    elif len(built) == 3 and built[0] > 1 and shape == (*built[1:], built[0]) != built:
+    if len(built) == 3 and built[0] > 1 and shape == (*built[1:], built[0]) != built:
         raise refusals.channels_last(built, shape)  # a network that begins with Flatten would mix up their numbers
     return model.output_shape(shape)
