@@ -1,7 +1,7 @@
 """Models: networks that can be compiled, trained, evaluated, saved and printed.
 
 `Sequential` chains layers. A subclass of `Model` writes `call` in plain Python: core/network.py runs it. Training and
-files are the floors below: training/loop.py, and files/compiled.py, which also has what a model keeps.
+files are the floors below: training/loop.py, and files/trainable.py, which also has what a model keeps.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from xpnet.core.network import called_twice
 from xpnet.core.tape import NO_ARRAY, gradients
 from xpnet.errors import OptionError, XpnetError
 from xpnet.files import network as files
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
 from xpnet.metrics import get as get_metric
 from xpnet.optimizers import Optimizer
-from xpnet.training.prepare import compiled, is_batches, prepare
+from xpnet.training.prepare import is_batches, prepare, require_compiled
 
 Data = Any  # a NumPy array or what becomes one
 
 
-class Model(CompiledNetwork):
+class Model(TrainableNetwork):
     """The base of models. A subclass makes its layers in `__init__` and joins them in `call`:
 
         class Residual(Model):
@@ -148,7 +148,7 @@ class Model(CompiledNetwork):
         docstring says what a step must have, and return it here from a subclass of the model; Backup keeps what its
         `get_state` gives. `accumulate` is that of `fit`.
         """
-        optimizer, loss = compiled(self)
+        optimizer, loss = require_compiled(self)
         return training.Step(self, optimizer, loss, accumulate)
 
     # ---- what it is made of ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import numpy as np
 from xpnet.base.hints import Explains
 from xpnet.callbacks.comparison import Settings
 from xpnet.errors import NonFiniteError, OptionError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 
 Logs = dict[str, Any]
 
@@ -67,7 +67,7 @@ class Callback(Explains):
     rank = USUAL
     single = False  # whether two of the class would get into each other's way
 
-    model: CompiledNetwork
+    model: TrainableNetwork
     params: dict[str, Any]
     places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
 
@@ -120,7 +120,7 @@ class Callback(Explains):
 class Callbacks(Callback):
     """A list of callbacks that are told in turn."""
 
-    def __init__(self, callbacks: Iterable[Callback], model: CompiledNetwork, params: dict[str, Any]) -> None:
+    def __init__(self, callbacks: Iterable[Callback], model: TrainableNetwork, params: dict[str, Any]) -> None:
         self.callbacks = list(callbacks)
         self.begun: list[Callback] = []
         for callback in self.callbacks:

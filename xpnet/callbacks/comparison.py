@@ -13,7 +13,7 @@ import numpy as np
 from xpnet.base.configured import Configured, arguments_of, defaults_in
 from xpnet.core.layer import Layer, layers_in
 from xpnet.errors import OptionError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 
 LOOKED_AT = 16 << 20  # bytes of an array that its fingerprint is made from, at most
 
@@ -82,7 +82,7 @@ def arguments(value: Any) -> dict[str, Any]:
     return {name: argument for name, argument in found.items() if not any(True for _ in layers_in(name, argument))}
 
 
-def describe_model(model: CompiledNetwork) -> dict[str, Any]:
+def describe_model(model: TrainableNetwork) -> dict[str, Any]:
     """The layers, the parameters, and what the model was compiled with."""
     return {
         "network": {path or "model": describe(layer) for path, layer in model.named_layers()},

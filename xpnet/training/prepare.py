@@ -15,13 +15,13 @@ import numpy as np
 from xpnet.core.layer import Shape
 from xpnet.core.network import Network
 from xpnet.errors import DataError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.training import refusals
 
 
-def prepare(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
+def prepare(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
     """(x, t) or (x, t, weights) as NumPy arrays that belong to the network, to its loss and to one another.
 
     x is converted to the model's data type batch by batch, by `backend.batch`; the others are of their types already.
@@ -30,9 +30,9 @@ def prepare(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any = None) -
     return prepare_batch(model, x, t, sample_weight)
 
 
-def prepare_batch(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
+def prepare_batch(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
     """`prepare` without a look at the layers' backends, which one batch after another need not take."""
-    _, loss = compiled(model)
+    _, loss = require_compiled(model)
     x = _read_samples(model, x)
     t = _read_targets(model, t, len(x))
     weights = [] if sample_weight is None else [_read_weights(model, sample_weight, len(x))]
@@ -90,7 +90,7 @@ def is_batches(x: Any, lists: bool = False) -> bool:
 # ---- what must be so -------------------------------------------------------------------------------------------------
 
 
-def compiled(model: CompiledNetwork) -> tuple[Optimizer, Loss]:
+def require_compiled(model: TrainableNetwork) -> tuple[Optimizer, Loss]:
     """The model's optimizer and loss."""
     if model.optimizer is None or model.loss is None:
         raise refusals.not_compiled()

@@ -11,7 +11,7 @@ import numpy as np
 from xpnet.backend import Array
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.errors import OptionError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.regularizers import add_gradients, penalties
@@ -35,7 +35,7 @@ class Step:
     - `warn_of_schedule(steps)`: so many updates are to come.
     """
 
-    def __init__(self, model: CompiledNetwork, optimizer: Optimizer, loss: Loss, accumulate: int = 1) -> None:
+    def __init__(self, model: TrainableNetwork, optimizer: Optimizer, loss: Loss, accumulate: int = 1) -> None:
         self.model, self.optimizer, self.loss, self.backend = model, optimizer, loss, model.backend
         self.accumulate = accumulate
         self.group: list[int] = []  # sizes of the batches whose gradients wait for the rest of their group
