@@ -61,8 +61,8 @@ class Model(TrainableNetwork):
         """Choose how to train: an optimizer, a loss and metrics, each by name or as an object."""
         chosen = losses.get(loss)
         chosen.check_last(self.last())
-        given = [metrics] if isinstance(metrics, (str, Metric, type)) else list(metrics or ())
-        counted = [get_metric(metric, chosen) for metric in given]
+        choices = [metrics] if isinstance(metrics, (str, Metric, type)) else list(metrics or ())
+        counted = [get_metric(metric, chosen) for metric in choices]
         names = ["loss", *(metric.name for metric in counted)]
         if len(set(names)) < len(names):
             raise OptionError(f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}")
