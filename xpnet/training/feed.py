@@ -92,7 +92,7 @@ def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[n
     return prepared_samples(model, x)
 
 
-def settings_of(train: Feed, held_out: Feed | None) -> dict[str, Any]:
+def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:
     """What a Backup compares, so that training goes on with the data that it began with: those that are not None."""
     if isinstance(train, Batches):
         own: dict[str, Any] = {"batch_size": train.batch_size, "shuffle": train.shuffle, "x": train.x, "t": train.t}

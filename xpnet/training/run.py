@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
-from xpnet.callbacks.base import Logs
-from xpnet.callbacks.comparison import Settings
-from xpnet.errors import NonFiniteError, OptionError
+from xpnet.callbacks.base import Logs, list_callbacks
+from xpnet.callbacks.comparison import Described
+from xpnet.errors import NonFiniteError
 from xpnet.training.evaluation import evaluate_batches
-from xpnet.training.feed import Feed, settings_of
+from xpnet.training.feed import Feed, describe_data
 from xpnet.training.iterables import PreparedBatches
 from xpnet.training.nonfinite import nonfinite_loss
 from xpnet.training.position import Position
@@ -55,9 +55,9 @@ class Run:
             "samples": batches.samples,
             "validation": held_out is not None,
         }
-        self.watchers: Sequence[Callback] = [self.history, *_listed(callbacks)]
+        self.followers: Sequence[Callback] = [self.history, *list_callbacks(callbacks)]
         displays = [display() for display in DISPLAYS[options.verbose]]
-        self.callbacks = Callbacks([*self.watchers, *displays], self.model, self.params)
+        self.callbacks = Callbacks([*self.followers, *displays], self.model, self.params)
         if self.callbacks.hears("on_before_update"):
             step.before_update = self._tell_before_update
         self.iterables = [feed for feed in (batches, held_out) if isinstance(feed, PreparedBatches)]
@@ -164,18 +164,18 @@ class Run:
     # ---- what a Backup asks for ------------------------------------------------------------------------------------
 
     @property
-    def place(self) -> tuple[int, int]:
+    def next_step(self) -> tuple[int, int]:
         """The epoch and the step that come next, from 0."""
         return self.position.epoch, self.position.step
 
     def place_in_words(self) -> str:
         return self.position.in_words(self.options.epochs, len(self.batches))
 
-    def settings(self) -> Settings:
+    def describe(self) -> Described:
         """What the run was set up with beside the model and the callbacks. A backup may be older than `accumulate`."""
         names = ("initial_epoch", "validation_freq", "accumulate")
         own = {name: getattr(self.options, name) for name in names}
-        return Settings(own | settings_of(self.batches, self.held_out), names[2:] if own["accumulate"] == 1 else ())
+        return Described(own | describe_data(self.batches, self.held_out), names[2:] if own["accumulate"] == 1 else ())
 
     def get_state(self) -> dict[str, Any]:
         """All that training changes, but for the callbacks and the random state."""
@@ -210,10 +210,3 @@ class Run:
         model.stop_training = state["stop_training"]
         for feed, own in zip(self.iterables, state.get("batches", ()), strict=False):  # older files have none
             feed.set_state(own)
-
-
-def _listed(callbacks: Callback | Iterable[Callback] | None) -> list[Callback]:
-    callbacks = [callbacks] if isinstance(callbacks, (Callback, type)) else callbacks or ()
-    if not isinstance(callbacks, Iterable):
-        raise OptionError(f"callbacks must be a Callback or a list of them, not {callbacks!r}")
-    return list(callbacks)

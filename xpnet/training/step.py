@@ -14,7 +14,7 @@ from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
-from xpnet.regularizers import add_gradients, penalties
+from xpnet.regularizers import add_penalty_gradients, penalties
 from xpnet.schedules import warn_of_short_schedule
 from xpnet.training.nonfinite import nonfinite_loss
 
@@ -74,7 +74,7 @@ class Step:
         samples = 1 if self.accumulate == 1 else sum(self.group)  # of one batch the gradients are a mean already
         self.gather_gradients()
         if any(p.regularizer for p in self.parameters):
-            add_gradients(self.parameters, samples)
+            add_penalty_gradients(self.parameters, samples)
         if self.before_update is not None:
             self.before_update(1 / samples)
         self.optimizer.update(self.parameters, scale=1 / samples)
