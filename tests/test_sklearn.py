@@ -261,6 +261,8 @@ def test_a_held_out_share_and_callbacks() -> None:
     assert "best" not in vars(callbacks[0]) or callbacks[0].best is None
     assert not hasattr(callbacks[0], "model"), "the settings are as they were"
     quick(callbacks=EarlyStopping("loss")).fit(x, y)
+    with pytest.raises(OptionError, match="callbacks must be a Callback or a list of them, not 5"):
+        quick(callbacks=5).fit(x, y)
 
 
 # ---- random numbers, backends, processes -----------------------------------------------------------------------------

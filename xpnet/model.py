@@ -1,7 +1,7 @@
 """Models: networks that can be compiled, trained, evaluated, saved and printed.
 
 `Sequential` chains layers. A subclass of `Model` writes `call` in plain Python: core/network.py runs it. Training and
-files are the floors below: training/loop.py, and files/compiled.py, which also has what a model keeps.
+files are the floors below: training/loop.py, and files/trainable.py, which also has what a model keeps.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from xpnet.core.network import called_twice
 from xpnet.core.tape import NO_ARRAY, gradients
 from xpnet.errors import OptionError, XpnetError
 from xpnet.files import network as files
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
 from xpnet.metrics import get as get_metric
 from xpnet.optimizers import Optimizer
+from xpnet.training.prepare import is_batches, prepare, require_compiled
 
 Data = Any  # a NumPy array or what becomes one
 
 
-class Model(CompiledNetwork):
+class Model(TrainableNetwork):
     """The base of models. A subclass makes its layers in `__init__` and joins them in `call`:
 
         class Residual(Model):
@@ -60,8 +61,8 @@ class Model(CompiledNetwork):
         """Choose how to train: an optimizer, a loss and metrics, each by name or as an object."""
         chosen = losses.get(loss)
         chosen.check_last(self.last())
-        given = [metrics] if isinstance(metrics, (str, Metric, type)) else list(metrics or ())
-        counted = [get_metric(metric, chosen) for metric in given]
+        choices = [metrics] if isinstance(metrics, (str, Metric, type)) else list(metrics or ())
+        counted = [get_metric(metric, chosen) for metric in choices]
         names = ["loss", *(metric.name for metric in counted)]
         if len(set(names)) < len(names):
             raise OptionError(f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}")
@@ -101,8 +102,8 @@ class Model(CompiledNetwork):
         callbacks.Backup(path) the next call goes on from there, also after the process was killed.
         """
         return training.fit(
-            self, x, t, epochs=epochs, verbose=verbose, callbacks=callbacks, initial_epoch=initial_epoch,
-            validation_freq=validation_freq, accumulate=accumulate, batch_size=batch_size, shuffle=shuffle,
+            self.make_step(accumulate), x, t, epochs=epochs, verbose=verbose, callbacks=callbacks,
+            initial_epoch=initial_epoch, validation_freq=validation_freq, batch_size=batch_size, shuffle=shuffle,
             sample_weight=sample_weight, class_weight=class_weight, steps_per_epoch=steps_per_epoch,
             validation_split=validation_split, validation_data=validation_data, validation_steps=validation_steps,
         )  # fmt: skip
@@ -131,7 +132,24 @@ class Model(CompiledNetwork):
 
     def train_on_batch(self, x: Data, t: Data, sample_weight: Data = None) -> float:
         """One step of the optimizer on one batch; returns the loss before the step."""
-        return training.train_on_batch(self, x, t, sample_weight)
+        step = self.make_step()
+        if is_batches(x, lists=t is None):
+            raise OptionError("train_on_batch takes arrays; fit takes iterables of batches")
+        x, t, *weights = prepare(self, x, t, sample_weight)
+        with self.backend.memory_advice(len(x)):
+            x, t, *weights = self.backend.batch(x, t, self.dtype, *weights)
+            value, _ = step(x, t, f"step {step.optimizer.steps + 1}", *weights)
+        return float(value)
+
+    def make_step(self, accumulate: int = 1) -> training.Step:
+        """What `fit` and `train_on_batch` do with a batch, as an object; a new one for each call.
+
+        For another kind of training, such as one with two optimizers, write a subclass of xpnet.training.Step, whose
+        docstring says what a step must have, and return it here from a subclass of the model; Backup keeps what its
+        `get_state` gives. `accumulate` is that of `fit`.
+        """
+        optimizer, loss = require_compiled(self)
+        return training.Step(self, optimizer, loss, accumulate)
 
     # ---- what it is made of ----------------------------------------------------------------------------------------
 

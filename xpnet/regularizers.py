@@ -85,7 +85,7 @@ def penalties(parameters: Iterable["Parameter"]) -> list[Array]:
     return [p.regularizer.penalty(p.value, p.backend.xp) for p in parameters if p.regularizer and p.trainable]
 
 
-def add_gradients(parameters: Iterable["Parameter"], times: float = 1) -> None:
+def add_penalty_gradients(parameters: Iterable["Parameter"], times: float = 1) -> None:
     """To the gradient of each parameter that has a penalty and is trained, add `times` that of the penalty."""
     for p in parameters:
         if p.regularizer and p.trainable:

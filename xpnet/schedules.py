@@ -5,6 +5,7 @@ over k batches, epochs * ceil(batches / k).
 """
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -127,6 +128,20 @@ class OneCycle(Schedule):
 def _half_cosine(start: float, end: float, share: float) -> float:
     """From `start`, where the share is 0, to `end`, where it is 1, and there it stays."""
     return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+
+
+def warn_of_short_schedule(lr: float | Schedule, taken: int, steps: int) -> None:
+    """So many steps are to come, after those that were taken; where the rate ends before them, the rest would learn
+    next to nothing.
+    """
+    length = lr.length if isinstance(lr, Schedule) else None
+    if length is not None and taken + steps > length:
+        before = f", after {taken} before" if taken else ""
+        warnings.warn(
+            f"the schedule {type(lr).__name__} ends after {length} steps, and this training has {steps}"
+            f"{before}: the learning rate stays at its end. Its steps are epochs * ceil(batches / accumulate)",
+            stacklevel=7,  # Step.warn_of_schedule, Run.under_way, contextlib, and the two called fit stand between
+        )
 
 
 # By name, each with its usual settings, from the highest rate and the length of the training in steps.

@@ -20,6 +20,7 @@ from xpnet.analysis.predictions import as_probabilities
 from xpnet.backend import get_backend, make_backend, on_backend
 from xpnet.base.hints import Explains
 from xpnet.callbacks import Callback
+from xpnet.callbacks.base import list_callbacks
 from xpnet.errors import DataError, MissingExtraError, OptionError, ShapeError
 from xpnet.layers import Dense, Dropout
 from xpnet.losses import Loss, SoftmaxCrossEntropy
@@ -98,8 +99,8 @@ class _Estimator(Explains, BaseEstimator):  # type: ignore[misc]
             parts = train_test_split(*arrays, test_size=self.validation_fraction, random_state=seed)
             arrays, held_out = parts[::2], tuple(parts[1::2])
         x, t, *weighted = arrays
-        given = [self.callbacks] if isinstance(self.callbacks, Callback) else list(self.callbacks or ())
-        callbacks = [copy.copy(callback) for callback in given]  # no parameter of an estimator is changed by fit
+        # copies, since no parameter of an estimator is changed by fit
+        callbacks = [copy.copy(callback) for callback in list_callbacks(self.callbacks)]
         with _one_at_a_time, random.preserved_state(), on_backend(self._backend()):
             random.seed(seed)
             model = self._make(x.shape[1:], outputs)
@@ -186,16 +187,16 @@ class _Estimator(Explains, BaseEstimator):  # type: ignore[misc]
 
     def _optimizer(self) -> optimizers.Optimizer:
         settings = {"lr": self.lr, "weight_decay": self.weight_decay}
-        given = {name: value for name, value in settings.items() if value is not None}
+        chosen = {name: value for name, value in settings.items() if value is not None}
         if isinstance(self.optimizer, optimizers.Optimizer):
-            if given:
+            if chosen:
                 raise OptionError(
                     f"{type(self).__name__}: the optimizer is an object and has its own settings; leave out"
-                    f" {' and '.join(given)}, or give the optimizer by name"
+                    f" {' and '.join(chosen)}, or give the optimizer by name"
                 )
             return copy.deepcopy(self.optimizer)
         make: Callable[..., optimizers.Optimizer] = type(optimizers.get(self.optimizer))
-        return make(**given)
+        return make(**chosen)
 
     def _chosen_loss(self) -> Loss:
         return get_loss(self._loss if self.loss is None else self.loss)

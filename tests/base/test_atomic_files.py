@@ -1,5 +1,6 @@
 """Files appear whole or not at all, with the rights that the user's umask gives."""
 
+import gzip
 import os
 import stat
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xpnet.base.atomic_files import file_errors, write_atomically
+from xpnet.base.atomic_files import file_errors, without_number, write_atomically
 from xpnet.errors import FileError
 
 
@@ -83,6 +84,17 @@ def test_an_error_that_is_explained_already_stays_as_it_is() -> None:
     with pytest.raises(FileError) as caught, file_errors("cannot write a"):
         raise explained
     assert caught.value is explained
+
+
+def test_an_error_of_a_library_stays_as_it_is_where_that_is_asked_for() -> None:
+    damaged = gzip.BadGzipFile("not a gzipped file")
+    with pytest.raises(gzip.BadGzipFile) as caught, file_errors("cannot read a", foreign=without_number):
+        raise damaged
+    assert caught.value is damaged
+    with pytest.raises(FileError, match="Is a dir"), file_errors("cannot read a", foreign=without_number):
+        raise IsADirectoryError(21, "Is a directory")
+    with pytest.raises(FileError, match="not a gzipped file"), file_errors("cannot read a"):
+        raise damaged
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no umask")

@@ -14,7 +14,7 @@ from xpnet import data, layers, losses, metrics, optimizers, random, schedules
 from xpnet.backend import on_backend, use_backend
 from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.callbacks import Backup, Callback, CSVLogger, EarlyStopping
-from xpnet.callbacks.comparison import LOOKED_AT, Settings, describe, differences, fingerprint
+from xpnet.callbacks.comparison import LOOKED_AT, Described, describe, differences, fingerprint
 from xpnet.data import augment
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
@@ -259,8 +259,8 @@ def test_objects_are_described_by_what_they_were_given() -> None:
 
 def test_a_setting_that_is_newer_than_the_file_agrees_if_it_is_the_default() -> None:
     old = {"class": "Adam", "lr": 0.1}
-    assert list(differences(old, Settings({"class": "Adam", "lr": 0.1, "new": None}, ["new"]))) == []
-    assert list(differences(old, Settings({"class": "Adam", "lr": 0.1, "new": 3}))) == [
+    assert list(differences(old, Described({"class": "Adam", "lr": 0.1, "new": None}, ["new"]))) == []
+    assert list(differences(old, Described({"class": "Adam", "lr": 0.1, "new": 3}))) == [
         "new is 3 here, and is not there in the backup"
     ]
     assert describe(optimizers.Adam(0.01)).defaults == {"beta1", "beta2", "eps", "weight_decay", "clip_norm"}

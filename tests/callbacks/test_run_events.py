@@ -1,11 +1,12 @@
 """The events of a run: before all others and after them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.kit.small import clusters, network
-from xpnet.callbacks import EMA, Callback
+from xpnet.callbacks import EMA, Backup, Callback
 from xpnet.errors import OptionError
 
 
@@ -24,8 +25,8 @@ class Told(Callback):
 
 class OfTheRun(Told):
     def on_run_begin(self, run: Any) -> None:
-        self.events.append(f"run begin {run.place} {run.place_in_words()}, {run.verbose}")
-        assert run.watchers[1:] == [self] and run.settings()["batch_size"] == 4
+        self.events.append(f"run begin {run.next_step} {run.place_in_words()}, {run.verbose}")
+        assert run.followers[1:] == [self] and run.describe()["batch_size"] == 4
 
     def on_run_end(self) -> None:
         self.events.append("run end")
@@ -38,6 +39,20 @@ def test_a_run_begins_before_all_else_and_ends_after_it() -> None:
     network().fit(*clusters(12), 4, 3, 0, of_the_run, initial_epoch=1)
     first, *others = of_the_run.events
     assert first == "run begin (1, 0) in epoch 2 of 3, 0" and others == ["train begin", "train end", "run end"]
+
+
+def test_a_backup_is_told_after_callbacks_of_rank_100(tmp_path: Path) -> None:
+    """It keeps what they have become by then."""
+
+    class Late(Callback):
+        rank = 100
+
+        def on_epoch_end(self, epoch: int, logs: Any) -> None:
+            assert backup.saved == (epoch, 0)
+
+    backup = Backup(tmp_path / "backup")
+    network().fit(*clusters(12), epochs=2, callbacks=[backup, Late()])
+    assert backup.saved == (2, 0)
 
 
 def test_a_run_that_fails_has_no_end_and_one_that_is_refused_no_beginning() -> None:

@@ -1,23 +1,25 @@
 """A step: one object that another kind of training replaces, with places between its parts."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import xpnet
 from tests.kit.small import clusters, network
-from xpnet import layers, optimizers, regularizers
+from xpnet import layers, optimizers, regularizers, schedules
 from xpnet.backend import Backend
-from xpnet.callbacks import Callback
+from xpnet.callbacks import Backup, Callback
+from xpnet.errors import OptionError
 from xpnet.model import Sequential
-from xpnet.training import loop
-from xpnet.training.step import Step
+from xpnet.training import Step
 
 X, T = clusters(12)
 
 
-def twins(**options: Any) -> list[Sequential]:
-    first = Sequential([layers.Dense(8, activation="tanh", **options), layers.Dense(3)])
+def twins(kind: type[Sequential] = Sequential, **options: Any) -> list[Sequential]:
+    first = kind([layers.Dense(8, activation="tanh", **options), layers.Dense(3)])
     first.compile(optimizers.SGD(0.5))
     first.build((2,))
     return [first, first.copy()]
@@ -47,21 +49,108 @@ class TwoWorkers(Step):
             own.grad = (own.grad + theirs.grad) / 2
 
 
-def test_gradients_of_other_workers_are_added_between_gradient_and_update(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class OneOfTwo(Sequential):
+    def make_step(self, accumulate: int = 1) -> Step:
+        assert self.optimizer and self.loss
+        return TwoWorkers(self, self.optimizer, self.loss, accumulate)
+
+
+def test_gradients_of_other_workers_are_added_between_gradient_and_update(backend: Backend) -> None:
     """Penalties come after them: they are those of one network, however many work on it."""
-    alone, one_of_two = twins(regularizer=regularizers.L2(0.1))
+    (alone, _), (one_of_two, another) = (
+        twins(kind, regularizer=regularizers.L2(0.1)) for kind in (Sequential, OneOfTwo)
+    )
+    one_of_two.set_weights(alone.get_weights())
+    another.set_weights(alone.get_weights())
     alone.fit(X, T, batch_size=6, epochs=2, shuffle=False)
-    monkeypatch.setattr(loop, "Step", TwoWorkers)
     one_of_two.fit(X, T, batch_size=6, epochs=2, shuffle=False)
     assert_same_weights(alone, one_of_two)
+    for batch in (slice(6), slice(6, 12)) * 2:
+        another.train_on_batch(X[batch], T[batch])
+    assert_same_weights(alone, another)
+
+
+class InTwo(Step):
+    """An optimizer of its own for the first layer; it rests in every other update."""
+
+    model: Sequential
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.first, self.updates = optimizers.Adam(schedules.Cosine(0.05, 100)), 0
+
+    def update(self) -> None:
+        self.updates += 1
+        if self.updates % 2:
+            self.first.update(self.model.layers[0].parameters(), scale=1 / sum(self.group))
+        super().update()
+
+    def get_state(self) -> dict[str, Any]:
+        state, named = super().get_state(), dict(self.model.named_parameters())
+        both = {"usual": state["optimizer"], "first": self.first.get_state(named), "updates": self.updates}
+        return state | {"optimizer": both}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        both = state["optimizer"]
+        super().set_state(state | {"optimizer": both["usual"]})
+        self.first.set_state(both["first"], dict(self.model.named_parameters()))
+        self.updates = both["updates"]
+
+
+class WithTwo(Sequential):
+    def make_step(self, accumulate: int = 1) -> Step:
+        assert self.optimizer and self.loss
+        return InTwo(self, self.optimizer, self.loss, accumulate)
+
+
+class Interrupt(Callback):
+    """Ctrl-C after so many batches, if any."""
+
+    places = ("after",)
+
+    def __init__(self, after: int | None = None) -> None:
+        self.after, self.batches = after, 0
+
+    def on_train_batch_end(self, batch: int, logs: Any) -> None:
+        self.batches += 1
+        if self.batches == self.after:
+            raise KeyboardInterrupt
+
+
+def in_two(path: Path, interrupted_after: int | None = None) -> list[bytes]:
+    xpnet.seed(3)
+    model = WithTwo([layers.Dense(8, activation="tanh"), layers.Dense(3)])
+    model.compile(optimizers.Momentum(0.1))
+    callbacks = [Interrupt(interrupted_after), Backup(path, every=1)]
+    model.fit(X, T, batch_size=2, epochs=3, accumulate=2, callbacks=callbacks)
+    return [weight.tobytes() for weight in model.get_weights()]
+
+
+def test_a_step_with_two_optimizers_goes_on_from_a_backup_to_the_bit(tmp_path: Path) -> None:
+    """Within a group, too, and the state of both optimizers matters."""
+    whole = in_two(tmp_path / "whole")
+    for after in (1, 4, 3):  # in the middle of a group, and at its end
+        with pytest.raises(KeyboardInterrupt):
+            in_two(tmp_path / "parts", after)
+    assert in_two(tmp_path / "parts") == whole
+
+
+def test_a_step_says_itself_that_its_schedule_ends_too_early_where_fit_was_called() -> None:
+    model, _ = twins()
+    model.compile(optimizers.SGD(schedules.Cosine(0.1, 2)))
+    with pytest.warns(UserWarning, match="Cosine ends after 2 steps, and this training has 3:") as caught:
+        model.fit(X, T, batch_size=4)
+    assert caught[0].filename == __file__
+
+
+def test_make_step_needs_a_model_that_is_compiled() -> None:
+    with pytest.raises(OptionError, match="the model is not compiled"):
+        Sequential([layers.Dense(3)]).make_step()
 
 
 def test_a_step_by_hand_is_train_on_batch() -> None:
     one, other = twins()
-    assert one.optimizer and one.loss
-    step = Step(one, one.optimizer, one.loss)
+    step = one.make_step()
     for _ in range(3):
         value, y = step(*one.backend.batch(X, T, one.dtype), "by hand")
         assert float(value) == other.train_on_batch(X, T)

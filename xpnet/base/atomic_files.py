@@ -16,21 +16,30 @@ def checked_path(path: Any) -> Path:
     return Path(path)
 
 
+def without_number(error: OSError) -> bool:
+    """Whether the error is a library's own, such as gzip's for a damaged file: those of the system have a number."""
+    return error.errno is None
+
+
 @contextlib.contextmanager
 def file_errors(
     failed: str,
     advice: str = ". Choose a folder that you may write to, and that has room",
     exists: str = "there is a file of that name",
+    foreign: Callable[[OSError], bool] | None = None,
 ) -> Iterator[None]:
     """What the system refuses inside becomes a FileError: what `failed`, such as "cannot write a.csv", why, the advice.
 
-    `exists` is the reason where a folder was asked for: that a file exists is a riddle there.
+    `exists` is the reason where a folder was asked for: that a file exists is a riddle there. `foreign` tells errors
+    that are no refusal of the system, though their classes say so; they stay what they are.
     """
     try:
         yield
     except FileError:
         raise
     except OSError as error:
+        if foreign is not None and foreign(error):
+            raise
         reason = exists if isinstance(error, FileExistsError) else error.strerror or error
         raise FileError(f"{failed}: {reason}{advice}") from error
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from xpnet import random
-from xpnet.base.atomic_files import checked_path
+from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.checks import whole
 from xpnet.callbacks.base import KEEPS, Callback, Logs, TrainingRun
-from xpnet.callbacks.comparison import Settings, checked, describe, describe_model, differences
-from xpnet.errors import FileError, FormatError, OptionError, XpnetError
+from xpnet.callbacks.comparison import Described, checked, describe, describe_model, differences
+from xpnet.errors import FormatError, OptionError, XpnetError
 from xpnet.files.state import read_state, temporary, write_state
 
 SHOWN = 4  # differences in one message
@@ -64,18 +65,18 @@ class Backup(Callback):
 
     def on_run_begin(self, run: TrainingRun) -> None:
         """Go on from the file, if there is one, or fail."""
-        self.run, self.watchers = run, [watcher for watcher in run.watchers if watcher is not self]
+        self.run, self.followers = run, [follower for follower in run.followers if follower is not self]
         self.resumed = self.saved = None
         self.states: list[Any] | None = None  # of callbacks that have still to begin
         self.setup = self._describe_setup()
-        self.settings = self._describe_now()
+        self.described = self._describe_now()
         if self.resume and os.path.exists(self.path):
             self._go_on(read_state(self.path))
             if run.verbose:
                 print(f"resumes {run.place_in_words()}, from {self.path}", file=sys.stderr, flush=True)
 
     def on_train_begin(self, logs: Logs) -> None:
-        _, step = self.run.place
+        _, step = self.run.next_step
         if self.states is None:
             if not os.path.exists(self.path):
                 self.write()
@@ -103,32 +104,28 @@ class Backup(Callback):
         """Write the file now."""
         now = self._describe_now()
         state = {
-            "settings": self.settings,
-            "settings_then": None if now == self.settings else now,
+            "settings": self.described,
+            "settings_then": None if now == self.described else now,
             "seed": random.chosen_seed(),
             "random": list(random.get_state()),
             **self.run.get_state(),
-            "callbacks": [watcher.get_state() for watcher in self.watchers],
+            "callbacks": [follower.get_state() for follower in self.followers],
         }
         write_state(self.path, state)
-        self.saved = self.run.place
+        self.saved = self.run.next_step
 
     def discard(self) -> None:
         """Delete the file."""
         for path in (self.path, temporary(self.path)):
-            try:
+            with file_errors(f"cannot delete {path}", advice=""), contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                raise FileError(f"cannot delete {path}: {error.strerror or error}") from error
 
     def _go_on(self, state: dict[str, Any]) -> None:
         """Put the run where the file was written; or refuse a file that is damaged, or of another run."""
         try:
             self._compare(state["settings"], state["settings_then"] or state["settings"], state.get("seed"))
             self.run.set_state(state)
-            self.states = [own for _, own in zip(self.watchers, state["callbacks"], strict=True)]
+            self.states = [own for _, own in zip(self.followers, state["callbacks"], strict=True)]
             seed, taken = map(int, state["random"])
             self.random = (seed, taken)
         except OptionError:
@@ -137,23 +134,23 @@ class Backup(Callback):
             raise FormatError(
                 f"{self.path} is damaged: its state cannot be restored ({error!r}). Remove it to begin anew"
             ) from error
-        (epoch, step), epochs = self.run.place, self.params["epochs"]
+        (epoch, step), epochs = self.run.next_step, self.params["epochs"]
         if epoch > epochs or (epoch == epochs and step):
             raise OptionError(f"{self.path} is at epoch {epoch + 1}, but training ends after {epochs}")
         self.resumed = self.saved = epoch, step
 
-    def _describe_setup(self) -> Settings:
+    def _describe_setup(self) -> Described:
         """What stays as it is while training goes on: the data, the options, the callbacks, the user's own settings."""
-        settings = self.run.settings()
-        described = {name: describe(value) for name, value in settings.items()}
-        described["callbacks"] = [describe(watcher, watcher.places) for watcher in self.watchers[1:]]
+        run = self.run.describe()
+        described = {name: describe(value) for name, value in run.items()}
+        described["callbacks"] = [describe(follower, follower.places) for follower in self.followers[1:]]
         if self.own_settings:
             described[OWN] = describe(self.own_settings)
-        return Settings(described, [*settings.defaults, OWN])
+        return Described(described, [*run.defaults, OWN])
 
-    def _describe_now(self) -> Settings:
+    def _describe_now(self) -> Described:
         """All that another run has to agree with, with the model as it is now."""
-        return Settings(describe_model(self.model) | self.setup, [*self.setup.defaults, "jit"])
+        return Described(describe_model(self.model) | self.setup, [*self.setup.defaults, "jit"])
 
     def _compare(self, begun: dict[str, Any], then: dict[str, Any], seed: int | None) -> None:
         """Refuse a file of another run. `begun` is what its run began with, `then` what had become of that: with a
@@ -162,11 +159,11 @@ class Backup(Callback):
         """
         own = random.chosen_seed()
         seeds = [f"xpnet.seed is {seed} in the backup, {own} here"] if None not in (seed, own) and seed != own else []
-        found = [*seeds, *differences(begun, self.settings)]
-        if not seeds and (not found or not any(True for _ in differences(then, self.settings))):
+        found = [*seeds, *differences(begun, self.described)]
+        if not seeds and (not found or not any(True for _ in differences(then, self.described))):
             return
         if OWN in begun and self.own_settings:  # the others most likely follow from these
-            found = list(differences(begun[OWN], self.settings[OWN])) or found
+            found = list(differences(begun[OWN], self.described[OWN])) or found
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise OptionError(
             f"{self.path} belongs to another training: {'; '.join(found[:SHOWN])}{more}. To go on, train with the same"
@@ -176,14 +173,14 @@ class Backup(Callback):
     def _restore_callbacks(self) -> None:
         """Now that they have begun; and the random state, which they may have drawn from."""
         assert self.states is not None
-        for watcher, state in zip(self.watchers, self.states, strict=True):
+        for follower, state in zip(self.followers, self.states, strict=True):
             try:
-                watcher.set_state(state)
+                follower.set_state(state)
             except XpnetError:
                 raise
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 raise FormatError(
-                    f"{self.path} is damaged: {type(watcher).__name__} cannot go on from its state ({error!r}). Remove"
+                    f"{self.path} is damaged: {type(follower).__name__} cannot go on from its state ({error!r}). Remove"
                     " it to begin anew"
                 ) from error
         self.states = None

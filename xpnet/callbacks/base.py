@@ -14,17 +14,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from xpnet.base.hints import Explains
-from xpnet.callbacks.comparison import Settings
+from xpnet.callbacks.comparison import Described
 from xpnet.errors import NonFiniteError, OptionError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 
 Logs = dict[str, Any]
 
 # Ranks, in whose order callbacks are told.
 CHANGES = -1  # of one that changes what the others look at, such as the weights
 USUAL = 0
-RECORDS = 100  # of one that writes down what all others have done
-KEEPS = 101  # of one that keeps the states of all these
+KEEPS = 101  # of one that keeps the states of all these, of a user's with rank 100 too
 SHOWS = 200  # of one that only tells the reader: what is recorded must not depend on whether somebody reads
 
 
@@ -32,16 +31,16 @@ class TrainingRun(Protocol):
     """What a callback may ask of the run that `on_run_begin` tells it of: a call of `fit`."""
 
     verbose: int  # 0: nothing is printed
-    watchers: Sequence[Callback]  # the history and the callbacks that fit was given, in that order
+    followers: Sequence[Callback]  # the history and the callbacks that fit was given, in that order
 
     @property
-    def place(self) -> tuple[int, int]:
+    def next_step(self) -> tuple[int, int]:
         """The epoch and the step that come next, from 0; the step is not 0 within an epoch alone."""
 
     def place_in_words(self) -> str:
         """Such as: in epoch 2 of 4, after step 2 of 6."""
 
-    def settings(self) -> Settings:
+    def describe(self) -> Described:
         """What the run was set up with beside the model and the callbacks: the data and the options of `fit`."""
 
     def get_state(self) -> dict[str, Any]:
@@ -67,7 +66,7 @@ class Callback(Explains):
     rank = USUAL
     single = False  # whether two of the class would get into each other's way
 
-    model: CompiledNetwork
+    model: TrainableNetwork
     params: dict[str, Any]
     places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
 
@@ -117,10 +116,18 @@ class Callback(Explains):
         """Go on from what `get_state` gave; in it, tuples have become lists."""
 
 
+def list_callbacks(callbacks: Callback | Iterable[Callback] | None) -> list[Callback]:
+    """One callback, several or none, as a list."""
+    callbacks = [callbacks] if isinstance(callbacks, (Callback, type)) else callbacks or ()
+    if not isinstance(callbacks, Iterable):
+        raise OptionError(f"callbacks must be a Callback or a list of them, not {callbacks!r}")
+    return list(callbacks)
+
+
 class Callbacks(Callback):
     """A list of callbacks that are told in turn."""
 
-    def __init__(self, callbacks: Iterable[Callback], model: CompiledNetwork, params: dict[str, Any]) -> None:
+    def __init__(self, callbacks: Iterable[Callback], model: TrainableNetwork, params: dict[str, Any]) -> None:
         self.callbacks = list(callbacks)
         self.begun: list[Callback] = []
         for callback in self.callbacks:

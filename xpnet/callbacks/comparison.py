@@ -13,15 +13,15 @@ import numpy as np
 from xpnet.base.configured import Configured, arguments_of, defaults_in
 from xpnet.core.layer import Layer, layers_in
 from xpnet.errors import OptionError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 
 LOOKED_AT = 16 << 20  # bytes of an array that its fingerprint is made from, at most
 
 
-class Settings(dict[str, Any]):
-    """Values by name; `defaults` names those that are as they would be if nobody had chosen them.
+class Described(dict[str, Any]):
+    """What a run was set up with, by name; `defaults` names what is as it would be if nobody had chosen it.
 
-    A file that lacks one of these, because it is older than the setting, agrees with it.
+    A file that lacks one of these, because it is older than the choice, agrees with it.
     """
 
     def __init__(self, values: Mapping[str, Any], defaults: Iterable[str] = ()) -> None:
@@ -58,17 +58,17 @@ def describe(value: Any, without: Iterable[str] = ()) -> Any:
     if isinstance(value, (list, tuple)):
         return [describe(item) for item in value]
     if isinstance(value, dict):
-        kept = value.defaults if isinstance(value, Settings) else ()
-        return Settings({str(key): describe(item) for key, item in value.items()}, kept)
+        kept = value.defaults if isinstance(value, Described) else ()
+        return Described({str(key): describe(item) for key, item in value.items()}, kept)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if inspect.isroutine(value) or isinstance(value, type):
         return value.__qualname__
     if hasattr(value, "compared"):
         return {"class": type(value).__name__} | describe(value.compared())
-    given = {name: argument for name, argument in arguments(value).items() if name not in without}
-    described = {name: describe(argument) for name, argument in given.items()}
-    return Settings({"class": type(value).__name__} | described, defaults_in(value, given))
+    compared = {name: argument for name, argument in arguments(value).items() if name not in without}
+    described = {name: describe(argument) for name, argument in compared.items()}
+    return Described({"class": type(value).__name__} | described, defaults_in(value, compared))
 
 
 def arguments(value: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def arguments(value: Any) -> dict[str, Any]:
     return {name: argument for name, argument in found.items() if not any(True for _ in layers_in(name, argument))}
 
 
-def describe_model(model: CompiledNetwork) -> dict[str, Any]:
+def describe_model(model: TrainableNetwork) -> dict[str, Any]:
     """The layers, the parameters, and what the model was compiled with."""
     return {
         "network": {path or "model": describe(layer) for path, layer in model.named_layers()},

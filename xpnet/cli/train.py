@@ -89,7 +89,7 @@ def _default(field: str) -> str:
 @click.option("--quiet", is_flag=True, help="Print the result only.")
 @backend_option
 @json_option
-def train(**given: Any) -> int:
+def train(**options: Any) -> int:
     """Train a network on MNIST and test it.
 
     NETWORK is simpleconvnet, deepconvnet, lenet5 or mlp; with --recipe it may be left out.
@@ -104,7 +104,7 @@ def train(**given: Any) -> int:
     epoch, or from --backup-every steps, until training is finished the folder also holds NETWORK.backup.safetensors,
     from which the same weights come as without the interruption.
     """
-    plan = plan_training(Options(**given))
+    plan = plan_training(Options(**options))
     try:
         outcome = run_training(plan)
     except Interrupted as end:

@@ -12,7 +12,7 @@ import click
 from xpnet import random
 from xpnet.backend import get_backend
 from xpnet.callbacks import Backup, CSVLogger, History, Logs, TimeLimit
-from xpnet.callbacks.comparison import Settings
+from xpnet.callbacks.comparison import Described
 from xpnet.callbacks.monitor import BestEpoch
 from xpnet.cli.ends import CLOSED, INTERRUPTED, discard_output
 from xpnet.cli.results import Results
@@ -91,14 +91,14 @@ def plan_training(options: Options) -> Plan:
 def _network_arguments(options: Options) -> dict[str, Any]:
     """The options that only one network has, as arguments of its constructor."""
     arguments: dict[str, Any] = {}
-    for owner, option, given, own in (
+    for owner, option, chosen, argument in (
         ("lenet5", "--variant", options.variant, {"variant": options.variant}),
         ("deepconvnet", "--no-last-dropout", options.no_last_dropout, {"last_dropout": False}),
     ):
-        if given and options.network != owner:
+        if chosen and options.network != owner:
             raise click.UsageError(f"{option} is for {owner}", click.get_current_context())
-        if given:
-            arguments |= own
+        if chosen:
+            arguments |= argument
     return arguments
 
 
@@ -113,8 +113,8 @@ def _chosen_recipe(options: Options) -> Recipe:
     if network:
         chosen = replace(chosen, make=NETWORKS[network].make, loss=NETWORKS[network].loss)
     names = ("epochs", "batch_size", "lr", "optimizer", "schedule", "weight_decay")
-    given = {name: value for name in names if (value := getattr(options, name)) is not None}
-    return replace(chosen, **given)
+    changes = {name: value for name in names if (value := getattr(options, name)) is not None}
+    return replace(chosen, **changes)
 
 
 def _why_no_pictures() -> str:
@@ -125,7 +125,7 @@ def _why_no_pictures() -> str:
     return ""
 
 
-def _settings_to_compare(options: Options, recipe: Recipe) -> Settings:
+def _settings_to_compare(options: Options, recipe: Recipe) -> Described:
     """What --resume needs again, under the names that it has on the command line."""
     names = ["batch_size", "lr", "optimizer", "schedule", "weight_decay"]
     if recipe.schedule != "constant":  # every other schedule has its length
@@ -136,7 +136,7 @@ def _settings_to_compare(options: Options, recipe: Recipe) -> Settings:
     also: dict[str, Any] = {"--variant": options.variant, "--no-last-dropout": options.no_last_dropout}
     also |= {"--time-limit": options.time_limit, "--backend": get_backend().name}
     # backups that lack these are older; what follows from the options is compared in any case
-    return Settings(chosen | same | also, defaults=also)
+    return Described(chosen | same | also, defaults=also)
 
 
 # ---- the run ---------------------------------------------------------------------------------------------------------

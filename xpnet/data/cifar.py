@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xpnet.base.atomic_files import file_errors, without_number
 from xpnet.errors import DataError, FileError, FormatError
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,7 +30,7 @@ def read_cifar(path: str | os.PathLike[str]) -> tuple[tuple[Pixels, Labels], tup
     """
     files: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with file_errors(f"cannot read {path}", "", foreign=without_number), tarfile.open(path, "r:gz") as archive:
             for member in archive:
                 if member.name in (*_TRAIN, _TEST):
                     files[member.name] = _content(archive, member)
@@ -37,10 +38,10 @@ def read_cifar(path: str | os.PathLike[str]) -> tuple[tuple[Pixels, Labels], tup
         raise FormatError(
             f"{path} is truncated or corrupt ({error}); remove it, so that it is fetched again"
         ) from error
-    except OSError as error:
-        if error.errno is None:  # gzip's, for a damaged file
-            raise FormatError(f"{path} is corrupt ({error}); remove it, so that it is fetched again") from error
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    except FileError:
+        raise
+    except OSError as error:  # gzip's, for a damaged file
+        raise FormatError(f"{path} is corrupt ({error}); remove it, so that it is fetched again") from error
     missing = [name for name in (*_TRAIN, _TEST) if name not in files]
     if missing:
         raise FormatError(f"{path} holds no {missing[0]}; expected the binary version of CIFAR-10")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from xpnet.base.atomic_files import file_errors
 from xpnet.errors import FileError, FormatError, MissingExtraError
 
 _TIMEOUT = 30  # seconds without an answer
@@ -74,22 +75,25 @@ def _download(url: str, path: Path, sha256: str) -> str | None:
 
     as_it_is = {"Accept-Encoding": "identity"}  # not decompressed on the way
     get = pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=sys.stderr.isatty(), headers=as_it_is)
+    writing = file_errors(
+        f"cannot write {path}",
+        ". Choose another folder with XPNET_DATA",
+        exists="File exists",
+        foreign=lambda error: isinstance(error, requests.RequestException),
+    )
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel("WARNING")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _beside(path) as folder:
-            os.replace(pooch.retrieve(url, f"sha256:{sha256}", path.name, folder, downloader=get), path)
+        with writing:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _beside(path) as folder:
+                os.replace(pooch.retrieve(url, f"sha256:{sha256}", path.name, folder, downloader=get), path)
     except requests.RequestException as error:
         response = error.response
         return f"{response.status_code} {response.reason}" if response is not None else f"{_short(error)}"
     except ValueError as error:  # pooch's, for another SHA-256
         return "the file has another SHA-256 than expected" if "hash" in str(error).lower() else _short(error)
-    except OSError as error:
-        raise FileError(
-            f"cannot write {path}: {error.strerror or error}. Choose another folder with XPNET_DATA"
-        ) from error
     finally:
         logger.setLevel(level)
     return None
@@ -113,10 +117,9 @@ def _sha256(path: Path) -> str | None:
     """Of the file, or None if there is none."""
     import hashlib
 
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    with file_errors(f"cannot read {path}", advice=""):
+        try:
+            with open(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except (FileNotFoundError, NotADirectoryError):
+            return None

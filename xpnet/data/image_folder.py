@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.base.atomic_files import file_errors
+from xpnet.base.atomic_files import file_errors, without_number
 from xpnet.base.checks import height_and_width
 from xpnet.base.hints import Explains
 from xpnet.errors import DataError, FileError, FormatError, OptionError, ShapeError
@@ -106,7 +106,7 @@ def _read(path: Path, how: ImageFolder) -> npt.NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        with file_errors(f"cannot read {path}", "", foreign=without_number), Image.open(path) as image:
             if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise FormatError(f"{image.width} x {image.height} pixels are suspiciously many")
             if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
@@ -119,9 +119,9 @@ def _read(path: Path, how: ImageFolder) -> npt.NDArray[np.uint8]:
                 else:
                     flat = flat.resize((W, H), Image.Resampling.BILINEAR)
             pixels = np.asarray(flat)
+    except FileError:
+        raise
     except Exception as error:  # on damaged files Pillow's decoders raise errors of a dozen kinds
-        if isinstance(error, OSError) and error.errno is not None:
-            raise FileError(f"cannot read {path}: {error.strerror or error}") from error
         raise FormatError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
     return pixels[None] if how.grayscale else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

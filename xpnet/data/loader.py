@@ -141,8 +141,8 @@ class Loader(Explains):
 
     def _on_demand(self, jobs: Iterator[tuple[Any, ...]], samples: AbstractContextManager[Any]) -> Iterator[Any]:
         with samples:
-            for make, *given in jobs:
-                yield make(*given)
+            for make, *arguments in jobs:
+                yield make(*arguments)
 
     def _ahead(self, jobs: Iterator[tuple[Any, ...]], samples: AbstractContextManager[Any]) -> Iterator[Any]:
         """The results in their order, the next ones being made meanwhile."""

@@ -91,10 +91,10 @@ def cross_validate(
                 (train, _), (last, _) = split(train, train, validation_split)
             transformed = transform().fit(samples.x[train]).transform if transform is not None else np.asarray
             x_train, t_train, w_train = samples.part(train, transformed)
-            given = callbacks() if callbacks is not None else None
+            fold_callbacks = callbacks() if callbacks is not None else None
             histories.append(
                 model.fit(
-                    x_train, t_train, batch_size, epochs, verbose, given, sample_weight=w_train,
+                    x_train, t_train, batch_size, epochs, verbose, fold_callbacks, sample_weight=w_train,
                     validation_data=samples.part(last, transformed) if len(last) else None, **fit,
                 )
             )  # fmt: skip

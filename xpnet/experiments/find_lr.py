@@ -15,7 +15,7 @@ from xpnet.base.checks import positive, whole
 from xpnet.data.batches import Batches
 from xpnet.errors import DataError, NonFiniteError, OptionError
 from xpnet.training.iterables import one_after_another
-from xpnet.training.prepare import compiled, prepare
+from xpnet.training.prepare import prepare, require_compiled
 
 if TYPE_CHECKING:
     from xpnet.model import Model
@@ -63,7 +63,7 @@ def find_lr(
 
     Smith, "Cyclical learning rates for training neural networks", 2017.
     """
-    compiled(model)
+    require_compiled(model)
     lowest, highest = positive("find_lr: lowest", lowest), positive("find_lr: highest", highest)
     steps = whole("find_lr: steps", steps, 10)
     if lowest >= highest:
@@ -72,7 +72,7 @@ def find_lr(
         raise OptionError(f"find_lr: diverged must be above 1, not {diverged!r}")
     with random.preserved_state():
         twin = model.copy()  # also where the model is not built yet: then it stays so
-        compiled(twin)[0].lr_scale = 1.0  # ReduceLROnPlateau may have left another
+        require_compiled(twin)[0].lr_scale = 1.0  # ReduceLROnPlateau may have left another
         batches: Iterable[Any] = x
         if t is not None:
             x, t = prepare(twin, x, t)
@@ -95,7 +95,7 @@ def find_lr(
 
 def _losses(model: Model, batches: Iterable[Any], rates: np.ndarray, diverged: float) -> list[float]:
     """The loss of each step, up to the one that diverged."""
-    optimizer, _ = compiled(model)
+    optimizer, _ = require_compiled(model)
     losses: list[float] = []
     mean, best = 0.0, math.inf
     for rate, batch in zip(rates, _pairs(batches), strict=False):

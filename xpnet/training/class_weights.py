@@ -7,8 +7,8 @@ import numpy as np
 
 from xpnet.base.checks import at_least_zero
 from xpnet.errors import OptionError
-from xpnet.files.compiled import CompiledNetwork
-from xpnet.training.prepare import compiled, require_weighted_loss
+from xpnet.files.trainable import TrainableNetwork
+from xpnet.training.prepare import require_compiled, require_weighted_loss
 
 Classes = Mapping[int, float]
 
@@ -29,12 +29,12 @@ def read_class_weight(class_weight: Any) -> Classes | None:
 
 
 def weigh_classes(
-    model: CompiledNetwork, classes: Classes | None, x: np.ndarray, t: np.ndarray, *weights: np.ndarray
+    model: TrainableNetwork, classes: Classes | None, x: np.ndarray, t: np.ndarray, *weights: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """(x, t) or (x, t, weights) with those of the samples' classes: alone, or times the weights that were there."""
     if classes is None:
         return x, t, *weights
-    _, loss = compiled(model)
+    _, loss = require_compiled(model)
     require_weighted_loss(loss)
     labels, outputs = _labels(t), model.output_shape(x.shape[1:])
     count = max(outputs[0] if len(outputs) == 1 else 0, 2, int(labels.max()) + 1)  # one output: classes 0 and 1

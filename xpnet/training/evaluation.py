@@ -11,16 +11,16 @@ import numpy as np
 
 from xpnet.core.network import Network
 from xpnet.errors import OptionError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.regularizers import penalties
 from xpnet.training.feed import Feed, for_evaluation, for_prediction
-from xpnet.training.prepare import compiled
+from xpnet.training.prepare import require_compiled
 
 Verbose = int | Literal["auto"]
 
 
 def evaluate(
-    model: CompiledNetwork,
+    model: TrainableNetwork,
     x: Any,
     t: Any,
     batch_size: int | None,
@@ -29,13 +29,13 @@ def evaluate(
     steps: int | None,
 ) -> dict[str, float]:
     """What `Model.evaluate` says, by name."""
-    compiled(model)
+    require_compiled(model)
     return evaluate_batches(model, for_evaluation(model, x, t, sample_weight, batch_size, steps), verbose)
 
 
-def evaluate_batches(model: CompiledNetwork, batches: Feed, verbose: Verbose) -> dict[str, float]:
+def evaluate_batches(model: TrainableNetwork, batches: Feed, verbose: Verbose) -> dict[str, float]:
     """The mean loss and the metrics over all samples, in inference mode."""
-    _, loss = compiled(model)
+    _, loss = require_compiled(model)
     backend, total, samples = model.backend, 0.0, 0
     metrics = [copy.copy(metric) for metric in model.metrics]  # training may be in the middle of counting
     for metric in metrics:

@@ -13,7 +13,7 @@ import numpy as np
 from xpnet.core.network import Network
 from xpnet.data.batches import Batches, split
 from xpnet.errors import DataError, OptionError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import read_class_weight, weigh_classes
 from xpnet.training.iterables import PreparedBatches, prepared_samples
 from xpnet.training.prepare import is_batches, prepare, prepare_samples, require_one_backend
@@ -26,7 +26,7 @@ Feed = Batches | PreparedBatches
 
 
 def for_training(
-    model: CompiledNetwork,
+    model: TrainableNetwork,
     x: Any,
     t: Any,
     *,
@@ -71,7 +71,7 @@ def for_training(
 
 
 def for_evaluation(
-    model: CompiledNetwork, x: Any, t: Any, sample_weight: Any, batch_size: int | None, steps: int | None
+    model: TrainableNetwork, x: Any, t: Any, sample_weight: Any, batch_size: int | None, steps: int | None
 ) -> Feed:
     """The batches to evaluate."""
     if is_batches(x, lists=t is None):
@@ -92,7 +92,7 @@ def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[n
     return prepared_samples(model, x)
 
 
-def settings_of(train: Feed, held_out: Feed | None) -> dict[str, Any]:
+def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:
     """What a Backup compares, so that training goes on with the data that it began with: those that are not None."""
     if isinstance(train, Batches):
         own: dict[str, Any] = {"batch_size": train.batch_size, "shuffle": train.shuffle, "x": train.x, "t": train.t}
@@ -108,7 +108,7 @@ def settings_of(train: Feed, held_out: Feed | None) -> dict[str, Any]:
     return own | {name: value for name, value in later.items() if value is not None}
 
 
-def _validation(model: CompiledNetwork, data: Any, steps: int | None, batch_size: int | None) -> Feed:
+def _validation(model: TrainableNetwork, data: Any, steps: int | None, batch_size: int | None) -> Feed:
     if is_batches(data, lists=True):
         return PreparedBatches(model, data, steps, "validation_steps", to_end=not isinstance(data, Iterator))
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):

@@ -15,7 +15,7 @@ from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.core.network import Network
 from xpnet.errors import DataError, OptionError, XpnetError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import Classes, weigh_classes
 from xpnet.training.prepare import prepare_batch, prepare_batch_of_samples, require_one_backend
 
@@ -39,7 +39,7 @@ class PreparedBatches:
 
     def __init__(
         self,
-        model: CompiledNetwork,
+        model: TrainableNetwork,
         batches: Iterable[Any],
         steps: int | None,
         option: str,

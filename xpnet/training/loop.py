@@ -1,4 +1,4 @@
-"""The training loop. What `run` does in an epoch stands in run.py, what happens to a batch in step.py."""
+"""The training loop. What `run` does in an epoch stands in run.py, what a step does with a batch in step.py."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import Any
 
 from xpnet.base.checks import whole
 from xpnet.callbacks import Callback, History
-from xpnet.files.compiled import CompiledNetwork
 from xpnet.training.evaluation import Verbose, verbosity
 from xpnet.training.feed import for_training
-from xpnet.training.prepare import compiled
 from xpnet.training.run import Options, Run
 from xpnet.training.step import Step
 
 
 def fit(
-    model: CompiledNetwork,
+    step: Step,
     x: Any,
     t: Any,
     *,
@@ -25,20 +23,18 @@ def fit(
     callbacks: Callback | Iterable[Callback] | None,
     initial_epoch: int,
     validation_freq: int,
-    accumulate: int,
     **data: Any,
 ) -> History:
-    """What `Model.fit` says; `data` are its options of the data."""
-    optimizer, loss = compiled(model)
+    """What `Model.fit` says, with this step; `data` are its options of the data."""
     options = Options(
         whole("epochs", epochs, 0),
         whole("initial_epoch", initial_epoch, 0),
         whole("validation_freq", validation_freq),
-        whole("accumulate", accumulate),
+        whole("accumulate", step.accumulate),
         verbosity(verbose),
     )
-    batches, held_out = for_training(model, x, t, **data)
-    run = Run(Step(model, optimizer, loss, options.accumulate), batches, held_out, callbacks, options)
+    batches, held_out = for_training(step.model, x, t, **data)
+    run = Run(step, batches, held_out, callbacks, options)
     with run.under_way():
         for epoch in run.epochs_left():
             logs = run.train(epoch) | run.validate(epoch)

@@ -15,13 +15,13 @@ import numpy as np
 from xpnet.core.layer import Shape
 from xpnet.core.network import Network
 from xpnet.errors import DataError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.training import refusals
 
 
-def prepare(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
+def prepare(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
     """(x, t) or (x, t, weights) as NumPy arrays that belong to the network, to its loss and to one another.
 
     x is converted to the model's data type batch by batch, by `backend.batch`; the others are of their types already.
@@ -30,12 +30,14 @@ def prepare(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any = None) -
     return prepare_batch(model, x, t, sample_weight)
 
 
-def prepare_batch(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
+def prepare_batch(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
     """`prepare` without a look at the layers' backends, which one batch after another need not take."""
-    _, loss = compiled(model)
+    _, loss = require_compiled(model)
     x = _read_samples(model, x)
     t = _read_targets(model, t, len(x))
     weights = [] if sample_weight is None else [_read_weights(model, sample_weight, len(x))]
+    if not model.built:
+        model.build(x.shape[1:])
     outputs = _shape_of_outputs(model, x.shape[1:])
     loss.check(outputs, t)
     for metric in model.metrics:
@@ -58,7 +60,9 @@ def prepare_samples(model: Network, x: Any) -> np.ndarray:
 def prepare_batch_of_samples(model: Network, x: Any) -> np.ndarray:
     """`prepare_samples` without a look at the layers' backends."""
     array = _read_samples(model, x)
-    _shape_of_outputs(model, array.shape[1:])
+    if not model.built:
+        model.build(array.shape[1:])
+    _shape_of_outputs(model, array.shape[1:])  # refuses what does not fit
     return array
 
 
@@ -86,7 +90,7 @@ def is_batches(x: Any, lists: bool = False) -> bool:
 # ---- what must be so -------------------------------------------------------------------------------------------------
 
 
-def compiled(model: CompiledNetwork) -> tuple[Optimizer, Loss]:
+def require_compiled(model: TrainableNetwork) -> tuple[Optimizer, Loss]:
     """The model's optimizer and loss."""
     if model.optimizer is None or model.loss is None:
         raise refusals.not_compiled()
@@ -139,10 +143,8 @@ def _read_weights(model: Network, weights: Any, samples: int) -> np.ndarray:
 
 
 def _shape_of_outputs(model: Network, shape: tuple[int, ...]) -> Shape:
-    """The network's, for samples of this shape; both without the batch. The first ones build it."""
+    """The network's, for samples of this shape; both without the batch. The network must be built."""
     built: tuple[int, ...] = model.input_shape or ()
-    if not model.built:
-        model.build(shape)
-    elif len(built) == 3 and built[0] > 1 and shape == (*built[1:], built[0]) != built:
+    if len(built) == 3 and built[0] > 1 and shape == (*built[1:], built[0]) != built:
         raise refusals.channels_last(built, shape)  # a network that begins with Flatten would mix up their numbers
     return model.output_shape(shape)

@@ -37,10 +37,10 @@ def _is_several(x: Any) -> bool:
     return isinstance(x, tuple) or len({part.shape for part in x}) > 1
 
 
-def bad_samples(array: np.ndarray, given: Any) -> XpnetError:
-    """`array` is what became of what was `given`."""
+def bad_samples(array: np.ndarray, x: Any) -> XpnetError:
+    """`array` is what became of `x`."""
     if array.dtype == object and array.ndim == 0:
-        return DTypeError(f"the input data are a {type(given).__name__}; needed is an array of floating point numbers")
+        return DTypeError(f"the input data are a {type(x).__name__}; needed is an array of floating point numbers")
     if array.dtype.kind != "f":
         return DTypeError(
             f"the input data are {array.dtype}; a network takes floating point numbers: convert them with"
@@ -107,11 +107,11 @@ def loss_without_weights(loss: Loss) -> OptionError:
 
 def refuse_options_of_arrays(verb: str, **options: Any) -> None:
     """What an iterable of batches holds itself must not be given beside it."""
-    given = [name for name, value in options.items() if value is not None]
-    if given:
+    names = [name for name, value in options.items() if value is not None]
+    if names:
         raise OptionError(
             f"{verb}: x is an iterable of batches (x, t) or (x, t, sample_weight), which hold targets and weights and"
-            f" have their size; leave {', '.join(given)} out"
+            f" have their size; leave {', '.join(names)} out"
         )
 
 

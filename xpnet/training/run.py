@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
-from xpnet.callbacks.base import Logs
-from xpnet.callbacks.comparison import Settings
-from xpnet.errors import NonFiniteError, OptionError
-from xpnet.optimizers import Optimizer
-from xpnet.schedules import Schedule
+from xpnet.callbacks.base import Logs, list_callbacks
+from xpnet.callbacks.comparison import Described
+from xpnet.errors import NonFiniteError
 from xpnet.training.evaluation import evaluate_batches
-from xpnet.training.feed import Feed, settings_of
+from xpnet.training.feed import Feed, describe_data
 from xpnet.training.iterables import PreparedBatches
 from xpnet.training.nonfinite import nonfinite_loss
 from xpnet.training.position import Position
@@ -58,9 +55,9 @@ class Run:
             "samples": batches.samples,
             "validation": held_out is not None,
         }
-        self.watchers: Sequence[Callback] = [self.history, *_listed(callbacks)]
+        self.followers: Sequence[Callback] = [self.history, *list_callbacks(callbacks)]
         displays = [display() for display in DISPLAYS[options.verbose]]
-        self.callbacks = Callbacks([*self.watchers, *displays], self.model, self.params)
+        self.callbacks = Callbacks([*self.followers, *displays], self.model, self.params)
         if self.callbacks.hears("on_before_update"):
             step.before_update = self._tell_before_update
         self.iterables = [feed for feed in (batches, held_out) if isinstance(feed, PreparedBatches)]
@@ -73,7 +70,7 @@ class Run:
     def under_way(self) -> Iterator[None]:
         """Around the loop: callbacks are told that training begins, and that it ends, however it does."""
         self.callbacks.on_run_begin(self)
-        warn_of_short_schedule(self.step.optimizer, self._steps_left())
+        self.step.warn_of_schedule(self._steps_left())
         try:
             self.callbacks.on_train_begin(self.logs)
             yield
@@ -111,14 +108,14 @@ class Run:
         return self.logs
 
     def _take_steps(self, epoch: int) -> None:
-        model, position, steps = self.model, self.position, len(self.batches)
-        for x, t, *weights in self.step.backend.staged(self._batches_left(epoch), model.dtype):
+        model, backend, position, steps = self.model, self.model.backend, self.position, len(self.batches)
+        for x, t, *weights in backend.staged(self._batches_left(epoch), model.dtype):
             number, size = position.step, x.shape[0]
             self.callbacks.on_train_batch_begin(number, {})
             value, y = self.step(x, t, f"epoch {epoch + 1}, step {number + 1}", *weights, last=number + 1 == steps)
             position.advance(value, size)
             for metric in model.metrics:
-                metric.update(y, t, self.step.backend)
+                metric.update(y, t, backend)
             self.callbacks.on_train_batch_end(number, {"loss": value, "size": size, "so_far": self.so_far})
             if model.stop_training:
                 break
@@ -148,7 +145,7 @@ class Run:
     def _enter(self, epoch: int) -> None:
         """Stand before the first batch of an epoch; what waits for the rest of a group will have no step."""
         self.position.enter(epoch)
-        self.step.group.clear()
+        self.step.drop_group()
 
     def _batches_left(self, epoch: int) -> Iterator[Any]:
         if isinstance(self.batches, PreparedBatches):
@@ -167,32 +164,32 @@ class Run:
     # ---- what a Backup asks for ------------------------------------------------------------------------------------
 
     @property
-    def place(self) -> tuple[int, int]:
+    def next_step(self) -> tuple[int, int]:
         """The epoch and the step that come next, from 0."""
         return self.position.epoch, self.position.step
 
     def place_in_words(self) -> str:
         return self.position.in_words(self.options.epochs, len(self.batches))
 
-    def settings(self) -> Settings:
+    def describe(self) -> Described:
         """What the run was set up with beside the model and the callbacks. A backup may be older than `accumulate`."""
         names = ("initial_epoch", "validation_freq", "accumulate")
         own = {name: getattr(self.options, name) for name in names}
-        return Settings(own | settings_of(self.batches, self.held_out), names[2:] if own["accumulate"] == 1 else ())
+        return Described(own | describe_data(self.batches, self.held_out), names[2:] if own["accumulate"] == 1 else ())
 
     def get_state(self) -> dict[str, Any]:
         """All that training changes, but for the callbacks and the random state."""
         model, backend = self.model, self.model.backend
-        named = dict(model.named_parameters())
+        named, step = dict(model.named_parameters()), self.step.get_state()
         return {
-            "progress": self.position.get_state(backend) | {"group": list(self.step.group)},
+            "progress": self.position.get_state(backend) | {"group": step["group"]},
             "stop_training": model.stop_training,
             "batches": [feed.get_state() for feed in self.iterables],
             "inputs": [list(shape) for shape in model.input_shapes],
             "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
             "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if p.has_grad},
             "trained": [name for name, p in named.items() if p.trainable],
-            "optimizer": self.step.optimizer.get_state(named),
+            "optimizer": step["optimizer"],
             "metrics": [metric.get_state(backend) for metric in model.metrics],
         }
 
@@ -202,36 +199,14 @@ class Run:
         if state["weights"] and state.get("inputs") and not model.built:  # its first batch had built it
             model.build(*map(tuple, state["inputs"]))
         named = dict(model.named_parameters())
-        if state["weights"]:
-            self.step.collect_parameters()
         for name, p in named.items():
             p.value, p.trainable = state["weights"][name], name in state["trained"]
-        self.step.optimizer.set_state(state["optimizer"], named)
+        self.step.set_state({"optimizer": state["optimizer"], "group": state["progress"].get("group", [])})
         for name, gradient in state["gradients"].items():
             named[name].grad = gradient
         for metric, own in zip(model.metrics, state["metrics"], strict=True):
             metric.set_state(own, backend)
         self.position.set_state(state["progress"], backend)
-        self.step.group = [int(size) for size in state["progress"].get("group", [])]
         model.stop_training = state["stop_training"]
         for feed, own in zip(self.iterables, state.get("batches", ()), strict=False):  # older files have none
             feed.set_state(own)
-
-
-def _listed(callbacks: Callback | Iterable[Callback] | None) -> list[Callback]:
-    callbacks = [callbacks] if isinstance(callbacks, (Callback, type)) else callbacks or ()
-    if not isinstance(callbacks, Iterable):
-        raise OptionError(f"callbacks must be a Callback or a list of them, not {callbacks!r}")
-    return list(callbacks)
-
-
-def warn_of_short_schedule(optimizer: Optimizer, steps: int) -> None:
-    """So many steps are to come; where the learning rate ends before them, the rest would learn next to nothing."""
-    length = optimizer.lr.length if isinstance(optimizer.lr, Schedule) else None
-    if length is not None and optimizer.steps + steps > length:
-        before = f", after {optimizer.steps} before" if optimizer.steps else ""
-        warnings.warn(
-            f"the schedule {type(optimizer.lr).__name__} ends after {length} steps, and this training has {steps}"
-            f"{before}: the learning rate stays at its end. Its steps are epochs * ceil(batches / accumulate)",
-            stacklevel=6,  # Run.under_way, contextlib, and the two that are called fit stand between
-        )

@@ -11,23 +11,31 @@ import numpy as np
 from xpnet.backend import Array
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.errors import OptionError
-from xpnet.files.compiled import CompiledNetwork
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
-from xpnet.regularizers import add_gradients, penalties
+from xpnet.regularizers import add_penalty_gradients, penalties
+from xpnet.schedules import warn_of_short_schedule
 from xpnet.training.nonfinite import nonfinite_loss
-from xpnet.training.prepare import compiled, is_batches, prepare
 
 
 class Step:
     """What is done with a batch. Another kind of training, such as one of two networks against each other, one on
-    several workers, or one whose launches were captured, is another Step in the same loop.
+    several workers, or one whose launches were captured, is another Step in the same loop: a subclass of Model gives it
+    in `make_step`.
 
-    Called with a batch that is on the device. A step of the optimizer takes a group of `accumulate` batches.
-    `before_update`, if there is one, is called before it with the factor that makes the gradients their mean.
+    Called with a batch that is on the device. A step of the optimizer takes a group of `accumulate` batches. What a
+    run, in run.py, needs of a step beside the call, `model` and `accumulate`:
+
+    - `before_update`, which it may set: called before an update, with the factor that makes the gradients a mean;
+    - `drop_group()`, where a group will not be completed;
+    - `get_state()` and `set_state(state)`, for a Backup, which keeps the parameters of `model` and their gradients
+      itself: a dict of "group", the sizes of the batches that wait, and "optimizer", whatever else has to go on, in
+      numbers, strings, None, NumPy arrays, and lists and dicts of those;
+    - `warn_of_schedule(steps)`: so many updates are to come.
     """
 
-    def __init__(self, model: CompiledNetwork, optimizer: Optimizer, loss: Loss, accumulate: int = 1) -> None:
+    def __init__(self, model: TrainableNetwork, optimizer: Optimizer, loss: Loss, accumulate: int = 1) -> None:
         self.model, self.optimizer, self.loss, self.backend = model, optimizer, loss, model.backend
         self.accumulate = accumulate
         self.group: list[int] = []  # sizes of the batches whose gradients wait for the rest of their group
@@ -66,7 +74,7 @@ class Step:
         samples = 1 if self.accumulate == 1 else sum(self.group)  # of one batch the gradients are a mean already
         self.gather_gradients()
         if any(p.regularizer for p in self.parameters):
-            add_gradients(self.parameters, samples)
+            add_penalty_gradients(self.parameters, samples)
         if self.before_update is not None:
             self.before_update(1 / samples)
         self.optimizer.update(self.parameters, scale=1 / samples)
@@ -75,6 +83,25 @@ class Step:
     def gather_gradients(self) -> None:
         """Between gradient and update, before penalties: where those of other workers are added, if there are any."""
 
+    def drop_group(self) -> None:
+        """Forget the batches that wait for the rest of their group."""
+        self.group.clear()
+
+    def get_state(self) -> dict[str, Any]:
+        """What `set_state` needs to go on from here."""
+        return {"optimizer": self.optimizer.get_state(dict(self.model.named_parameters())), "group": list(self.group)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` gave, once the parameters are as they were; their gradients come after it."""
+        named = dict(self.model.named_parameters())
+        self.parameters, self.group = list(named.values()), [int(size) for size in state["group"]]
+        zero_gradients(self.parameters)
+        self.optimizer.set_state(state["optimizer"], named)
+
+    def warn_of_schedule(self, steps: int) -> None:
+        """Where the learning rate ends before these steps do."""
+        warn_of_short_schedule(self.optimizer.lr, self.optimizer.steps, steps)
+
     def collect_parameters(self) -> None:
         """Those of the model, built by now, after a look at whether they can be trained; their gradients are zero."""
         self.loss.check_last(self.model.last())
@@ -82,15 +109,3 @@ class Step:
         if not any(parameter.trainable for parameter in self.parameters):
             raise OptionError("there is nothing to train: the model has no parameter that is trainable")
         zero_gradients(self.parameters)
-
-
-def train_on_batch(model: CompiledNetwork, x: Any, t: Any, sample_weight: Any) -> float:
-    """What `Model.train_on_batch` says."""
-    optimizer, loss = compiled(model)
-    if is_batches(x, lists=t is None):
-        raise OptionError("train_on_batch takes arrays; fit takes iterables of batches")
-    backend, batch = model.backend, prepare(model, x, t, sample_weight)
-    with backend.memory_advice(len(batch[0])):
-        x, t, *weights = backend.batch(batch[0], batch[1], model.dtype, *batch[2:])
-        value, _ = Step(model, optimizer, loss)(x, t, f"step {optimizer.steps + 1}", *weights)
-    return float(value)

@@ -1,6 +1,8 @@
-"""A network with what it keeps beside its layers when it is compiled and trained, and with its weights in and out.
+"""A network with what it keeps beside its layers once it is compiled and trained, and with its weights in and out.
 
 It is the model as training and callbacks know it; compile, fit and all else that people do with one stands in model.py.
+It is here because it joins a network with optimizer, loss and metrics, as a file does, and saves and loads itself: this
+is the lowest floor that knows all of these.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from xpnet.metrics import Metric
 from xpnet.optimizers import Optimizer
 
 
-class CompiledNetwork(Network):
+class TrainableNetwork(Network):
     """A network that can be trained, once it has an optimizer and a loss, and that files can hold."""
 
     def __init__(self, name: str | None = None) -> None:
