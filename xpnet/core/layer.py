@@ -75,7 +75,7 @@ class Layer(Configured):
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
-        self.backend = get_backend()
+        self._place(get_backend(), self.dtype)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -295,12 +295,13 @@ class Layer(Configured):
         for parameter in self.parameters():
             parameter.move(backend or parameter.backend, dtype)
         for _, layer in self.named_layers():
-            layer.place(backend or layer.backend, dtype or layer.dtype)
+            layer._place(backend or layer.backend, dtype or layer.dtype)
         return self
 
-    def place(self, backend: Backend, dtype: str) -> None:
+    def _place(self, backend: Backend, dtype: str) -> None:
         """Where the layer runs from now on, and in what; its parameters are moved by `to` and `astype`."""
-        self.backend, self._dtype, self._checked = backend, dtype, None
+        object.__setattr__(self, "backend", backend)  # what everybody else is refused
+        self._dtype, self._checked = dtype, None
 
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
@@ -309,7 +310,7 @@ class Layer(Configured):
     def __getattr__(self, attribute: str) -> Any:
         """Only for what is not there: a parameter that is asked for before the layer was built."""
         if attribute == "backend":  # a subclass did not call super().__init__()
-            self.backend = get_backend()
+            self._place(get_backend(), self.dtype)
             return self.backend
         declared = any(attribute in inspect.get_annotations(cls) for cls in type(self).__mro__)
         if declared and not self._built:
@@ -320,7 +321,7 @@ class Layer(Configured):
         raise no_method(type(self).__name__, attribute)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
-        if attribute == "backend" and not isinstance(value, Backend):
+        if attribute == "backend":  # it would go without the parameters
             raise OptionError(f'{self.label}: move it by to("cupy"), or another name; backend = {value!r} does not')
         object.__setattr__(self, attribute, value)
         if attribute == "name":
