@@ -79,7 +79,8 @@ class Layer(Configured):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "build" in vars(cls) and not cls.composite:
+        writer = next(base for base in cls.__mro__ if "build" in vars(base))
+        if (writer is cls or not issubclass(writer, Layer)) and not cls.composite:  # written here, or in a mixin
             cls.build = _build_once(cls.build)  # type: ignore[method-assign]
 
     # ---- what a layer writes ---------------------------------------------------------------------------------------
@@ -217,7 +218,7 @@ class Layer(Configured):
         return self._built
 
     @built.setter
-    def built(self, built: bool) -> None:
+    def built(self, built: bool) -> None:  # a `build` of one's own may say so, as in Keras; it need not
         self._built = built
 
     def parameter_count(self, *shapes: Shape) -> int:
@@ -359,7 +360,11 @@ def _build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
     def once(self: Layer, *shapes: Shape, **named: Shape) -> Shape:
         if self._built:
             return self.output_shape(*shapes, *named.values())
-        output = build(self, *shapes, **named)
+        try:
+            output = build(self, *shapes, **named)
+        except BaseException:
+            self._built = False  # though the `build` of the base, which it had called, was through
+            raise
         self._built = True
         return output
 
