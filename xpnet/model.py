@@ -16,8 +16,8 @@ from xpnet import losses, optimizers, training
 from xpnet.backend import Array
 from xpnet.base.configured import Configured
 from xpnet.callbacks import Callback, History
-from xpnet.core.layer import Back, Layer, Shape, last_of
-from xpnet.core.network import called_twice
+from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.network import called_twice, last_of
 from xpnet.core.tape import NO_ARRAY, gradients
 from xpnet.errors import OptionError, XpnetError
 from xpnet.files import network as files

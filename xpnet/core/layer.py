@@ -342,17 +342,6 @@ class Layer(Configured):
             object.__setattr__(self, "name", name)
 
 
-def last_of(layer: Any) -> type[Layer] | None:
-    """The class of layer that gives the output of this one, such as the activation of a Dense; None for a sum."""
-    if not isinstance(layer, Layer):
-        return None
-    if layer.composite:
-        last: type[Layer] | None = layer.last()
-        return last
-    inner = [child for _, child in layer.children()]
-    return type(inner[-1] if inner else layer)
-
-
 def _build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
     """A `build` that a subclass wrote, which need not know that a layer is built once, nor say so when it is."""
 
