@@ -301,12 +301,29 @@ class Layer(Configured):
 
     def _place(self, backend: Backend, dtype: str) -> None:
         """Where the layer runs from now on, and in what; its parameters are moved by `to` and `astype`."""
-        object.__setattr__(self, "backend", backend)  # what everybody else is refused
-        self._dtype, self._checked = dtype, None
+        vars(self).update(backend=backend, _dtype=dtype, _checked=None)  # `backend = ` is refused
 
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
         return copy.deepcopy(self)
+
+    # ---- what networks do to the layers inside them ----------------------------------------------------------------
+
+    def snapshot(self) -> Callable[[], None]:
+        """What puts all attributes of the layer back, so that it is again as it is now."""
+        attributes = vars(self).copy()
+        return lambda: object.__setattr__(self, "__dict__", attributes)
+
+    def intercept(self, change: Callable[["Layer", Array, Back], tuple[Array, Back]]) -> Callable[[], None]:
+        """What forward returns goes through `change(layer, y, back)` first, until what is returned here is called."""
+
+        def forward(*xs: Array, train: bool = False) -> tuple[Array, Back]:
+            return change(self, *type(self).forward(self, *xs, train=train))
+
+        vars(self)["forward"] = forward  # hides the method of the class
+        return lambda: delattr(self, "forward")
+
+    # ---- attributes ------------------------------------------------------------------------------------------------
 
     def __getattr__(self, attribute: str) -> Any:
         """Only for what is not there: a parameter that is asked for before the layer was built."""

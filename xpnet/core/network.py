@@ -102,12 +102,12 @@ class Network(Layer):
     def _first_use(self, shapes: tuple[Shape, ...]) -> Iterator[None]:
         """One thread at a time; if it fails, every layer that was not built is again as it was."""
         with building:
-            before = [(layer, vars(layer).copy()) for _, layer in self.named_layers() if not layer.built]
+            before = [layer.snapshot() for _, layer in self.named_layers() if not layer.built]
             try:
                 yield
             except Exception:
-                for layer, attributes in before:
-                    object.__setattr__(layer, "__dict__", attributes)
+                for restore in before:
+                    restore()
                 raise
             if not self._built:
                 self.input_shape, self.input_shapes, self._built = shapes[0], shapes, True
