@@ -294,6 +294,14 @@ def test_overrides_have_the_signatures_of_the_reference(kind: type[Backend]) -> 
         assert inspect.signature(getattr(kind, name)) == inspect.signature(getattr(Backend, name)), name
 
 
+@given(N=st.integers(1, 9), C=st.integers(1, 7), seed=seeds, dtype=st.sampled_from(["int64", "int32", "uint8"]))
+def test_one_hot_is_true_in_the_column_of_the_class(backend: Backend, N: int, C: int, seed: int, dtype: str) -> None:
+    t = np.random.default_rng(seed).integers(0, C, N).astype(dtype)
+    rows = backend.to_numpy(backend.one_hot(backend.asarray(t), C))
+    assert rows.dtype == bool
+    np.testing.assert_array_equal(rows, np.eye(C, dtype=bool)[t])
+
+
 def test_every_backend_explains_a_convolution(backend: Backend) -> None:
     layer = Conv2D(4, 3, padding="same")
     for shape in ((1, 3, 8, 8), (100, 3, 8, 8)):
