@@ -16,11 +16,11 @@ from xpnet import losses, optimizers, training
 from xpnet.backend import Array
 from xpnet.base.configured import Configured
 from xpnet.callbacks import Callback, History
-from xpnet.core.layer import Back, Layer, Shape, last_of
-from xpnet.core.network import called_twice
+from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.network import called_twice, last_of
 from xpnet.core.tape import NO_ARRAY, gradients
 from xpnet.errors import OptionError, XpnetError
-from xpnet.files import network as files
+from xpnet.files import network as network_file
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
@@ -297,4 +297,8 @@ def load(path: str | os.PathLike[str], custom: type[Configured] | Iterable[type[
     Classes of your own (layers, models, losses, ...) must be given in `custom`: files only hold their names.
     Raises FileError if the file cannot be read, FormatError if it is not what it should be.
     """
-    return files.load(path, Model, custom)
+    model, optimizer, loss, metrics = network_file.load(path, Model, custom)
+    if loss is not None and optimizer is not None:
+        with network_file.refusing_damage(path):
+            model.compile(optimizer, loss, metrics)
+    return model

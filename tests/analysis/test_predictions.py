@@ -1,5 +1,7 @@
 """Probabilities, mistakes and confusions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tests.kit.small import clusters, network
 from tests.visualize.test_visualize import identity
 from xpnet import Sequential, analysis, metrics
 from xpnet.backend import Backend
+from xpnet.core.network import Network
 from xpnet.errors import DataError, ShapeError
 from xpnet.layers import Dense, Flatten, Softmax
 
@@ -19,6 +22,37 @@ def test_probabilities_add_up_to_one_and_a_softmax_is_not_applied_twice() -> Non
     one_output = Sequential([Flatten(), Dense(1)])
     with pytest.raises(ShapeError, match="two classes or more"):
         analysis.probabilities(one_output, x)
+
+
+class Bare(Network):
+    """A network without the verbs of a model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = Dense(3)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+
+def test_a_network_that_is_no_model_is_analyzed_as_well() -> None:
+    x, t = clusters()
+    bare = Bare()
+    model = Sequential([bare])
+    model.build(x.shape[1:])
+    assert np.array_equal(analysis.probabilities(bare, x), analysis.probabilities(model, x))
+    assert np.array_equal(analysis.confusion_matrix(bare, x, t), analysis.confusion_matrix(model, x, t))
+
+
+def test_a_model_that_predicts_in_its_own_way_is_asked() -> None:
+    class Turned(Sequential):
+        def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray:
+            return super().predict(x, batch_size, verbose)[:, ::-1]
+
+    x, _ = clusters()
+    dense = Dense(3)
+    plain, turned = Sequential([dense]), Turned([dense])
+    assert np.allclose(analysis.probabilities(turned, x), analysis.probabilities(plain, x)[:, ::-1], atol=1e-6)
 
 
 def test_the_confusion_matrix_is_that_of_the_metric(backend: Backend) -> None:

@@ -26,8 +26,9 @@ from xpnet.backend import Backend
 from xpnet.backend.cpu.backend import NumpyBackend, fold_bias
 from xpnet.backend.cuda.backend import CupyBackend
 from xpnet.backend.reference import AdamStep
-from xpnet.errors import ShapeError
-from xpnet.layers import Conv2D
+from xpnet.errors import OptionError, ShapeError
+from xpnet.layers import Conv2D, Dense, MaxPool2D
+from xpnet.networks import TableConv2D
 
 REFERENCE = Backend()
 dtypes = st.sampled_from(["float32", "float64"])
@@ -294,6 +295,14 @@ def test_overrides_have_the_signatures_of_the_reference(kind: type[Backend]) -> 
         assert inspect.signature(getattr(kind, name)) == inspect.signature(getattr(Backend, name)), name
 
 
+@given(N=st.integers(1, 9), C=st.integers(1, 7), seed=seeds, dtype=st.sampled_from(["int64", "int32", "uint8"]))
+def test_one_hot_is_true_in_the_column_of_the_class(backend: Backend, N: int, C: int, seed: int, dtype: str) -> None:
+    t = np.random.default_rng(seed).integers(0, C, N).astype(dtype)
+    rows = backend.to_numpy(backend.one_hot(backend.asarray(t), C))
+    assert rows.dtype == bool
+    np.testing.assert_array_equal(rows, np.eye(C, dtype=bool)[t])
+
+
 def test_every_backend_explains_a_convolution(backend: Backend) -> None:
     layer = Conv2D(4, 3, padding="same")
     for shape in ((1, 3, 8, 8), (100, 3, 8, 8)):
@@ -302,6 +311,12 @@ def test_every_backend_explains_a_convolution(backend: Backend) -> None:
     assert backend.explain(Conv2D(4, 1), (2, 3, 8, 8)).partition(": ")[2]
     with pytest.raises(ShapeError, match="the window covers 9x9 pixels"):
         backend.explain(Conv2D(4, 9), (2, 3, 8, 8))
+    table = TableConv2D(((0,), (0, 1)), 3)
+    for other, shape in ((Dense(3), (2, 5)), (MaxPool2D(2), (2, 3, 8, 8)), (table, (2, 2, 8, 8)), (layer, (3, 8, 8))):
+        with pytest.raises(
+            OptionError, match=r"explain takes a Conv2D and a batch's shape, \(N, C, H, W\), not .*\([23], "
+        ):
+            backend.explain(other, shape)  # type: ignore[arg-type]
 
 
 def test_a_step_of_adam_has_its_bias_taken_away_once() -> None:

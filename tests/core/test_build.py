@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from xpnet.backend import Backend
 from xpnet.core.layer import Declared, Layer, Shape
 from xpnet.errors import FormatError, NotBuiltError, OptionError
 from xpnet.layers import BatchNorm1D, BatchNorm2D, Conv2D, Dense, GlobalAvgPool2D
-from xpnet.model import Model, Sequential
+from xpnet.model import Model, Sequential, load
 
 
 class Scaling(Layer):
@@ -43,6 +44,13 @@ class Marking(Scaling):
         return shape
 
 
+class KerasLike(Scaling):
+    def build(self, shape: Shape) -> Shape:
+        self.draw(shape)
+        self.built = True
+        return shape
+
+
 class Before(Scaling):
     def build(self, shape: Shape) -> Shape:
         self.draw(shape)
@@ -61,12 +69,31 @@ class Inherited(Forgetful):
         return super().build(shape)
 
 
+class Mixed:
+    """What is no layer, and writes `build` for those that are."""
+
+    draw: Any
+
+    def build(self, shape: Shape) -> Shape:
+        self.draw(shape)
+        return shape
+
+
+class FromMixin(Mixed, Scaling):
+    pass
+
+
+class OfMixin(FromMixin):
+    def build(self, shape: Shape) -> Shape:
+        return super().build(shape)
+
+
 class Declaring(Scaling):
     def declare(self, shape: Shape) -> Iterable[Declared]:
         return (Declared("scale", shape[:1], 1.0),)
 
 
-OWN = [Forgetful, Marking, Before, After, Inherited, Declaring]
+OWN = [Forgetful, Marking, KerasLike, Before, After, Inherited, FromMixin, OfMixin, Declaring]
 own_layers = pytest.mark.parametrize("make", OWN)
 
 
@@ -109,6 +136,35 @@ def test_a_build_that_fails_may_be_tried_again() -> None:
         layer.build((3,))
     assert not layer.built
     assert layer.build((4,)) == (4,)
+
+
+def test_a_build_that_fails_behind_that_of_the_base_has_not_built_the_layer() -> None:
+    class Picky(Declaring):
+        def build(self, shape: Shape) -> Shape:
+            output = super().build(shape)
+            if shape != (4,):
+                raise ValueError("four, please")
+            return output
+
+    class Later(Picky):
+        def build(self, shape: Shape) -> Shape:
+            return super().build(shape)
+
+    for layer in (Picky(), Later()):
+        with pytest.raises(ValueError, match="four, please"):
+            layer.build((3,))
+        assert not layer.built
+        assert layer.build((4,)) == (4,) and layer.built
+        assert [p.shape for p in layer.parameters()] == [(4,)]
+
+
+def test_a_layer_that_marks_itself_as_built_is_saved_and_loaded(tmp_path: Path) -> None:
+    model = Sequential([KerasLike(), Dense(3)])
+    model.build((4,))
+    model.save(tmp_path / "net")
+    again = load(tmp_path / "net", custom=[KerasLike])
+    x = normal((5, 4), 0, "float32")
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
 # ---- what is declared ------------------------------------------------------------------------------------------------

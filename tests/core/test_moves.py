@@ -107,9 +107,26 @@ def test_the_state_of_an_optimizer_follows_layer_by_layer_and_into_float64() -> 
 
 def test_a_layer_moves_by_its_verb_only() -> None:
     layer = Dense(3)
+    layer.build((2,))
     before = layer.backend
-    with pytest.raises(
-        OptionError, match=r"""Dense: move it by to\("cupy"\), or another name; backend = 'numpy' does not"""
-    ):
-        layer.backend = "numpy"  # type: ignore[assignment]
-    assert layer.backend is before
+    for other, shown in (("numpy", "'numpy'"), (make_backend("reference"), "<xpnet backend reference>"), (before, "<")):
+        with pytest.raises(
+            OptionError, match=rf"""Dense: move it by to\("cupy"\), or another name; backend = {shown}.* does not"""
+        ):
+            layer.backend = other  # type: ignore[assignment]
+        assert layer.backend is before
+    layer.to("reference")
+    assert layer.backend.name == "reference" and {p.backend for p in layer.parameters()} == {layer.backend}
+    assert layer.copy().backend is layer.backend
+
+
+def test_a_layer_that_forgets_the_constructor_of_the_base_still_has_a_backend() -> None:
+    class Forgetful(Tanh):
+        def __init__(self) -> None:
+            self.scale = 2.0
+
+    layer = Forgetful()
+    assert "backend" not in vars(layer)
+    assert layer.to("reference").backend.name == "reference"
+    with use_backend("reference"):
+        assert Forgetful().backend.name == "reference"

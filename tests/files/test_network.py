@@ -149,6 +149,13 @@ def test_classes_of_ones_own_load_only_when_they_are_given(
 class Bare(Network):
     """A network that cannot be compiled."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
 
 def test_a_network_that_is_no_model_is_refused(tmp_path: Path) -> None:
     model = tiny()
@@ -318,6 +325,13 @@ def test_a_description_with_any_value_replaced_gives_a_format_error_or_a_model(
         (lambda d: d["network"]["config"]["layers"].append({"same": 0}), "damaged"),
         (lambda d: d.pop("frozen"), "damaged"),
         (lambda d: d.clear(), "damaged"),
+        # what compile refuses
+        (
+            lambda d: d.update(metrics=["accuracy", "accuracy"]),
+            r"damaged: its description of the network is damaged \(OptionError: compile: every metric needs a name",
+        ),
+        (lambda d: d.update(loss={"class": "Dense", "config": {"units": 3}}), r"/damaged: .* is damaged \(\w+: "),
+        (lambda d: d.update(optimizer="no such rule"), r"/damaged: .* is damaged \(\w+: "),
     ],
 )
 def test_a_hostile_description_is_refused(saved: tuple[Path, bytes], change: Callable[[Any], Any], words: str) -> None:
@@ -328,6 +342,18 @@ def test_a_hostile_description_is_refused(saved: tuple[Path, bytes], change: Cal
     describe(path, tree)
     with pytest.raises(FormatError, match=words):
         xpnet.load(path)
+
+
+def test_a_network_that_is_no_model_can_be_saved_and_read(tmp_path: Path) -> None:
+    bare = Bare()
+    bare.build((3,))
+    files.save(bare, tmp_path / "net", {"optimizer": optimizers.SGD(0.5), "loss": None, "metrics": []})
+    network, optimizer, loss, chosen = files.load(tmp_path / "net", Network, [Bare])
+    assert type(network) is Bare and (repr(optimizer), loss, chosen) == (repr(optimizers.SGD(0.5)), None, [])
+    for a, b in zip(network.parameters(), bare.parameters(), strict=True):
+        np.testing.assert_array_equal(a.value, b.value)
+    with pytest.raises(FormatError, match="its network is no model"):
+        xpnet.load(tmp_path / "net", custom=Bare)
 
 
 @pytest.mark.parametrize(

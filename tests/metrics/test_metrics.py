@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.kit.strategies import integers, normal, seeds
 from xpnet import losses, metrics
-from xpnet.backend import Backend
+from xpnet.backend import Array, Backend
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import Flatten
 from xpnet.metrics import Accuracy, BinaryAccuracy, ConfusionMatrix, Metric, TopK
@@ -136,6 +136,22 @@ def test_metrics_have_names_also_those_of_keras() -> None:
         assert (metric.k, metric.name) == (k, shown)
     own = TopK(2)
     assert metrics.get(own) is own
+
+
+def test_a_metric_of_ones_own_takes_labels_and_rows(backend: Backend) -> None:
+    class Recall(Metric):
+        """Of each class."""
+
+        def count(self, y: Array, t: Array, backend: Backend) -> Array:
+            labels = metrics.labels_of(t, backend)
+            hit = metrics.one_hot(labels, 3, backend) & metrics.one_hot(backend.xp.argmax(y, axis=1), 3, backend)
+            return backend.xp.sum(backend.xp.astype(hit, backend.xp.int64), axis=0)
+
+    y, t = np.eye(3, dtype=np.float32)[[0, 0, 2, 1]], np.array([0, 1, 2, 1])
+    for targets in (t, np.eye(3, dtype=np.float32)[t]):
+        metric = Recall()
+        metric.update(backend.asarray(y), backend.asarray(targets), backend)
+        assert backend.to_numpy(metric.total).tolist() == [1, 1, 1]
 
 
 def test_what_cannot_be_counted_is_refused(backend: Backend) -> None:

@@ -75,11 +75,12 @@ class Layer(Configured):
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
-        self.backend = get_backend()
+        self._place(get_backend(), self.dtype)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "build" in vars(cls) and not cls.composite:
+        writer = next(base for base in cls.__mro__ if "build" in vars(base))
+        if (writer is cls or not issubclass(writer, Layer)) and not cls.composite:  # written here, or in a mixin
             cls.build = _build_once(cls.build)  # type: ignore[method-assign]
 
     # ---- what a layer writes ---------------------------------------------------------------------------------------
@@ -217,7 +218,7 @@ class Layer(Configured):
         return self._built
 
     @built.setter
-    def built(self, built: bool) -> None:
+    def built(self, built: bool) -> None:  # a `build` of one's own may say so, as in Keras; it need not
         self._built = built
 
     def parameter_count(self, *shapes: Shape) -> int:
@@ -295,21 +296,39 @@ class Layer(Configured):
         for parameter in self.parameters():
             parameter.move(backend or parameter.backend, dtype)
         for _, layer in self.named_layers():
-            layer.place(backend or layer.backend, dtype or layer.dtype)
+            layer._place(backend or layer.backend, dtype or layer.dtype)
         return self
 
-    def place(self, backend: Backend, dtype: str) -> None:
+    def _place(self, backend: Backend, dtype: str) -> None:
         """Where the layer runs from now on, and in what; its parameters are moved by `to` and `astype`."""
-        self.backend, self._dtype, self._checked = backend, dtype, None
+        vars(self).update(backend=backend, _dtype=dtype, _checked=None)  # `backend = ` is refused
 
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
         return copy.deepcopy(self)
 
+    # ---- what networks do to the layers inside them ----------------------------------------------------------------
+
+    def snapshot(self) -> Callable[[], None]:
+        """What puts all attributes of the layer back, so that it is again as it is now."""
+        attributes = vars(self).copy()
+        return lambda: object.__setattr__(self, "__dict__", attributes)
+
+    def intercept(self, change: Callable[["Layer", Array, Back], tuple[Array, Back]]) -> Callable[[], None]:
+        """What forward returns goes through `change(layer, y, back)` first, until what is returned here is called."""
+
+        def forward(*xs: Array, train: bool = False) -> tuple[Array, Back]:
+            return change(self, *type(self).forward(self, *xs, train=train))
+
+        vars(self)["forward"] = forward  # hides the method of the class
+        return lambda: delattr(self, "forward")
+
+    # ---- attributes ------------------------------------------------------------------------------------------------
+
     def __getattr__(self, attribute: str) -> Any:
         """Only for what is not there: a parameter that is asked for before the layer was built."""
         if attribute == "backend":  # a subclass did not call super().__init__()
-            self.backend = get_backend()
+            self._place(get_backend(), self.dtype)
             return self.backend
         declared = any(attribute in inspect.get_annotations(cls) for cls in type(self).__mro__)
         if declared and not self._built:
@@ -320,7 +339,7 @@ class Layer(Configured):
         raise no_method(type(self).__name__, attribute)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
-        if attribute == "backend" and not isinstance(value, Backend):
+        if attribute == "backend":  # it would go without the parameters
             raise OptionError(f'{self.label}: move it by to("cupy"), or another name; backend = {value!r} does not')
         object.__setattr__(self, attribute, value)
         if attribute == "name":
@@ -340,17 +359,6 @@ class Layer(Configured):
             object.__setattr__(self, "name", name)
 
 
-def last_of(layer: Any) -> type[Layer] | None:
-    """The class of layer that gives the output of this one, such as the activation of a Dense; None for a sum."""
-    if not isinstance(layer, Layer):
-        return None
-    if layer.composite:
-        last: type[Layer] | None = layer.last()
-        return last
-    inner = [child for _, child in layer.children()]
-    return type(inner[-1] if inner else layer)
-
-
 def _build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
     """A `build` that a subclass wrote, which need not know that a layer is built once, nor say so when it is."""
 
@@ -358,7 +366,11 @@ def _build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
     def once(self: Layer, *shapes: Shape, **named: Shape) -> Shape:
         if self._built:
             return self.output_shape(*shapes, *named.values())
-        output = build(self, *shapes, **named)
+        try:
+            output = build(self, *shapes, **named)
+        except BaseException:
+            self._built = False  # though the `build` of the base, which it had called, was through
+            raise
         self._built = True
         return output
 

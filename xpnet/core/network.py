@@ -10,7 +10,7 @@ from typing import Any
 
 from xpnet.backend import Array, on_backend
 from xpnet.base.checks import sample_shape
-from xpnet.core.layer import Back, Layer, Shape, building, last_of
+from xpnet.core.layer import Back, Layer, Shape, building
 from xpnet.core.tape import Tape, Var
 from xpnet.errors import NotBuiltError, OptionError, TapeError, XpnetError
 
@@ -102,12 +102,12 @@ class Network(Layer):
     def _first_use(self, shapes: tuple[Shape, ...]) -> Iterator[None]:
         """One thread at a time; if it fails, every layer that was not built is again as it was."""
         with building:
-            before = [(layer, vars(layer).copy()) for _, layer in self.named_layers() if not layer.built]
+            before = [layer.snapshot() for _, layer in self.named_layers() if not layer.built]
             try:
                 yield
             except Exception:
-                for layer, attributes in before:
-                    object.__setattr__(layer, "__dict__", attributes)
+                for restore in before:
+                    restore()
                 raise
             if not self._built:
                 self.input_shape, self.input_shapes, self._built = shapes[0], shapes, True
@@ -125,6 +125,16 @@ class Network(Layer):
     def last(self) -> type[Layer] | None:
         """The class of the layer that gives the output; a written model knows it after its first forward."""
         return self._last
+
+
+def last_of(layer: Any) -> type[Layer] | None:
+    """The class of layer that gives the output of this one, such as the activation of a Dense; None for a sum."""
+    if not isinstance(layer, Layer):
+        return None
+    if isinstance(layer, Network):
+        return layer.last()
+    inner = [child for _, child in layer.children()]
+    return type(inner[-1] if inner else layer)
 
 
 def called_twice(network: Network) -> OptionError:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from xpnet.backend import Array
 from xpnet.core.layer import Back, Layer
@@ -12,18 +11,12 @@ from xpnet.errors import OptionError
 @contextmanager
 def intercepted(layers: Iterable[Layer], change: Callable[[Layer, Array, Back], tuple[Array, Back]]) -> Iterator[None]:
     """Within the block, what a forward of these layers returns goes through `change(layer, y, back)` first."""
-    unique = list({id(layer): layer for layer in layers}.values())
-    for layer in unique:
-
-        def forward(*xs: Array, train: bool = False, layer: Layer = layer) -> Any:
-            return change(layer, *type(layer).forward(layer, *xs, train=train))
-
-        layer.__dict__["forward"] = forward  # hides the method of the class
+    ends = [layer.intercept(change) for layer in {id(layer): layer for layer in layers}.values()]
     try:
         yield
     finally:
-        for layer in unique:
-            del layer.__dict__["forward"]
+        for end in ends:
+            end()
 
 
 @contextmanager

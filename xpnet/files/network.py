@@ -10,9 +10,9 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -101,8 +101,17 @@ def save_weights(model: Network, path: Path) -> None:
     _write(model, path, {})
 
 
-def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[type[Configured]]) -> Described:
-    """What `xpnet.load` says; the network that the file describes must be of this kind."""
+class Saved(NamedTuple, Generic[Described]):
+    """What a file held: a network with its weights, and what it was compiled with, None and nothing if it was not."""
+
+    network: Described
+    optimizer: Any
+    loss: Any
+    metrics: Any
+
+
+def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[type[Configured]]) -> Saved[Described]:
+    """What `xpnet.load` says, not compiled yet; the network that the file describes must be of this kind."""
     own = {cls.__name__: cls for cls in ([custom] if isinstance(custom, type) else custom)}
     tensors, metadata = read_safetensors(path)
     if "xpnet_backup" in metadata:
@@ -112,7 +121,7 @@ def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[
         )
     if "xpnet" not in metadata:
         raise FormatError(f"{path} holds weights but no network: make the network and use model.load_weights(path)")
-    try:
+    with refusing_damage(path):
         description = json.loads(metadata["xpnet"])
         if description["version"] != VERSION:
             raise FormatError(
@@ -120,24 +129,29 @@ def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[
             )
         decoder = _Decoder(lambda name: own.get(name) or registered(name))
         with initializers.at_most(sum(tensor.size for tensor in tensors.values())), np.errstate(all="ignore"):
-            model: Any = decoder.decode(description["network"])
+            model = decoder.decode(description["network"])
             if not isinstance(model, kind):
                 raise FormatError("its network is no model")
             _build(model, [tuple(shape) for shape in description["input_shapes"]], str(description["dtype"]))
-        loss, optimizer, chosen = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
-        if loss is not None and optimizer is not None:
-            model.compile(optimizer, loss, chosen)
+        loss, optimizer, metrics = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
         frozen = set(description["frozen"])
         for name, parameter in model.named_parameters():
             parameter.trainable = name not in frozen
+    _assign(model, tensors, path)
+    return Saved(model, optimizer, loss, metrics)
+
+
+@contextlib.contextmanager
+def refusing_damage(path: Path) -> Iterator[None]:
+    """Within the block, what the description in a file makes fail is a FormatError that names the file."""
+    try:
+        yield
     except FormatError as error:
         raise FormatError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
     except DAMAGE as error:
         raise FormatError(
             f"{path}: its description of the network is damaged ({type(error).__name__}: {error})"
         ) from error
-    _assign(model, tensors, path)
-    return model
 
 
 def load_weights(model: Network, path: Path) -> None:

@@ -137,15 +137,9 @@ def as_float(t: Array, y: Array, backend: Backend) -> Array:
     return t if t.dtype == y.dtype else backend.xp.astype(t, y.dtype)
 
 
-def one_hot(labels: Array, classes: int, backend: Backend) -> Array:
-    """Class numbers (N,) -> (N, C) of bool, True in the column of the class."""
-    numbers = backend.xp.arange(classes, dtype=labels.dtype, device=backend.device)
-    return numbers[None, :] == labels[:, None]
-
-
 def as_rows(t: Array, y: Array, backend: Backend) -> Array:
     """Class numbers (N,) as one-hot rows (N, C) in the data type of y; rows as they are."""
-    return as_float(one_hot(t, y.shape[1], backend), y, backend) if t.ndim == 1 else t
+    return as_float(backend.one_hot(t, y.shape[1]), y, backend) if t.ndim == 1 else t
 
 
 def batch_of(shape: Any) -> str:

@@ -4,7 +4,7 @@ from xpnet.base.lookup import by_name, lookup_name
 from xpnet.errors import OptionError
 from xpnet.losses import BinaryCrossEntropyWithLogits, Loss
 from xpnet.metrics.accuracy import Accuracy, BinaryAccuracy
-from xpnet.metrics.base import Metric, larger_is_better
+from xpnet.metrics.base import Metric, labels_of, larger_is_better, one_hot
 from xpnet.metrics.confusion_matrix import ConfusionMatrix
 from xpnet.metrics.top_k import TopK
 
@@ -16,7 +16,9 @@ __all__ = [
     "Metric",
     "TopK",
     "get",
+    "labels_of",
     "larger_is_better",
+    "one_hot",
 ]
 
 METRICS: dict[str, type[Metric]] = {

@@ -53,6 +53,11 @@ def labels_of(t: Array, backend: Backend) -> Array:
     return backend.xp.argmax(t, axis=1) if t.ndim == 2 else t
 
 
+def one_hot(labels: Array, classes: int, backend: Backend) -> Array:
+    """Class numbers (N,) -> (N, C) of bool, True in the column of the class: for metrics of one's own."""
+    return backend.one_hot(labels, classes)
+
+
 def larger_is_better(name: str, metrics: Iterable[Metric] = ()) -> bool:
     """Of the value that the history calls so: as its metric says; if none does, accuracies grow and all else falls."""
     said = [m.larger_is_better for m in metrics if m.name == name.removeprefix("val_")]

@@ -5,7 +5,6 @@ from typing import Any
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.checks import whole
 from xpnet.errors import OptionError, ShapeError
-from xpnet.losses.base import one_hot
 from xpnet.metrics.base import Metric, labels_of
 
 
@@ -24,8 +23,8 @@ class ConfusionMatrix(Metric):
                 f"ConfusionMatrix was made for {self.classes} classes, the network has {y.shape[1]} outputs"
             )
         xp, self._backend = backend.xp, backend
-        true = xp.astype(one_hot(labels_of(t, backend), self.classes, backend), xp.float32)  # (N, C)
-        guess = xp.astype(one_hot(xp.argmax(y, axis=1), self.classes, backend), xp.float32)
+        true = xp.astype(backend.one_hot(labels_of(t, backend), self.classes), xp.float32)  # (N, C)
+        guess = xp.astype(backend.one_hot(xp.argmax(y, axis=1), self.classes), xp.float32)
         return xp.astype(xp.matmul(true.mT, guess), xp.int64)  # exact: a batch has fewer than 2**24 samples
 
     def result(self) -> Any:

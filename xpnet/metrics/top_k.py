@@ -2,7 +2,6 @@
 
 from xpnet.backend import Array, Backend
 from xpnet.base.checks import whole
-from xpnet.losses.base import one_hot
 from xpnet.metrics.base import Metric, labels_of
 
 
@@ -17,7 +16,7 @@ class TopK(Metric):
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         xp = backend.xp
-        chosen = one_hot(labels_of(t, backend), y.shape[1], backend)  # (N, C) of bool
+        chosen = backend.one_hot(labels_of(t, backend), y.shape[1])  # (N, C) of bool
         own = xp.sum(xp.where(chosen, y, 0), axis=1, keepdims=True)
         better = xp.sum(xp.astype((y >= own) & ~chosen, xp.int64), axis=1)
         return xp.sum(xp.astype(better < self.k, xp.int64))

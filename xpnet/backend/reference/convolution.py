@@ -1,6 +1,6 @@
 """Convolution: im2col and one product of matrices for each image and group."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -8,8 +8,10 @@ from xpnet.backend.reference.activations import Activations
 from xpnet.backend.reference.arrays import Array
 from xpnet.backend.reference.windows import Windows
 from xpnet.backend.window import Pair, Window
+from xpnet.errors import OptionError
 
 
+@runtime_checkable
 class ConvolutionLayer(Protocol):
     """What `explain` asks of a layer, such as Conv2D."""
 
@@ -66,6 +68,8 @@ class Convolution(Windows, Activations):
 
     def explain(self, layer: ConvolutionLayer, shape: tuple[int, int, int, int]) -> str:
         """Which algorithm computes the convolution of a layer for a batch of images (N, C, H, W), and why."""
+        if not isinstance(layer, ConvolutionLayer) or len(shape) != 4:
+            raise OptionError(f"explain takes a Conv2D and a batch's shape, (N, C, H, W), not {layer!r} and {shape}")
         window, weight = layer.window(shape[2:]), (layer.filters, shape[1] // layer.groups, *layer.kernel_size)
         window.output_size(shape[2:])  # an error where there is none
         x, w = (np.broadcast_to(np.zeros((), layer.dtype), axes) for axes in (shape, weight))  # takes no memory

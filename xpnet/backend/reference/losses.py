@@ -1,4 +1,4 @@
-"""Sigmoid, softmax, their loss, and how many answers are right."""
+"""Sigmoid, softmax, their loss, one-hot rows, and how many answers are right."""
 
 from xpnet.backend.reference.arrays import Array, Arrays
 
@@ -20,12 +20,14 @@ class Losses(Arrays):
         `t` holds class numbers (N,) or probabilities (N, C) that sum to one.
         """
         xp = self.xp
-        if t.ndim == 1:
-            classes = xp.arange(y.shape[1], dtype=t.dtype, device=self.device)
-            t = xp.astype(classes[None, :] == t[:, None], y.dtype)  # one-hot (N, C)
+        t = xp.astype(self.one_hot(t, y.shape[1]), y.dtype) if t.ndim == 1 else t  # (N, C)
         shifted = y - xp.max(y, axis=1, keepdims=True)
         log_sum = xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
         return xp.sum(t * (log_sum - shifted), axis=1), xp.exp(shifted - log_sum) - t
+
+    def one_hot(self, labels: Array, classes: int) -> Array:
+        """Class numbers (N,) -> (N, C) of bool, True in the column of the class."""
+        return self.xp.arange(classes, dtype=labels.dtype, device=self.device)[None, :] == labels[:, None]
 
     def count_hits(self, y: Array, t: Array) -> Array:
         """How many rows of y (N, C) have their largest entry, the first of equal ones, at the label t (N,)."""
