@@ -17,7 +17,7 @@ from xpnet.backend import Array
 from xpnet.base.configured import Configured
 from xpnet.callbacks import Callback, History
 from xpnet.core.layer import Back, Layer, Shape
-from xpnet.core.network import called_twice, last_of
+from xpnet.core.network import called_twice
 from xpnet.core.tape import NO_ARRAY, gradients
 from xpnet.errors import OptionError, XpnetError
 from xpnet.files import network as network_file
@@ -217,7 +217,7 @@ class Sequential(Model):
         return zip(self._names, self.layers, strict=True)
 
     def last(self) -> type[Layer] | None:
-        return last_of(self.layers[-1]) if self.layers else None
+        return self.layers[-1].ends_with() if self.layers else None
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -249,6 +249,11 @@ class Layer(Configured):
             if isinstance(value, HOLDERS):
                 yield from layers_in(attribute, value)
 
+    def ends_with(self) -> "type[Layer] | None":
+        """The class of the layer that gives the output: of the last one inside, such as an activation, or its own."""
+        inner = [child for _, child in self.children()]
+        return type(inner[-1] if inner else self)
+
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
         seen: set[int] = set()

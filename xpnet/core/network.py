@@ -45,7 +45,8 @@ class Network(Layer):
         if not isinstance(output, Var) or output.tape is not tape:
             raise OptionError(f"{self.label}: call must return what a layer returned, not {type(output).__name__}")
         self._check_calls(tape)
-        self._last = next((last_of(call.layer) for call in tape.calls if call.output == output.index), None)
+        final = next((call.layer for call in tape.calls if call.output == output.index), None)
+        self._last = final.ends_with() if isinstance(final, Layer) else None  # a sum ends with none
         spent = False
 
         def back(dy: Array, need_dx: bool = True) -> Any:
@@ -126,15 +127,8 @@ class Network(Layer):
         """The class of the layer that gives the output; a written model knows it after its first forward."""
         return self._last
 
-
-def last_of(layer: Any) -> type[Layer] | None:
-    """The class of layer that gives the output of this one, such as the activation of a Dense; None for a sum."""
-    if not isinstance(layer, Layer):
-        return None
-    if isinstance(layer, Network):
-        return layer.last()
-    inner = [child for _, child in layer.children()]
-    return type(inner[-1] if inner else layer)
+    def ends_with(self) -> type[Layer] | None:
+        return self.last()
 
 
 def called_twice(network: Network) -> OptionError:
