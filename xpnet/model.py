@@ -142,7 +142,9 @@ class Model(TrainableNetwork):
         return float(value)
 
     def make_step(self, accumulate: int = 1) -> training.Step:
-        """What `fit` and `train_on_batch` do with a batch, as an object; a new one for each call.
+        """What `fit` and `train_on_batch` do with a batch, as an object.
+
+        Each call of them makes a new one: what lasts longer belongs to the model, as its optimizer does.
 
         For another kind of training, such as one with two optimizers, write a subclass of xpnet.training.Step, whose
         docstring says what a step must have, and return it here from a subclass of the model; Backup keeps what its
