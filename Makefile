@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 LIBRARY := $(VENV)/library-is-there
 TOOLS := $(VENV)/tools-are-there
-ON_ALL_CORES := --numprocesses auto --dist loadfile
+ON_ALL_CORES := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help venv train test quick lint bench docs
 

@@ -205,7 +205,7 @@ def test_an_object_is_copied_and_goes_on_from_the_weights_that_it_has() -> None:
     assert quick(network=trained, epochs=1, lr=1e-9).fit(x, y).score(x, y) > 0.95
     assert all(np.array_equal(a, b) for a, b in zip(trained.get_weights(), before, strict=True))
     quick(network=blank).fit(x, y)
-    assert not blank.built
+    assert not blank.is_built
 
 
 @pytest.mark.parametrize(

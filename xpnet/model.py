@@ -184,7 +184,7 @@ class Sequential(Model):
                 f"{type(self).__name__} is complete as it is; to extend it, make a Sequential([*model.layers, ...])"
             )
         self._append(layer)
-        if self.built:
+        if self.is_built:
             layer.to(self.backend).astype(self.dtype)
             try:
                 self.build(self.input_shape or ())
@@ -273,7 +273,7 @@ class Sequential(Model):
 
     def build_layers(self, shape: Shape) -> Shape:
         for layer in self.layers:
-            if not layer.built and layer.dtype != self.dtype:
+            if not layer.is_built and layer.dtype != self.dtype:
                 layer.astype(self.dtype)
         self.output_shape(shape)  # raises, before any layer is built, if one of them cannot take it
         for layer in self.layers:

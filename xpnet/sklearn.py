@@ -165,7 +165,7 @@ class _Estimator(Explains, BaseEstimator):  # type: ignore[misc]
         if not isinstance(model, Model):
             raise self._no_network(f"it is or gives {model!r}")
         with on_backend(model.backend):
-            got = model.output_shape(shape) if model.built else model.build(shape)
+            got = model.output_shape(shape) if model.is_built else model.build(shape)
         if got != (outputs,):
             raise ShapeError(f"{name}: the network gives outputs of shape {got}, needed are {outputs} numbers a sample")
         return model

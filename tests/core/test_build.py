@@ -13,7 +13,7 @@ from tests.kit.strategies import normal
 from xpnet import initializers, random
 from xpnet.backend import Backend
 from xpnet.core.layer import Declared, Layer, Shape
-from xpnet.errors import FormatError, NotBuiltError, OptionError
+from xpnet.errors import DTypeError, FormatError, NotBuiltError, OptionError
 from xpnet.layers import BatchNorm1D, BatchNorm2D, Conv2D, Dense, GlobalAvgPool2D
 from xpnet.model import Model, Sequential, load
 
@@ -101,14 +101,14 @@ own_layers = pytest.mark.parametrize("make", OWN)
 @pytest.mark.parametrize("first", ["build", "forward"])
 def test_a_layer_of_ones_own_is_built_once(backend: Backend, make: Callable[[], Layer], first: str) -> None:
     layer = make()
-    assert not layer.built
+    assert not layer.is_built
     random.seed(0)
     if first == "build":
         assert layer.build((4,)) == (4,)
     for batch in (1, 2, 3, 2):
         layer.forward(backend.asarray(normal((batch, 4), 0, "float32")), train=True)
         assert layer.build((4,)) == (4,)
-    assert layer.built and len(layer.parameters()) == 1
+    assert layer.is_built and len(layer.parameters()) == 1
     assert random.get_state() == (0, 1)  # one key was taken
 
 
@@ -134,7 +134,7 @@ def test_a_build_that_fails_may_be_tried_again() -> None:
     layer = Picky()
     with pytest.raises(ValueError, match="four, please"):
         layer.build((3,))
-    assert not layer.built
+    assert not layer.is_built
     assert layer.build((4,)) == (4,)
 
 
@@ -153,8 +153,8 @@ def test_a_build_that_fails_behind_that_of_the_base_has_not_built_the_layer() ->
     for layer in (Picky(), Later()):
         with pytest.raises(ValueError, match="four, please"):
             layer.build((3,))
-        assert not layer.built
-        assert layer.build((4,)) == (4,) and layer.built
+        assert not layer.is_built
+        assert layer.build((4,)) == (4,) and layer.is_built
         assert [p.shape for p in layer.parameters()] == [(4,)]
 
 
@@ -181,7 +181,7 @@ def test_counting_makes_nothing() -> None:
         (Sequential([Conv2D(many, 3), GlobalAvgPool2D(), Dense(7)]), (1, 5, 5), 10 * many + 7 * many + 7),
     ):
         assert layer.parameter_count(shape) == count
-        assert not layer.built and layer.parameters() == []
+        assert not layer.is_built and layer.parameters() == []
     assert random.get_state() == state
 
 
@@ -232,7 +232,7 @@ def test_what_is_too_large_is_refused_before_anything_is_made() -> None:
     layer, state = Two(), random.get_state()
     with initializers.at_most(100), pytest.raises(FormatError, match="more than the whole file holds"):
         layer.build((2,))
-    assert not layer.built and layer.parameters() == [] and random.get_state() == state
+    assert not layer.is_built and layer.parameters() == [] and random.get_state() == state
     assert layer.parameter_count((2,)) == 2 + 10**18 == math.prod((10**9, 10**9)) + 2
 
 
@@ -254,4 +254,52 @@ def test_the_shape_may_be_given_by_its_name() -> None:
 
     for layer in (Dense(3), Own(), Sequential([Dense(3)])):
         assert layer.build(shape=(4,)) == layer.build(shape=(4,)) == layer.build((4,))
-        assert layer.built and layer.parameters()
+        assert layer.is_built and layer.parameters()
+
+
+def test_a_build_may_leave_the_shape_to_output_shape() -> None:
+    class Silent(Layer):
+        def build(self, shape: Shape) -> None:  # type: ignore[override]
+            self.scale = self.parameter([1.0] * shape[0])
+
+    assert Silent().build((4,)) == (4,)
+
+
+def test_what_cannot_be_counted_before_it_is_built_is_refused() -> None:
+    class Own(Layer):
+        def build(self, shape: Shape) -> Shape:
+            self.scale = self.parameter([1.0] * shape[0])
+            return shape
+
+    class Around(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = Dense(3)
+
+    for layer in (Own(), Around(), Sequential([Own()])):
+        with pytest.raises(NotBuiltError, match="known when it is built"):
+            layer.parameter_count((4,))
+    own = Own()
+    own.build((4,))
+    assert own.parameter_count((4,)) == 4
+    assert Dense(3, activation="tanh").parameter_count((4,)) == 15
+
+
+def test_names_that_keras_gives_a_meaning_are_the_users() -> None:
+    class Net(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = Dense(3)
+            self.built = self.learns = True
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    model = Net()
+    model.predict(np.ones((2, 4), np.float32))
+    assert model.is_built and model.input_shape == (4,) and all(p.trainable for p in model.parameters())
+
+
+def test_a_list_is_no_array() -> None:
+    with pytest.raises(DTypeError, match="forward takes arrays"):
+        Sequential([Dense(3)])([[1.0, 2.0]])

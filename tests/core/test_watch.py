@@ -48,5 +48,5 @@ def test_a_snapshot_puts_back_what_the_layer_was() -> None:
     layer.build((4,))
     layer.to("reference").extra = 1
     restore()
-    assert vars(layer) == before and not layer.built and layer.parameters() == []
+    assert vars(layer) == before and not layer.is_built and layer.parameters() == []
     assert layer.build((2,)) == (3,)

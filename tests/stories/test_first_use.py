@@ -72,7 +72,7 @@ def test_after_a_first_use_that_fails_the_right_data_work(make: Callable[[], Mod
     kept = [p for _, layer in model.named_layers() if isinstance(layer, Scale) for p in layer.parameters()]
     with pytest.raises(ShapeError, match=r"\(Conv2D\): the window covers 3x3 pixels, more than the 2x2 input has"):
         USES[use](model, SMALL)
-    assert not any(layer.built for _, layer in model.named_layers())
+    assert not any(layer.is_built for _, layer in model.named_layers())
     assert [id(p) for p in model.parameters()] == [id(p) for p in kept]
     assert model.input_shapes == ()
     assert model.build(GOOD) == other.build(GOOD) == (3,)
@@ -95,7 +95,7 @@ def test_an_error_of_ones_own_leaves_nothing_half_built_either() -> None:
     model = Written(lambda m, x: m.last(m.picky(m.first(x))), first=Scale(), picky=Picky(), last=Dense(2))
     with pytest.raises(ValueError, match="four, please"):
         model(normal((2, 3), 0, "float32"))
-    assert not any(layer.built for _, layer in model.named_layers())
+    assert not any(layer.is_built for _, layer in model.named_layers())
     assert model(normal((2, 4), 0, "float32")).shape == (2, 2)
 
 

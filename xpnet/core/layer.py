@@ -70,7 +70,7 @@ class Layer(Configured):
     _named = False  # whether the user gave the name
     _built = False
     _dtype = "float32"
-    learns = True  # whether the optimizer may change parameters that are still to be made
+    _learns = True  # whether the optimizer may change parameters that are still to be made
     _checked: Any = None
 
     def __init__(self, name: str | None = None) -> None:
@@ -100,8 +100,7 @@ class Layer(Configured):
     def build(self, *shapes: Shape, shape: Shape | None = None) -> Shape:
         """Make the parameters for inputs of these shapes (without the batch) and return the output's shape.
 
-        Happens by itself on first use. A layer is built once: a second call only tells the shape. `shape` is another
-        way to give the shape of a single input.
+        Happens by itself on first use, and once: a second call only tells the shape. A single shape may be named.
         """
         shapes = shapes if shape is None else (shape,)
         output = self.output_shape(*shapes)
@@ -148,9 +147,7 @@ class Layer(Configured):
         try:
             seen = list(map(_shape_and_dtype, xs))
         except AttributeError:
-            raise DTypeError(
-                f"{self.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)"
-            ) from None
+            raise no_arrays(self) from None
         if seen != self._checked:
             self._check_anew(*xs)
             self._checked = seen
@@ -195,7 +192,7 @@ class Layer(Configured):
     def parameter(self, value: Any, trainable: bool = True, regularizer: Penalty | None = None) -> Parameter:
         """A parameter on the layer's backend and in its data type."""
         parameter = Parameter(self.backend.asarray(value, self.dtype), trainable=trainable, backend=self.backend)
-        parameter.trainable, parameter.regularizer = trainable and self.learns, regularizer
+        parameter.trainable, parameter.regularizer = trainable and self._learns, regularizer
         return parameter
 
     # ---- what users call -------------------------------------------------------------------------------------------
@@ -213,33 +210,30 @@ class Layer(Configured):
         return self.forward(*xs, train=bool(train))[0]
 
     @property
-    def built(self) -> bool:
+    def is_built(self) -> bool:
         """Whether the parameters are made."""
         return self._built
 
-    @built.setter
-    def built(self, built: bool) -> None:  # a `build` of one's own may say so, as in Keras; it need not
-        self._built = built
-
     def parameter_count(self, *shapes: Shape) -> int:
-        """How many numbers its parameters have for inputs of these shapes (without the batch); makes none of them.
-
-        Before a layer is built, those count that it declares.
-        """
+        """How many numbers its parameters have, or will have for these shapes (without the batch); makes none."""
         if self._built:
             return sum(parameter.size for parameter in self.parameters())
+        own, *inside = (type(each) for _, each in self.named_layers() if not each.is_built)
+        known = all((kind.build, kind.declare) == (Layer.build, Layer.declare) for kind in inside)
+        if own.build is not Layer.build or not known:
+            raise NotBuiltError(f"{self.label}: its parameters are known when it is built: build it first")
         self.output_shape(*shapes)
         return sum(math.prod(each.shape) for each in self.declare(*shapes))
 
     @property
     def trainable(self) -> bool:
         """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all."""
-        return any(parameter.trainable for parameter in self.parameters()) if self._built else self.learns
+        return any(parameter.trainable for parameter in self.parameters()) if self._built else self._learns
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         for _, layer in self.named_layers():
-            layer.learns = trainable
+            layer._learns = trainable
         for parameter in self.parameters():
             parameter.trainable = trainable and parameter.learned
 
@@ -377,9 +371,14 @@ def _build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
             self._built = False  # though the `build` of the base, which it had called, was through
             raise
         self._built = True
-        return output
+        return self.output_shape(*shapes, *named.values()) if output is None else output
 
     return once
+
+
+def no_arrays(layer: Layer) -> DTypeError:
+    """The error for inputs such as lists."""
+    return DTypeError(f"{layer.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)")
 
 
 def layers_in(attribute: str, value: Any) -> Iterator[tuple[str, Layer]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from xpnet.backend import Array, on_backend
 from xpnet.base.checks import sample_shape
-from xpnet.core.layer import Back, Layer, Shape, building
+from xpnet.core.layer import Back, Layer, Shape, building, no_arrays
 from xpnet.core.tape import Tape, Var
 from xpnet.errors import NotBuiltError, OptionError, TapeError, XpnetError
 
@@ -72,6 +72,8 @@ class Network(Layer):
         with on_backend(self.backend):
             if self._built:
                 return self.call(*xs)
+            if not all(hasattr(x, "shape") for x in xs):
+                raise no_arrays(self)
             with self._first_use(tuple(tuple(x.shape[1:]) for x in xs)):
                 return self.call(*xs)
 
@@ -103,7 +105,7 @@ class Network(Layer):
     def _first_use(self, shapes: tuple[Shape, ...]) -> Iterator[None]:
         """One thread at a time; if it fails, every layer that was not built is again as it was."""
         with building:
-            before = [layer.snapshot() for _, layer in self.named_layers() if not layer.built]
+            before = [layer.snapshot() for _, layer in self.named_layers() if not layer.is_built]
             try:
                 yield
             except Exception:

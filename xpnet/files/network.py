@@ -157,12 +157,12 @@ def refusing_damage(path: Path) -> Iterator[None]:
 def load_weights(model: Network, path: Path) -> None:
     """Weights into a network that is built; every name and shape must match, else nothing is changed."""
     tensors, metadata = read_safetensors(path)
-    if not model.built and "xpnet" in metadata:
+    if not model.is_built and "xpnet" in metadata:
         try:
             model.build(*(tuple(shape) for shape in json.loads(metadata["xpnet"])["input_shapes"]))
         except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"{path}: its input shape is damaged or does not fit the network ({error})") from error
-    if not model.built:
+    if not model.is_built:
         raise OptionError(
             "the model has no parameters yet: call model.build(shape) with the shape of one sample before load_weights"
         )

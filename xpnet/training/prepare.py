@@ -36,7 +36,7 @@ def prepare_batch(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = 
     x = _read_samples(model, x)
     t = _read_targets(model, t, len(x))
     weights = [] if sample_weight is None else [_read_weights(model, sample_weight, len(x))]
-    if not model.built:
+    if not model.is_built:
         model.build(x.shape[1:])
     outputs = _shape_of_outputs(model, x.shape[1:])
     loss.check(outputs, t)
@@ -60,7 +60,7 @@ def prepare_samples(model: Network, x: Any) -> np.ndarray:
 def prepare_batch_of_samples(model: Network, x: Any) -> np.ndarray:
     """`prepare_samples` without a look at the layers' backends."""
     array = _read_samples(model, x)
-    if not model.built:
+    if not model.is_built:
         model.build(array.shape[1:])
     _shape_of_outputs(model, array.shape[1:])  # refuses what does not fit
     return array

@@ -196,7 +196,7 @@ class Run:
     def set_state(self, state: dict[str, Any]) -> None:
         """Put back what `get_state` gave, before training begins."""
         model, backend = self.model, self.model.backend
-        if state["weights"] and state.get("inputs") and not model.built:  # its first batch had built it
+        if state["weights"] and state.get("inputs") and not model.is_built:  # its first batch had built it
             model.build(*map(tuple, state["inputs"]))
         named = dict(model.named_parameters())
         for name, p in named.items():
