@@ -18,6 +18,8 @@ from xpnet.cli.common import duration
 from xpnet.data import datasets
 from xpnet.files.state import read_state
 
+pytestmark = pytest.mark.slow
+
 
 def test_training_leaves_weights_history_and_pictures(command: Command, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "some" / "folder"
