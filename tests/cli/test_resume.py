@@ -14,6 +14,13 @@ from tests.cli.helpers import Command, interrupt_after, process, read_csv
 from xpnet.files.state import read_state, write_state
 
 
+def train_interrupted(command: Command, monkeypatch: pytest.MonkeyPatch, *options: object) -> None:
+    """Train an MLP, and press Ctrl-C after twenty steps."""
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 20)
+        assert command("train", "mlp", *options).status == 130
+
+
 @pytest.mark.usefixtures("no_pictures")
 def test_ctrl_c_keeps_a_backup_that_resume_goes_on_from(
     command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -70,9 +77,7 @@ def test_other_options_are_refused_by_name(
     command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ["--data", data, "--out", tmp_path, "--quiet"]
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 20)
-        assert command("train", "mlp", *options).status == 130
+    train_interrupted(command, monkeypatch, *options)
     outcome = command("train", "mlp", *options, "--resume", "--lr", 0.1, "--batch-size", 16, "--limit", 300)
     assert outcome.status == 1 and "belongs to another training" in outcome.error
     assert "--lr is 0.002 in the backup, 0.1 here" in outcome.error
@@ -116,9 +121,7 @@ def test_a_backup_that_is_older_than_an_option_agrees_with_it(
     options = ["--data", data, "--out", tmp_path, "--quiet"]
     backup = tmp_path / "mlp.backup.safetensors"
     for left_out in (["--variant", "--no-last-dropout", "--time-limit", "--backend"], None):
-        with monkeypatch.context() as patch:
-            interrupt_after(patch, 20)
-            assert command("train", "mlp", *options).status == 130
+        train_interrupted(command, monkeypatch, *options)
         state = read_state(backup)
         for name in left_out or list(state["settings"]["settings"]):
             del state["settings"]["settings"][name]
@@ -134,9 +137,7 @@ def test_the_best_weights_of_an_older_backup_are_known(
 ) -> None:
     """Version 0.1 called them `weights`, and counted epochs from 1."""
     options = ["--data", data, "--out", tmp_path, "--quiet"]
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 20)
-        assert command("train", "mlp", *options).status == 130
+    train_interrupted(command, monkeypatch, *options)
     backup = tmp_path / "mlp.backup.safetensors"
     state = read_state(backup)
     (best,) = (own for own in state["callbacks"] if own and "best_weights" in own)
@@ -153,9 +154,7 @@ def test_more_epochs_go_on_where_the_learning_rate_does_not_depend_on_them(
 ) -> None:
     options = ["--data", data, "--schedule", "constant", "--json"]
     assert command("train", "mlp", *options, "--epochs", 3, "--out", tmp_path / "never").status == 0
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 20)
-        assert command("train", "mlp", *options, "--epochs", 2, "--out", tmp_path).status == 130
+    train_interrupted(command, monkeypatch, *options, "--epochs", 2, "--out", tmp_path)
     outcome = command("train", "mlp", *options, "--epochs", 3, "--out", tmp_path, "--resume")
     assert outcome.status == 0 and len(json.loads(outcome.out)["history"]["loss"]) == 3
     assert (tmp_path / "mlp.safetensors").read_bytes() == (tmp_path / "never" / "mlp.safetensors").read_bytes()

@@ -1,5 +1,6 @@
-"""Comparisons that do not forget shape, data type, namespace and device."""
+"""Comparisons that do not forget shape, data type, namespace and device; and work in several threads."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -61,3 +62,12 @@ def calls_of(function: Callable[..., Any]) -> tuple[list[Any], Callable[..., Any
         return results[-1]
 
     return results, wrapped
+
+
+def in_threads(work: Callable[[int], None], count: int = 4) -> None:
+    """Call `work` with the numbers from 0 on at the same time, and wait until all are done."""
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -1,11 +1,11 @@
 """Memory of the pool: an ordinary array, and used again only when nobody can see it any more."""
 
 import gc
-import threading
 
 import numpy as np
 import pytest
 
+from tests.kit.helpers import in_threads
 from xpnet.backend.cpu.memory_pool import REGION, SMALL, Pool
 
 SHAPE = (300, 1000)
@@ -99,11 +99,7 @@ def test_threads_may_take_and_give_back_at_once(pool: Pool) -> None:
             if array[0] != number or array[-1] != number:
                 wrong.append(number)
 
-    users = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for user in users:
-        user.start()
-    for user in users:
-        user.join()
+    in_threads(work)
     assert not wrong
     pool.empty((20_000,), "float32")
     assert pool.held <= 2 * 4 * 81_920  # a thread asks before its last one is gone

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit.helpers import assert_close, assert_same, bits
+from tests.kit.helpers import assert_close, assert_same, bits, in_threads
 from tests.kit.layer_table import CASES, Case
 from tests.kit.small import digits
 from tests.kit.strategies import ConvCase, PoolCase, convolutions, integers, normal, poolings, seeds
@@ -214,11 +213,7 @@ def test_two_threads_may_compute_at_once() -> None:
             if not np.array_equal(layer.forward(inputs[i])[0], expected[i]):
                 wrong.append(i)
 
-    users = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for user in users:
-        user.start()
-    for user in users:
-        user.join()
+    in_threads(work)
     assert not wrong
 
 
