@@ -16,7 +16,8 @@ from xpnet import losses, optimizers, training
 from xpnet.backend import Array
 from xpnet.base.configured import Configured
 from xpnet.callbacks import Callback, History
-from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.declare import Shape
+from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
 from xpnet.core.tape import NO_ARRAY, gradients
 from xpnet.errors import OptionError, XpnetError

@@ -12,7 +12,8 @@ from tests.kit.small import Written, everything
 from tests.kit.strategies import normal
 from xpnet import initializers, random
 from xpnet.backend import Backend
-from xpnet.core.layer import Declared, Layer, Shape
+from xpnet.core.declare import Declared, Shape
+from xpnet.core.layer import Layer
 from xpnet.errors import DTypeError, FormatError, NotBuiltError, OptionError
 from xpnet.layers import BatchNorm1D, BatchNorm2D, Conv2D, Dense, GlobalAvgPool2D
 from xpnet.model import Model, Sequential, load

@@ -9,45 +9,26 @@ tested, in tests/laws/test_laws.py. CONTRIBUTING.md shows how to write one.
 """
 
 import copy
-import functools
 import inspect
 import math
 import operator
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from xpnet import initializers
 from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
+from xpnet.core.declare import Declared, Shape, build_once, building
 from xpnet.core.parameter import FLOATS, Parameter, Penalty
 from xpnet.core.tape import Var, common_tape
 from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, XpnetError
 
-Shape = tuple[int, ...]
 Back = Callable[..., Any]
 
 _shape_and_dtype = operator.attrgetter("shape", "dtype")
-building = threading.RLock()  # the first use of a layer may come from two threads at once
 Self = TypeVar("Self", bound="Layer")
-
-
-class Declared(NamedTuple):
-    """A parameter that a layer is going to have: enough to count it, and to make it.
-
-    With an initializer it is drawn, from `fan_in` and `fan_out`; without one it starts as `value` everywhere.
-    """
-
-    name: str  # of the layer's attribute
-    shape: Shape
-    initializer: Any = None
-    fan_in: int = 0
-    fan_out: int = 0
-    value: float = 0.0
-    trainable: bool = True
-    regularizer: Penalty | None = None
 
 
 class Layer(Configured):
@@ -81,7 +62,7 @@ class Layer(Configured):
         super().__init_subclass__(**options)
         writer = next(base for base in cls.__mro__ if "build" in vars(base))
         if (writer is cls or not issubclass(writer, Layer)) and not cls.composite:  # written here, or in a mixin
-            cls.build = _build_once(cls.build)  # type: ignore[method-assign]
+            cls.build = build_once(cls.build)  # type: ignore[method-assign]
 
     # ---- what a layer writes ---------------------------------------------------------------------------------------
 
@@ -356,24 +337,6 @@ class Layer(Configured):
         """A name for error messages, if the user gave none."""
         if self.name is None:
             object.__setattr__(self, "name", name)
-
-
-def _build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
-    """A `build` that a subclass wrote, which need not know that a layer is built once, nor say so when it is."""
-
-    @functools.wraps(build)
-    def once(self: Layer, *shapes: Shape, **named: Shape) -> Shape:
-        if self._built:
-            return self.output_shape(*shapes, *named.values())
-        try:
-            output = build(self, *shapes, **named)
-        except BaseException:
-            self._built = False  # though the `build` of the base, which it had called, was through
-            raise
-        self._built = True
-        return self.output_shape(*shapes, *named.values()) if output is None else output
-
-    return once
 
 
 def no_arrays(layer: Layer) -> DTypeError:

@@ -10,7 +10,8 @@ from typing import Any
 
 from xpnet.backend import Array, on_backend
 from xpnet.base.checks import sample_shape
-from xpnet.core.layer import Back, Layer, Shape, building, no_arrays
+from xpnet.core.declare import Shape, building
+from xpnet.core.layer import Back, Layer, no_arrays
 from xpnet.core.tape import Tape, Var
 from xpnet.errors import NotBuiltError, OptionError, TapeError, XpnetError
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from xpnet import initializers, regularizers
 from xpnet.backend import Array
-from xpnet.core.layer import Back, Declared, Layer, Shape
+from xpnet.core.declare import Declared, Shape
+from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.layers.activations import ReLU, activation_layer

@@ -6,7 +6,8 @@ from typing import Any
 from xpnet.backend import Array
 from xpnet.backend.window import Padding, Pair, Window, check_padding, make_window, pair
 from xpnet.base.checks import whole
-from xpnet.core.layer import Back, Declared, Shape
+from xpnet.core.declare import Declared, Shape
+from xpnet.core.layer import Back
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layers.base import Weighted
 

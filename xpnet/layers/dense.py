@@ -5,7 +5,8 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.base.checks import whole
-from xpnet.core.layer import Back, Declared, Shape
+from xpnet.core.declare import Declared, Shape
+from xpnet.core.layer import Back
 from xpnet.layers.base import Weighted
 
 

@@ -3,7 +3,8 @@
 import math
 
 from xpnet.backend import Array
-from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.declare import Shape
+from xpnet.core.layer import Back, Layer
 
 
 class Flatten(Layer):

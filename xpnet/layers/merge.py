@@ -1,7 +1,8 @@
 """Layers of several inputs: `layers.Add()(a, b)` in a model's `call`; `a + b` is short for it."""
 
 from xpnet.backend import Array
-from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.declare import Shape
+from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero, positive, whole
-from xpnet.core.layer import Back, Declared, Layer, Shape
+from xpnet.core.declare import Declared, Shape
+from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 

@@ -2,7 +2,8 @@
 
 from xpnet.backend import Array
 from xpnet.backend.window import Padding, Pair, Window, check_padding, make_window, pair
-from xpnet.core.layer import Back, Layer, Shape
+from xpnet.core.declare import Shape
+from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError, ShapeError
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from xpnet.backend import Array
 from xpnet.backend.window import Window
-from xpnet.core.layer import Back, Declared, Layer, Shape
+from xpnet.core.declare import Declared, Shape
+from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.initializers import Initializer, uniform

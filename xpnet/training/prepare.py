@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.core.layer import Shape
+from xpnet.core.declare import Shape
 from xpnet.core.network import Network
 from xpnet.errors import DataError
 from xpnet.files.trainable import TrainableNetwork
