@@ -17,7 +17,12 @@ from xpnet.core.network import Network
 from xpnet.errors import DataError, OptionError, XpnetError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import Classes, weigh_classes
-from xpnet.training.prepare import prepare_batch, prepare_batch_of_samples, require_one_backend
+from xpnet.training.prepare import (
+    prepare_batch,
+    prepare_batch_of_samples,
+    prepare_own_batch,
+    require_one_backend,
+)
 
 END = object()  # in the place of a batch, where there are no more
 
@@ -27,7 +32,7 @@ class PreparedBatches:
 
     One that has a length gives all its batches in each epoch. From one that has none, such as a generator, an epoch
     takes `steps` more batches, and begins it again where it ends; if `to_end`, it may be read to its end instead.
-    `option` is what the user calls `steps`.
+    `option` is what the user calls `steps`. If `own`, batches are for a train_step of the user's own.
 
     One that cannot start in the middle of an epoch, as a Loader can, is read again from its beginning by a training
     that goes on from a Backup. What it draws from xpnet.random has to be the same then: after `note_key`, each batch is
@@ -45,8 +50,9 @@ class PreparedBatches:
         option: str,
         classes: Classes | None = None,
         to_end: bool = False,
+        own: bool = False,
     ) -> None:
-        self.model, self.batches, self.classes = model, batches, classes
+        self.model, self.batches, self.classes, self.own = model, batches, classes, own
         self.sized, self.length = True, _length(batches)
         if self.length is None:
             self.sized, self.length = False, None if steps is None else whole(option, steps)
@@ -78,10 +84,10 @@ class PreparedBatches:
             raise TypeError("the number of batches is not known")
         return self.length
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return self.starting_at(0)
 
-    def starting_at(self, first: int) -> Iterator[tuple[np.ndarray, ...]]:
+    def starting_at(self, first: int) -> Iterator[tuple[Any, ...]]:
         """The batches of one epoch from number `first` on."""
         require_one_backend(self.model)
         number, stop = first, None if self.length is None else self.length - first
@@ -135,8 +141,10 @@ class PreparedBatches:
         own = int(random.stream(self.key, number + 1, batch).integers(2**63))
         return random.preserved_state((own, 0))
 
-    def _prepared(self, batch: Any, number: int) -> tuple[np.ndarray, ...]:
+    def _prepared(self, batch: Any, number: int) -> tuple[Any, ...]:
         with _naming_batch(number):
+            if self.own:
+                return prepare_own_batch(self.model, *(batch if isinstance(batch, (tuple, list)) else [batch]))
             if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
                 raise DataError(
                     f"an iterable of batches must give (x, t) or (x, t, sample_weight), not {type(batch).__name__}"
@@ -146,7 +154,7 @@ class PreparedBatches:
             return weigh_classes(self.model, self.classes, *prepare_batch(self.model, *batch))
 
 
-def prepared_samples(model: Network, batches: Iterable[Any]) -> Iterator[np.ndarray]:
+def prepared_samples(model: Network, batches: Iterable[Any]) -> Iterator[Any]:
     """The x of each batch x, (x, t) or (x, t, sample_weight), to the end of the iterable."""
     number = 0
     for number, batch in enumerate(batches, 1):

@@ -2,11 +2,12 @@
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from xpnet import random
 from xpnet.backend import Array, Backend
+from xpnet.training.means import Means
 
 
 class Position:
@@ -22,14 +23,14 @@ class Position:
     def enter(self, epoch: int) -> None:
         """Stand before the first batch of an epoch."""
         self.epoch, self.step, self.samples = epoch, 0, 0
-        self.total: Any = 0.0  # the losses of the samples so far, on the device
+        self.means = Means()  # of what the steps so far have logged
         self.random = random.get_state()  # from which the epoch's shuffle is drawn
         self.start = time.perf_counter()  # less what was needed before a backup
 
-    def advance(self, loss: Array, samples: int) -> None:
-        """A step more, on so many samples with this mean loss."""
-        self.total, self.samples = loss * samples + self.total, self.samples + samples
-        self.step += 1
+    def advance(self, logs: Mapping[str, Array], samples: int, weight: Any) -> None:
+        """A step more, on so many samples, whose losses count for `weight`."""
+        self.means.add(logs, weight)
+        self.samples, self.step = self.samples + samples, self.step + 1
 
     @property
     def seconds(self) -> float:
@@ -64,7 +65,7 @@ class Position:
             "step": self.step,
             "samples": self.samples,
             "seconds": self.seconds,
-            "total": backend.to_numpy(self.total) if self.step else None,
+            "means": self.means.get_state(backend),
             "random": list(self.random),
         }
 
@@ -72,7 +73,7 @@ class Position:
         self.epoch, self.step, self.samples = (int(state[name]) for name in ("epoch", "step", "samples"))
         if self.epoch < 0 or self.step < 0:
             raise ValueError(f"epoch {self.epoch}, step {self.step}")
-        self.total = 0.0 if state["total"] is None else backend.asarray(state["total"])
+        self.means.set_state(state["means"], backend)
         seed, taken = map(int, state["random"])
         self.random = (seed, taken)
         self.start = time.perf_counter() - state["seconds"]

@@ -52,9 +52,6 @@ class NumpyBackend(Backend):
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         return np.asarray(x, dtype=dtype)
 
-    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
-        return np.asarray(x, dtype), np.asarray(t), *[np.asarray(weight, dtype) for weight in weights]
-
     def memory_advice(self, samples: int | None) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()  # arrays live in the memory of the process
 
