@@ -120,7 +120,8 @@ class _Estimator(Explains, BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs (N, outputs), float32."""
         check_is_fitted(self)
-        return self.model_.predict(self._shaped(self._checked(X, reset=False)))
+        outputs: np.ndarray = self.model_.predict(self._shaped(self._checked(X, reset=False)))
+        return outputs
 
     def _checked(self, X: Any, *y: Any, **options: Any) -> Any:
         """X as (N, features) of float32, and y; number and names of the features are remembered or compared."""

@@ -37,7 +37,7 @@ class Loss(Configured):
 
     def weight_of(self, t: Any, backend: Backend) -> Any:
         """What the mean over a batch counts for in the mean over several: its samples."""
-        return len(leaves(t)[0])
+        return leaves(t)[0].shape[0]
 
     # ---- how a forward begins --------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ class Joint(Loss):
         total: Any = 0.0
         values, backs = dict[str, Array](), dict[Key, Callable[[], Array]]()
         for key, loss, weight in self.parts():
-            own = [w[key] if isinstance(w, (tuple, dict)) else w for w in sample_weight]
+            own = [w for each in sample_weight for w in _of_output(each, key)]
             value, backs[key] = loss.forward(y[key], t[key], backend, *own)
             values[f"{output_name(key)}_loss"], total = value, value * weight + total
 
@@ -95,6 +95,13 @@ def join_losses(losses: Any, weights: Any, get: Callable[[Any], Loss]) -> Joint:
     if weights is not None and (isinstance(weights, Mapping) or len(weights) != len(losses)):
         raise OptionError(f"compile: loss_weights must hold a weight for each of {len(losses)} losses")
     return Joint([get(each) for each in losses], None, weights)
+
+
+def _of_output(sample_weight: Any, key: Key) -> list[Array]:
+    """The weights that belong to the loss of an output, if there are any."""
+    if isinstance(sample_weight, dict):
+        return [sample_weight[key]] if key in sample_weight else []
+    return [sample_weight[key] if isinstance(sample_weight, tuple) else sample_weight]
 
 
 def output_name(key: Key) -> str:

@@ -69,7 +69,8 @@ def for_training(
             raise OptionError(
                 "fit: the model carries state from batch to batch, so that the batches must be in order: shuffle=False"
             )
-        train = _cut(weigh_classes(model, classes, *parts), BATCH_SIZE if batch_size is None else batch_size, shuffle)
+        size = BATCH_SIZE if batch_size is None else batch_size
+        train = _cut(parts if classes is None else weigh_classes(model, classes, *parts), size, shuffle)
     if validation_data is not None:
         held_out = _validation(model, validation_data, validation_steps, batch_size)
     elif validation_steps is not None:

@@ -26,10 +26,17 @@ class Means:
         return {name: float(total) / weight for name, total in self.totals.items()}
 
     def get_state(self, backend: Backend) -> dict[str, Any]:
-        totals = {name: backend.to_numpy(total) for name, total in self.totals.items()}
-        return {"totals": totals, "weight": backend.to_numpy(self.weight)}
+        def on_host(value: Any) -> Any:
+            return value if isinstance(value, (int, float)) else backend.to_numpy(value)
+
+        return {
+            "totals": {name: on_host(total) for name, total in self.totals.items()},
+            "weight": on_host(self.weight),
+        }
 
     def set_state(self, state: dict[str, Any], backend: Backend) -> None:
-        self.totals = {name: backend.asarray(total) for name, total in state["totals"].items()}
-        weight = state["weight"]
-        self.weight = int(weight) if weight.dtype.kind in "iu" else backend.asarray(weight)
+        def on_device(value: Any) -> Any:
+            return value if isinstance(value, (int, float)) else backend.asarray(value)
+
+        self.totals = {name: on_device(total) for name, total in state["totals"].items()}
+        self.weight = on_device(state["weight"])

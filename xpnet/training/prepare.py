@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.base.nested import as_several, leaves, mapped
+from xpnet.base.nested import arranged_like, as_several, keys_of, leaves, mapped
 from xpnet.core.network import Network
 from xpnet.errors import DataError, DTypeError
 from xpnet.files.trainable import TrainableNetwork
@@ -36,7 +36,7 @@ def prepare_batch(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = 
     x = prepare_batch_of_samples(model, x)
     samples = len(leaves(x)[0])
     t = mapped(lambda each: _read_targets(model, each, samples), t)
-    weights = [] if sample_weight is None else [mapped(lambda each: _read_weights(model, each, samples), sample_weight)]
+    weights = [] if sample_weight is None else [_read_weights(model, sample_weight, t, samples)]
     outputs = model.output_shape(*[each.shape[1:] for each in as_several(x)])
     refusals.refuse_number_of_outputs(loss, outputs)
     loss.check(outputs, t)
@@ -178,10 +178,17 @@ def _read_targets(model: Network, t: Any, samples: int) -> np.ndarray:
     return array.astype(model.dtype, copy=False)
 
 
-def _read_weights(model: Network, weights: Any, samples: int) -> np.ndarray:
-    """In the model's data type."""
+def _read_weights(model: Network, weights: Any, t: Any, samples: int) -> Any:
+    """In the model's data type: a number for each sample, or for each of the targets that a sample has; of several
+    outputs such for all, or each its own.
+    """
+    if isinstance(weights, (tuple, dict)):
+        refusals.refuse_other_weights(keys_of(weights), keys_of(t))
+        own = [_read_weights(model, weights[key], t[key], samples) for key in keys_of(weights)]
+        return arranged_like(weights, own)
     array = host_array(model, weights, "sample_weight")
     numbers = array.dtype.kind in "iufb" and np.isfinite(array).all() and (array >= 0).all()
-    if array.shape[:1] != (samples,) or not numbers:
+    of_targets = t.shape[: array.ndim] if isinstance(t, np.ndarray) else (samples,)
+    if array.ndim == 0 or array.shape != of_targets or not numbers:
         raise refusals.bad_weights(array, samples)
     return array.astype(model.dtype, copy=False)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.base.nested import Key
 from xpnet.core.layer import Layer
 from xpnet.errors import BackendError, DataError, DTypeError, OptionError, ShapeError, XpnetError
 from xpnet.losses import Loss
@@ -106,11 +107,17 @@ def no_targets() -> DataError:
 
 
 def bad_weights(weights: np.ndarray, samples: int) -> DataError:
-    if weights.shape[:1] != (samples,):
+    if weights.dtype.kind in "iufb" and np.isfinite(weights).all() and (weights >= 0).all():
         return DataError(
             f"sample_weight has shape {weights.shape}; it needs one number for each of the {samples} samples"
         )
     return DataError("sample_weight must hold finite numbers of at least 0")
+
+
+def refuse_other_weights(given: list[Key], outputs: list[Key]) -> None:
+    """Those of a dict may be for some outputs."""
+    if set(given) - set(outputs) or (given and isinstance(given[0], int) and given != outputs):
+        raise DataError(f"sample_weight is for the outputs {given}, and the targets are for {outputs}")
 
 
 def channels_last(built: tuple[int, ...], shape: tuple[int, ...]) -> ShapeError:

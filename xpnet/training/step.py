@@ -42,7 +42,7 @@ class Step:
         """The logs of a batch (x, t) or (x, t, weights), from before the update that it leads to; the `last` batch of
         an epoch always completes its group.
         """
-        self.samples = self.weight = len(leaves(batch)[0])
+        self.samples = self.weight = leaves(batch)[0].shape[0]
         self._enter_group(self.samples, last)
         # the error for a loss that is not finite says more than a warning
         with self.backend.computing(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
