@@ -147,4 +147,5 @@ def _shape_of_outputs(model: Network, shape: tuple[int, ...]) -> Shape:
     built: tuple[int, ...] = model.input_shape or ()
     if len(built) == 3 and built[0] > 1 and shape == (*built[1:], built[0]) != built:
         raise refusals.channels_last(built, shape)  # a network that begins with Flatten would mix up their numbers
-    return model.output_shape(shape)
+    outputs: tuple[int, ...] = model.output_shape(shape)
+    return outputs
