@@ -7,21 +7,22 @@ files are the floors below: training/loop.py, and files/trainable.py, which also
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from xpnet import losses, optimizers, training
-from xpnet.backend import Array
+from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.nested import as_several, leaves
 from xpnet.callbacks import Callback, History
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
-from xpnet.core.tape import NO_ARRAY, gradients
-from xpnet.errors import OptionError, XpnetError
+from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in, is_shape, mapped
+from xpnet.core.parameter import FLOATS
+from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.metrics import get_several as get_metrics
@@ -225,6 +226,8 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             raise OptionError(f"{self.label}: {layer!r} is no layer; give objects such as layers.Dense(10)")
         self._first = None
+        if not self.layers:
+            self.takes_integers = layer.takes_integers
         self._names.append(self._name_for(layer))
         self.layers.append(layer)
 
@@ -264,19 +267,28 @@ class Sequential(Model):
             x = layer(x)
         return x
 
-    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+    def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
+        start = Blank(x)
         if not self._built:
-            self.build(tuple(x.shape[1:]))
+            written = bool(self.layers) and self.layers[0].composite and not isinstance(self.layers[0], Sequential)
+            whole = dtype_name(start.dtype) not in FLOATS
+            self.build(start.shape[1:], dtype="int64" if whole and written else None)
         backs: list[Back] = []
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
+        blanks = mapped(Blank, x) if isinstance(x, SEVERAL) else None
         spent = False
 
-        def back_all(dy: Array, need_dx: bool = True) -> Array:
+        def back_all(dy: Any, need_dx: bool = True) -> Any:
             nonlocal spent
             if spent:
                 raise called_twice(self)
+            if blanks is not None:
+                dys = gradients_in(self.label, dy, blanks)
+                if all(each is None for each in dys):  # as zeros, through any network
+                    return None if self.takes_integers else self.backend.zeros(start.shape, dtype_name(start.dtype))
+                dy = gradients_for(self.layers[-1], dys, blanks)
             spent = True
             first = 0 if need_dx else self._first_trained()
             while len(backs) > first:
@@ -284,7 +296,9 @@ class Sequential(Model):
                 last = len(backs) == first and not need_dx
                 dy = back(dy, need_dx=False) if last and layer.skips_dx else back(dy)
                 if not last and isinstance(dy, NO_ARRAY):
-                    gradients(layer, dy, 1)  # says what is wrong
+                    if dy is None and layer.takes_integers:
+                        break  # nothing in front of integers has a gradient
+                    gradients(layer, dy, (self.dtype,))  # says what is wrong
             backs.clear()
             return dy
 
@@ -297,10 +311,13 @@ class Sequential(Model):
             self._first = next(learned, 0)
         return self._first
 
-    def build(self, shape: Shape) -> Shape:
-        return super().build(shape)
+    def build(self, shape: Shape, dtype: str | Sequence[str] | None = None) -> Any:
+        return super().build(shape, dtype=dtype)
 
-    def build_layers(self, shape: Shape) -> Shape:
+    def build_layers(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Any:
+        shape: Any = shapes[0]
+        if integers[0] and self.layers and self.layers[0].composite:
+            self.layers[0].takes_integers = True
         for layer in self.layers:
             if not layer.is_built and layer.dtype != self.dtype:
                 layer.astype(self.dtype)
@@ -309,12 +326,20 @@ class Sequential(Model):
             shape = layer.build(shape)
         return shape
 
-    def output_shape(self, shape: Shape) -> Shape:
-        for layer in self.layers:
+    def output_shape(self, shape: Any) -> Any:
+        for layer, before in zip(self.layers, [None, *self.layers], strict=False):
+            if not is_shape(shape):
+                raise ShapeError(
+                    f"{self.label}: {before and before.label} gives several outputs and {layer.label} behind it takes"
+                    " one: in a Sequential only the last layer may give several; write a Model with a call that takes"
+                    " them apart: a, b = self.split(x)"
+                )
             shape = layer.output_shape(shape)
         return shape
 
     def parameter_count(self, shape: Shape) -> int:
+        if self.is_built:
+            return super().parameter_count(shape)
         counts: dict[int, int] = {}  # a layer that comes twice counts once
         for layer in self.layers:
             counts.setdefault(id(layer), layer.parameter_count(shape))

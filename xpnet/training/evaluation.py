@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 
 from xpnet.base.nested import arranged_like, as_several, leaves
+from xpnet.core.carried import preserved_states
 from xpnet.core.network import Network
 from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
@@ -43,7 +43,8 @@ def evaluate_batches(model: TrainableNetwork, batches: Feed, verbose: Verbose) -
     metrics = copy.deepcopy(model.metrics)  # training may be in the middle of counting
     for metric in metrics:
         metric.reset()
-    with states_apart(model):
+    with preserved_states(model):  # training may be in the middle of a sequence
+        model.reset_state()
         for batch in with_bar(batches, verbosity(verbose), "evaluate"):
             with backend.memory_advice(len(leaves(batch)[0])):
                 x, t, *weights = on_device(model, batch)
@@ -66,18 +67,6 @@ def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) ->
             y = model(*as_several(on_device(model, part)))
             outputs.append([backend.to_numpy(each) for each in leaves(y)])
     return arranged_like(y, [np.concatenate(parts) for parts in zip(*outputs, strict=True)])
-
-
-@contextlib.contextmanager
-def states_apart(model: Network) -> Iterator[None]:
-    """Within the block, what layers carry from batch to batch begins anew; then it is again what it was."""
-    before = [(carried, carried.value) for _, carried in model.named_states()]
-    model.reset_state()
-    try:
-        yield
-    finally:
-        for carried, value in before:
-            carried.value = value
 
 
 def verbosity(verbose: Verbose) -> int:
