@@ -10,9 +10,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
-
 from xpnet import losses, optimizers, training
+from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.nested import as_several, leaves

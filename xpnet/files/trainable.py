@@ -43,7 +43,7 @@ class TrainableNetwork(Network):
         raise XpnetError(f"{type(self).__name__} has no train_step: it must say how it is trained")
 
     def named_optimizers(self) -> Iterator[tuple[str, Optimizer]]:
-        """(path, optimizer), each once: its own, whatever the attribute is called, and those of the models inside it."""
+        """(path, optimizer), each once: its own, in whatever attribute, and those of the models inside it."""
         seen: set[int] = set()
         for path, layer in self.named_layers():
             for attribute, value in vars(layer).items():

@@ -97,7 +97,7 @@ def join_losses(losses: Any, weights: Any, get: Callable[[Any], Loss]) -> Joint:
     return Joint([get(each) for each in losses], None, weights)
 
 
-def _of_output(sample_weight: Any, key: Key) -> list[Array]:
+def _of_output(sample_weight: Any, key: Any) -> list[Array]:
     """The weights that belong to the loss of an output, if there are any."""
     if isinstance(sample_weight, dict):
         return [sample_weight[key]] if key in sample_weight else []

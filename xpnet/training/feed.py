@@ -52,9 +52,7 @@ def for_training(
                 "fit: validation_split and shuffle are for arrays; an iterable of batches has an order of its own, and"
                 " validation_data may be an iterable too"
             )
-        train: Feed = PreparedBatches(
-            model, x, steps_per_epoch, "steps_per_epoch", classes, own=model.has_own_step
-        )
+        train: Feed = PreparedBatches(model, x, steps_per_epoch, "steps_per_epoch", classes, own=model.has_own_step)
     else:
         parts = (prepare_own_batch if model.has_own_step else prepare)(model, x, t, sample_weight)
         refuse_steps("steps_per_epoch", steps_per_epoch)

@@ -11,6 +11,7 @@ from xpnet.core.layer import Layer
 from xpnet.core.watch import watched
 from xpnet.errors import NonFiniteError
 
+
 class NotFinite(Exception):
     """What a step raises, for itself, when a loss is NaN or infinite; its caller knows the batch."""
 
@@ -21,9 +22,7 @@ class NotFinite(Exception):
 REMEDY = ". A smaller learning rate, clip_norm in the optimizer, or scaled inputs usually help"
 
 
-def nonfinite_loss(
-    model: Layer, name: str, value: Any, where: str, x: Any = None, t: Any = None
-) -> NonFiniteError:
+def nonfinite_loss(model: Layer, name: str, value: Any, where: str, x: Any = None, t: Any = None) -> NonFiniteError:
     """The error for a loss that is NaN or infinite: with where it began."""
     return NonFiniteError(f"the {name} became {float(value)} in {where}: {first_nonfinite(model, x, t)}")
 

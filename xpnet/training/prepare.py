@@ -183,9 +183,9 @@ def _read_weights(model: Network, weights: Any, t: Any, samples: int) -> Any:
     outputs such for all, or each its own.
     """
     if isinstance(weights, (tuple, dict)):
-        refusals.refuse_other_weights(keys_of(weights), keys_of(t))
-        own = [_read_weights(model, weights[key], t[key], samples) for key in keys_of(weights)]
-        return arranged_like(weights, own)
+        keys: list[Any] = keys_of(weights)
+        refusals.refuse_other_weights(keys, keys_of(t))
+        return arranged_like(weights, [_read_weights(model, weights[key], t[key], samples) for key in keys])
     array = host_array(model, weights, "sample_weight")
     numbers = array.dtype.kind in "iufb" and np.isfinite(array).all() and (array >= 0).all()
     of_targets = t.shape[: array.ndim] if isinstance(t, np.ndarray) else (samples,)

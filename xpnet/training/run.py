@@ -184,12 +184,13 @@ class Run:
         """All that training changes, but for the callbacks and the random state."""
         model, backend = self.model, self.model.backend
         named, step = dict(model.named_parameters()), self.step.get_state()
+        carried = [(path, each) for path, each in model.named_states() if each.value is not None]
         return {
             "progress": self.position.get_state(backend) | {"group": step["group"]},
             "stop_training": model.stop_training,
             "batches": [feed.get_state() for feed in self.iterables],
-            "inputs": {path: [list(map(list, network.input_shapes)), list(network.input_dtypes)] for path, network in _networks(model) if network.is_built},
-            "carried": {path: backend.to_numpy(each.value) for path, each in model.named_states() if each.value is not None},
+            "inputs": {path: [network.input_shapes, network.input_dtypes] for path, network in _built_networks(model)},
+            "carried": {path: each.backend.to_numpy(each.value) for path, each in carried},
             "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
             "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if p.has_grad},
             "trained": [name for name, p in named.items() if p.trainable],
@@ -200,10 +201,12 @@ class Run:
     def set_state(self, state: dict[str, Any]) -> None:
         """Put back what `get_state` gave, before training begins."""
         model, backend = self.model, self.model.backend
-        for path, network in _networks(model):
-            if path in state["inputs"] and not network.is_built:  # its first batch had built it
+        for path, layer in model.named_layers():
+            if (
+                path in state["inputs"] and isinstance(layer, Network) and not layer.is_built
+            ):  # its first batch built it
                 shapes, dtypes = state["inputs"][path]
-                network.build(*map(tuple, shapes), dtype=tuple(dtypes))
+                layer.build(*map(tuple, shapes), dtype=tuple(dtypes))
         named = dict(model.named_parameters())
         if named.keys() != state["weights"].keys():
             raise OptionError(
@@ -222,9 +225,9 @@ class Run:
         for feed, own in zip(self.iterables, state["batches"], strict=True):
             feed.set_state(own)
         for path, carried in model.named_states():
-            carried.value = None if path not in state["carried"] else backend.asarray(state["carried"][path])
+            carried.value = state["carried"].get(path)
 
 
-def _networks(model: Network) -> Iterator[tuple[str, Network]]:
-    """The model and those inside it, by path."""
-    return ((path, layer) for path, layer in model.named_layers() if isinstance(layer, Network))
+def _built_networks(model: Network) -> Iterator[tuple[str, Network]]:
+    """The model and those inside it, by path, as far as they are built."""
+    return ((path, each) for path, each in model.named_layers() if isinstance(each, Network) and each.is_built)
