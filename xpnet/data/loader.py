@@ -20,6 +20,7 @@ import numpy.typing as npt
 from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
+from xpnet.base.nested import leaves, mapped
 from xpnet.data.sources import Arrays, Stream, one_or_more, stacked
 from xpnet.data.transforms import to_unit
 from xpnet.errors import DataError, OptionError, ShapeError, XpnetError
@@ -34,7 +35,8 @@ class Loader(Explains):
     """The mini-batches of a source: iterate over it once per epoch; `len()` is the number of batches.
 
     source: an object with a length and `source[indices]`, such as data.Arrays, data.MappedArrays or data.ImageFolder; a
-    data.Stream; or a tuple of arrays (x, t). Yields what it has: (x, t), x alone, or (x, t, sample_weight).
+    data.Stream; or a tuple of arrays (x, t). Yields what it has: (x, t), x alone, or (x, t, sample_weight); each may be
+    a tuple or a dict of arrays, of several inputs or outputs, and augment and transform get x as it is.
     On the way, x goes through these: bytes become float32 from 0 to 1, unless normalize is False; `augment(x, rng)`,
     such as augment.Compose; `transform(x)`, such as a fitted Standardize.
 
@@ -252,19 +254,20 @@ class Recipe:
 
     def _finish(self, batch: Any, size: int, key: random.Key, number: int) -> Any:
         x, *others = batch if isinstance(batch, (tuple, list)) else (batch,)
-        for part in (x, *others):
+        for part in leaves((x, *others)):
             if not isinstance(part, np.ndarray) or part.shape[:1] != (size,):
                 got = f"shape {part.shape}" if isinstance(part, np.ndarray) else type(part).__name__
                 raise ShapeError(f"the source gave {got} for {size} samples; expected arrays ({size}, ...)")
-        if self.normalize and x.dtype == np.uint8:
-            x = to_unit(x)
+        if self.normalize:
+            x = mapped(lambda each: to_unit(each) if each.dtype == np.uint8 else each, x)
         if self.augment is not None:
             x = self.augment(x, random.stream(key, _AUGMENT, number))
         if self.transform is not None:
             x = self.transform(x)
-        if not isinstance(x, np.ndarray) or x.shape[:1] != (size,):
-            made = f"shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
-            raise ShapeError(f"augment and transform made {made} of {size} samples; they must return ({size}, ...)")
+        for part in leaves(x):
+            if not isinstance(part, np.ndarray) or part.shape[:1] != (size,):
+                made = f"shape {part.shape}" if isinstance(part, np.ndarray) else type(part).__name__
+                raise ShapeError(f"augment and transform made {made} of {size} samples; they must return ({size}, ...)")
         return one_or_more([x, *others])
 
     def _named(self, indices: Array, error: Exception) -> DataError:

@@ -202,9 +202,7 @@ class Run:
         """Put back what `get_state` gave, before training begins."""
         model, backend = self.model, self.model.backend
         for path, layer in model.named_layers():
-            if (
-                path in state["inputs"] and isinstance(layer, Network) and not layer.is_built
-            ):  # its first batch built it
+            if path in state["inputs"] and isinstance(layer, Network) and not layer.is_built:  # it was by then
                 shapes, dtypes = state["inputs"][path]
                 layer.build(*map(tuple, shapes), dtype=tuple(dtypes))
         named = dict(model.named_parameters())

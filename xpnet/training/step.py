@@ -37,12 +37,14 @@ class Step:
         self.weight: Any = 0  # of its losses in means over batches: its samples, or its labels that are not ignored
         self.before_update: Callable[[float], None] | None = None  # told of the factor that makes gradients a mean
         self._parameters: dict[Layer, list[Parameter]] = {}  # of each network that an optimizer works on
+        self._applied: list[Layer] = []  # those whose gradients this batch has given up already
 
     def __call__(self, batch: tuple[Any, ...], where: str, last: bool = True) -> dict[str, Array]:
         """The logs of a batch (x, t) or (x, t, weights), from before the update that it leads to; the `last` batch of
         an epoch always completes its group.
         """
         self.samples = self.weight = leaves(batch)[0].shape[0]
+        self._applied.clear()
         self._enter_group(self.samples, last)
         # the error for a loss that is not finite says more than a warning
         with self.backend.computing(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -56,6 +58,8 @@ class Step:
                 self.model.step = None
         if self.completes:
             self.group.clear()
+            if self.model.has_own_step:
+                self._check_nothing_is_left()
         return logs
 
     # ---- what a train_step asks for --------------------------------------------------------------------------------
@@ -84,7 +88,11 @@ class Step:
         optimizer = optimizer or self.model.optimizer
         if optimizer is None:
             raise not_compiled()
-        parameters = self._parameters_of(network or self.model)
+        network = network or self.model
+        parameters = self._parameters_of(network)
+        if self.accumulate > 1 and network in self._applied:
+            raise OptionError("accumulate needs a train_step that makes one update of each network, not several")
+        self._applied.append(network)
         if self.accumulate > 1:
             scale_gradients(parameters, self.group[-1])  # those of a batch are a mean
             if not self.completes:
@@ -142,6 +150,17 @@ class Step:
             zero_gradients(self.model.parameters())
         self.group.append(size)
         self.completes = last or len(self.group) == self.accumulate
+
+    def _check_nothing_is_left(self) -> None:
+        """What came after an update would be in the next one."""
+        for network in self._applied:
+            for parameter in self._parameters[network]:
+                if parameter.has_grad:
+                    raise OptionError(
+                        f"train_step: after the update of {network.label}, its parameter {parameter.name} got another"
+                        " gradient, which would be in its next update: go through it, on the way to other networks,"
+                        " within `with network.frozen():`"
+                    )
 
     def _parameters_of(self, network: Layer) -> list[Parameter]:
         """Those of a network that is built by now, the first time after a look at whether it can be trained."""
