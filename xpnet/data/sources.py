@@ -24,7 +24,8 @@ Array = npt.NDArray[Any]
 class Arrays:
     """Samples from arrays that are as long as each other: Arrays(x, t), or with sample weights Arrays(x, t, weights).
 
-    Each may be a tuple of arrays, or a dict of arrays by name, for a network of several inputs or outputs. A memory map stays one: what is not asked for is not read. Raises DataError if there is nothing, or lengths differ.
+    Each may be a tuple of arrays, or a dict of arrays by name, for a network of several inputs or outputs. A memory
+    map stays one: what is not asked for is not read. Raises DataError if there is nothing, or lengths differ.
     """
 
     def __init__(self, *arrays: Any) -> None:
