@@ -87,6 +87,8 @@ ARGUMENTS = {
     "epsilon": "eps",
     "filepath": "path",
     "from_logits": "not needed: losses take scores, and layers.Softmax gives probabilities",
+    "ignore_class": "ignored_label",
+    "ignore_index": "ignored_label",
     "in_channels": "not needed: the first input tells",
     "in_features": "not needed: the first input tells",
     "input_shape": "model.build(shape), without the batch",
