@@ -56,6 +56,8 @@ CALLED = {
         "ImageDataGenerator": "data.ImageFolder, data.Loader and data.augment",
         "StratifiedKFold": "KFold(stratified=True)",
         "TensorDataset": "Arrays",
+        "pad_sequence": "pad",
+        "pad_sequences": "pad",
         "random_split": "hold_out",
         "train_test_split": "split",
     },
