@@ -15,6 +15,13 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def integer(name: str, value: Any) -> int:
+    """An integer (NumPy's too), also below zero."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise OptionError(f"{name} must be an integer, not {value!r}")
+    return int(value)
+
+
 def sample_shape(name: str, value: Any) -> tuple[int, ...]:
     """The shape of one sample, without the batch."""
     sizes: list[Any] = list(value) if isinstance(value, (tuple, list)) else [None]

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from xpnet.cli.common import backend_option, data_option, json_option, mnist_for, print_json, saved_network
-from xpnet.metrics import Accuracy, ConfusionMatrix
+from xpnet.metrics import ConfusionMatrix
 
 
 @click.command(short_help="Accuracy, loss and confusions of a saved network.")
@@ -21,7 +21,7 @@ def evaluate(file: str, data: str | None, as_json: bool) -> None:
     model = saved_network(file)
     x, t = mnist_for(model, file, data)
     classes = model.output_shape(model.input_shape or ())[-1]
-    model.compile(loss=model.loss or "softmax_cross_entropy", metrics=[Accuracy(), ConfusionMatrix(classes)])
+    model.compile(loss=model.loss or "softmax_cross_entropy", metrics=["accuracy", ConfusionMatrix(classes)])
     results: dict[str, Any] = model.evaluate(x, t, return_dict=True)
     matrix = results["confusion_matrix"].tolist()
     if as_json:

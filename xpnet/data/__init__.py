@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from xpnet.data.idx import read_idx, write_idx
     from xpnet.data.image_folder import ImageFolder
     from xpnet.data.loader import Loader
+    from xpnet.data.sequences import mask_after, mask_of, pad
     from xpnet.data.sources import Arrays, MappedArrays, Stream, Subset, read_npz
     from xpnet.data.whitening import PCA, ZCA, Standardize
 
@@ -26,6 +27,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "idx": ("read_idx", "write_idx"),
     "image_folder": ("ImageFolder",),
     "loader": ("Loader",),
+    "sequences": ("mask_after", "mask_of", "pad"),
     "sources": ("Arrays", "MappedArrays", "Stream", "Subset", "read_npz"),
     "whitening": ("PCA", "ZCA", "Standardize"),
 }
@@ -49,8 +51,11 @@ __all__ = [
     "digit_from_array",
     "fashion_mnist",
     "hold_out",
+    "mask_after",
+    "mask_of",
     "mnist",
     "one_hot",
+    "pad",
     "read_digit",
     "read_idx",
     "read_npz",

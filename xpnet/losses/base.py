@@ -1,4 +1,4 @@
-"""The base of all losses, and of those of classes: their protocol, and the checks in front of every formula."""
+"""The base of all losses: their protocol, and the checks in front of every formula."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.configured import Configured
 from xpnet.base.nested import leaves
-from xpnet.errors import DataError, OptionError, ShapeError
+from xpnet.errors import OptionError, ShapeError
 
 
 class Loss(Configured):
@@ -24,7 +24,8 @@ class Loss(Configured):
     ) -> tuple[Array, Callable[[], Array]]:
         """The mean loss of a batch, and `back`, which returns its gradient with respect to y.
 
-        `backend` is where y and t are; by default the current one. sample_weight: (N,), in the data type of y.
+        `backend` is where y and t are; by default the current one. sample_weight: (N,), a number for each sample, or
+        of more of the targets' axes, such as (N, T) for each element of sequences.
         """
         raise OptionError(f"{type(self).__name__} does not say how it is computed")
 
@@ -35,9 +36,11 @@ class Loss(Configured):
         value, back = self.forward(y, t, backend, *sample_weight)
         return {"loss": value}, back
 
-    def weight_of(self, t: Any, backend: Backend) -> Any:
-        """What the mean over a batch counts for in the mean over several: its samples."""
-        return leaves(t)[0].shape[0]
+    def weight_of(self, t: Any, backend: Backend) -> int | Array:
+        """What the loss of these targets counts in a mean over several batches: the number of samples, or whatever the
+        loss is the mean over. An array is a scalar on the device, in float64, which counts exactly.
+        """
+        return int(leaves(t)[0].shape[0])
 
     # ---- how a forward begins --------------------------------------------------------------------------------------
 
@@ -46,18 +49,9 @@ class Loss(Configured):
     ) -> tuple[Backend, Array, Array | None]:
         """The backend; the targets, held against y and in its data type; the weights as (N, 1, ...), to multiply y."""
         backend = backend or get_backend()
-        t = self.checked_targets(y, t, backend)
-        if sample_weight is None:
-            return backend, t, None
-        if tuple(sample_weight.shape) != tuple(y.shape[:1]):
-            raise ShapeError(f"sample_weight has shape {tuple(sample_weight.shape)}; needed is ({y.shape[0]},)")
-        w = backend.xp.reshape(sample_weight, (-1,) + (1,) * (y.ndim - 1))  # (N, 1, ...)
-        return backend, t, as_float(w, y, backend)
-
-    def checked_targets(self, y: Array, t: Array, backend: Backend) -> Array:
-        """The targets in the data type of y, if they have its shape."""
         self.same_shape(y, t)
-        return as_float(t, y, backend)
+        w = None if sample_weight is None else beside(sample_weight, y, y.shape, backend)
+        return backend, as_float(t, y, backend), w
 
     def same_shape(self, y: Array, t: Array) -> None:
         """Nothing is broadcast: every output needs its own target."""
@@ -84,62 +78,6 @@ class Loss(Configured):
             )
 
 
-class ClassLoss(Loss):
-    """The base of losses whose targets are class numbers (N,) or one-hot rows (N, C)."""
-
-    def checked_targets(self, y: Array, t: Array, backend: Backend) -> Array:
-        """The targets; rows in the data type of y, and of its shape."""
-        if t.ndim != 1:
-            return super().checked_targets(y, t, backend)
-        if tuple(y.shape[:1]) != tuple(t.shape) or y.ndim != 2:
-            raise ShapeError(f"loss {self.name}: y is {tuple(y.shape)}, t {tuple(t.shape)}; needed are (N, C) and (N,)")
-        # as far as it costs nothing: on a device that computes in the background, to look at labels is to wait
-        if not backend.lazy and (int(backend.xp.min(t)) < 0 or int(backend.xp.max(t)) >= y.shape[1]):
-            raise DataError(f"loss {self.name}: a label is not from 0 to {y.shape[1] - 1}, the network's classes")
-        return t
-
-    def check(self, outputs: tuple[int, ...], t: Any) -> None:
-        if len(outputs) != 1:
-            raise ShapeError(
-                f"loss {self.name} needs a network that gives (N, classes), not {batch_of(outputs)}: end it with"
-                " layers.Dense"
-            )
-        if outputs[0] < 2:
-            raise ShapeError(
-                f"loss {self.name} needs an output for each class, and the network has one in all: end it with"
-                " layers.Dense(2), or take binary_cross_entropy, whose targets are 0 and 1, (N, 1)"
-            )
-        if t.ndim == 2:
-            super().check(outputs, t)
-            self._check_rows(t)
-        elif t.ndim == 1:
-            self._check_numbers(outputs[0], t)
-        else:
-            raise ShapeError(
-                f"loss {self.name}: labels have shape {tuple(t.shape)}; needed are class numbers (N,) or one-hot"
-                f" rows (N, {outputs[0]})"
-            )
-
-    def _check_rows(self, t: Any) -> None:
-        if not (abs(t.sum(axis=1) - 1) < 1e-3).all() or (t < 0).any():
-            raise DataError(
-                f"loss {self.name}: one-hot rows must hold probabilities that sum to 1, and some do not;"
-                " xpnet.data.one_hot makes such rows"
-            )
-
-    def _check_numbers(self, classes: int, t: Any) -> None:
-        if t.dtype.kind not in "iu":
-            whole = t.dtype.kind == "b" or bool((t == t.round()).all())
-            what = f'{t.dtype}; convert them with t.astype("int64")' if whole else "fractions or NaN"
-            raise DataError(f"loss {self.name}: class numbers must be integers, they are {what}")
-        low, high = int(t.min()), int(t.max())
-        if low < 0 or high >= classes:
-            raise DataError(
-                f"loss {self.name}: labels reach from {low} to {high}, but the network has {classes} outputs, for"
-                f" classes 0 to {classes - 1}; correct the labels or the size of the last layer"
-            )
-
-
 def declared(layer: type | None, attribute: str) -> Any:
     """What a class of layers says itself. One that only inherits it may do something else, and is trusted."""
     return vars(layer).get(attribute) if layer else None
@@ -150,9 +88,13 @@ def as_float(t: Array, y: Array, backend: Backend) -> Array:
     return t if t.dtype == y.dtype else backend.xp.astype(t, y.dtype)
 
 
-def as_rows(t: Array, y: Array, backend: Backend) -> Array:
-    """Class numbers (N,) as one-hot rows (N, C) in the data type of y; rows as they are."""
-    return as_float(backend.one_hot(t, y.shape[1]), y, backend) if t.ndim == 1 else t
+def beside(w: Array, y: Array, shape: tuple[int, ...], backend: Backend) -> Array:
+    """Weights (N,), or of more axes of `shape`, as (N, 1, ...), to multiply what has this shape; in the dtype of y."""
+    own, shape = tuple(w.shape), tuple(shape)
+    if not own or own != shape[: len(own)]:
+        more = f", or more axes of {shape}" if len(shape) > 1 else ""
+        raise ShapeError(f"sample_weight has shape {own}; needed is ({shape[0]},){more}")
+    return as_float(backend.xp.reshape(w, own + (1,) * (len(shape) - len(own))), y, backend)
 
 
 def batch_of(shape: Any) -> str:

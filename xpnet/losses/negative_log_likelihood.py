@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 from xpnet.backend import Array, Backend
 from xpnet.errors import OptionError
-from xpnet.losses.base import ClassLoss, as_rows, declared
+from xpnet.losses.base import declared
+from xpnet.losses.class_loss import ClassLoss, as_one_hot
 
 
 class NegativeLogLikelihood(ClassLoss):
     """L = mean_n(-sum_c t[n,c] y[n,c]);  dy = -t / N.
 
-    y (N, C) are log-probabilities, as layers.LogSoftmax gives them, or a mean of such; t as in SoftmaxCrossEntropy.
+    y (N, C) are log-probabilities, as layers.LogSoftmax gives them, or a mean of such; t, and what else y may be,
+    ignored_label (None) and axis (None), as in SoftmaxCrossEntropy.
     Behind one LogSoftmax this is softmax_cross_entropy. Of a mean it is the mean of what each would have alone.
     """
 
@@ -19,11 +21,12 @@ class NegativeLogLikelihood(ClassLoss):
     def forward(
         self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
     ) -> tuple[Array, Callable[[], Array]]:
-        backend, t, w = self.prepare(y, t, backend, sample_weight)  # t: (N,) or (N, C); w: (N, 1)
-        t, N = as_rows(t, y, backend), y.shape[0]
+        shape = y.shape
+        backend, y, t, w = self.prepare_rows(y, t, backend, sample_weight)  # y (M, C), t (M,) or (M, C), w (M, 1)
+        t, M = as_one_hot(t, y, backend), y.shape[0]
         if w is not None:
             t = t * w
-        return backend.xp.sum(t * y) / -N, lambda: t / -N
+        return backend.xp.sum(t * y) / -M, lambda: self.from_rows(t / -M, shape, backend)
 
     def check_last(self, layer: type | None) -> None:
         """Of scores, the loss would fall without end. Layers of one's own are trusted to give log-probabilities."""

@@ -1,22 +1,22 @@
 """How often a network is right."""
 
-import math
-
 from xpnet.backend import Array, Backend
 from xpnet.errors import OptionError
 from xpnet.losses import Loss, MeanSquaredError
-from xpnet.metrics.base import Metric, labels_of
+from xpnet.metrics.base import ClassMetric, refuse_uncounted, without_ignored
 
 
-class Accuracy(Metric):
-    """The share of samples whose largest output is at the label. One output: the share where y > 0 equals t > 0.5.
+class Accuracy(ClassMetric):
+    """The share of elements whose largest output is at the label. One output: the share where y > 0 equals t > 0.5.
 
-    name: what the history calls it.
+    name: what the history calls it. An element is a sample, or one of a sequence, y (N, T, C), or a pixel, y (N, C, H,
+    W); ignored_label (None): the label of those that do not count; axis (None): where the classes are, if elsewhere.
     """
 
     larger_is_better = True
 
-    def __init__(self, name: str = "accuracy") -> None:
+    def __init__(self, name: str = "accuracy", ignored_label: int | None = None, axis: int | None = None) -> None:
+        super().__init__(ignored_label, axis)
         self.name = name
 
     def check(self, outputs: tuple[int, ...], loss: Loss) -> None:
@@ -25,23 +25,20 @@ class Accuracy(Metric):
                 f"metric {self.name}: with one output, accuracy is the share of scores on the right side of 0, which"
                 f" means nothing with {loss.name}: leave it out, or take the loss binary_cross_entropy"
             )
+        refuse_uncounted(self, loss)
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
+        if y.shape[1] > 1:
+            return backend.count_hits(y, t)
         xp = backend.xp
-        if y.ndim == 2 and y.shape[1] == 1:
-            return xp.sum(xp.astype(same_side(y, t, backend), xp.int64))
-        return backend.count_hits(y, labels_of(t, backend))
+        hits = (y[:, 0] > 0) == (xp.astype(t, y.dtype) > 0.5)  # (M,)
+        return xp.sum(xp.astype(hits if self.ignored_label is None else hits & (t != -1), xp.int64))
 
 
 class BinaryAccuracy(Accuracy):
     """The share of outputs, of all samples, on the right side: y > 0 where t > 0.5. y and t have one shape, any."""
 
-    def count(self, y: Array, t: Array, backend: Backend) -> Array:
-        xp, hits = backend.xp, same_side(y, t, backend)
-        return xp.sum(xp.astype(hits, y.dtype)) / math.prod(y.shape[1:])
-
-
-def same_side(y: Array, t: Array, backend: Backend) -> Array:
-    """Where y > 0 is as t > 0.5, in the shape of y; t may have another shape of as many entries."""
-    xp = backend.xp
-    return (y > 0) == (xp.astype(xp.reshape(t, y.shape), y.dtype) > 0.5)
+    def elements(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Array, int | Array]:
+        xp = backend.xp
+        t, number = without_ignored(xp.reshape(t, (-1,)), self.ignored_label, backend)
+        return xp.reshape(y, (-1, 1)), t, number  # each output is a row of one: (M, 1), (M,)

@@ -1,21 +1,25 @@
-"""The base of all metrics: a total on the device, and how many samples are in it."""
+"""The base of all metrics, and of those of classes: a total on the device, and how many elements are in it."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.configured import Configured
-from xpnet.errors import OptionError
+from xpnet.errors import OptionError, ShapeError
 from xpnet.losses import Loss
+from xpnet.losses.class_loss import class_axis, read_class_options, to_rows, without_axis
 
 
 class Metric(Configured):
-    """The base: a subclass says what one batch adds to the total; the result is the total per sample."""
+    """The base: a subclass says what one batch adds to the total; the result is the total per sample.
+
+    A metric that is no mean over samples says in `elements` what it counts, and how many.
+    """
 
     name = "metric"
     larger_is_better: bool | None = None  # None: the name tells, as larger_is_better below says
     total: Array | None = None
-    samples = 0
+    samples: int | Array = 0  # or other elements; an array is a scalar on the device
 
     def check(self, outputs: tuple[int, ...], loss: Loss) -> None:
         """Refuse what could not mean anything: outputs of this shape (no batch), or the targets of the loss."""
@@ -24,28 +28,79 @@ class Metric(Configured):
         """What a batch of outputs `y` and labels `t` adds: a number or an array on the device."""
         raise OptionError(f"{type(self).__name__} does not say what it counts")
 
+    def elements(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Array, int | Array]:
+        """What `count` gets of a batch, and how many elements that adds to what the total is divided by."""
+        return y, t, y.shape[0]
+
     def reset(self) -> None:
         self.total, self.samples = None, 0
 
     def update(self, y: Array, t: Array, backend: Backend | None = None) -> None:
         """Count a batch of outputs and labels, which are on `backend` (by default the current one)."""
-        added = self.count(y, t, backend or get_backend())
+        backend = backend or get_backend()
+        y, t, number = self.elements(y, t, backend)
+        added = self.count(y, t, backend)
         self.total = added if self.total is None else self.total + added
-        self.samples += y.shape[0]
+        self.samples = self.samples + number
 
     def result(self) -> Any:
         """The value so far; waits for the device."""
-        return float(self.total) / self.samples if self.samples else float("nan")  # type: ignore[arg-type]
+        samples = int(self.samples)
+        return float(self.total) / samples if samples else float("nan")  # type: ignore[arg-type]
 
     def get_state(self, backend: Backend | None = None) -> dict[str, Any]:
         """What has been counted so far, as NumPy has it; `backend` is where the outputs are, as in `update`."""
         total = None if self.total is None else (backend or get_backend()).to_numpy(self.total)
-        return {"total": total, "samples": self.samples}
+        return {"total": total, "samples": int(self.samples)}
 
     def set_state(self, state: dict[str, Any], backend: Backend | None = None) -> None:
         """Go on counting from what `get_state` gave."""
         total, self.samples = state["total"], state["samples"]
         self.total = None if total is None else (backend or get_backend()).asarray(total)
+
+
+class ClassMetric(Metric):
+    """The base of metrics of classes, which take what losses of classes take: scores (N, C), (N, T, C) or (N, C, H, W),
+    and class numbers or rows beside them.
+
+    `count` gets a row for each of the M elements, y (M, C), and class numbers t (M,): -1 for those of `ignored_label`
+    (None), which are not counted. axis (None) says where the classes are in y.
+    """
+
+    def __init__(self, ignored_label: int | None = None, axis: int | None = None) -> None:
+        self.ignored_label, self.axis = read_class_options(type(self).__name__, ignored_label, axis)
+
+    def elements(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Array, int | Array]:
+        axis = class_axis(f"metric {self.name}", y.shape, self.axis)
+        if t.ndim == y.ndim and y.shape[axis] > 1:
+            t = backend.xp.argmax(t, axis=axis)
+        elif t.ndim == y.ndim and t.shape[axis] == 1:  # one output, one target
+            t = backend.xp.reshape(t, without_axis(t.shape, axis))
+        if tuple(t.shape) != without_axis(y.shape, axis):
+            raise ShapeError(f"metric {self.name}: outputs are {tuple(y.shape)}, labels {tuple(t.shape)}")
+        t = t if t.ndim == 1 else backend.xp.reshape(t, (-1,))  # (M,)
+        t, number = without_ignored(t, self.ignored_label, backend)
+        return to_rows(y, axis, backend), t, number
+
+
+def without_ignored(t: Array, ignored_label: int | None, backend: Backend) -> tuple[Array, int | Array]:
+    """Labels (M,) with -1 in the place of the ignored one, and how many others there are."""
+    if ignored_label is None:
+        return t, t.shape[0]
+    xp = backend.xp
+    counts = t != ignored_label
+    t = t if xp.isdtype(t.dtype, "real floating") else xp.astype(t, xp.int64)  # which has a -1
+    return xp.where(counts, t, -1), xp.sum(xp.astype(counts, xp.int64))
+
+
+def refuse_uncounted(metric: ClassMetric, loss: Loss) -> None:
+    """A share of elements must leave out those that the loss does, where their label is no class."""
+    label = getattr(loss, "ignored_label", None)
+    if label is not None and label < 0 and metric.ignored_label != label:
+        raise OptionError(
+            f"metric {metric.name} would count elements of label {label}, which {loss.name} ignores, as misses: give it"
+            f" ignored_label={label}, or ask for it by its name"
+        )
 
 
 def labels_of(t: Array, backend: Backend) -> Array:

@@ -5,15 +5,19 @@ from typing import Any
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.checks import whole
 from xpnet.errors import OptionError, ShapeError
-from xpnet.metrics.base import Metric, labels_of
+from xpnet.metrics.base import ClassMetric
 
 
-class ConfusionMatrix(Metric):
-    """result()[i, j]: how many samples of class i were taken for class j; integers, (classes, classes), NumPy."""
+class ConfusionMatrix(ClassMetric):
+    """result()[i, j]: how many elements of class i were taken for class j; integers, (classes, classes), NumPy.
+
+    Elements, ignored_label (None) and axis (None) are as in Accuracy; a label that is no class is not counted.
+    """
 
     name = "confusion_matrix"
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, ignored_label: int | None = None, axis: int | None = None) -> None:
+        super().__init__(ignored_label, axis)
         self.classes = whole("ConfusionMatrix: classes", classes, 2)
         self._backend: Backend | None = None
 
@@ -23,7 +27,7 @@ class ConfusionMatrix(Metric):
                 f"ConfusionMatrix was made for {self.classes} classes, the network has {y.shape[1]} outputs"
             )
         xp, self._backend = backend.xp, backend
-        true = xp.astype(backend.one_hot(labels_of(t, backend), self.classes), xp.float32)  # (N, C)
+        true = xp.astype(backend.one_hot(t, self.classes), xp.float32)  # (M, C)
         guess = xp.astype(backend.one_hot(xp.argmax(y, axis=1), self.classes), xp.float32)
         return xp.astype(xp.matmul(true.mT, guess), xp.int64)  # exact: a batch has fewer than 2**24 samples
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from xpnet.base.checks import at_least_zero
-from xpnet.errors import OptionError
+from xpnet.errors import OptionError, ShapeError
 from xpnet.files.trainable import TrainableNetwork
+from xpnet.losses.class_loss import ClassLoss, class_axis
 from xpnet.training.prepare import require_compiled, require_weighted_loss
 
 Classes = Mapping[int, float]
@@ -31,23 +32,48 @@ def read_class_weight(class_weight: Any) -> Classes | None:
 def weigh_classes(
     model: TrainableNetwork, classes: Classes | None, x: np.ndarray, t: np.ndarray, *weights: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """(x, t) or (x, t, weights) with those of the samples' classes: alone, or times the weights that were there."""
+    """(x, t) or (x, t, weights) with those of the labels' classes, in the labels' shape: alone, or times the weights
+    that were there.
+    """
     if classes is None:
         return x, t, *weights
     _, loss = require_compiled(model)
     require_weighted_loss(loss)
-    labels, outputs = _labels(t), model.output_shape(x.shape[1:])
-    count = max(outputs[0] if len(outputs) == 1 else 0, 2, int(labels.max()) + 1)  # one output: classes 0 and 1
+    outputs = model.output_shape(x.shape[1:])
+    if isinstance(loss, ClassLoss):
+        labels, count = _labels_of(loss, outputs, t)
+    else:
+        labels = _named_labels(t)
+        count = max(outputs[0] if len(outputs) == 1 else 0, 2, int(labels.max()) + 1)  # one output: classes 0 and 1
     if max(classes) >= count:
         raise OptionError(f"class_weight: there is no class {max(classes)}; the classes are 0 to {count - 1}")
     table = np.ones(count, model.dtype)  # 1 for a class that has none
     table[list(classes)] = list(classes.values())
     own: np.ndarray = table[labels]
-    return x, t, weights[0] * own if weights else own
+    return x, t, _times(weights[0], own) if weights else own
 
 
-def _labels(t: np.ndarray) -> np.ndarray:
-    """Class numbers (N,) from class numbers (N,) or (N, 1), or from one-hot rows (N, C)."""
+def _labels_of(loss: ClassLoss, outputs: tuple[int, ...], t: np.ndarray) -> tuple[np.ndarray, int]:
+    """Class numbers (N,), (N, T), ... of targets that the loss takes, and how many classes there are; for an ignored
+    element, to which the loss gives no weight, any class number.
+    """
+    axis = class_axis(f"loss {loss.name}", (0, *outputs), loss.axis)
+    labels: np.ndarray = t.argmax(axis=axis) if t.ndim == len(outputs) + 1 else t
+    if loss.ignored_label is not None:
+        labels = np.where(labels == loss.ignored_label, 0, labels)
+    return labels, outputs[axis - 1]
+
+
+def _times(w: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Weights of samples (N,), or of more axes of the labels, times those of the labels' classes."""
+    if w.shape != own.shape[: w.ndim]:
+        raise ShapeError(f"sample_weight has shape {w.shape}; needed is ({len(own)},), or more axes of {own.shape}")
+    product: np.ndarray = w.reshape(w.shape + (1,) * (own.ndim - w.ndim)) * own
+    return product
+
+
+def _named_labels(t: np.ndarray) -> np.ndarray:
+    """Class numbers (N,) from class numbers (N,) or (N, 1), or from one-hot rows (N, C), of losses of any targets."""
     if t.ndim == 2 and t.shape[1] > 1 and (abs(t.sum(axis=1) - 1) < 1e-3).all():
         labels: np.ndarray = np.argmax(t, axis=1)
         return labels
