@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xpnet import losses, optimizers, training
+from xpnet import losses, optimizers, random, training
 from xpnet.backend import Array
 from xpnet.base.configured import Configured
 from xpnet.callbacks import Callback, History
@@ -139,7 +139,8 @@ class Model(TrainableNetwork):
         x, t, *weights = prepare(self, x, t, sample_weight)
         with self.backend.memory_advice(len(x)):
             x, t, *weights = self.backend.batch(x, t, self.dtype, *weights)
-            value, _ = step(x, t, f"step {step.optimizer.steps + 1}", *weights)
+            with random.drawing_from(self.next_key(), "step"):
+                value, _ = step(x, t, f"step {step.optimizer.steps + 1}", *weights)
         return float(value)
 
     def make_step(self, accumulate: int = 1) -> training.Step:

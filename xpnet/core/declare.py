@@ -38,7 +38,8 @@ def build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
             shape = self.output_shape(*shapes, *named.values())
             return shape
         try:
-            output = build(self, *shapes, **named)
+            with self.drawing_weights():
+                output = build(self, *shapes, **named)
         except BaseException:
             self._built = False  # though the `build` of the base, which it had called, was through
             raise

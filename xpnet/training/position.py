@@ -1,12 +1,12 @@
 """How far a training run is, and the sums of the epoch that it is in."""
 
-import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from xpnet import random
 from xpnet.backend import Array, Backend
+from xpnet.training.feed import Feed
 
 
 class Position:
@@ -23,7 +23,6 @@ class Position:
         """Stand before the first batch of an epoch."""
         self.epoch, self.step, self.samples = epoch, 0, 0
         self.total: Any = 0.0  # the losses of the samples so far, on the device
-        self.random = random.get_state()  # from which the epoch's shuffle is drawn
         self.start = time.perf_counter()  # less what was needed before a backup
 
     def advance(self, loss: Array, samples: int) -> None:
@@ -47,16 +46,10 @@ class Position:
         """What on_epoch_begin is told: nothing, or what has been done already of an epoch that goes on."""
         return {"step": self.step, "samples": self.samples, "seconds": self.seconds} if self.step else {}
 
-    def rest(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """The batches of the epoch from `step` on; in an epoch that goes on, its shuffle is drawn once more."""
-        if not self.step:
-            self.random = random.get_state()
-            return iter(batches)
-        with random.preserved_state(self.random):
-            starting_at = getattr(batches, "starting_at", None)
-            left = starting_at(self.step) if starting_at else itertools.islice(batches, self.step, None)
-            first = list(itertools.islice(left, 1))  # an iterator may draw when it is made, or with its first batch
-        return itertools.chain(first, left)
+    def rest(self, batches: Feed, key: random.Key) -> Iterator[Any]:
+        """The batches of the epoch from `step` on, in an order that follows from the training's key and the epoch."""
+        with random.drawing_from(key, "order", self.epoch):
+            return batches.starting_at(self.step)
 
     def get_state(self, backend: Backend) -> dict[str, Any]:
         return {
@@ -65,7 +58,6 @@ class Position:
             "samples": self.samples,
             "seconds": self.seconds,
             "total": backend.to_numpy(self.total) if self.step else None,
-            "random": list(self.random),
         }
 
     def set_state(self, state: dict[str, Any], backend: Backend) -> None:
@@ -73,6 +65,4 @@ class Position:
         if self.epoch < 0 or self.step < 0:
             raise ValueError(f"epoch {self.epoch}, step {self.step}")
         self.total = 0.0 if state["total"] is None else backend.asarray(state["total"])
-        seed, taken = map(int, state["random"])
-        self.random = (seed, taken)
         self.start = time.perf_counter() - state["seconds"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from xpnet import random
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.callbacks.base import Logs, list_callbacks
 from xpnet.callbacks.comparison import Described
@@ -61,8 +62,8 @@ class Run:
         if self.callbacks.hears("on_before_update"):
             step.before_update = self._tell_before_update
         self.iterables = [feed for feed in (batches, held_out) if isinstance(feed, PreparedBatches)]
-        for feed in self.iterables:
-            feed.note_key()
+        self.model.locate()  # before the first step, whose random state is its own
+        self._draw_from(random.next_key("training"))
 
     # ---- the loop --------------------------------------------------------------------------------------------------
 
@@ -112,10 +113,11 @@ class Run:
         for x, t, *weights in backend.staged(self._batches_left(epoch), model.dtype):
             number, size = position.step, x.shape[0]
             self.callbacks.on_train_batch_begin(number, {})
-            value, y = self.step(x, t, f"epoch {epoch + 1}, step {number + 1}", *weights, last=number + 1 == steps)
-            position.advance(value, size)
-            for metric in model.metrics:
-                metric.update(y, t, backend)
+            with random.drawing_from(self.key, "step", epoch, number):
+                value, y = self.step(x, t, f"epoch {epoch + 1}, step {number + 1}", *weights, last=number + 1 == steps)
+                position.advance(value, size)
+                for metric in model.metrics:
+                    metric.update(y, t, backend)
             self.callbacks.on_train_batch_end(number, {"loss": value, "size": size, "so_far": self.so_far})
             if model.stop_training:
                 break
@@ -124,7 +126,8 @@ class Run:
         """The loss and the metrics on what was held out, in the epochs that have validation."""
         if self.held_out is None or (epoch + 1) % self.options.validation_freq:
             return {}
-        results = evaluate_batches(self.model, self.held_out, verbose=0)
+        with random.drawing_from(self.key, "validation", epoch):
+            results = evaluate_batches(self.model, self.held_out, verbose=0)
         return {f"val_{name}": value for name, value in results.items()}
 
     def end_epoch(self, epoch: int, logs: Logs) -> None:
@@ -150,13 +153,20 @@ class Run:
     def _batches_left(self, epoch: int) -> Iterator[Any]:
         if isinstance(self.batches, PreparedBatches):
             self.batches.epochs = epoch - self.options.initial_epoch
-        return self.position.rest(self.batches)
+        return self.position.rest(self.batches, self.key)
 
     def _steps_left(self) -> int:
         """Of the optimizer, to the end of the last epoch."""
         accumulate, position = self.options.accumulate, self.position
         per_epoch, taken = math.ceil(len(self.batches) / accumulate), math.ceil(position.step / accumulate)
         return (self.options.epochs - position.epoch) * per_epoch - taken
+
+    def _draw_from(self, key: random.Key) -> None:
+        """All that is random in this training follows from the key; callbacks draw from the state outside."""
+        self.key = key
+        for what, feed in (("train", self.batches), ("validation", self.held_out)):
+            if isinstance(feed, PreparedBatches):
+                feed.key = random.derive(key, what)
 
     def _tell_before_update(self, scale: float) -> None:
         self.callbacks.on_before_update(self.position.step, {"scale": scale})
@@ -185,6 +195,7 @@ class Run:
             "progress": self.position.get_state(backend) | {"group": step["group"]},
             "stop_training": model.stop_training,
             "batches": [feed.get_state() for feed in self.iterables],
+            "key": list(self.key),
             "inputs": [list(shape) for shape in model.input_shapes],
             "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
             "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if p.has_grad},
@@ -208,5 +219,7 @@ class Run:
             metric.set_state(own, backend)
         self.position.set_state(state["progress"], backend)
         model.stop_training = state["stop_training"]
-        for feed, own in zip(self.iterables, state.get("batches", ()), strict=False):  # older files have none
+        for feed, own in zip(self.iterables, state["batches"], strict=True):
             feed.set_state(own)
+        first, second = map(int, state["key"])
+        self._draw_from((first, second))
