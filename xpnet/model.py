@@ -139,7 +139,7 @@ class Model(TrainableNetwork):
         x, t, *weights = prepare(self, x, t, sample_weight)
         with self.backend.memory_advice(len(x)):
             x, t, *weights = self.backend.batch(x, t, self.dtype, *weights)
-            with random.drawing_from(self.next_key(), "step"):
+            with random.drawing_from(self.next_key(), "step", root=self.locate().root):
                 value, _ = step(x, t, f"step {step.optimizer.steps + 1}", *weights)
         return float(value)
 

@@ -33,14 +33,14 @@ _lock = threading.Lock()
 class _State:
     """A key, and how many were taken from it for each purpose. In a `with` block it is the one that is drawn from."""
 
-    __slots__ = ("apart", "chosen", "first_sample", "source", "taken", "token", "words")
+    __slots__ = ("apart", "chosen", "first_sample", "root", "source", "taken", "token", "words")
     token: Token["_State | None"]
 
-    def __init__(self, source: Key, words: tuple[Any, ...] = (), first_sample: int = 0, apart: bool = True) -> None:
+    def __init__(self, source: Key, words: tuple[Any, ...] = ()) -> None:
         self.source, self.words = source, words  # whose hash the key is, once it is asked for
         self.taken: dict[str, int] = {}
-        self.first_sample, self.apart = first_sample, apart
         self.chosen: int | None = None
+        self.apart, self.first_sample, self.root = False, 0, 0
 
     def key(self) -> Key:
         """Under the lock: two threads may share a state."""
@@ -50,8 +50,9 @@ class _State:
 
     def copy(self) -> "_State":
         with _lock:
-            state = _State(self.key(), (), self.first_sample, self.apart)
+            state = _State(self.key())
             state.taken, state.chosen = self.taken.copy(), self.chosen
+        state.apart, state.first_sample, state.root = self.apart, self.first_sample, self.root
         return state
 
     def __enter__(self) -> None:
@@ -66,7 +67,7 @@ class _State:
 
 
 # That of the process; its seed is a fresh one in each, until `seed` is called.
-_process = _State((int.from_bytes(os.urandom(8), "little") >> 1, 0), apart=False)
+_process = _State((int.from_bytes(os.urandom(8), "little") >> 1, 0))
 _inside: ContextVar[_State | None] = ContextVar("_inside", default=None)  # in a `with` block of this thread
 
 
@@ -151,19 +152,27 @@ def _hashed(key: Key, *parts: str | int) -> Key:
 # ---- states ----------------------------------------------------------------------------------------------------------
 
 
-def drawing_from(key: Key, *words: str | int, first_sample: int = 0) -> AbstractContextManager[None]:
+def drawing_from(key: Key, *words: str | int, first_sample: int = 0, root: int = 0) -> AbstractContextManager[None]:
     """Within the block everything is drawn from a state of its own, which follows from the key and the words.
 
     Afterwards it goes on from the state before. `first_sample` is the number, in its batch, of the first sample that is
-    at hand: not 0 where workers share a batch. The block belongs to its thread; a generator must not yield in it, since
-    what is drawn outside would come from there too. It is entered once.
+    at hand: not 0 where workers share a batch. `root` is the number of the network that is trained, from which those of
+    others are counted: what a network draws does not depend on how many were made before it. The block belongs to its
+    thread; a generator must not yield in it, since what is drawn outside would come from there too. It is entered once.
     """
-    return _State(key, words, first_sample)
+    state = _State(key, words)
+    state.apart, state.first_sample, state.root = True, first_sample, root
+    return state
 
 
 def first_sample() -> int:
     """The number, in its batch, of the first sample that is at hand: what is drawn for a sample depends on its own."""
     return _current().first_sample
+
+
+def first_root() -> int:
+    """The number of the network from which those of others are counted."""
+    return _current().root
 
 
 def is_apart() -> bool:

@@ -48,7 +48,7 @@ class Located:
         has no location in there: its keys are those without a purpose.
         """
         own = self._own_location()
-        return random.next_key() if own is None else random.next_key(own.root, own.path)
+        return random.next_key() if own is None else random.next_key(own.root - random.first_root(), own.path)
 
     def drawing_weights(self, *attribute: str) -> AbstractContextManager[None]:
         """Within the block, initial values of the layer, or of an attribute, are drawn: from where it stands alone."""

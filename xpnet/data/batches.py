@@ -61,7 +61,7 @@ class Batches:
 
     def starting_at(self, first: int) -> Iterator[Any]:
         """The batches from number `first` on (from 0), in the order that a whole iteration has from the same seed."""
-        order = random.generator("order").permutation(len(self.x)) if self.shuffle else None
+        order = random.generator("batches").permutation(len(self.x)) if self.shuffle else None
         return self._cut(first, order)  # the order is drawn now, and not when the first batch is asked for
 
     def _cut(self, first: int, order: Array | None) -> Iterator[Any]:

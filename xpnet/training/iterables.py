@@ -29,10 +29,10 @@ class PreparedBatches:
     takes `steps` more batches, and begins it again where it ends; if `to_end`, it may be read to its end instead.
     `option` is what the user calls `steps`.
 
-    In training each batch is drawn from a random state of its own, which follows from `key`, the pass through the
-    iterable and the number of the batch. One that cannot start in the middle of an epoch, as a Loader can, is read
-    again from its beginning by a training that goes on from a Backup. One that can is drawn, as far as it is random,
-    when it is asked for the batches from there on, or for the first of them.
+    After `draw_from` each batch is drawn from a random state of its own, which follows from the number of the pass
+    through the iterable and that of the batch. One that cannot start in the middle of an epoch, as a Loader can, is
+    read again from its beginning by a training that goes on from a Backup. One that can should draw what its order
+    follows from when it is asked for the batches from there on, or for the first of them.
     """
 
     samples: int | None = None  # in an epoch: not known before
@@ -55,10 +55,14 @@ class PreparedBatches:
             raise OptionError(f"{option} is for iterables without a length; this one has {self.length} batches")
         if self.length is None and not to_end:
             raise OptionError(f"how many batches this {type(batches).__name__} gives is not known: say {option}=...")
-        self.key: random.Key | None = None  # in training, of all that the iterable draws
+        self._drawn_from: tuple[random.Key, str] | None = None
         self.epochs = 0  # how many were taken from it before
         self._epochs_read = 0  # how many of them this process has read, and the one that it is in
         self._endless: Iterator[Any] | None = None  # an iterable without a length, as far as it is still to be read
+
+    def draw_from(self, key: random.Key, what: str) -> None:
+        """What the iterable draws from now on follows from the key of a training and from what the batches are for."""
+        self._drawn_from = key, what
 
     def get_state(self) -> dict[str, Any]:
         return {"passes": self.epochs}
@@ -123,8 +127,10 @@ class PreparedBatches:
                 batch = next(batches, END)
 
     def _drawing(self, *place: int) -> AbstractContextManager[None]:
-        """In training, within the block a batch is drawn from the state of its place: number of the pass, of the batch."""
-        return contextlib.nullcontext() if self.key is None else random.drawing_from(self.key, *place)
+        """Within the block a batch is drawn, from the state of its place: the numbers of the pass and of the batch."""
+        if self._drawn_from is None:
+            return contextlib.nullcontext()
+        return random.drawing_from(*self._drawn_from, *place)
 
     def _prepared(self, batch: Any, number: int) -> tuple[np.ndarray, ...]:
         with _naming_batch(number):

@@ -47,8 +47,8 @@ class Position:
         return {"step": self.step, "samples": self.samples, "seconds": self.seconds} if self.step else {}
 
     def rest(self, batches: Feed, key: random.Key) -> Iterator[Any]:
-        """The batches of the epoch from `step` on, in an order that follows from the training's key and the epoch."""
-        with random.drawing_from(key, "order", self.epoch):
+        """The batches of the epoch from `step` on; their order follows from the training's key and the epoch."""
+        with random.drawing_from(key, "train", self.epoch):  # as PreparedBatches does for itself
             return batches.starting_at(self.step)
 
     def get_state(self, backend: Backend) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Run:
         if self.callbacks.hears("on_before_update"):
             step.before_update = self._tell_before_update
         self.iterables = [feed for feed in (batches, held_out) if isinstance(feed, PreparedBatches)]
-        self.model.locate()  # before the first step, whose random state is its own
+        self.root = self.model.locate().root  # before the first step, whose random state is its own
         self._draw_from(random.next_key("training"))
 
     # ---- the loop --------------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ class Run:
         for x, t, *weights in backend.staged(self._batches_left(epoch), model.dtype):
             number, size = position.step, x.shape[0]
             self.callbacks.on_train_batch_begin(number, {})
-            with random.drawing_from(self.key, "step", epoch, number):
+            with random.drawing_from(self.key, "step", epoch, number, root=self.root):
                 value, y = self.step(x, t, f"epoch {epoch + 1}, step {number + 1}", *weights, last=number + 1 == steps)
                 position.advance(value, size)
                 for metric in model.metrics:
@@ -126,7 +126,7 @@ class Run:
         """The loss and the metrics on what was held out, in the epochs that have validation."""
         if self.held_out is None or (epoch + 1) % self.options.validation_freq:
             return {}
-        with random.drawing_from(self.key, "validation", epoch):
+        with random.drawing_from(self.key, "validation", epoch, root=self.root):
             results = evaluate_batches(self.model, self.held_out, verbose=0)
         return {f"val_{name}": value for name, value in results.items()}
 
@@ -166,7 +166,7 @@ class Run:
         self.key = key
         for what, feed in (("train", self.batches), ("validation", self.held_out)):
             if isinstance(feed, PreparedBatches):
-                feed.key = random.derive(key, what)
+                feed.draw_from(key, what)
 
     def _tell_before_update(self, scale: float) -> None:
         self.callbacks.on_before_update(self.position.step, {"scale": scale})
