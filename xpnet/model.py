@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from xpnet import losses, optimizers, training
+from xpnet import losses, optimizers, random, training
 from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
@@ -149,8 +149,10 @@ class Model(TrainableNetwork):
         batch = (prepare_own_batch if self.has_own_step else prepare)(self, x, t, sample_weight)
         with self.backend.memory_advice(len(leaves(batch)[0])):
             number = 1 if self.optimizer is None else self.optimizer.steps + 1
-            logs = {name: float(value) for name, value in step(on_device(self, batch), f"step {number}").items()}
-        return logs if return_dict or "loss" not in logs else logs["loss"]
+            with random.drawing_from(self.next_key(), "step", root=self.locate().root):
+                logs = step(on_device(self, batch), f"step {number}")
+            values = {name: float(value) for name, value in logs.items()}
+        return values if return_dict or "loss" not in values else values["loss"]
 
     def train_step(self, batch: tuple[Any, ...]) -> dict[str, Array]:
         """What `fit` does with a batch (x, t), or (x, t, sample_weight), that is on the device; returns the losses, by

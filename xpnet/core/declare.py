@@ -40,7 +40,8 @@ def build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
             return shape
         restore = self.snapshot()
         try:
-            output = build(self, *shapes, **named)
+            with self.drawing_weights():
+                output = build(self, *shapes, **named)
         except BaseException:
             restore()  # the `build` of the base, which it had called, may have been through
             raise

@@ -22,6 +22,7 @@ from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
 from xpnet.core.carried import Carried
 from xpnet.core.declare import Declared, Shape, build_once, building
+from xpnet.core.located import Located
 from xpnet.core.parameter import FLOATS, Parameter, Penalty
 from xpnet.core.tape import Var, common_tape
 from xpnet.core.walk import held, layers_inside
@@ -34,7 +35,7 @@ _shape_and_dtype = operator.attrgetter("shape", "dtype")
 Self = TypeVar("Self", bound="Layer")
 
 
-class Layer(Configured):
+class Layer(Located, Configured):
     """The base of all layers and models.
 
     A subclass writes `forward` and, as far as it needs them, `output_shape` (check the shape of an input and tell that
@@ -116,7 +117,8 @@ class Layer(Configured):
         if p.initializer is None:
             value = self.backend.zeros(p.shape, self.dtype) + p.value
         else:
-            value = initializers.draw(p.initializer, p.shape, p.fan_in, p.fan_out)
+            with self.drawing_weights(p.name):
+                value = initializers.draw(p.initializer, p.shape, p.fan_in, p.fan_out)
         return self.parameter(value, p.trainable, p.regularizer)
 
     def config(self) -> dict[str, Any]:

@@ -160,6 +160,7 @@ class Network(Layer):
     def _first_use(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Iterator[None]:
         """One thread at a time; if it fails, every layer that was not built is again as it was."""
         with building:
+            self.locate()  # which stays: where a layer stands does not depend on what fails
             before = [layer.snapshot() for _, layer in self.named_layers() if not layer.is_built]
             try:
                 yield
@@ -170,6 +171,7 @@ class Network(Layer):
             if not self._built:
                 self.input_shape, self.input_shapes, self._built = shapes[0], shapes, True
                 self._integers, self.takes_integers = integers, any(integers)
+            self.locate()  # layers that were made on the way
 
     def output_shape(self, *shapes: Shape) -> Any:
         if shapes not in self._known_shapes:  # layers are built once only

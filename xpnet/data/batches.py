@@ -66,7 +66,10 @@ class Batches:
 
     def starting_at(self, first: int) -> Iterator[Any]:
         """The batches from number `first` on (from 0), in the order that a whole iteration has from the same seed."""
-        order = random.generator().permutation(self.samples) if self.shuffle else None
+        order = random.generator("batches").permutation(self.samples) if self.shuffle else None
+        return self._cut(first, order)  # the order is drawn now, and not when the first batch is asked for
+
+    def _cut(self, first: int, order: Array | None) -> Iterator[Any]:
         for i in range(first, len(self)):
             part = slice(i * self.batch_size, (i + 1) * self.batch_size)
             chosen = part if order is None else order[part]

@@ -52,16 +52,8 @@ def first_nonfinite(model: Layer, x: Any, t: Any) -> str:
 
     if x is None:  # nobody knows the batch any more, or what was done with it
         return f"all parameters are finite still{REMEDY}"
-    with random.preserved_state(_before_forward(model, x)):
+    with random.preserved_state(random.get_state()[:2]):  # a step is drawn from a key that nothing was taken from
         twin = model.copy()  # a forward pass in training moves running statistics
         with watched(twin, see):
             twin.forward(*as_several(x), train=True)
     return (first[0] if first else "all layers gave finite outputs, the loss itself did not") + REMEDY
-
-
-def _before_forward(model: Layer, x: Any) -> random.Key:
-    """The random state before the forward pass that has just been made: as many keys ago as another pass takes."""
-    seed, taken = random.get_state()
-    with random.preserved_state():
-        model.copy().forward(*as_several(x), train=True)
-        return seed, 2 * taken - random.get_state()[1]

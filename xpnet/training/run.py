@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from xpnet import random
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.callbacks.base import Logs, list_callbacks
 from xpnet.callbacks.comparison import Described
@@ -63,8 +64,8 @@ class Run:
         if self.callbacks.hears("on_before_update"):
             step.before_update = self._tell_before_update
         self.iterables = [feed for feed in (batches, held_out) if isinstance(feed, PreparedBatches)]
-        for feed in self.iterables:
-            feed.note_key()
+        self.root = self.model.locate().root  # before the first step, whose random state is its own
+        self._draw_from(random.next_key("training"))
 
     # ---- the loop --------------------------------------------------------------------------------------------------
 
@@ -115,7 +116,8 @@ class Run:
         for batch in staged(self.model, self._batches_left(epoch)):
             number = position.step
             self.callbacks.on_train_batch_begin(number, {})
-            logs = step(batch, f"epoch {epoch + 1}, step {number + 1}", last=number + 1 == steps)
+            with random.drawing_from(self.key, "step", epoch, number, root=self.root):
+                logs = step(batch, f"epoch {epoch + 1}, step {number + 1}", last=number + 1 == steps)
             position.advance(logs, step.samples, step.weight)
             self.callbacks.on_train_batch_end(number, {**logs, "size": step.samples, "so_far": self.so_far})
             if self.model.stop_training:
@@ -125,7 +127,8 @@ class Run:
         """The loss and the metrics on what was held out, in the epochs that have validation."""
         if self.held_out is None or (epoch + 1) % self.options.validation_freq:
             return {}
-        results = evaluate_batches(self.model, self.held_out, verbose=0)
+        with random.drawing_from(self.key, "validation", epoch, root=self.root):
+            results = evaluate_batches(self.model, self.held_out, verbose=0)
         return {f"val_{name}": value for name, value in results.items()}
 
     def end_epoch(self, epoch: int, logs: Logs) -> None:
@@ -151,7 +154,7 @@ class Run:
     def _batches_left(self, epoch: int) -> Iterator[Any]:
         if isinstance(self.batches, PreparedBatches):
             self.batches.epochs = epoch - self.options.initial_epoch
-        batches = self.position.rest(self.batches)
+        batches = self.position.rest(self.batches, self.key)
         alone = isinstance(self.batches, Batches) and self.batches.t is None
         return ((batch,) for batch in batches) if alone else batches
 
@@ -160,6 +163,13 @@ class Run:
         accumulate, position = self.options.accumulate, self.position
         per_epoch, taken = math.ceil(len(self.batches) / accumulate), math.ceil(position.step / accumulate)
         return (self.options.epochs - position.epoch) * per_epoch - taken
+
+    def _draw_from(self, key: random.Key) -> None:
+        """All that is random in this training follows from the key; callbacks draw from the state outside."""
+        self.key = key
+        for what, feed in (("train", self.batches), ("validation", self.held_out)):
+            if isinstance(feed, PreparedBatches):
+                feed.draw_from(key, what)
 
     def _tell_before_update(self, scale: float) -> None:
         self.callbacks.on_before_update(self.position.step, {"scale": scale})
@@ -189,6 +199,7 @@ class Run:
             "progress": self.position.get_state(backend) | {"group": step["group"]},
             "stop_training": model.stop_training,
             "batches": [feed.get_state() for feed in self.iterables],
+            "key": list(self.key),
             "inputs": {path: [network.input_shapes, network.input_dtypes] for path, network in _built_networks(model)},
             "carried": {path: each.backend.to_numpy(each.value) for path, each in carried},
             "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
@@ -222,6 +233,8 @@ class Run:
         model.stop_training = state["stop_training"]
         for feed, own in zip(self.iterables, state["batches"], strict=True):
             feed.set_state(own)
+        first, second = map(int, state["key"])
+        self._draw_from((first, second))
         for path, carried in model.named_states():
             carried.value = state["carried"].get(path)
 
