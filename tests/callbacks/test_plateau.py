@@ -75,7 +75,7 @@ def test_its_state_goes_on() -> None:
     first = ReduceLROnPlateau("score", patience=3, cooldown=1)
     model.fit(*clusters(6), epochs=5, callbacks=[Script(score=[5.0] * 9), first])
     state = first.get_state()
-    assert state == {"best": 5.0, "wait": 0, "cooling": 0, "lr_scale": pytest.approx(0.1)}
+    assert state == {"best": 5.0, "wait": 0, "cooling": 0, "lr_scale": {"optimizer": pytest.approx(0.1)}}
 
     class Resume(Callback):
         rank = 1

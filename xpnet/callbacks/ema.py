@@ -135,4 +135,5 @@ class EMA(Callback):
                 p.value = average
 
     def _optimizer_steps(self) -> int:
-        return 0 if self.model.optimizer is None else self.model.optimizer.steps
+        """Of all optimizers together: a step of any has changed weights."""
+        return sum(optimizer.steps for _, optimizer in self.model.named_optimizers())

@@ -42,19 +42,19 @@ class ReduceLROnPlateau(Monitor):
             return
         self.wait = 0 if better or self.cooling else self.wait + 1
         self.cooling = max(0, self.cooling - 1)
-        optimizer = self.model.optimizer
-        if self.wait and self.wait >= self.patience and optimizer is not None:
-            rate = optimizer.current_lr
-            if rate > self.min_lr:
-                optimizer.lr_scale *= max(self.factor, self.min_lr / rate)
+        if self.wait and self.wait >= self.patience:
+            for _, optimizer in self.model.named_optimizers():
+                rate = optimizer.current_lr
+                if rate > self.min_lr:
+                    optimizer.lr_scale *= max(self.factor, self.min_lr / rate)
             self.wait, self.cooling = 0, self.cooldown
 
     def get_state(self) -> dict[str, Any]:
-        scale = 1.0 if self.model.optimizer is None else self.model.optimizer.lr_scale
-        return {"best": self.best, "wait": self.wait, "cooling": self.cooling, "lr_scale": scale}
+        scales = {name: optimizer.lr_scale for name, optimizer in self.model.named_optimizers()}
+        return {"best": self.best, "wait": self.wait, "cooling": self.cooling, "lr_scale": scales}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from what `get_state` gave: after `on_train_begin`."""
         self.best, self.wait, self.cooling = state["best"], int(state["wait"]), int(state["cooling"])
-        if self.model.optimizer is not None:
-            self.model.optimizer.lr_scale = float(state["lr_scale"])
+        for name, optimizer in self.model.named_optimizers():
+            optimizer.lr_scale = float(state["lr_scale"][name])

@@ -90,7 +90,7 @@ class TerminateOnNaN(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         if self.candidate is not None:  # this step's loss was computed with them
-            if math.isfinite(float(logs["loss"])):
+            if all(math.isfinite(float(logs[name])) for name in logs if name not in ("size", "so_far")):
                 self.good = self.candidate
             self.candidate = None
         if self.every and (batch + 1) % self.every == 0:
@@ -98,7 +98,7 @@ class TerminateOnNaN(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         weights = self.model.get_weights()
-        bad = [name for name in ("loss", "val_loss") if name in logs and not math.isfinite(float(logs[name]))]
+        bad = [name for name in logs if name.endswith("loss") and not math.isfinite(float(logs[name]))]
         if bad:
             self._terminate(f"{bad[0]} became {float(logs[bad[0]])} in epoch {epoch + 1}")
         elif not all(np.isfinite(weight).all() for weight in weights):
@@ -126,8 +126,8 @@ class TerminateOnNaN(Callback):
         assert self.good is not None
         origin, weights = self.good
         self.model.set_weights(weights)
-        if self.model.optimizer is not None:
-            self.model.optimizer.state.clear()
+        for _, optimizer in self.model.named_optimizers():
+            optimizer.state.clear()
         print(f"xpnet: training was ended: {reason}; the weights are {origin}", file=sys.stderr, flush=True)
 
 

@@ -47,7 +47,7 @@ class TensorBoard(Callback):
         _require_tensorboardx()
 
     def on_train_begin(self, logs: Logs) -> None:
-        self.lr: float | None = None
+        self.rates: dict[str, float] = {}  # of the step, by their tags: "lr", or of another optimizer "d_optimizer_lr"
         self.gradients: dict[str, np.ndarray] = {}
         self.latest: dict[str, float] = {}  # what was written of the last step
         with self._explained():
@@ -61,8 +61,8 @@ class TensorBoard(Callback):
             self.step = epoch * self.params["steps"]
 
     def on_train_batch_begin(self, batch: int, logs: Logs) -> None:
-        if self.model.optimizer is not None:
-            self.lr = self.model.optimizer.current_lr
+        for name, optimizer in self.model.named_optimizers():
+            self.rates["lr" if name == "optimizer" else f"{name}_lr"] = optimizer.current_lr
         if self.first is None and self.step is not None:
             self.first = self.step + 1
 
@@ -77,7 +77,8 @@ class TensorBoard(Callback):
         self.step += 1
         self.latest = {}
         if _due(self.every, self.step):
-            self.latest = {"step/loss": float(logs["loss"]), "step/lr": float(self.lr or 0)}
+            losses = {name: float(logs[name]) for name in logs if name not in ("size", "so_far")}
+            self.latest = {f"step/{name}": value for name, value in (losses | self.rates).items()}
             with self._explained():
                 self._write_latest(self._run("train"))
 
@@ -87,7 +88,7 @@ class TensorBoard(Callback):
             run = self._run("train")
             if self.first is None:  # a training that goes on behind the last step, which the new file hides
                 self._write_latest(run)
-            for name, value in ({"number": epoch + 1, "lr": self.lr} | logs).items():
+            for name, value in ({"number": epoch + 1} | self.rates | logs).items():
                 if scalar(value):
                     validation = name.startswith("val_")
                     place = self._run("validation") if validation else run
@@ -116,12 +117,12 @@ class TensorBoard(Callback):
         with self._explained():
             for run in self.runs.values():
                 run.flush()
-        return {"step": self.step, "lr": self.lr, "gradients": self.gradients, "latest": self.latest}
+        return {"step": self.step, "rates": self.rates, "gradients": self.gradients, "latest": self.latest}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on after this step."""
-        self.step, self.lr = state["step"], state.get("lr")
-        self.gradients, self.latest = state.get("gradients", {}), state.get("latest", {})
+        self.step, self.rates, self.gradients = state["step"], state["rates"], state["gradients"]
+        self.latest = state["latest"]
 
     def _write_latest(self, run: _Run) -> None:
         for tag, value in self.latest.items():
