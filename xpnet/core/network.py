@@ -11,7 +11,7 @@ from typing import Any
 from xpnet.backend import Array, on_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import sample_shape
-from xpnet.core.carried import preserved_states
+from xpnet.core.carried import states_set_aside
 from xpnet.core.declare import Shape, building
 from xpnet.core.inputs import INTEGERS, no_arrays
 from xpnet.core.layer import Back, Layer
@@ -135,7 +135,7 @@ class Network(Layer):
 
     def build_layers(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Any:
         """Build the layers inside, and return the output's shape. `call` is Python: it runs, on one sample of zeros."""
-        with on_backend(self.backend), preserved_states(self):
+        with on_backend(self.backend), states_set_aside(self):
             output = self.call(
                 *(
                     self.backend.zeros((1, *shape), "int64" if whole else self.dtype)

@@ -7,6 +7,7 @@ import numpy as np
 from xpnet import random
 from xpnet.backend import Array
 from xpnet.core.layer import Layer
+from xpnet.core.outputs import leaves
 from xpnet.core.watch import watched
 from xpnet.errors import NonFiniteError
 
@@ -39,8 +40,8 @@ def first_nonfinite(model: Layer, x: Array | None, t: Array | None) -> str:
             return f"parameter {name} holds NaN or infinity{REMEDY}"
     first: list[str] = []
 
-    def see(layer: Layer, y: Array) -> None:
-        if not first and not finite(y):
+    def see(layer: Layer, y: Any) -> None:
+        if not first and not all(map(finite, leaves(y))):
             first.append(f"the output of layer {layer.label} is the first that is not finite")
 
     if x is not None:
