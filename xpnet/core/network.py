@@ -182,6 +182,29 @@ class Network(Layer):
             raise NotBuiltError(f"{self.label}: its parameters are known when it is built: build it first")
         return super().parameter_count(*shapes)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Within the block no parameter takes a gradient, though gradients go through the network.
+
+        As those of a generator's loss go through the discriminator. What counts is when `back` is called:
+
+            with discriminator.frozen():
+                y, back = discriminator.forward(images, train=True)
+                ...
+                dimages = back(dy)
+        """
+        if not self._built:
+            raise NotBuiltError(f"{self.label}: it has no parameters to freeze before it is built: build it first")
+        parameters = self.parameters()
+        before = [parameter.takes_grad for parameter in parameters]
+        for parameter in parameters:
+            parameter.takes_grad = False
+        try:
+            yield
+        finally:
+            for parameter, taking in zip(parameters, before, strict=True):
+                parameter.takes_grad = taking
+
     def last(self) -> Any:
         """The class of the layer that gives the output; a written model knows it after its first forward.
 

@@ -57,9 +57,7 @@ class SimpleRNN(Layer):
         if self._built and shape[1] != self.weight_ih.shape[1]:
             raise self.wrong_shape(shape, f"(N, T, {self.weight_ih.shape[1]})")
         if states and (self.stateful or states != [(self.units,)]):
-            needed = (
-                "no state beside a sequence: a stateful layer has its own" if self.stateful else f"(N, {self.units})"
-            )
+            needed = "a sequence alone: a stateful layer has its own state" if self.stateful else f"(N, {self.units})"
             raise self.wrong_shape(states[-1], needed)
         sequence, last = (shape[0], self.units), (self.units,)
         if self.return_state:
