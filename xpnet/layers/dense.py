@@ -45,7 +45,9 @@ class Dense(Weighted):
         if len(shape) not in (1, 2):
             raise self.wrong_shape(shape, "(N, features): put a layers.Flatten() before it")
         if self._built and shape[-1] != self.weight.value.shape[1]:
-            raise self.wrong_shape(shape, f"(N, {'T, ' * (len(shape) - 1)}{self.weight.shape[1]})")
+            I = self.weight.shape[1]
+            sequences = f", or (N, T, {I}): put a layers.Flatten() before it, unless these are sequences"
+            raise self.wrong_shape(shape, f"(N, {I})" + sequences * (len(shape) - 1))
         return (*shape[:-1], self.units)
 
     def declare(self, shape: Shape) -> Iterable[Declared]:

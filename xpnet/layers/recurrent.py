@@ -27,6 +27,7 @@ class SimpleRNN(Layer):
     """
 
     kind = "rnn"
+    gives = "scores"
     skips_dx = skips_dy = True
     weight_ih: Parameter
     weight_hh: Parameter
