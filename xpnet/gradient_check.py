@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from xpnet import random
-from xpnet.backend import Array
 from xpnet.core.layer import Layer
+from xpnet.core.network import Network
+from xpnet.core.outputs import leaves, mapped
 from xpnet.core.parameter import Parameter
 from xpnet.errors import GradientError, OptionError
 
@@ -24,11 +25,11 @@ def gradient_check(
 ) -> float:
     """Check the gradient of a layer or model with respect to its inputs and its trainable parameters.
 
-    The scalar L = sum(y * c), with random c, is moved along random unit directions u of everything at once; the
-    derivative (L(x + eps u) - L(x - eps u)) / (2 eps) must be the inner product of u and the gradient that `back`
-    gives. Two forward passes a direction, whatever the size. A copy of the layer is checked, in float64; the layer
-    itself is not changed. Random layers (dropout) draw the same numbers in every pass. Keep inputs away from kinks: no
-    zeros for ReLU, no ties for max pooling.
+    The scalar L = sum(y * c) over all outputs, with random c, is moved along random unit directions u of everything at
+    once; the derivative (L(x + eps u) - L(x - eps u)) / (2 eps) must be the inner product of u and the gradient that
+    `back` gives. Two forward passes a direction, whatever the size. A copy of the layer is checked, in float64; the
+    layer itself is not changed. Integer inputs stay as they are. Random layers (dropout) draw the same numbers in every
+    pass. Keep inputs away from kinks: no zeros for ReLU, no ties for max pooling.
 
     Returns the largest relative error. Raises GradientError that names the worst entry if it is above `tolerance`, and
     OptionError for inputs that are not real numbers.
@@ -48,50 +49,58 @@ class _Check:
         self.train, self.eps, self.seed = train, eps, seed
         self.layer = layer.copy().astype("float64")
         self.backend = self.layer.backend
-        self.inputs = [np.array(self.backend.to_numpy(x), np.float64) for x in xs]
+        self.inputs = [self._as_input(index, np.asarray(self.backend.to_numpy(x))) for index, x in enumerate(xs)]
+        self.carried = [(state, state.value) for _, state in self.layer.named_states()]
         y, _ = self.forward()  # builds the layer, if it was not built yet
-        self.weight = rng.standard_normal(tuple(y.shape))  # c
+        self._restore_carried()
+        self.weight = mapped(lambda y: rng.standard_normal(tuple(y.shape)), y)  # c
         self.parameters = [p for p in self.layer.parameters() if p.trainable]
         self.states = [p for p in self.layer.parameters() if not p.trainable]
         self.state_values = [self.backend.copy(p.value) for p in self.states]
 
-    def forward(self) -> tuple[Array, Any]:
+    def _as_input(self, index: int, x: np.ndarray) -> np.ndarray:
+        """A copy in float64, or of integers where the layer takes them; a network that is not built takes any."""
+        whole = self.layer.takes_integers
+        if isinstance(self.layer, Network):
+            known = self.layer.input_dtypes
+            whole = known[index] == "int64" if index < len(known) else whole or x.dtype.kind in "iu"
+        return np.array(x, np.int64 if whole and x.dtype.kind in "iu" else np.float64)
+
+    def forward(self) -> tuple[Any, Any]:
         random.seed(self.seed)
         return self.layer.forward(*(self.backend.asarray(x) for x in self.inputs), train=self.train)
 
     def loss(self) -> float:
         y, _ = self.forward()
         self._restore()
-        return float(np.sum(self.backend.to_numpy(y) * self.weight))
+        pairs = zip(leaves(y), leaves(self.weight), strict=True)
+        return float(sum(np.sum(self.backend.to_numpy(output) * weight) for output, weight in pairs))
 
     def _restore(self) -> None:
-        """Running statistics as they were: they move in every training pass."""
+        """Running statistics and carried states as they were: they move in every training pass."""
         for state, value in zip(self.states, self.state_values, strict=True):
             state.value = value
+        self._restore_carried()
 
-    def gradients(self) -> list[np.ndarray]:
-        """With respect to each input and each parameter, as `back` says."""
+    def _restore_carried(self) -> None:
+        for carried, value in self.carried:
+            carried.value = value
+
+    def gradients(self) -> list[np.ndarray | None]:
+        """With respect to each input (None for integers) and each parameter, as `back` says."""
         for parameter in self.parameters:
             parameter.zero_grad()
         _, back = self.forward()
         self._restore()
-        dxs = back(self.backend.asarray(self.weight))
+        dxs = back(mapped(self.backend.asarray, self.weight))
         dxs = dxs if len(self.inputs) > 1 else (dxs,)
-        return [np.array(self.backend.to_numpy(g)) for g in (*dxs, *(p.grad for p in self.parameters))]
+        gradients = [*dxs, *(p.grad for p in self.parameters)]
+        return [None if g is None else np.array(self.backend.to_numpy(g)) for g in gradients]
 
     def run(self, tolerance: float, directions: int) -> float:
-        targets: list[np.ndarray | Parameter] = [*self.inputs, *self.parameters]
-        gradients = self.gradients()
-        names = [f"input {i + 1}" if len(self.inputs) > 1 else "the input" for i in range(len(self.inputs))]
-        names += [p.name for p in self.parameters]
-        for name, target, gradient in zip(names, targets, gradients, strict=True):
-            if gradient.shape != tuple(target.shape):
-                raise GradientError(
-                    f"{self.layer.label}: the gradient of {name} has shape {gradient.shape}, its value"
-                    f" {tuple(target.shape)}"
-                )
+        checked = self.checked()
         worst = 0.0
-        for name, target, gradient in zip(names, targets, gradients, strict=True):
+        for name, target, gradient in checked:
             for _ in range(directions):
                 u = self.rng.standard_normal(gradient.shape)
                 u /= max(float(np.linalg.norm(u)), 1e-30)
@@ -100,6 +109,25 @@ class _Check:
                     raise GradientError(self.worst_entry(name, target, gradient, error, tolerance))
                 worst = max(worst, error)
         return worst
+
+    def checked(self) -> list[tuple[str, np.ndarray | Parameter, np.ndarray]]:
+        """Each variable with its name and its gradient; integers are none, and have no gradient."""
+        targets: list[np.ndarray | Parameter] = [*self.inputs, *self.parameters]
+        names = [f"input {i + 1}" if len(self.inputs) > 1 else "the input" for i in range(len(self.inputs))]
+        names += [p.name for p in self.parameters]
+        checked = []
+        for name, target, gradient in zip(names, targets, self.gradients(), strict=True):
+            whole = isinstance(target, np.ndarray) and target.dtype.kind != "f"
+            if whole and gradient is None:
+                continue
+            found = "is None" if gradient is None else f"has shape {gradient.shape}"
+            if gradient is None or gradient.shape != tuple(target.shape):
+                raise GradientError(
+                    f"{self.layer.label}: the gradient of {name} {found}, its value {tuple(target.shape)}"
+                )
+            if not whole:
+                checked.append((name, target, gradient))
+        return checked
 
     def slope(self, target: np.ndarray | Parameter, u: np.ndarray) -> float:
         """The derivative of the loss along u, by central differences."""

@@ -19,6 +19,7 @@ from tests.metrics import test_metrics
 from tests.optimizers import test_optimizers
 from xpnet import metrics
 from xpnet.backend import Backend, on_backend
+from xpnet.core.outputs import mapped
 from xpnet.core.parameter import Parameter
 
 Call = tuple[str, int, tuple[str, ...]]  # the function, how many positional arguments, the names of the others
@@ -80,8 +81,9 @@ def recorded() -> frozenset[Call]:
         for case in CASES:
             layer = case.layer(backend)
             layer.forward(*case.inputs(backend))
+            layer.reset_state(np.array([True, False, True]))
             y, back = layer.forward(*case.inputs(backend), train=True)
-            back(np.ones_like(y))
+            back(mapped(np.ones_like, y))
         for loss, _, targets in test_losses.CASES:
             t = targets(3, 4, 0)
             loss.forward(normal((3, 4), 0, "float32"), t if t.dtype.kind == "i" else t.astype("float32"), backend)[1]()

@@ -15,7 +15,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import xpnet
-from tests.kit.small import clusters, everything, normed_network
+from tests.kit.helpers import assert_same
+from tests.kit.small import clusters, everything, normed_network, sequences
 from tests.kit.strategies import normal
 from xpnet import initializers, layers, losses, metrics, networks, optimizers, regularizers, schedules
 from xpnet.backend import Backend
@@ -71,8 +72,30 @@ def test_a_network_comes_back_as_it_was(backend: Backend, tmp_path: Path, make: 
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
-def test_every_layer_of_one_input_is_in_the_test_above() -> None:
-    used = {type(layer) for _, layer in everything().named_layers()}
+def test_a_network_of_sequences_comes_back_as_it_was(backend: Backend, tmp_path: Path) -> None:
+    model, x = sequences(), backend.asarray(np.array([[0, 4, 2], [1, 1, 3]]))
+    expected = model(x)
+    model.save(tmp_path / "net")
+    again = xpnet.load(tmp_path / "net")
+    assert repr(again) == repr(model) and again.input_dtypes == ("int64",)
+    for y, want in zip(again(x), expected, strict=True):
+        assert_same(y, want)
+    assert [path for path, _ in again.named_states()] == ["memory.state"]
+
+
+def test_a_tie_comes_back_as_it_was(tmp_path: Path) -> None:
+    embedding = layers.Embedding(5, 4)
+    model, x = Sequential([embedding, layers.Dense(5, tied=embedding)]), np.array([[0, 4, 2], [1, 1, 3]])
+    y = model(x)
+    model.save(tmp_path / "net")
+    again = xpnet.load(tmp_path / "net")
+    assert_same(again(x), y)
+    assert [name for name, _ in again.named_parameters()] == ["embedding1.weight", "dense1.bias"]
+    assert again[1].weight is again[0].weight and again[1].tied is again[0]
+
+
+def test_every_layer_of_one_input_is_in_the_tests_above() -> None:
+    used = {type(layer) for make in (everything, sequences) for _, layer in make().named_layers()}
     of_several = {layers.Add, layers.Average, layers.Concat}
     assert {getattr(layers, name) for name in layers.__all__} - used == {layers.Layer} | of_several
 

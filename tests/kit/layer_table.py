@@ -18,6 +18,7 @@ class Case(NamedTuple):
     name: str
     make: Callable[[], Layer]
     shapes: tuple[Shape, ...]
+    integers: int = 0  # how many numbers there are, for a layer of integers
     needs_spaced: bool = False  # the layer has kinks: no ties, no zeros
     wrong: tuple[tuple[Shape, ...], ...] = ()  # inputs that it cannot take once it is built
 
@@ -25,12 +26,16 @@ class Case(NamedTuple):
         """The layer, built, with random parameters; running variances are positive."""
         layer = self.make().to(backend).astype(dtype)
         layer.forward(*self.inputs(backend, dtype))
+        layer.reset_state()
         for index, parameter in enumerate(layer.parameters()):
             value = normal(parameter.shape, seed + index, dtype)
             parameter.value = np.abs(value) + 0.5 if "var" in parameter.name else value
         return layer
 
     def host_inputs(self, dtype: str = "float32", seed: int = 10, batch: int = 3) -> list[np.ndarray]:
+        if self.integers:
+            rng = np.random.default_rng(seed)
+            return [rng.integers(0, self.integers, (batch, *shape)) for shape in self.shapes]
         draw = spaced if self.needs_spaced else normal
         return [draw((batch, *shape), seed + i, dtype) for i, shape in enumerate(self.shapes)]
 
@@ -52,7 +57,8 @@ WRONG: dict[str, Any] = {
     "conv groups": OTHER_CHANNELS,
     "conv depthwise tanh": OTHER_CHANNELS,
     "conv gaps": OTHER_CHANNELS,
-    "dense": (((4,),), ((6, 1),), ((),)),
+    "dense": (((4,),), ((6, 1),), ((),), ((6, 1, 1),)),
+    "dense of a sequence": (((5, 4),), ((6, 6, 6),)),
     "dense sigmoid no bias": (((5,),),),
     "dense relu no bias": (((5,),),),
     "dense sigmoid": (((5,),),),
@@ -77,6 +83,13 @@ WRONG: dict[str, Any] = {
     "average of three": (((5,), (5,), (4,)),),
     "concat channels": (((2, 3, 3), (2, 3, 4)), ((2, 3, 3),)),
     "concat columns": (((2, 3), (2, 3)),),
+    "split channels": (((3, 6, 5),), ((),)),
+    "split columns": (((4, 6, 6),), ((4, 6),)),
+    "split vector": (((2,),), ((7,),)),
+    "rnn": (((5, 4),), ((6,),), ((0, 6),), ((5, 6), (3,))),
+    "rnn from a state": (((5, 6), (4,)),),
+    "rnn with state": (((5, 6), (3, 1)),),
+    "rnn stateful": (((5, 6), (4,)),),
 }
 KINKED = ("max pool", "relu", "leaky relu")  # the beginnings of the names of layers with kinks
 

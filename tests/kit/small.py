@@ -56,6 +56,17 @@ def digits(count: int = 3000) -> tuple[np.ndarray, np.ndarray]:
     return x[:, None].astype(np.float32) / 255, t.astype(np.int64)
 
 
+def sequences() -> Sequential:
+    """Every layer of sequences of integers, with options that are not the defaults, and several outputs."""
+    return Sequential(
+        [
+            layers.Embedding(5, 4, 0.1, "words", "l2"),
+            layers.SimpleRNN(6, stateful=True, initializer="xavier_normal", name="memory"),
+            layers.Split((2, 4), axis=2),
+        ]
+    )
+
+
 def everything() -> Sequential:
     """Every layer of one input, with options that are not the defaults."""
     inner = Sequential(

@@ -9,6 +9,7 @@ import numpy as np
 
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import Network
+from xpnet.core.outputs import leaf_names, leaves, mapped
 from xpnet.core.watch import intercepted, parts, path_of
 from xpnet.data.batches import Batches
 from xpnet.errors import OptionError
@@ -20,8 +21,9 @@ BATCH = 64  # samples in one forward pass
 def activations(model: Network, x: Any, layers: Iterable[str | Layer] | None = None) -> dict[str, np.ndarray]:
     """The outputs of layers for samples x in inference, by path: {"conv1": (N, 16, 28, 28), ..., "dense2": (N, 10)}.
 
-    layers: paths or layers; by default all of them. Uses of a layer after its first are called "conv1 (use 2)". The
-    model is not changed. Raises OptionError for a layer that is not there or not used, and what `predict` raises.
+    layers: paths or layers; by default all of them. Uses of a layer after its first are called "conv1 (use 2)"; where
+    it has several outputs, they are "split1 (output 1)" and so on. The model is not changed. Raises OptionError for a
+    layer that is not there or not used, and what `predict` raises.
     """
     x = as_batch(model, x)
     if layers is None:
@@ -31,7 +33,12 @@ def activations(model: Network, x: Any, layers: Iterable[str | Layer] | None = N
         given = [layers] if isinstance(layers, (str, Layer)) else layers
         paths = [path_of(model, layer) for layer in given]
     found = outputs_of(model, x, paths)
-    return {path + (f" (use {use + 1})" if use else ""): y for path in paths for use, y in enumerate(found[path])}
+    return {
+        path + (f" (use {use + 1})" if use else "") + (f" ({name})" if name else ""): each
+        for path in paths
+        for use, y in enumerate(found[path])
+        for name, each in zip(leaf_names(y), leaves(y), strict=True)
+    }
 
 
 def feature_maps(model: Network, x: Any, layer: str | Layer | None = None) -> np.ndarray:
@@ -44,7 +51,10 @@ def feature_maps(model: Network, x: Any, layer: str | Layer | None = None) -> np
     """
     x = as_batch(model, x)
     name = path_of(model, layer if layer is not None else first_convolution(model))
-    return outputs_of(model, x, [name])[name][-1]
+    maps = outputs_of(model, x, [name])[name][-1]
+    if not isinstance(maps, np.ndarray):
+        raise OptionError(f"layer {name} gives several outputs: analysis.activations has each of them")
+    return maps
 
 
 def as_batch(model: Network, x: Any) -> np.ndarray:
@@ -56,9 +66,10 @@ def as_batch(model: Network, x: Any) -> np.ndarray:
     return samples
 
 
-def outputs_of(model: Network, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[np.ndarray]]:
+def outputs_of(model: Network, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[Any]]:
     """What the layers at these paths give for the samples, by path, for each time that they are used.
 
+    An array, or a tuple of arrays from a layer of several outputs.
     In inference, on a copy of the model: nobody who uses it in the meantime notices.
     """
     twin = model.copy()
@@ -72,17 +83,24 @@ def outputs_of(model: Network, x: np.ndarray, paths: Iterable[str]) -> dict[str,
         use = uses[path] = uses.get(path, -1) + 1
         if use == len(found[path]):
             found[path].append([])
-        found[path][use].append(np.array(twin.backend.to_numpy(y)))
+        found[path][use].append(mapped(lambda each: np.array(twin.backend.to_numpy(each)), y))
         return y, back
 
     with intercepted(layers.values(), see), twin.backend.computing():
         for part in Batches(x, None, BATCH):
             uses.clear()
-            twin.forward(twin.backend.asarray(part, twin.dtype))
+            twin.reset_state()
+            twin.forward(twin.backend.asarray(part, twin.input_dtypes[0]))
     for path, batches in found.items():
         if not batches:
             raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
-    return {path: [np.concatenate(use) for use in batches] for path, batches in found.items()}
+    return {path: [joined(use) for use in batches] for path, batches in found.items()}
+
+
+def joined(parts: list[Any]) -> Any:
+    """The outputs of several batches as those of one; of a layer of several outputs, each of them."""
+    rest = zip(*map(leaves, parts), strict=True)
+    return mapped(lambda _: np.concatenate(next(rest)), parts[0])
 
 
 def convolutions(model: Network) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from xpnet.backend import Array
+from typing import Any
+
+from xpnet.core.carried import states_set_aside
+from xpnet.core.declare import Shape
 from xpnet.core.layer import Layer
 from xpnet.core.network import Network
+from xpnet.core.outputs import leaves
 from xpnet.core.watch import watched
 from xpnet.errors import OptionError
 
@@ -22,22 +26,28 @@ def summary(model: Network) -> str:
     rows: list[tuple[str, str, str]] = []
     seen: set[int] = set()
 
-    def see(layer: Layer, y: Array) -> None:
+    def see(layer: Layer, y: Any) -> None:
         again = id(layer) in seen
         seen.add(id(layer))
         count = 0 if again else sum(p.size for p in layer.parameters())
         name = f"{paths.get(id(layer)) or '-'} ({type(layer).__name__})" + (" again" if again else "")
-        rows.append((name, str(("N", *y.shape[1:])).replace("'", ""), f"{count:,}"))
+        rows.append((name, ", ".join(of_batch(tuple(each.shape[1:])) for each in leaves(y)), f"{count:,}"))
 
-    with watched(model, see):
-        model(*(model.backend.zeros((1, *shape), model.dtype) for shape in model.input_shapes))
+    inputs = list(zip(model.input_shapes, model.input_dtypes, strict=True))
+    with watched(model, see), states_set_aside(model):
+        model(*(model.backend.zeros((1, *shape), dtype) for shape, dtype in inputs))
     trained = sum(p.size for p in model.parameters() if p.trainable)
     fixed = sum(p.size for p in model.parameters() if not p.trainable)
     header = ("layer", "output", "parameters")
     first, second, third = (max(len(row[i]) for row in (header, *rows)) for i in range(3))
     lines = [f"{name:<{first}}  {shape:<{second}}  {count:>{third}}" for name, shape, count in (header, *rows)]
     rule = "-" * len(lines[0])
-    inputs = " and ".join(f"(N, {', '.join(map(str, shape))})" for shape in model.input_shapes)
-    title = f"{model.name or type(model).__name__}, input {inputs}"
+    taken = " and ".join(of_batch(shape) + " of integers" * (dtype != model.dtype) for shape, dtype in inputs)
+    title = f"{model.name or type(model).__name__}, input {taken}"
     total = f"{trained + fixed:,} parameters, {trained:,} of them trainable"
     return "\n".join([title, rule, lines[0], rule, *lines[1:], rule, total])
+
+
+def of_batch(shape: Shape) -> str:
+    """The shape with its batch: (N, 3, 4), or (N,)."""
+    return f"({', '.join(map(str, ('N', *shape)))}{',' * (not shape)})"

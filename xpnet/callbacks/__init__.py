@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xpnet.callbacks.model_checkpoint import ModelCheckpoint
     from xpnet.callbacks.monitor import Monitor
     from xpnet.callbacks.plateau import ReduceLROnPlateau
+    from xpnet.callbacks.reset_state import ResetState
     from xpnet.callbacks.stopping import EarlyStopping, TerminateOnNaN, TimeLimit
     from xpnet.callbacks.tensorboard import TensorBoard
 
@@ -32,6 +33,7 @@ _PLACES = {
     "model_checkpoint": ("ModelCheckpoint",),
     "monitor": ("Monitor",),
     "plateau": ("ReduceLROnPlateau",),
+    "reset_state": ("ResetState",),
     "stopping": ("EarlyStopping", "TerminateOnNaN", "TimeLimit"),
     "tensorboard": ("TensorBoard",),
 }
@@ -52,6 +54,7 @@ __all__ = [
     "Monitor",
     "ProgressBar",
     "ReduceLROnPlateau",
+    "ResetState",
     "TensorBoard",
     "TerminateOnNaN",
     "TimeLimit",

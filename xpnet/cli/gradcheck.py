@@ -40,7 +40,8 @@ def gradcheck(names: tuple[str, ...]) -> int:
             continue
         checked += 1
         try:
-            error = gradient_check(layer, *(spaced((3, *shape)) for shape in case.shapes))
+            draw = numbers if case.integers else spaced
+            error = gradient_check(layer, *(draw((3, *shape), case.integers) for shape in case.shapes))
         except GradientError as problem:
             wrong += 1
             complain(problem)
@@ -50,7 +51,12 @@ def gradcheck(names: tuple[str, ...]) -> int:
     return int(wrong > 0)
 
 
-def spaced(shape: Shape) -> Array:
+def numbers(shape: Shape, count: int) -> Array:
+    """Whole numbers from 0 to count - 1."""
+    return generator().integers(0, count, shape)
+
+
+def spaced(shape: Shape, _: int = 0) -> Array:
     """Numbers around zero, in random order, 0.01 apart: far from the kinks of ReLU and max pooling."""
     count = prod(shape)
     return ((generator().permutation(count) - count // 2 + 0.5) * 0.01).reshape(shape)

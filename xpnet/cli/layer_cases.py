@@ -15,9 +15,11 @@ class LayerCase(NamedTuple):
     name: str
     make: Callable[[], Layer]
     shapes: tuple[Shape, ...]
+    integers: int = 0  # how many numbers there are, for a layer of integers
 
 
 VECTOR, IMAGE = ((6,),), ((4, 6, 5),)
+SEQUENCE = ((5, 6),)
 CHANNELS = ((6, 2, 3),)  # of a normalization across them
 
 LAYER_CASES = (
@@ -38,6 +40,7 @@ LAYER_CASES = (
     LayerCase("dense sigmoid no bias", lambda: layers.Dense(4, bias=False, activation="sigmoid"), VECTOR),
     LayerCase("dense relu no bias", lambda: layers.Dense(4, bias=False, activation="relu"), VECTOR),
     LayerCase("dense sigmoid", lambda: layers.Dense(3, activation="sigmoid", initializer=0.1), VECTOR),
+    LayerCase("dense of a sequence", lambda: layers.Dense(4, activation="softmax"), SEQUENCE),
     LayerCase("max pool", lambda: layers.MaxPool2D(2), IMAGE),
     LayerCase("max pool overlapping", lambda: layers.MaxPool2D(3, stride=1, padding=1), IMAGE),
     LayerCase("max pool same", lambda: layers.MaxPool2D((3, 2), 2, "same"), IMAGE),
@@ -78,4 +81,15 @@ LAYER_CASES = (
     LayerCase("concat channels", layers.Concat, ((1, 3, 2), (4, 3, 2))),
     LayerCase("concat columns", lambda: layers.Concat(3), ((2, 3, 2), (2, 3, 3))),
     LayerCase("concat three", layers.Concat, ((2, 3, 3), (1, 3, 3), (4, 3, 3))),
+    LayerCase("split channels", lambda: layers.Split(2), IMAGE),
+    LayerCase("split columns", lambda: layers.Split((1, 3, 1), axis=3), IMAGE),
+    LayerCase("split vector", lambda: layers.Split(3), VECTOR),
+    LayerCase("embedding", lambda: layers.Embedding(7, 4), ((5,),), 7),
+    LayerCase("embedding of one number", lambda: layers.Embedding(4, 3, initializer=0.1), ((),), 4),
+    LayerCase("embedding of a table", lambda: layers.Embedding(9, 2), ((3, 2),), 9),
+    LayerCase("rnn", lambda: layers.SimpleRNN(4), SEQUENCE),
+    LayerCase("rnn last state", lambda: layers.SimpleRNN(4, return_sequence=False), SEQUENCE),
+    LayerCase("rnn from a state", lambda: layers.SimpleRNN(3), (*SEQUENCE, (3,))),
+    LayerCase("rnn with state", lambda: layers.SimpleRNN(3, return_state=True), (*SEQUENCE, (3,))),
+    LayerCase("rnn stateful", lambda: layers.SimpleRNN(4, stateful=True, initializer="xavier_normal"), SEQUENCE),
 )

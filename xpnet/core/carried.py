@@ -70,10 +70,12 @@ class Carried:
 
 
 @contextmanager
-def preserved_states(layer: Any) -> Iterator[None]:
-    """Within the block, what layers carry may change; after it, it is as it was before."""
+def states_set_aside(layer: Any) -> Iterator[None]:
+    """Within the block, layers begin without a state; after it, they carry again what they did before."""
     states = [state for _, state in held(layer, Carried)]
     values = [state.value for state in states]
+    for state in states:
+        state.reset()
     try:
         yield
     finally:

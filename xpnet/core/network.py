@@ -11,9 +11,10 @@ from typing import Any
 from xpnet.backend import Array, on_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import sample_shape
-from xpnet.core.carried import preserved_states
+from xpnet.core.carried import states_set_aside
 from xpnet.core.declare import Shape, building
-from xpnet.core.layer import INTEGERS, Back, Layer, no_arrays
+from xpnet.core.inputs import INTEGERS, no_arrays
+from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in, leaves, mapped
 from xpnet.core.parameter import FLOATS
 from xpnet.core.tape import Tape, Var
@@ -134,7 +135,7 @@ class Network(Layer):
 
     def build_layers(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Any:
         """Build the layers inside, and return the output's shape. `call` is Python: it runs, on one sample of zeros."""
-        with on_backend(self.backend), preserved_states(self):
+        with on_backend(self.backend), states_set_aside(self):
             output = self.call(
                 *(
                     self.backend.zeros((1, *shape), "int64" if whole else self.dtype)
@@ -182,6 +183,29 @@ class Network(Layer):
         if not self._built:  # only running `call` tells which layers get which shapes
             raise NotBuiltError(f"{self.label}: its parameters are known when it is built: build it first")
         return super().parameter_count(*shapes)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Within the block no parameter takes a gradient, though gradients go through the network.
+
+        As those of a generator's loss go through the discriminator. What counts is when `back` is called:
+
+            with discriminator.frozen():
+                y, back = discriminator.forward(images, train=True)
+                ...
+                dimages = back(dy)
+        """
+        if not self._built:
+            raise NotBuiltError(f"{self.label}: it has no parameters to freeze before it is built: build it first")
+        parameters = self.parameters()
+        before = [parameter.takes_grad for parameter in parameters]
+        for parameter in parameters:
+            parameter.takes_grad = False
+        try:
+            yield
+        finally:
+            for parameter, taking in zip(parameters, before, strict=True):
+                parameter.takes_grad = taking
 
     def last(self) -> Any:
         """The class of the layer that gives the output; a written model knows it after its first forward.

@@ -63,6 +63,8 @@ class Parameter:
     to the loss for it.
     """
 
+    takes_grad = True  # not within `network.frozen()`
+
     def __init__(self, value: Any, name: str = "", trainable: bool = True, backend: Backend | None = None) -> None:
         self.backend = backend or get_backend()
         dtype = dtype_name(value.dtype) if hasattr(value, "dtype") else ""
@@ -110,6 +112,8 @@ class Parameter:
             raise DTypeError(
                 f"parameter {self.name!r} is {dtype_name(self.dtype)}, its gradient came as {dtype_name(grad.dtype)}"
             )
+        if not self.takes_grad:
+            return
         with _adding:
             if self.gradient.source is None:
                 self.gradient.source = grad

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from xpnet.backend import Array
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
 
 
 @contextmanager
-def intercepted(layers: Iterable[Layer], change: Callable[[Layer, Array, Back], tuple[Array, Back]]) -> Iterator[None]:
-    """Within the block, what a forward of these layers returns goes through `change(layer, y, back)` first."""
+def intercepted(layers: Iterable[Layer], change: Callable[[Layer, Any, Back], tuple[Any, Back]]) -> Iterator[None]:
+    """Within the block, what a forward of these layers returns goes through `change(layer, y, back)` first.
+
+    Of a layer of several outputs y is the tuple of them.
+    """
     ends = [layer.intercept(change) for layer in {id(layer): layer for layer in layers}.values()]
     try:
         yield
@@ -20,10 +23,10 @@ def intercepted(layers: Iterable[Layer], change: Callable[[Layer, Array, Back], 
 
 
 @contextmanager
-def watched(model: Layer, see: Callable[[Layer, Array], None]) -> Iterator[None]:
+def watched(model: Layer, see: Callable[[Layer, Any], None]) -> Iterator[None]:
     """Within the block, `see(layer, output)` is called after every forward of a layer of the model."""
 
-    def change(layer: Layer, y: Array, back: Back) -> tuple[Array, Back]:
+    def change(layer: Layer, y: Any, back: Back) -> tuple[Any, Back]:
         see(layer, y)
         return y, back
 

@@ -54,6 +54,7 @@ def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
         "version": VERSION,
         "network": encoder.encode(model),
         "input_shapes": encoder.encode(model.input_shapes),
+        **({"input_dtypes": list(model.input_dtypes)} if "int64" in model.input_dtypes else {}),
         "dtype": model.dtype,
         **{part: encoder.encode(compiled[part]) for part in ("optimizer", "loss", "metrics")},
         "frozen": [name for name, parameter in model.named_parameters() if not parameter.trainable],
@@ -66,7 +67,7 @@ def _check_description(model: Network, network: Any, classes: dict[str, type[Con
     """Make the network from its description: a file that `load` would refuse must not be written."""
     with random.preserved_state(), on_backend(model.backend):
         twin = _Decoder(classes.get).decode(json.loads(json.dumps(network)))
-        twin.build(*model.input_shapes)
+        twin.build(*model.input_shapes, dtype=model.input_dtypes)
     (have, layers), (made, layers_made) = _contents(model), _contents(twin)
     if have != made or len(dict(have)) < len(have) or layers != layers_made:
         raise OptionError(
@@ -132,7 +133,10 @@ def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[
             model = decoder.decode(description["network"])
             if not isinstance(model, kind):
                 raise FormatError("its network is no model")
-            _build(model, [tuple(shape) for shape in description["input_shapes"]], str(description["dtype"]))
+            _build(
+                model, [tuple(shape) for shape in description["input_shapes"]], str(description["dtype"]),
+                description.get("input_dtypes"),
+            )  # fmt: skip
         loss, optimizer, metrics = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
         frozen = set(description["frozen"])
         for name, parameter in model.named_parameters():
@@ -159,7 +163,9 @@ def load_weights(model: Network, path: Path) -> None:
     tensors, metadata = read_safetensors(path)
     if not model.is_built and "xpnet" in metadata:
         try:
-            model.build(*(tuple(shape) for shape in json.loads(metadata["xpnet"])["input_shapes"]))
+            description = json.loads(metadata["xpnet"])
+            shapes = [tuple(shape) for shape in description["input_shapes"]]
+            model.build(*shapes, dtype=description.get("input_dtypes"))
         except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"{path}: its input shape is damaged or does not fit the network ({error})") from error
     if not model.is_built:
@@ -238,14 +244,14 @@ def _tuples(value: Any) -> Any:
     return value
 
 
-def _build(model: Network, shapes: list[tuple[int, ...]], dtype: str) -> None:
+def _build(model: Network, shapes: list[tuple[int, ...]], dtype: str, input_dtypes: list[str] | None) -> None:
     for shape in shapes:
         if not all(isinstance(n, int) and n > 0 for n in shape) or math.prod(shape) > LARGEST_INPUT:
             raise FormatError(f"its input shape {shape} is impossible")
     if dtype not in FLOATS:
         raise FormatError(f"its data type {dtype!r} is impossible")
     model.astype(dtype)
-    model.build(*shapes)
+    model.build(*shapes, dtype=input_dtypes)
 
 
 # ---- weights -------------------------------------------------------------------------------------------------------

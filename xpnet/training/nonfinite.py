@@ -46,7 +46,7 @@ def first_nonfinite(model: Layer, x: Any, t: Any) -> str:
             return f"parameter {name} holds NaN or infinity{REMEDY}"
     first: list[str] = []
 
-    def see(layer: Layer, y: Array) -> None:
+    def see(layer: Layer, y: Any) -> None:
         if not first and not all(map(finite, leaves(y))):
             first.append(f"the output of layer {layer.label} is the first that is not finite")
 
