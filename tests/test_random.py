@@ -1,13 +1,15 @@
-"""The one random stream: the same bits on every backend, and keys that nobody gets twice."""
+"""The one random stream: the same bits on every backend, and keys that nobody gets twice, each for its purpose."""
 
+import json
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit.helpers import assert_lives_on
+from tests.kit.helpers import assert_lives_on, in_threads
 from xpnet import random
 from xpnet.backend import Backend
 from xpnet.backend.philox import philox_words
@@ -31,61 +33,193 @@ def test_a_longer_stream_begins_like_a_shorter_one(backend: Backend) -> None:
     assert len(np.unique(long)) > 990
 
 
+@given(count=st.integers(0, 50), first=st.integers(0, 2**40), key=st.tuples(words64, words64))
+def test_a_part_of_the_stream_is_that_part(backend: Backend, count: int, first: int, key: tuple[int, int]) -> None:
+    words = philox_words(backend.xp, count, key, backend.device, first)
+    raw = np.random.Philox(key=np.array(key, np.uint64)).advance(first // 8).random_raw(count // 2 + 8)
+    halves = np.stack([raw & np.uint64(2**32 - 1), raw >> np.uint64(32)], axis=1).reshape(-1)
+    np.testing.assert_array_equal(backend.to_numpy(words), halves[first % 8 :][:count].astype("int64"))
+
+
+# ---- keys ------------------------------------------------------------------------------------------------------------
+
+
 def test_the_seed_starts_everything_again() -> None:
     random.seed(5)
     first = [random.next_key(), random.next_key()], random.generator().random(3)
     random.seed(np.int64(5))
     again = [random.next_key(), random.next_key()], random.generator().random(3)
-    assert first[0] == again[0] == [(5, 1), (5, 2)]
+    assert first[0] == again[0] and first[0][0] != first[0][1]
     np.testing.assert_array_equal(first[1], again[1])
     random.seed(6)
     assert not np.array_equal(random.generator().random(3), first[1])
 
 
+def test_the_keys_of_a_seed_stay_what_they_are() -> None:
+    """Another way to make them would change the weights of every seed, and take a new version of backups."""
+    random.seed(5)
+    assert random.next_key() == (1309397750122043206, 13843939802149863113)
+    assert random.next_key("batches", 3) == (7298822297708314980, 11180943189933728176)
+    assert random.derive((1, 2), "step", 3) == (5219836111652572222, 3414606690271857501)
+
+
+purposes = st.lists(st.one_of(st.integers(-(2**70), 2**70), st.text(max_size=5)), max_size=4).map(tuple)
+
+
+@given(one=purposes, other=purposes, times=st.integers(0, 4))
+def test_what_is_taken_for_one_purpose_changes_nothing_for_another(
+    one: tuple[Any, ...], other: tuple[Any, ...], times: int
+) -> None:
+    random.seed(1)
+    expected = [random.next_key(*one) for _ in range(3)]
+    random.seed(1)
+    found = []
+    for _ in range(3):
+        taken = [random.next_key(*other) for _ in range(times)] if other != one else []
+        found.append(random.next_key(*one))
+        assert found[-1] not in taken
+    assert found == expected and len({*found}) == 3
+    assert all(0 <= word < 2**64 for key in found for word in key)
+
+
+@given(one=purposes, other=purposes)
+def test_other_words_make_another_key(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
+    key = random.derive((1, 2), *one)
+    assert (key == random.derive((1, 2), *other)) == (one == other)
+    assert key != random.derive((1, 3), *one) != random.derive((2, 1), *one)
+    assert key == random.derive((1, 2), *(word if isinstance(word, str) else Whole(word) for word in one))
+
+
+class Whole:
+    """An integer of somebody else's, such as NumPy's."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+
+def test_numbers_are_counted_for_each_purpose() -> None:
+    assert [random.next_number("a"), random.next_number("a"), random.next_number("b", 1)] == [0, 1, 0]
+    assert random.get_state() == (0, 0, {"['a']": 2, "['b', 1]": 1})
+
+
 def test_generators_have_streams_of_their_own() -> None:
     one, two = random.generator(), random.generator()
     assert not np.intersect1d(one.random(100), two.random(100)).size
+    random.seed(0)
+    assert random.generator("x").random() != random.generator("y").random()
+
+
+# ---- states ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_state_can_be_returned_to() -> None:
     random.seed(1)
-    random.next_key()
+    random.next_key("a")
     state = random.get_state()
-    assert state == (1, 1)
-    following = random.next_key()
+    assert state == (1, 0, {"['a']": 1})
+    following = random.next_key("a"), random.next_key()
     random.seed(2)
     random.set_state(state)
-    assert random.next_key() == following
-    assert state == (1, 1)  # a snapshot, not the state itself
+    assert (random.next_key("a"), random.next_key()) == following
+    assert state == (1, 0, {"['a']": 1})  # a snapshot, not the state itself
+    random.set_state((1, 0))
+    assert random.get_state() == (1, 0, {})
+    assert json.loads(json.dumps(state)) == list(state)
 
 
 def test_the_state_is_preserved_around_a_block_and_after_an_error() -> None:
     random.seed(1)
+    random.next_key("a")
     before = random.get_state()
     with random.preserved_state():
+        assert random.get_state() == before
         random.seed(9)
         random.next_key()
-    assert random.get_state() == before
+        assert random.chosen_seed() == 9
+    assert random.get_state() == before and random.chosen_seed() == 1
+    with random.preserved_state((7, 8)):
+        assert random.get_state() == (7, 8, {})
     with pytest.raises(ZeroDivisionError), random.preserved_state():
         random.next_key()
         raise ZeroDivisionError
     assert random.get_state() == before
 
 
+def test_a_block_draws_from_a_state_of_its_own() -> None:
+    random.seed(1)
+    random.next_key()
+    before = random.get_state()
+    key = (3, 4)
+    with random.drawing_from(key, "step", 1):
+        first = random.next_key(), random.next_key("a")
+        with random.drawing_from(key, "step", 2):
+            assert random.next_key() != first[0]
+        assert random.get_state()[2] == {"[]": 1, "['a']": 1}
+        assert random.chosen_seed() == 1
+    assert random.get_state() == before
+    random.seed(2)
+    with random.drawing_from(key, "step", 1):
+        assert (random.next_key(), random.next_key("a")) == first
+        assert random.get_state()[:2] == random.derive(key, "step", 1)
+    with random.drawing_from(key):
+        assert random.get_state() == (3, 4, {})
+
+
+def test_a_block_knows_its_first_sample_and_that_it_is_apart() -> None:
+    assert (random.first_sample(), random.is_apart(), random.first_root()) == (0, False, 0)
+    with random.drawing_from((1, 2), first_sample=5, root=3):
+        for block in (random.preserved_state(), random.preserved_state((7, 8))):
+            with block:
+                assert (random.first_sample(), random.is_apart(), random.first_root()) == (5, True, 3)
+        with random.drawing_from((1, 2)):
+            assert (random.first_sample(), random.is_apart(), random.first_root()) == (0, True, 0)
+    with random.preserved_state():
+        assert not random.is_apart()
+
+
+def test_nothing_is_computed_for_a_block_in_which_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "blake2b", None)
+    with random.drawing_from((1, 2), "step", 3):
+        assert random.first_sample() == 0
+
+
 def test_threads_never_get_the_same_key() -> None:
     keys: list[tuple[int, int]] = []
     start = threading.Barrier(4)
 
-    def work() -> None:
+    def work(_: int) -> None:
         start.wait()
         keys.extend([random.next_key() for _ in range(500)])
 
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert sorted(keys) == [(0, n) for n in range(1, 2001)]
+    in_threads(work)
+    assert len({*keys}) == 2000 and random.get_state() == (0, 0, {"[]": 2000})
+
+
+def test_the_blocks_of_threads_do_not_meet() -> None:
+    start = threading.Barrier(4)
+    found: list[Any] = [None] * 4
+
+    def work(number: int) -> None:
+        with random.preserved_state():
+            random.seed(number)
+            start.wait()
+            found[number] = [random.next_key() for _ in range(200)]
+            with random.drawing_from((number, 0)):
+                start.wait()
+                found[number] += [random.next_key() for _ in range(200)]
+
+    before = random.get_state()
+    in_threads(work)
+    assert random.get_state() == before
+    for number in range(4):
+        random.seed(number)
+        assert found[number] == [random.next_key() for _ in range(200)] * 2
+
+
+# ---- seeds -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [-1, 2**63, 1.0, "0", None, True, np.int64(-1)])
@@ -99,5 +233,5 @@ def test_a_wrong_seed_is_refused_and_changes_nothing(value: object) -> None:
 @pytest.mark.parametrize("value", [0, 2**63 - 1])
 def test_the_first_and_the_last_seed_work(value: int) -> None:
     random.seed(value)
-    assert random.next_key() == (value, 1)
+    assert random.get_state() == (value, 0, {}) and random.chosen_seed() == value
     assert 0 <= random.generator().random() < 1

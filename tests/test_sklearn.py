@@ -255,7 +255,8 @@ def test_settings_of_the_training_arrive() -> None:
 def test_a_held_out_share_and_callbacks() -> None:
     x, y = trees()
     told: list[float] = []
-    callbacks = [EarlyStopping(patience=2), LambdaCallback(on_epoch_end=lambda epoch, logs: told.append(epoch))]
+    telling = LambdaCallback(on_epoch_end=lambda epoch, logs: told.append(epoch))
+    callbacks = [EarlyStopping(patience=2, min_delta=1e-3), telling]
     model = quick(epochs=500, lr=0.1, validation_fraction=0.25, callbacks=callbacks).fit(x, y)
     assert 2 < len(model.history_["val_loss"]) == len(told) < 500
     assert "best" not in vars(callbacks[0]) or callbacks[0].best is None

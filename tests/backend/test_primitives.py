@@ -216,6 +216,23 @@ def test_dropout_masks_have_the_same_bits_everywhere(
     assert_same(backend.dropout_mask(shape, rate, key, dtype), expected.reshape(shape))
 
 
+@given(shape=image_batches(), rate=st.floats(0, 0.99), key=st.tuples(seeds, seeds), dtype=dtypes, data=st.data())
+def test_a_part_of_a_batch_has_its_part_of_the_dropout_mask(
+    backend: Backend, shape: tuple[int, ...], rate: float, key: tuple[int, int], dtype: str, data: st.DataObject
+) -> None:
+    begin = data.draw(st.integers(0, shape[0] - 1))
+    end = data.draw(st.integers(begin + 1, shape[0]))
+    whole = backend.to_numpy(backend.dropout_mask(shape, rate, key, dtype))
+    part = (end - begin, *shape[1:])
+    assert_same(backend.dropout_mask(part, rate, key, dtype, begin * math.prod(shape[1:])), whole[begin:end])
+
+
+@pytest.mark.parametrize("first", [1, 7, 8, 2**34 + 3])
+def test_a_dropout_mask_may_begin_anywhere(backend: Backend, first: int) -> None:
+    expected = REFERENCE.dropout_mask((37,), 0.4, (5, 6), "float32", first)
+    assert_same(backend.dropout_mask((37,), 0.4, (5, 6), "float32", first), expected)
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
 def test_dropout_drops_at_its_rate(backend: Backend, rate: float) -> None:
     mask = backend.to_numpy(backend.dropout_mask((100, 1000), rate, (1, 2)))
