@@ -17,6 +17,7 @@ from xpnet.base.configured import Configured
 from xpnet.base.nested import as_several, leaves
 from xpnet.callbacks import Callback, History
 from xpnet.core.declare import Shape
+from xpnet.core.inputs import check_dtype
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
 from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in, is_shape, mapped
@@ -322,6 +323,8 @@ class Sequential(Model):
         for layer in self.layers:
             if not layer.is_built and layer.dtype != self.dtype:
                 layer.astype(self.dtype)
+        if self.layers and not self.layers[0].composite:  # another network says it itself
+            check_dtype(self.layers[0], "int64" if integers[0] else self.dtype)
         self.output_shape(shape)  # raises, before any layer is built, if one of them cannot take it
         for layer in self.layers:
             shape = layer.build(shape)

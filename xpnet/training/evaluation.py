@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xpnet.base.nested import arranged_like, as_several, leaves
-from xpnet.core.carried import preserved_states
+from xpnet.core.carried import states_set_aside
 from xpnet.core.network import Network
 from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
@@ -43,8 +43,7 @@ def evaluate_batches(model: TrainableNetwork, batches: Feed, verbose: Verbose) -
     metrics = copy.deepcopy(model.metrics)  # training may be in the middle of counting
     for metric in metrics:
         metric.reset()
-    with preserved_states(model):  # training may be in the middle of a sequence
-        model.reset_state()
+    with states_set_aside(model):  # training may be in the middle of a sequence
         for batch in with_bar(batches, verbosity(verbose), "evaluate"):
             with backend.memory_advice(len(leaves(batch)[0])):
                 x, t, *weights = on_device(model, batch)

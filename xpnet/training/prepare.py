@@ -126,13 +126,15 @@ def require_weighted_loss(loss: Loss) -> None:
 
 
 def _in_order(model: Network, x: Any) -> Any:
-    """Inputs by name as a tuple, in the order in which the network's `call` takes them."""
-    if not isinstance(x, Mapping):
+    """Inputs by name as a tuple, in the order in which the network's `call` takes them; as many as it takes."""
+    if not isinstance(x, (tuple, Mapping)):
         return x
-    names = list(inspect.signature(model.call).parameters)
-    if set(x) != set(names):
-        raise refusals.wrong_names_of_inputs(list(x), names)
-    return tuple(x[name] for name in names)
+    takes = inspect.signature(model.call)
+    try:
+        bound = takes.bind(**x) if isinstance(x, Mapping) else takes.bind(*x)
+    except TypeError:
+        raise refusals.other_inputs(list(x) if isinstance(x, Mapping) else len(x), list(takes.parameters)) from None
+    return bound.args if isinstance(x, Mapping) else x
 
 
 def _read_samples(model: Network, x: Any) -> np.ndarray:

@@ -69,8 +69,13 @@ def unequal_inputs(arrays: list[np.ndarray]) -> DataError:
     )
 
 
-def wrong_names_of_inputs(given: list[Any], names: list[str]) -> DataError:
-    return DataError(f"the inputs are given as {', '.join(map(str, given))}; the model's call takes {', '.join(names)}")
+def other_inputs(given: list[Any] | int, names: list[str]) -> DataError:
+    """`given`: their names, or how many there are."""
+    those = ", ".join(map(str, given)) if isinstance(given, list) else f"a tuple of {given}"
+    return DataError(
+        f"the inputs are {those}, and the model's call takes {', '.join(names)}: give an array for each, in a tuple or"
+        " by name in a dict (a single input is one array, and the targets are the next argument: fit(x, t))"
+    )
 
 
 def bad_own_data(arrays: list[np.ndarray]) -> DataError:
