@@ -158,7 +158,9 @@ def test_the_first_version_is_refused_by_name_and_stays(tmp_path: Path) -> None:
     """Its draws were counted: with those of a key it would go on with other numbers."""
     backup = tmp_path / "backup"
     shutil.copy(GOLDEN / "backup-1.safetensors", backup)
-    with pytest.raises(FormatError, match=r"format version 1, of an xpnet 0\.1 that counted its random draws") as refused:
+    with pytest.raises(
+        FormatError, match=r"format version 1, of an xpnet 0\.1 that counted its random draws"
+    ) as refused:
         train(tmp_path, backup)
     assert str(backup) in str(refused.value) and "or move the file away" in str(refused.value)
     assert backup.read_bytes() == (GOLDEN / "backup-1.safetensors").read_bytes()

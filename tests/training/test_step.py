@@ -1,5 +1,6 @@
 """A step: one object that another kind of training replaces, with places between its parts."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.kit.small import clusters, network
 from xpnet import layers, optimizers, regularizers, schedules
 from xpnet.backend import Backend
 from xpnet.callbacks import Backup, Callback
+from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
 from xpnet.training import Step
@@ -33,26 +35,24 @@ def assert_same_weights(one: Sequential, other: Sequential) -> None:
 class TwoWorkers(Step):
     """The other worker has the same network and the other half of each batch."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.other: Any = None
+    other: Any = None
 
-    def __call__(self, x: Any, t: Any, where: str, *weights: Any, last: bool = True) -> Any:
-        half = x.shape[0] // 2
+    def __call__(self, batch: Any, where: str, last: bool = True) -> Any:
+        (x, t), half = batch, batch[0].shape[0] // 2
         self.other = self.model.copy()
         y, back = self.other.forward(x[half:, ...], train=True)
-        back(self.loss.forward(y, t[half:], self.backend)[1](), need_dx=False)
-        return super().__call__(x[:half, ...], t[:half], where, last=last)
+        assert self.model.loss is not None
+        back(self.model.loss.forward(y, t[half:], self.backend)[1](), need_dx=False)
+        return super().__call__((x[:half, ...], t[:half]), where, last=last)
 
-    def gather_gradients(self) -> None:
-        for own, theirs in zip(self.parameters, self.other.parameters(), strict=True):
+    def gather_gradients(self, parameters: Iterable[Parameter]) -> None:
+        for own, theirs in zip(parameters, self.other.parameters(), strict=True):
             own.grad = (own.grad + theirs.grad) / 2
 
 
 class OneOfTwo(Sequential):
     def make_step(self, accumulate: int = 1) -> Step:
-        assert self.optimizer and self.loss
-        return TwoWorkers(self, self.optimizer, self.loss, accumulate)
+        return TwoWorkers(self, accumulate)
 
 
 def test_gradients_of_other_workers_are_added_between_gradient_and_update(backend: Backend) -> None:
@@ -70,37 +70,21 @@ def test_gradients_of_other_workers_are_added_between_gradient_and_update(backen
     assert_same_weights(alone, another)
 
 
-class InTwo(Step):
-    """An optimizer of its own for the first layer; it rests in every other update."""
-
-    model: Sequential
+class WithTwo(Sequential):
+    """An optimizer of its own for each layer."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.first, self.updates = optimizers.Adam(schedules.Cosine(0.05, 100)), 0
+        self.first = optimizers.Adam(schedules.Cosine(0.05, 100))
 
-    def update(self) -> None:
-        self.updates += 1
-        if self.updates % 2:
-            self.first.update(self.model.layers[0].parameters(), scale=1 / sum(self.group))
-        super().update()
-
-    def get_state(self) -> dict[str, Any]:
-        state, named = super().get_state(), dict(self.model.named_parameters())
-        both = {"usual": state["optimizer"], "first": self.first.get_state(named), "updates": self.updates}
-        return state | {"optimizer": both}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        both = state["optimizer"]
-        super().set_state(state | {"optimizer": both["usual"]})
-        self.first.set_state(both["first"], dict(self.model.named_parameters()))
-        self.updates = both["updates"]
-
-
-class WithTwo(Sequential):
-    def make_step(self, accumulate: int = 1) -> Step:
-        assert self.optimizer and self.loss
-        return InTwo(self, self.optimizer, self.loss, accumulate)
+    def train_step(self, batch: Any) -> dict[str, Any]:
+        x, t = batch
+        y, back = self.forward(x, train=True)
+        losses, loss_back = self.step.compute_losses(y, t)
+        back(loss_back(), need_dx=False)
+        self.step.apply_gradients(self.first, self.layers[0])
+        self.step.apply_gradients(self.optimizer, self.layers[1])
+        return losses
 
 
 class Interrupt(Callback):
@@ -152,9 +136,8 @@ def test_a_step_by_hand_is_train_on_batch() -> None:
     one, other = twins()
     step = one.make_step()
     for _ in range(3):
-        value, y = step(*one.backend.batch(X, T, one.dtype), "by hand")
-        assert float(value) == other.train_on_batch(X, T)
-        assert y.shape == (12, 3)
+        losses = step(one.backend.batch((X, T), one.dtype), "by hand")
+        assert list(losses) == ["loss"] and float(losses["loss"]) == other.train_on_batch(X, T)
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 

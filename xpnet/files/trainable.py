@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.core.network import Network
-from xpnet.errors import ShapeError, XpnetError
+from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
@@ -31,7 +31,18 @@ class TrainableNetwork(Network):
         self.metrics: list[Metric] = []
         self.history: object = None  # of the last training; model.py says what it is
         self.stop_training = False  # what a callback sets, to end training after the step or the epoch
-        self.step: Any = None  # the training step that is under way; training/step.py has its class
+        self._step: Any = None  # training/step.py has its class
+
+    @property
+    def step(self) -> Any:
+        """The training step that is under way, with the means that a `train_step` needs."""
+        if self._step is None:
+            raise OptionError(f"{self.label}: no training step is under way; fit and train_on_batch call train_step")
+        return self._step
+
+    def set_step(self, step: Any) -> None:
+        """From here on this is the step that is under way; None: there is none."""
+        vars(self)["_step"] = step
 
     @property
     def has_own_step(self) -> bool:

@@ -66,18 +66,18 @@ class Joint(Loss):
 
     def check(self, outputs: Any, t: Any) -> None:
         """Hold targets against the outputs of the network, both by name or in order."""
-        self._check_keys("the network gives outputs", keys_of(outputs))
-        self._check_keys("there are targets", keys_of(t))
+        self._check_keys("the network gives outputs", keys_of(outputs), rest=self.names is not None)
+        self._check_keys("there are targets", keys_of(t), rest=False)
         for key, loss, _ in self.parts():
             try:
                 loss.check(outputs[key], t[key])
             except XpnetError as error:
                 raise type(error)(f"output {output_name(key)}: {error}") from error
 
-    def _check_keys(self, what: str, found: Sequence[Key]) -> None:
-        """All outputs of a tuple have a loss; those of a dict need not."""
+    def _check_keys(self, what: str, found: Sequence[Key], rest: bool) -> None:
+        """`rest`: whether there may be others, as among the outputs of a dict, which need not all have a loss."""
         needed = [key for key, _, _ in self.parts()]
-        if found != needed if self.names is None else set(needed) - set(found):
+        if set(needed) - set(found) or (set(found) - set(needed) and not rest):
             raise ShapeError(f"{what} for {_listed(found)}, but losses are for {_listed(needed)}")
 
 

@@ -127,14 +127,12 @@ def require_weighted_loss(loss: Loss) -> None:
 
 def _in_order(model: Network, x: Any) -> Any:
     """Inputs by name as a tuple, in the order in which the network's `call` takes them; as many as it takes."""
-    if not isinstance(x, (tuple, Mapping)):
-        return x
     takes = inspect.signature(model.call)
     try:
-        bound = takes.bind(**x) if isinstance(x, Mapping) else takes.bind(*x)
+        bound = takes.bind(**x) if isinstance(x, Mapping) else takes.bind(*as_several(x))
     except TypeError:
-        raise refusals.other_inputs(list(x) if isinstance(x, Mapping) else len(x), list(takes.parameters)) from None
-    return bound.args if isinstance(x, Mapping) else x
+        raise refusals.other_inputs(x, list(takes.parameters)) from None
+    return bound.args if len(bound.args) > 1 else bound.args[0]
 
 
 def _read_samples(model: Network, x: Any) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Why data cannot be trained with, in words: what prepare.py and feed.py raise."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,8 @@ def unequal_inputs(arrays: list[np.ndarray]) -> DataError:
     )
 
 
-def other_inputs(given: list[Any] | int, names: list[str]) -> DataError:
-    """`given`: their names, or how many there are."""
-    those = ", ".join(map(str, given)) if isinstance(given, list) else f"a tuple of {given}"
+def other_inputs(x: Any, names: list[str]) -> DataError:
+    those = f"a tuple of {len(x)}" if isinstance(x, tuple) else ", ".join(x) if isinstance(x, Mapping) else "one array"
     return DataError(
         f"the inputs are {those}, and the model's call takes {', '.join(names)}: give an array for each, in a tuple or"
         " by name in a dict (a single input is one array, and the targets are the next argument: fit(x, t))"

@@ -140,11 +140,14 @@ class Run:
     def so_far(self) -> Logs:
         """The mean loss and the metrics of the epoch up to here. Reads from the device: waits for it."""
         position, means = self.position, self.position.means.read()
+        metrics = {metric.name: metric.result() for metric in self.model.metrics}
+        for name in means.keys() & metrics.keys():
+            raise OptionError(f"train_step returns {name}, and a metric is called so: they need names of their own")
         for name, mean in means.items():
             if not math.isfinite(mean):
                 where = f"epoch {position.epoch + 1}, at or before step {position.step}"
                 raise nonfinite_loss(self.model, name, mean, where)
-        return means | {metric.name: metric.result() for metric in self.model.metrics}
+        return means | metrics
 
     def _enter(self, epoch: int) -> None:
         """Stand before the first batch of an epoch; what waits for the rest of a group will have no step."""

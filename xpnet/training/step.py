@@ -48,14 +48,14 @@ class Step:
         self._enter_group(self.samples, last)
         # the error for a loss that is not finite says more than a warning
         with self.backend.computing(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            self.model.step = self
+            self.model.set_step(self)
             try:
                 logs = self.model.train_step(batch)
             except NotFinite as error:
                 again = () if self.model.has_own_step else batch[:2]  # what can be looked at once more
                 raise nonfinite_loss(self.model, "loss", error.value, where, *again) from None
             finally:
-                self.model.step = None
+                self.model.set_step(None)
         if self.completes:
             self.group.clear()
             if self.model.has_own_step:
