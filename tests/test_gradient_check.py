@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from tests.kit.helpers import bits
+from tests.kit.small import Written
 from tests.kit.strategies import normal, spaced
 from xpnet import random
 from xpnet.backend import Array, Backend
 from xpnet.core.layer import Layer
 from xpnet.errors import GradientError, OptionError
 from xpnet.gradient_check import gradient_check
-from xpnet.layers import BatchNorm2D, Conv2D, Dense, Dropout, ReLU
+from xpnet.layers import BatchNorm2D, Conv2D, Dense, Dropout, Embedding, ReLU
 
 
 class Affine(Layer):
@@ -109,6 +110,71 @@ def test_each_of_several_inputs_is_checked() -> None:
     layer.swapped = True
     with pytest.raises(GradientError, match="the gradient of input 1 is wrong"):
         gradient_check(layer, X, normal((4, 5), 2))
+
+
+class Ends(Layer):
+    """y1 = 2 x, y2 = x**2, of which one gradient may be wrong."""
+
+    def __init__(self, wrong: int = 0) -> None:
+        super().__init__()
+        self.wrong = wrong
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Any, Any]:
+        def back(dy: Any) -> Array:
+            first, second = dy
+            return (2 + (self.wrong == 1)) * first + (2 - 3 * (self.wrong == 2)) * x * second
+
+        return (2 * x, x * x), back
+
+
+def test_every_output_is_checked() -> None:
+    assert gradient_check(Ends(), X) < 1e-8
+    for wrong in (1, 2):
+        with pytest.raises(GradientError, match="Ends: the gradient of the input is wrong"):
+            gradient_check(Ends(wrong), X)
+    model = Written(lambda m, x: dict(zip("ab", m.ends(m.dense(x)), strict=True)), ends=Ends(), dense=Dense(3))
+    assert gradient_check(model, X) < 1e-8
+    model.ends.wrong = 2
+    with pytest.raises(GradientError, match=r"Written: the gradient of (the input|dense\.weight) is wrong"):
+        gradient_check(model, X)
+
+
+class Picked(Embedding):
+    """An embedding whose gradient may be that of other rows, or which gives one to its integers."""
+
+    fault = ""
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
+        y, right = super().forward(x, train)
+
+        def back(dy: Array) -> Any:
+            if self.fault == "rows":
+                self.weight.add_grad(self.backend.embedding_backward(dy, (x + 1) % self.vocabulary, self.vocabulary))
+                return None
+            right(dy)
+            return self.xp.zeros_like(dy[..., 0]) if self.fault == "gradient" else None
+
+        return y, back
+
+
+def test_integers_are_no_variables_and_the_rest_is_checked(backend: Backend) -> None:
+    x = np.array([[0, 1], [4, 4]])
+    layer = Picked(5, 2)
+    assert gradient_check(layer, x) < 1e-8
+    layer.fault = "gradient"  # which nobody asks for
+    assert gradient_check(layer, x) < 1e-8
+    layer.fault = "rows"
+    with pytest.raises(GradientError, match="Picked: the gradient of weight is wrong"):
+        gradient_check(layer, x)
+
+
+def test_a_missing_gradient_of_floats_is_named() -> None:
+    class Lost(ReLU):
+        def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
+            return x, lambda dy: None
+
+    with pytest.raises(GradientError, match=r"Lost: the gradient of the input is None, its value \(4, 5\)"):
+        gradient_check(Lost(), X)
 
 
 def test_a_mistake_in_a_parameter_inside_is_named_by_its_path() -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from tests.kit.small import Written, digits
 from xpnet import Model, Sequential, analysis, networks, random
+from xpnet.analysis import outputs
+from xpnet.analysis.summary import summary
 from xpnet.backend import Backend
 from xpnet.errors import OptionError
-from xpnet.layers import Add, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool2D, MaxPool2D
+from xpnet.layers import Add, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool2D, MaxPool2D, SimpleRNN, Split
 
 X = digits(5)[0]
 
@@ -98,3 +100,33 @@ def test_a_layer_that_is_not_there_is_refused() -> None:
     idle = Written(lambda m, x: m.dense(Flatten()(x)), conv=Conv2D(2, 3), dense=Dense(2))
     with pytest.raises(OptionError, match="layer conv of Written is not used"):
         analysis.feature_maps(idle, X, "conv")
+
+
+def test_each_of_several_outputs_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body(m: Any, x: Any) -> Any:
+        left, right = m.split(m.conv(x))
+        return {"left": m.dense(GlobalAvgPool2D()(left)), "right": right}
+
+    model = Written(body, conv=Conv2D(4, 3), split=Split((1, 3)), dense=Dense(2))
+    model.build((1, 28, 28))
+    monkeypatch.setattr(outputs, "BATCH", 2)
+    seen = analysis.activations(model, X)
+    assert [*seen] == ["conv", "split (output 1)", "split (output 2)", "dense"]
+    np.testing.assert_allclose(seen["split (output 2)"], model(X)["right"], rtol=1e-5, atol=1e-6)
+    text = summary(model)
+    assert "split (Split)  (N, 1, 26, 26), (N, 3, 26, 26)           0" in text
+    for look in (lambda: analysis.feature_maps(model, X, "split"), lambda: analysis.saliency(model, X)):
+        with pytest.raises(OptionError, match="gives several outputs"):
+            look()
+
+
+def test_looking_leaves_what_is_carried_alone() -> None:
+    model = Sequential([SimpleRNN(3, stateful=True), Dense(2)])
+    x = X[:3, 0, :, 0]  # (3, 28)
+    x = x[:, :, None]
+    model(x[:2])
+    ((_, state),) = model.named_states()
+    before = np.array(state.value)
+    assert analysis.activations(model, x)["rnn1"].shape == (3, 28, 3)
+    assert "(N, 28, 3)" in summary(model)
+    np.testing.assert_array_equal(state.value, before)

@@ -12,6 +12,7 @@ from xpnet.analysis.outputs import BATCH, as_batch, convolutions
 from xpnet.analysis.predictions import as_probabilities
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import Network
+from xpnet.core.outputs import SEVERAL
 from xpnet.core.watch import intercepted, path_of
 from xpnet.data.batches import Batches
 from xpnet.errors import OptionError, ShapeError
@@ -136,8 +137,11 @@ def _look(model: Network, x: np.ndarray, target: Target, path: str | None) -> _S
     with intercepted([*watched, *softmaxes], change), backend.computing():
         for part, wanted in Batches(x, targets_of(target, len(x)), BATCH):
             uses.clear()
+            twin.reset_state()
             y, back = twin.forward(backend.asarray(part, twin.dtype))
             output[:] = [y]
+            if isinstance(y, SEVERAL) or any(isinstance(seen_there, SEVERAL) for seen_there, _ in uses):
+                raise OptionError(f"{model.label} or the layer gives several outputs; choose what gives a single one")
             if twin.last() is Softmax and not softmaxes:
                 raise OptionError(
                     f"{model.label} makes its last Softmax in call; make it in __init__: self.softmax = ..."

@@ -22,6 +22,8 @@ CALLED = {
         "Linear": "Dense",
         "MaxPooling2D": "MaxPool2D",
         "Pooling": "MaxPool2D",
+        "RNN": "SimpleRNN",
+        "TimeDistributed": "layers.Dense takes sequences (N, T, features) as they are",
     },
     "xpnet.losses": {
         "BCEWithLogitsLoss": "BinaryCrossEntropyWithLogits",
