@@ -69,7 +69,7 @@ class TensorBoard(Callback):
     def on_before_update(self, batch: int, logs: Logs) -> None:
         if batch == self.params["steps"] - 1 and _due(self.histograms, self.epoch + 1):
             for name, p in self.model.named_parameters():
-                if p.trainable:
+                if p.trainable and p.has_grad:  # of another network's update, it has none
                     self.gradients[name] = logs["scale"] * np.array(p.backend.to_numpy(p.grad))
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:

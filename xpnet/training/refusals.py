@@ -96,6 +96,18 @@ def refuse_number_of_outputs(loss: Loss, outputs: Any) -> None:
         raise OptionError(f"the network gives one output, and the loss {loss.name} is for several")
 
 
+def refuse_left_gradients(updated: list[Layer]) -> None:
+    """What a train_step added behind the update of a network would be in its next one."""
+    for network in updated:
+        for name, parameter in network.named_parameters():
+            if parameter.has_grad:
+                raise OptionError(
+                    f"train_step: after the update of {network.label}, its parameter {name} got another gradient, which"
+                    " would be in its next update: go through it, on the way to other networks, within"
+                    " `with network.frozen():`"
+                )
+
+
 def bad_targets(t: np.ndarray, samples: int) -> XpnetError:
     if t.ndim == 0:
         return DataError(

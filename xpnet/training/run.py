@@ -14,6 +14,7 @@ from xpnet.callbacks.comparison import Described
 from xpnet.core.network import Network
 from xpnet.data.batches import Batches
 from xpnet.errors import NonFiniteError, OptionError
+from xpnet.schedules import warn_of_short_schedule
 from xpnet.training.evaluation import evaluate_batches
 from xpnet.training.feed import Feed, describe_data, staged
 from xpnet.training.iterables import PreparedBatches
@@ -73,7 +74,8 @@ class Run:
     def under_way(self) -> Iterator[None]:
         """Around the loop: callbacks are told that training begins, and that it ends, however it does."""
         self.callbacks.on_run_begin(self)
-        self.step.warn_of_schedule(self._steps_left())
+        if self.model.optimizer is not None:
+            warn_of_short_schedule(self.model.optimizer.lr, self.model.optimizer.steps, self._steps_left())
         try:
             self.callbacks.on_train_begin(self.logs)
             yield

@@ -17,9 +17,8 @@ from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.optimizers import Optimizer
 from xpnet.regularizers import add_penalty_gradients, penalties
-from xpnet.schedules import warn_of_short_schedule
 from xpnet.training.nonfinite import NotFinite, nonfinite_loss
-from xpnet.training.refusals import not_compiled
+from xpnet.training.refusals import not_compiled, refuse_left_gradients
 
 
 class Step:
@@ -45,6 +44,8 @@ class Step:
         """
         self.samples = self.weight = leaves(batch)[0].shape[0]
         self._applied.clear()
+        if self.model.has_own_step:
+            self._parameters.clear()  # networks may be built in any step
         self._enter_group(self.samples, last)
         # the error for a loss that is not finite says more than a warning
         with self.backend.computing(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -59,7 +60,7 @@ class Step:
         if self.completes:
             self.group.clear()
             if self.model.has_own_step:
-                self._check_nothing_is_left()
+                refuse_left_gradients(self._applied)
         return logs
 
     # ---- what a train_step asks for --------------------------------------------------------------------------------
@@ -135,32 +136,16 @@ class Step:
         for name, optimizer in self.model.named_optimizers():
             optimizer.set_state(state["optimizers"][name], named)
 
-    def warn_of_schedule(self, steps: int) -> None:
-        """Where the learning rate ends before so many updates do."""
-        if self.model.optimizer is not None:
-            warn_of_short_schedule(self.model.optimizer.lr, self.model.optimizer.steps, steps)
-
     # ---- parts -----------------------------------------------------------------------------------------------------
 
     def _enter_group(self, size: int, last: bool) -> None:
-        """The first batch of a group starts the gradients from zero, whatever somebody left there."""
+        """The first batch of a group starts the gradients from zero, if somebody else may have left some there."""
         if self.group:
             scale_gradients(self.model.parameters(), 1 / size)  # what waits is a sum over samples, what comes a mean
         elif not self._parameters or self.accumulate > 1:
             zero_gradients(self.model.parameters())
         self.group.append(size)
         self.completes = last or len(self.group) == self.accumulate
-
-    def _check_nothing_is_left(self) -> None:
-        """What came after an update would be in the next one."""
-        for network in self._applied:
-            for parameter in self._parameters[network]:
-                if parameter.has_grad:
-                    raise OptionError(
-                        f"train_step: after the update of {network.label}, its parameter {parameter.name} got another"
-                        " gradient, which would be in its next update: go through it, on the way to other networks,"
-                        " within `with network.frozen():`"
-                    )
 
     def _parameters_of(self, network: Layer) -> list[Parameter]:
         """Those of a network that is built by now, the first time after a look at whether it can be trained."""
