@@ -38,18 +38,16 @@ class Runner(NamedTuple):
 def xpnet_runner(network: str, batch: int, train: bool) -> Runner:
     import xpnet
     from xpnet.networks.recipes import NETWORKS
-    from xpnet.training.step import Step
 
     xpnet.seed(0)
     backend, (x, t) = xpnet.get_backend(), data(batch)
     model = NETWORKS[network].make()
     model.compile("adam")
-    assert model.optimizer and model.loss
-    train_step = Step(model, model.optimizer, model.loss)
+    train_step = model.make_step()
 
     def step() -> Any:
-        inputs, targets = backend.batch(x, t, model.dtype)
-        return train_step(inputs, targets, "the benchmark") if train else model.forward(inputs)[0]
+        batch = backend.batch((x, t), model.dtype)
+        return train_step(batch, "the benchmark") if train else model.forward(batch[0])[0]
 
     return Runner("xpnet", step, backend.synchronize, lambda: backend.memory().held)
 

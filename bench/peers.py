@@ -15,7 +15,6 @@ import textbook
 import xpnet
 from xpnet import layers, networks
 from xpnet.model import Model
-from xpnet.training.step import Step as TrainingStep
 
 Step = Callable[[], Any]
 
@@ -63,9 +62,8 @@ def xpnet_step(network: str, batch: int, train: bool = True) -> Step:
     if not train:
         inputs = model.backend.asarray(x)
         return lambda: model(inputs)
-    assert model.optimizer and model.loss
-    train_step = TrainingStep(model, model.optimizer, model.loss)
-    return lambda: float(train_step(*model.backend.batch(x, t, model.dtype), "the benchmark")[0])
+    step = model.make_step()
+    return lambda: float(step(model.backend.batch((x, t), model.dtype), "the benchmark")["loss"])
 
 
 # ---- a textbook ----------------------------------------------------------------------------------------------------

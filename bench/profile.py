@@ -27,7 +27,6 @@ import xpnet
 from xpnet.backend.cpu import backend as cpu_backend
 from xpnet.backend.cpu import choice, columns
 from xpnet.layers import Conv2D, Dense
-from xpnet.training.step import Step
 
 KINDS = ("products", "copies", "elementwise", "python")
 
@@ -155,11 +154,10 @@ def profile(arguments: argparse.Namespace) -> None:
     batch = arguments.batch or BATCH[arguments.network]
     model, (x, t) = xpnet_network(arguments.network), data(batch, arguments.network)
     model.compile("adam")
-    assert model.optimizer and model.loss
-    train_step, backend = Step(model, model.optimizer, model.loss), xpnet.get_backend()
+    train_step, backend = model.make_step(), xpnet.get_backend()
 
     def step() -> None:
-        train_step(*backend.batch(x, t, model.dtype), "the profile")
+        train_step(backend.batch((x, t), model.dtype), "the profile")
 
     for _ in range(2):
         step()

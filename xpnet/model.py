@@ -7,27 +7,27 @@ files are the floors below: training/loop.py, and files/trainable.py, which also
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
-
-from xpnet import losses, optimizers, training
+from xpnet import losses, optimizers, random, training
 from xpnet.backend import Array
+from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
+from xpnet.base.nested import as_several, leaves
 from xpnet.callbacks import Callback, History
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
-from xpnet.core.tape import NO_ARRAY, gradients
-from xpnet.errors import OptionError, XpnetError
+from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in, is_shape, mapped
+from xpnet.core.parameter import FLOATS
+from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file
 from xpnet.files.trainable import TrainableNetwork
-from xpnet.losses import Loss
-from xpnet.metrics import Metric
-from xpnet.metrics import get as get_metric
+from xpnet.metrics import get_several as get_metrics
 from xpnet.optimizers import Optimizer
-from xpnet.training.prepare import is_batches, prepare, require_compiled
+from xpnet.training.feed import on_device
+from xpnet.training.prepare import is_batches, prepare, prepare_own_batch, require_compiled
 
 Data = Any  # a NumPy array or what becomes one
 
@@ -56,14 +56,20 @@ class Model(TrainableNetwork):
     def compile(
         self,
         optimizer: str | Optimizer = "adam",
-        loss: str | Loss = "softmax_cross_entropy",
-        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        loss: Any = "softmax_cross_entropy",
+        metrics: Any = None,
+        loss_weights: Any = None,
     ) -> None:
-        """Choose how to train: an optimizer, a loss and metrics, each by name or as an object."""
-        chosen = losses.get(loss)
+        """Choose how to train: an optimizer, a loss and metrics, each by name or as an object; metrics in a list.
+
+        A network whose `call` returns a dict of outputs takes a dict of losses by their names, and dicts of metrics and
+        of `loss_weights` (1); one that returns a tuple takes tuples. The loss is then the weighted sum of the outputs'
+        losses, and the history has each as, say, digit_loss and digit_accuracy. An output without a loss is not
+        trained, and costs nothing.
+        """
+        chosen = losses.get(loss, loss_weights)
         chosen.check_last(self.last())
-        choices = [metrics] if isinstance(metrics, (str, Metric, type)) else list(metrics or ())
-        counted = [get_metric(metric, chosen) for metric in choices]
+        counted = get_metrics(metrics, chosen)
         names = ["loss", *(metric.name for metric in counted)]
         if len(set(names)) < len(names):
             raise OptionError(f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}")
@@ -90,6 +96,9 @@ class Model(TrainableNetwork):
     ) -> History:
         """Train on samples x (N, ...) with targets t (N, ...), and return the history of losses and metrics by epoch.
 
+        A model of several inputs takes a tuple of arrays, in the order of `call`, or a dict by its names; one of
+        several outputs takes targets in the form of its losses. A model with a `train_step` of its own takes what that
+        makes something of: x, and t and sample_weight if they are given.
         x may also be an iterable of batches (x, t) or (x, t, sample_weight), without t, batch_size (32), shuffle and
         validation_split; one without a length, such as a generator, needs steps_per_epoch, the batches of an epoch.
         validation_data: (x, t), (x, t, sample_weight) or such an iterable (validation_steps: its batches, if it is a
@@ -123,36 +132,57 @@ class Model(TrainableNetwork):
             return results
         return list(results.values()) if len(results) > 1 else results["loss"]
 
-    def predict(self, x: Data, batch_size: int | None = None, verbose: int | Literal["auto"] = 0) -> np.ndarray:
-        """The outputs for samples x in inference mode, batch by batch (256); NumPy in, NumPy out.
+    def predict(self, x: Data, batch_size: int | None = None, verbose: int | Literal["auto"] = 0) -> Any:
+        """The outputs for samples x in inference mode, batch by batch (256); NumPy in, NumPy out. Of a network of
+        several outputs, a tuple or a dict of arrays.
 
         x may also be an iterable of batches x, (x, t) or (x, t, sample_weight), in an order that it keeps; it is read
         to its end, and of each batch x counts.
         """
         return training.predict(self, x, batch_size, verbose)
 
-    def train_on_batch(self, x: Data, t: Data, sample_weight: Data = None) -> float:
-        """One step of the optimizer on one batch; returns the loss before the step."""
+    def train_on_batch(self, x: Data, t: Data = None, sample_weight: Data = None, return_dict: bool = False) -> Any:
+        """One step on one batch; returns the loss before it, or a dict of all that the step logs."""
         step = self.make_step()
         if is_batches(x, lists=t is None):
             raise OptionError("train_on_batch takes arrays; fit takes iterables of batches")
-        x, t, *weights = prepare(self, x, t, sample_weight)
-        with self.backend.memory_advice(len(x)):
-            x, t, *weights = self.backend.batch(x, t, self.dtype, *weights)
-            value, _ = step(x, t, f"step {step.optimizer.steps + 1}", *weights)
-        return float(value)
+        batch = (prepare_own_batch if self.has_own_step else prepare)(self, x, t, sample_weight)
+        with self.backend.memory_advice(len(leaves(batch)[0])):
+            number = 1 if self.optimizer is None else self.optimizer.steps + 1
+            with random.drawing_from(self.next_key(), "step", root=self.locate().root):
+                logs = step(on_device(self, batch), f"step {number}")
+            values = {name: float(value) for name, value in logs.items()}
+        return values if return_dict or "loss" not in values else values["loss"]
+
+    def train_step(self, batch: tuple[Any, ...]) -> dict[str, Array]:
+        """What `fit` does with a batch (x, t), or (x, t, sample_weight), that is on the device; returns the losses, by
+        name, of which the history keeps the mean over the epoch.
+
+        A subclass may write another: with several optimizers, several losses, networks that take turns. In it,
+        `self.step` is the step that is under way, and has these means: compute_losses, apply_gradients (with the
+        optimizer and the network of the turn), update_metrics. Optimizers that are attributes of the model are kept by
+        Backup.
+        """
+        x, t, *sample_weight = batch
+        y, back = self.forward(*as_several(x), train=True)
+        step: training.Step = self.step
+        losses, loss_back = step.compute_losses(y, t, *sample_weight)
+        back(loss_back(), need_dx=False)
+        step.apply_gradients()
+        step.update_metrics(y, t)
+        return losses
+
+    @property
+    def has_own_step(self) -> bool:
+        return type(self).train_step is not Model.train_step
 
     def make_step(self, accumulate: int = 1) -> training.Step:
-        """What `fit` and `train_on_batch` do with a batch, as an object.
-
-        Each call of them makes a new one: what lasts longer belongs to the model, as its optimizer does.
-
-        For another kind of training, such as one with two optimizers, write a subclass of xpnet.training.Step, whose
-        docstring says what a step must have, and return it here from a subclass of the model; Backup keeps what its
-        `get_state` gives. `accumulate` is that of `fit`.
+        """What calls `train_step` in `fit` and `train_on_batch`, as an object that each of them makes anew: to be
+        replaced by what works on several devices or workers.
         """
-        optimizer, loss = require_compiled(self)
-        return training.Step(self, optimizer, loss, accumulate)
+        if not self.has_own_step:
+            require_compiled(self)
+        return training.Step(self, accumulate)
 
     # ---- what it is made of ----------------------------------------------------------------------------------------
 
@@ -197,6 +227,8 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             raise OptionError(f"{self.label}: {layer!r} is no layer; give objects such as layers.Dense(10)")
         self._first = None
+        if not self.layers:
+            self.takes_integers = layer.takes_integers
         self._names.append(self._name_for(layer))
         self.layers.append(layer)
 
@@ -236,19 +268,28 @@ class Sequential(Model):
             x = layer(x)
         return x
 
-    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+    def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
+        start = Blank(x)
         if not self._built:
-            self.build(tuple(x.shape[1:]))
+            written = bool(self.layers) and self.layers[0].composite and not isinstance(self.layers[0], Sequential)
+            whole = dtype_name(start.dtype) not in FLOATS
+            self.build(start.shape[1:], dtype="int64" if whole and written else None)
         backs: list[Back] = []
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
+        blanks = mapped(Blank, x) if isinstance(x, SEVERAL) else None
         spent = False
 
-        def back_all(dy: Array, need_dx: bool = True) -> Array:
+        def back_all(dy: Any, need_dx: bool = True) -> Any:
             nonlocal spent
             if spent:
                 raise called_twice(self)
+            if blanks is not None:
+                dys = gradients_in(self.label, dy, blanks)
+                if all(each is None for each in dys):  # as zeros, through any network
+                    return None if self.takes_integers else self.backend.zeros(start.shape, dtype_name(start.dtype))
+                dy = gradients_for(self.layers[-1], dys, blanks)
             spent = True
             first = 0 if need_dx else self._first_trained()
             while len(backs) > first:
@@ -256,7 +297,9 @@ class Sequential(Model):
                 last = len(backs) == first and not need_dx
                 dy = back(dy, need_dx=False) if last and layer.skips_dx else back(dy)
                 if not last and isinstance(dy, NO_ARRAY):
-                    gradients(layer, dy, 1)  # says what is wrong
+                    if dy is None and layer.takes_integers:
+                        break  # nothing in front of integers has a gradient
+                    gradients(layer, dy, (self.dtype,))  # says what is wrong
             backs.clear()
             return dy
 
@@ -269,10 +312,13 @@ class Sequential(Model):
             self._first = next(learned, 0)
         return self._first
 
-    def build(self, shape: Shape) -> Shape:
-        return super().build(shape)
+    def build(self, shape: Shape, dtype: str | Sequence[str] | None = None) -> Any:
+        return super().build(shape, dtype=dtype)
 
-    def build_layers(self, shape: Shape) -> Shape:
+    def build_layers(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Any:
+        shape: Any = shapes[0]
+        if integers[0] and self.layers and self.layers[0].composite:
+            self.layers[0].takes_integers = True
         for layer in self.layers:
             if not layer.is_built and layer.dtype != self.dtype:
                 layer.astype(self.dtype)
@@ -281,12 +327,20 @@ class Sequential(Model):
             shape = layer.build(shape)
         return shape
 
-    def output_shape(self, shape: Shape) -> Shape:
-        for layer in self.layers:
+    def output_shape(self, shape: Any) -> Any:
+        for layer, before in zip(self.layers, [None, *self.layers], strict=False):
+            if not is_shape(shape):
+                raise ShapeError(
+                    f"{self.label}: {before and before.label} gives several outputs and {layer.label} behind it takes"
+                    " one: in a Sequential only the last layer may give several; write a Model with a call that takes"
+                    " them apart: a, b = self.split(x)"
+                )
             shape = layer.output_shape(shape)
         return shape
 
     def parameter_count(self, shape: Shape) -> int:
+        if self.is_built:
+            return super().parameter_count(shape)
         counts: dict[int, int] = {}  # a layer that comes twice counts once
         for layer in self.layers:
             counts.setdefault(id(layer), layer.parameter_count(shape))

@@ -1,55 +1,119 @@
-"""One seed for everything random: initial weights, shuffling, augmentation and dropout masks.
+"""One seed for everything random: initial weights, the order of samples, augmentation and dropout masks.
 
 Random numbers are *counter-based* (Philox4x64-10, Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011):
-a number depends only on a 128-bit key and on its position, not on what was drawn before. Whoever needs randomness takes
-the next key (seed, how many were taken before). A backend turns a key into the same bits on any device, so a run on a
-GPU sees the same dropout masks as the run on the CPU, and the whole random state of a training run is two integers.
+a number depends only on a 128-bit key and on its position, not on what was drawn before. A backend turns a key into the
+same bits on any device, so a run on a GPU sees the same dropout masks as the run on the CPU.
+
+Keys make a tree, whose root is the seed. The random *state* is a key and how many keys were taken from it for each
+*purpose*; the next one is a hash of these (BLAKE2, Saarinen and Aumasson, RFC 7693, 2015), so that whoever takes keys
+for one purpose changes nothing for the others. `drawing_from` opens a state of its own for as long as a block runs: a
+step of a training is drawn from one that follows from the training's key, the epoch and the step, and from nothing that
+was drawn before. So it does not matter to the numbers whether a training was interrupted, or what else was added to it.
 """
 
-import contextlib
+import operator
 import os
 import threading
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
+from hashlib import blake2b  # which numpy.random has imported
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 from xpnet.errors import OptionError
 
 Key = tuple[int, int]
+Snapshot = tuple[int, int, dict[str, int]]  # of a state: its key, and how many keys were taken for each purpose
 
 _lock = threading.Lock()
-# The seed and the keys taken so far; the seed is a fresh one in each process, until `seed` is called.
-_state: list[int] = [int.from_bytes(os.urandom(8), "little") >> 1, 0]
-_chosen: int | None = None  # what `seed` was last called with
+
+
+class _State:
+    """A key, and how many were taken from it for each purpose. In a `with` block it is the one that is drawn from."""
+
+    __slots__ = ("apart", "chosen", "first_sample", "root", "source", "taken", "token", "words")
+    token: Token["_State | None"]
+
+    def __init__(self, source: Key, words: tuple[Any, ...] = ()) -> None:
+        self.source, self.words = source, words  # whose hash the key is, once it is asked for
+        self.taken: dict[str, int] = {}
+        self.chosen: int | None = None
+        self.apart, self.first_sample, self.root = False, 0, 0
+
+    def key(self) -> Key:
+        """Under the lock: two threads may share a state."""
+        if self.words:
+            self.source, self.words = derive(self.source, *self.words), ()
+        return self.source
+
+    def copy(self) -> "_State":
+        with _lock:
+            state = _State(self.key())
+            state.taken, state.chosen = self.taken.copy(), self.chosen
+        state.apart, state.first_sample, state.root = self.apart, self.first_sample, self.root
+        return state
+
+    def __enter__(self) -> None:
+        if self.chosen is None:
+            self.chosen = _current().chosen
+        self.token = _inside.set(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _inside.reset(self.token)
+
+
+# That of the process; its seed is a fresh one in each, until `seed` is called.
+_process = _State((int.from_bytes(os.urandom(8), "little") >> 1, 0))
+_inside: ContextVar[_State | None] = ContextVar("_inside", default=None)  # in a `with` block of this thread
+
+
+def _current() -> _State:
+    return _inside.get() or _process
+
+
+# ---- the seed --------------------------------------------------------------------------------------------------------
 
 
 def seed(value: int) -> None:
-    """Start all random streams from `value`, an integer from 0 to 2**63 - 1.
+    """Start everything random from `value`, an integer from 0 to 2**63 - 1.
 
     The same seed gives the same initial weights, batches and dropout masks on every backend.
     """
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 0 <= value < 2**63:
         raise OptionError(f"the seed must be an integer from 0 to 2**63 - 1, not {value!r}")
-    global _chosen
-    _chosen = int(value)
-    set_state((_chosen, 0))
+    set_state((int(value), 0))
+    _current().chosen = int(value)
 
 
 def chosen_seed() -> int | None:
-    """What `seed` was last called with in this process; None if it never was."""
-    return _chosen
+    """What `seed` was last called with; None if it never was."""
+    return _current().chosen
 
 
-def next_key() -> Key:
-    """Take the next key; no two calls return the same one until the seed is set again."""
-    with _lock:
-        _state[1] += 1
-        return _state[0], _state[1]
+# ---- to draw ---------------------------------------------------------------------------------------------------------
 
 
-def generator() -> np.random.Generator:
-    """A NumPy generator on a stream of its own, for what is drawn on the host: weights, shuffles, augmentation."""
-    return stream(next_key())
+def next_key(*purpose: str | int) -> Key:
+    """The next key for this purpose: it depends on how many were taken for it, not on those for other purposes.
+
+    No two calls return the same one until the seed is set again. A layer has a `next_key` of its own, whose purpose is
+    where the layer stands in the network.
+    """
+    return _hashed(*_take(purpose))
+
+
+def next_number(*purpose: str | int) -> int:
+    """How many keys were taken for this purpose, and one more is."""
+    return _take(purpose)[2]
+
+
+def generator(*purpose: str | int) -> np.random.Generator:
+    """A NumPy generator on a stream of its own, for what is drawn on the host: weights, orders, augmentation."""
+    return stream(next_key(*purpose))
 
 
 def stream(key: Key, place: int = 0, number: int = 0) -> np.random.Generator:
@@ -61,25 +125,84 @@ def stream(key: Key, place: int = 0, number: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array(key, dtype=np.uint64), counter=counter))
 
 
-def get_state() -> Key:
-    """The whole random state: what `set_state` takes to go on from here."""
+def derive(key: Key, *words: str | int) -> Key:
+    """A key that follows from this one and from the words."""
+    return _hashed(key, _text(words))
+
+
+def _take(purpose: tuple[str | int, ...]) -> tuple[Key, str, int]:
+    """The state's key, the purpose, and the number of the key that is taken."""
+    text, state = _text(purpose), _current()
     with _lock:
-        return _state[0], _state[1]
+        number = state.taken.get(text, 0)
+        state.taken[text] = number + 1
+        return state.key(), text, number
 
 
-def set_state(state: Key) -> None:
-    """Return to a state that `get_state` gave."""
-    with _lock:
-        _state[:] = state
+def _text(words: tuple[str | int, ...]) -> str:
+    """Words as a text that no others have."""
+    return ascii([word if isinstance(word, str) else operator.index(word) for word in words])
 
 
-@contextlib.contextmanager
-def preserved_state(inside: Key | None = None) -> Iterator[None]:
-    """Draw freely, from the state `inside` if it is given; afterwards the random state is what it was before."""
-    state = get_state()
+def _hashed(key: Key, *parts: str | int) -> Key:
+    digest = blake2b(f"{key[0]} {key[1]} {parts}".encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
+
+
+# ---- states ----------------------------------------------------------------------------------------------------------
+
+
+def drawing_from(key: Key, *words: str | int, first_sample: int = 0, root: int = 0) -> AbstractContextManager[None]:
+    """Within the block everything is drawn from a state of its own, which follows from the key and the words.
+
+    Afterwards it goes on from the state before. `first_sample` is the number, in its batch, of the first sample that is
+    at hand: not 0 where workers share a batch. `root` is the number of the network that is trained, from which those of
+    others are counted: what a network draws does not depend on how many were made before it. The block belongs to its
+    thread; a generator must not yield in it, since what is drawn outside would come from there too. It is entered once.
+    """
+    state = _State(key, words)
+    state.apart, state.first_sample, state.root = True, first_sample, root
+    return state
+
+
+def first_sample() -> int:
+    """The number, in its batch, of the first sample that is at hand: what is drawn for a sample depends on its own."""
+    return _current().first_sample
+
+
+def first_root() -> int:
+    """The number of the network from which those of others are counted."""
+    return _current().root
+
+
+def is_apart() -> bool:
+    """Whether the code runs in a block of `drawing_from`."""
+    return _current().apart
+
+
+def preserved_state(inside: Key | Snapshot | None = None) -> AbstractContextManager[None]:
+    """Draw freely, from the state `inside` if it is given; afterwards the random state is what it was before.
+
+    It holds for this thread, and others do not notice.
+    """
+    state = _current().copy()
     if inside is not None:
-        set_state(inside)
-    try:
-        yield
-    finally:
-        set_state(state)
+        _put(state, inside)
+    return state
+
+
+def get_state() -> Snapshot:
+    """The whole random state, in numbers: what `set_state` takes to go on from here."""
+    state = _current().copy()
+    return *state.source, state.taken
+
+
+def set_state(state: Key | Snapshot) -> None:
+    """Return to a state that `get_state` gave; a key alone is the state from which nothing has been taken."""
+    _put(_current(), state)
+
+
+def _put(into: _State, state: Key | Snapshot) -> None:
+    first, second, *taken = state
+    with _lock:
+        into.source, into.words, into.taken = (first, second), (), dict(*taken)

@@ -9,7 +9,6 @@ They need `pip install "xpnet[sklearn]"`.
 
 import copy
 import inspect
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -38,8 +37,6 @@ except ImportError as error:
     raise MissingExtraError(
         f'xpnet.sklearn needs scikit-learn 1.6 or newer ({error}). Install it: pip install "xpnet[sklearn]"'
     ) from error
-
-_one_at_a_time = threading.RLock()  # the random state is one for the process, and fit begins it anew
 
 
 class _Estimator(Explains, BaseEstimator):  # type: ignore[misc]
@@ -101,7 +98,7 @@ class _Estimator(Explains, BaseEstimator):  # type: ignore[misc]
         x, t, *weighted = arrays
         # copies, since no parameter of an estimator is changed by fit
         callbacks = [copy.copy(callback) for callback in list_callbacks(self.callbacks)]
-        with _one_at_a_time, random.preserved_state(), on_backend(self._backend()):
+        with random.preserved_state(), on_backend(self._backend()):
             random.seed(seed)
             model = self._make(x.shape[1:], outputs)
             model.compile(self._optimizer(), self._chosen_loss())
@@ -120,7 +117,8 @@ class _Estimator(Explains, BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs (N, outputs), float32."""
         check_is_fitted(self)
-        return self.model_.predict(self._shaped(self._checked(X, reset=False)))
+        outputs: np.ndarray = self.model_.predict(self._shaped(self._checked(X, reset=False)))
+        return outputs
 
     def _checked(self, X: Any, *y: Any, **options: Any) -> Any:
         """X as (N, features) of float32, and y; number and names of the features are remembered or compared."""

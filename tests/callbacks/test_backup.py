@@ -210,15 +210,6 @@ def test_gradients_that_wait_for_the_optimizer_are_kept(tmp_path: Path) -> None:
     assert (again.parameters()[0].grad == 3).all() and (again.parameters()[1].grad == 0).all()
 
 
-def test_batches_without_starting_at_are_skipped() -> None:
-    """Any iterable will do: a batch that was trained on is left out."""
-    position = Position(0)
-    position.step = 2
-    assert list(position.rest(range(5))) == [2, 3, 4]
-    position.step = 5
-    assert list(position.rest(range(5))) == []
-
-
 # ---- callbacks -------------------------------------------------------------------------------------------------------
 
 

@@ -119,7 +119,7 @@ def test_another_seed_is_refused_if_both_were_chosen(tmp_path: Path, monkeypatch
     """A script that sets none has another one each time, and goes on: its random state comes from the file."""
 
     def run(seed: int | None, path: Path) -> None:
-        monkeypatch.setattr(random, "_chosen", None)
+        monkeypatch.setattr(random._process, "chosen", None)
         if seed is not None:
             xpnet.seed(seed)
         x, t = clusters(20)

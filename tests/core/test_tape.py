@@ -216,7 +216,11 @@ def test_a_var_of_another_pass_is_refused() -> None:
     [
         (lambda m, x: None, "not NoneType"),
         (lambda m, x: np.ones((2, 2)), "not ndarray"),
-        (lambda m, x: (m.dense(x), x), "not tuple"),
+        (lambda m, x: [m.dense(x)], "not list; several outputs are a tuple"),
+        (lambda m, x: (), "not tuple of nothing"),
+        (lambda m, x: (m.dense(x), None), "not tuple of Var, NoneType"),
+        (lambda m, x: {"y": (m.dense(x),)}, "not dict of tuple"),
+        (lambda m, x: {1: m.dense(x)}, "not dict of Var; several outputs are a tuple of that, or a dict by name"),
     ],
 )
 def test_call_must_return_what_a_layer_returned(body: Callable[..., Any], words: str) -> None:

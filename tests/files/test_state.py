@@ -103,6 +103,9 @@ def test_a_newer_version_is_refused(backup: Path, monkeypatch: pytest.MonkeyPatc
         lambda s: s["optimizer"]["parameters"]["dense1.weight"]["arrays"].update(mean="x"),
         lambda s: s.update(random=[1]),
         lambda s: s.update(random="ab"),
+        lambda s: s.update(random=[1, 2, {"[]": "many"}]),
+        lambda s: s.update(key=[1]),
+        lambda s: s.pop("key"),
         lambda s: s.update(callbacks=[]),
         lambda s: s.update(callbacks=[{}]),
         lambda s: s.update(callbacks=[None]),
@@ -136,7 +139,7 @@ def test_other_files_are_told_apart(tmp_path: Path, backup: Path) -> None:
 # ---- golden files ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", range(1, VERSION + 1))
+@pytest.mark.parametrize("version", range(2, VERSION + 1))
 def test_a_backup_of_each_version_goes_on(tmp_path: Path, version: int) -> None:
     """To rounding: another machine multiplies in another order."""
     golden = GOLDEN / f"backup-{version}.safetensors"
@@ -151,15 +154,25 @@ def test_a_backup_of_each_version_goes_on(tmp_path: Path, version: int) -> None:
             assert np.allclose(ended[part][name], values, rtol=1e-3, atol=1e-4), name
 
 
-def test_the_first_version_still_means_what_it_meant() -> None:
-    state = read_state(GOLDEN / "backup-1.safetensors")
+def test_the_first_version_is_refused_by_name_and_stays(tmp_path: Path) -> None:
+    """Its draws were counted: with those of a key it would go on with other numbers."""
+    backup = tmp_path / "backup"
+    shutil.copy(GOLDEN / "backup-1.safetensors", backup)
+    with pytest.raises(FormatError, match=r"format version 1, of an xpnet 0\.1 that counted its random draws") as refused:
+        train(tmp_path, backup)
+    assert str(backup) in str(refused.value) and "or move the file away" in str(refused.value)
+    assert backup.read_bytes() == (GOLDEN / "backup-1.safetensors").read_bytes()
+
+
+def test_the_second_version_still_means_what_it_meant() -> None:
+    state = read_state(GOLDEN / "backup-2.safetensors")
     assert sorted(state) == [
-        *("callbacks", "gradients", "metrics", "optimizer", "progress", "random", "settings", "settings_then"),
-        *("stop_training", "trained", "weights"),
+        *("batches", "callbacks", "gradients", "inputs", "key", "metrics", "optimizer", "progress", "random", "seed"),
+        *("settings", "settings_then", "stop_training", "trained", "weights"),
     ]
     progress = state["progress"]
     assert (progress["epoch"], progress["step"], progress["samples"]) == (1, 2, 8)
-    assert progress["random"] == [11, 7] and state["random"] == [11, 10]
+    assert state["random"] == [11, 0, {"['root']": 1, "['training']": 1}]
     assert float(progress["total"]) == pytest.approx(11.0109, abs=1e-4)
     assert state["optimizer"]["steps"] == state["optimizer"]["parameters"]["conv1.weight"]["steps"] == 6
     assert state["weights"]["norm1.running_var"].shape == (2,)

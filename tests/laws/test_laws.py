@@ -209,7 +209,7 @@ def test_a_layer_used_twice_adds_both_gradients(backend: Backend, case: Case) ->
     tape = Tape(train=False)
     inputs = [Var(x, tape) for x in xs]
     output = layer(*inputs) + layer(*inputs)
-    dxs = tape.walk_back(dy, output, inputs, need_dx=True)
+    dxs = tape.walk_back([output], [dy], inputs, need_dx=True)
     for got, want in zip((output.value, *dxs, *(p.grad for p in layer.parameters())), once, strict=True):
         assert_close(got, 2 * want)
 

@@ -52,7 +52,8 @@ def as_batch(model: Network, x: Any) -> np.ndarray:
     array = host_array(model, x, "the input data")
     if model.input_shape is not None and array.ndim == len(model.input_shape):
         array = array[None]
-    return prepare_samples(model, array)
+    samples: np.ndarray = prepare_samples(model, array)
+    return samples
 
 
 def outputs_of(model: Network, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[np.ndarray]]:

@@ -32,11 +32,12 @@ def multiply(multiplier: int, x: Any) -> tuple[Any, Any]:
     return high, low
 
 
-def philox_words(xp: Any, count: int, key: Key, device: Any = None) -> Any:
-    """The first `count` 32-bit numbers of the stream, as int64: low half first of each 64-bit word."""
-    blocks = -(-count // 8)  # a counter gives four 64-bit words
+def philox_words(xp: Any, count: int, key: Key, device: Any = None, first: int = 0) -> Any:
+    """`count` 32-bit numbers of the stream from number `first` on, as int64: low half first of each 64-bit word."""
+    skipped, within = divmod(first, 8)  # a counter gives four 64-bit words
+    blocks = -(-(within + count) // 8)
     # NumPy counts from 1: it increments before it draws.
-    x0 = xp.arange(1, blocks + 1, dtype=xp.int64, device=device)
+    x0 = xp.arange(skipped + 1, skipped + blocks + 1, dtype=xp.int64, device=device)
     x1 = x2 = x3 = xp.zeros_like(x0)
     k0, k1 = key
     for _ in range(ROUNDS):
@@ -46,4 +47,4 @@ def philox_words(xp: Any, count: int, key: Key, device: Any = None) -> Any:
         k0, k1 = k0 + KEY_STEPS[0], k1 + KEY_STEPS[1]
     words = xp.stack([x0, x1, x2, x3], axis=1)  # (blocks, 4)
     halves = xp.stack([words & LOW, (words >> 32) & LOW], axis=2)  # (blocks, 4, 2)
-    return xp.reshape(halves, (-1,))[:count]
+    return xp.reshape(halves, (-1,))[within : within + count]

@@ -126,8 +126,8 @@ class Backup(Callback):
             self._compare(state["settings"], state["settings_then"] or state["settings"], state.get("seed"))
             self.run.set_state(state)
             self.states = [own for _, own in zip(self.followers, state["callbacks"], strict=True)]
-            seed, taken = map(int, state["random"])
-            self.random = (seed, taken)
+            first, second, taken = state["random"]
+            self.random = int(first), int(second), {purpose: int(number) for purpose, number in taken.items()}
         except OptionError:
             raise
         except Exception as error:  # whatever a made-up file leads to

@@ -26,6 +26,7 @@ class Declared(NamedTuple):
     value: float = 0.0
     trainable: bool = True
     regularizer: Penalty | None = None
+    tied: Any = None  # the layer whose parameter of this name it is
 
 
 def build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
@@ -37,10 +38,12 @@ def build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
         if self._built:
             shape = self.output_shape(*shapes, *named.values())
             return shape
+        restore = self.snapshot()
         try:
-            output = build(self, *shapes, **named)
+            with self.drawing_weights():
+                output = build(self, *shapes, **named)
         except BaseException:
-            self._built = False  # though the `build` of the base, which it had called, was through
+            restore()  # the `build` of the base, which it had called, may have been through
             raise
         self._built = True
         shape = self.output_shape(*shapes, *named.values()) if output is None else output

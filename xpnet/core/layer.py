@@ -20,18 +20,22 @@ from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
+from xpnet.core.carried import Carried
 from xpnet.core.declare import Declared, Shape, build_once, building
+from xpnet.core.located import Located
 from xpnet.core.parameter import FLOATS, Parameter, Penalty
 from xpnet.core.tape import Var, common_tape
+from xpnet.core.walk import held, layers_inside
 from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, XpnetError
 
 Back = Callable[..., Any]
+INTEGERS = ("int64", "int32")
 
 _shape_and_dtype = operator.attrgetter("shape", "dtype")
 Self = TypeVar("Self", bound="Layer")
 
 
-class Layer(Configured):
+class Layer(Located, Configured):
     """The base of all layers and models.
 
     A subclass writes `forward` and, as far as it needs them, `output_shape` (check the shape of an input and tell that
@@ -45,6 +49,8 @@ class Layer(Configured):
     # "scores"; None if it depends, as that of a sum does. It holds for the class that says it, not for its subclasses
     gives: str | None = None
     skips_dx = False  # whether `back` takes need_dx=False, for a layer whose input needs no gradient
+    skips_dy = False  # whether `back` takes None for some of several outputs, on which nothing depends, or needs zeros
+    takes_integers = False  # whether its inputs are integers, for which `back` returns None
     composite = False  # whether it is no more than the layers inside it, as a model is
     name: str | None = None
     backend: Backend  # where it runs: the backend that was current when it was made, or that `to` moved it to
@@ -66,19 +72,25 @@ class Layer(Configured):
 
     # ---- what a layer writes ---------------------------------------------------------------------------------------
 
-    def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
-        """Return the output and `back`, which takes dy and returns dx (a tuple for a layer of several inputs)."""
+    def forward(self, *xs: Array, train: bool = False) -> tuple[Any, Back]:
+        """Return the output and `back`, which takes dy and returns dx (a tuple for a layer of several inputs).
+
+        A layer of several outputs returns a tuple of arrays, and its `back` takes one.
+        """
         raise XpnetError(f"{type(self).__name__} has no forward: a layer must say how its output is made")
 
-    def output_shape(self, *shapes: Shape) -> Shape:
-        """The output's shape for inputs of these shapes, without the batch; ShapeError for what it cannot take."""
+    def output_shape(self, *shapes: Shape) -> Any:
+        """The output's shape for inputs of these shapes, without the batch; ShapeError for what it cannot take.
+
+        A tuple of shapes for a layer of several outputs.
+        """
         return shapes[0]
 
     def declare(self, *shapes: Shape) -> Iterable[Declared]:
         """The parameters for inputs of these shapes (without the batch), in the order in which they are drawn."""
         return ()
 
-    def build(self, *shapes: Shape, shape: Shape | None = None) -> Shape:
+    def build(self, *shapes: Shape, shape: Shape | None = None) -> Any:
         """Make the parameters for inputs of these shapes (without the batch) and return the output's shape.
 
         Happens by itself on first use, and once: a second call only tells the shape. A single shape may be named.
@@ -90,15 +102,23 @@ class Layer(Configured):
             for each in declared:
                 initializers.check_size(each.shape)  # of all, before the first is made
             for each in declared:
-                setattr(self, each.name, self._make(each))
+                self._adopt(each)
             self._built = True
         return output
+
+    def _adopt(self, p: Declared) -> None:
+        """Make a declared parameter, unless it is there already, from another layer; a tied one is that layer's."""
+        given = vars(self).get(p.name) if p.tied is None else getattr(p.tied, p.name)
+        if isinstance(given, Parameter) and given.shape != p.shape:
+            raise ShapeError(f"{self.label}: {p.name} is shared and has shape {given.shape}, needed is {p.shape}")
+        setattr(self, p.name, given if isinstance(given, Parameter) else self._make(p))
 
     def _make(self, p: Declared) -> Parameter:
         if p.initializer is None:
             value = self.backend.zeros(p.shape, self.dtype) + p.value
         else:
-            value = initializers.draw(p.initializer, p.shape, p.fan_in, p.fan_out)
+            with self.drawing_weights(p.name):
+                value = initializers.draw(p.initializer, p.shape, p.fan_in, p.fan_out)
         return self.parameter(value, p.trainable, p.regularizer)
 
     def config(self) -> dict[str, Any]:
@@ -157,6 +177,13 @@ class Layer(Configured):
             self._check_dtype(dtype_name(x.dtype))
 
     def _check_dtype(self, dtype: str) -> None:
+        if self.takes_integers:
+            if dtype not in INTEGERS:
+                raise DTypeError(
+                    f"{self.label}: the input is {dtype}, the layer takes integers; convert the data with"
+                    ' x.astype("int64"), and build a network for them by build(shape, dtype="int64")'
+                )
+            return
         has_parameters = any(isinstance(value, Parameter) for value in vars(self).values())
         if dtype not in FLOATS or (has_parameters and dtype != self.dtype):
             other = f', or the layer with layer.astype("{dtype}")' if dtype in FLOATS else ""
@@ -204,7 +231,7 @@ class Layer(Configured):
         if own.build is not Layer.build or not known:
             raise NotBuiltError(f"{self.label}: its parameters are known when it is built: build it first")
         self.output_shape(*shapes)
-        return sum(math.prod(each.shape) for each in self.declare(*shapes))
+        return sum(math.prod(each.shape) for each in self.declare(*shapes) if each.tied is None)
 
     @property
     def trainable(self) -> bool:
@@ -224,20 +251,16 @@ class Layer(Configured):
             if isinstance(value, HOLDERS):
                 yield from layers_in(attribute, value)
 
-    def ends_with(self) -> "type[Layer] | None":
+    def ends_with(self) -> Any:
         """The class of the layer that gives the output: of the last one inside, such as an activation, or its own."""
         inner = [child for _, child in self.children()]
         return type(inner[-1] if inner else self)
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
-        seen: set[int] = set()
-        for path, layer in self.named_layers():
-            for attribute, value in vars(layer).items():
-                if isinstance(value, Parameter) and id(value) not in seen:
-                    seen.add(id(value))
-                    value.name = f"{path}.{attribute}" if path else attribute
-                    yield value.name, value
+        for path, parameter in held(self, Parameter):
+            parameter.name = path
+            yield path, parameter
 
     def parameters(self) -> list[Parameter]:
         """All parameters, each once, in the order of definition."""
@@ -245,16 +268,16 @@ class Layer(Configured):
 
     def named_layers(self) -> Iterator[tuple[str, "Layer"]]:
         """(path, layer) of this layer ("") and all inside it, each layer once."""
-        found: dict[int, tuple[str, Layer]] = {}
+        return layers_inside(self)
 
-        def walk(path: str, layer: Layer) -> None:
-            found[id(layer)] = path, layer
-            for name, child in layer.children():
-                if id(child) not in found:
-                    walk(f"{path}.{name}" if path else name, child)
+    def named_states(self) -> Iterator[tuple[str, Carried]]:
+        """(path, state) of what layers inside carry from batch to batch: ("rnn.state", Carried(...))."""
+        return held(self, Carried)
 
-        walk("", self)
-        return iter(found.values())
+    def reset_state(self, rows: Any = None) -> None:
+        """Forget what layers carry from batch to batch; with `rows`, a mask of booleans (N,), of those rows alone."""
+        for _, state in self.named_states():
+            state.reset(rows)
 
     def to(self: Self, backend: str | Backend) -> Self:
         """Move the layer and all inside it to a backend, in place: model.to("cupy"). Returns the layer."""
@@ -275,6 +298,8 @@ class Layer(Configured):
     def _move(self: Self, backend: Backend | None, dtype: str | None) -> Self:
         for parameter in self.parameters():
             parameter.move(backend or parameter.backend, dtype)
+        for _, state in self.named_states():
+            state.move(backend or state.backend, dtype)
         for _, layer in self.named_layers():
             layer._place(backend or layer.backend, dtype or layer.dtype)
         return self
@@ -294,10 +319,10 @@ class Layer(Configured):
         attributes = vars(self).copy()
         return lambda: object.__setattr__(self, "__dict__", attributes)
 
-    def intercept(self, change: Callable[["Layer", Array, Back], tuple[Array, Back]]) -> Callable[[], None]:
+    def intercept(self, change: Callable[["Layer", Any, Back], tuple[Any, Back]]) -> Callable[[], None]:
         """What forward returns goes through `change(layer, y, back)` first, until what is returned here is called."""
 
-        def forward(*xs: Array, train: bool = False) -> tuple[Array, Back]:
+        def forward(*xs: Array, train: bool = False) -> tuple[Any, Back]:
             return change(self, *type(self).forward(self, *xs, train=train))
 
         vars(self)["forward"] = forward  # hides the method of the class

@@ -4,14 +4,18 @@ A subclass writes `call`; training runs it on Vars (tape.py), which gives the wa
 What people do with a network (compile, fit, predict, save) is a floor above: model.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from xpnet.backend import Array, on_backend
+from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import sample_shape
+from xpnet.core.carried import preserved_states
 from xpnet.core.declare import Shape, building
-from xpnet.core.layer import Back, Layer, no_arrays
+from xpnet.core.layer import INTEGERS, Back, Layer, no_arrays
+from xpnet.core.outputs import SEVERAL, Blank, gradients_in, leaves, mapped
+from xpnet.core.parameter import FLOATS
 from xpnet.core.tape import Tape, Var
 from xpnet.errors import NotBuiltError, OptionError, TapeError, XpnetError
 
@@ -20,14 +24,15 @@ class Network(Layer):
     """The base of networks: a subclass makes its layers in `__init__` and joins them in `call`."""
 
     kind = "network"
-    skips_dx = composite = True
+    skips_dx = skips_dy = composite = True
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
         self.input_shape: Shape | None = None  # without the batch; of several inputs, of the first
         self.input_shapes: tuple[Shape, ...] = ()  # of each input; () until the network is built
-        self._known_shapes: dict[tuple[Shape, ...], Shape] = {}  # of the output, by those of the inputs
-        self._last: type[Layer] | None = None  # the class of layer that the last output came from
+        self._integers: tuple[bool, ...] = ()  # of each input, whether it is of integers
+        self._known_shapes: dict[tuple[Shape, ...], Any] = {}  # of the output, by those of the inputs
+        self._last: Any = None  # the class of layer that the last output came from
 
     def __getattr__(self, attribute: str) -> Any:
         """Only for what is not there."""
@@ -35,32 +40,45 @@ class Network(Layer):
             raise NotBuiltError(f"{type(self).__name__}.__init__ must begin with super().__init__()")
         return super().__getattr__(attribute)
 
+    @property
+    def input_dtypes(self) -> tuple[str, ...]:
+        """The data type of each input, "int64" for integers; () until the network is built."""
+        return tuple("int64" if integers else self.dtype for integers in self._integers)
+
     def call(self, *xs: Any) -> Any:
-        """The network in plain Python: what a subclass writes."""
+        """The network in plain Python: what a subclass writes.
+
+        It returns what a layer returned (or an input): one, a tuple of several, or a dict of them by name. `forward`
+        gives values in that structure, and its `back` takes gradients in it, where what is missing or None counts as
+        zero.
+        """
         raise XpnetError(f"{type(self).__name__} has no call: write `def call(self, x)` that joins its layers")
 
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
         tape = Tape(train)
         inputs = [Var(x, tape) for x in xs]
         output = self._run(*inputs)
-        if not isinstance(output, Var) or output.tape is not tape:
-            raise OptionError(f"{self.label}: call must return what a layer returned, not {type(output).__name__}")
+        self._check_output(output, lambda y: isinstance(y, Var) and y.tape is tape)
         self._check_calls(tape)
-        final = next((call.layer for call in tape.calls if call.output == output.index), None)
-        self._last = final.ends_with() if isinstance(final, Layer) else None  # a sum ends with none
-        spent = False
+        self._last = mapped(lambda y: end_of(tape, y), output)
+        values, spent = mapped(lambda y: y.value, output), False
+        blanks, whole = mapped(Blank, values), [dtype_name(x.dtype) not in FLOATS for x in inputs]
 
-        def back(dy: Array, need_dx: bool = True) -> Any:
+        def back(dy: Any, need_dx: bool = True) -> Any:
             nonlocal spent
             if spent:
                 raise called_twice(self)
+            dys = gradients_in(self.label, dy, blanks)
             spent = True
-            dxs = tape.walk_back(dy, output, inputs, need_dx)
+            dxs = tape.walk_back(leaves(output), dys, inputs, need_dx)
             if need_dx:  # an input that the output does not depend on has gradient zero
-                dxs = [self.xp.zeros_like(x.value) if dx is None else dx for x, dx in zip(inputs, dxs, strict=True)]
+                dxs = [
+                    self.xp.zeros_like(x.value) if dx is None and not integers else dx
+                    for x, dx, integers in zip(inputs, dxs, whole, strict=True)
+                ]
             return dxs[0] if len(dxs) == 1 else tuple(dxs)
 
-        return output.value, back
+        return values, back
 
     def __call__(self, *xs: Any, train: bool | None = None) -> Any:
         if train or any(isinstance(x, Var) for x in xs):
@@ -75,8 +93,21 @@ class Network(Layer):
                 return self.call(*xs)
             if not all(hasattr(x, "shape") for x in xs):
                 raise no_arrays(self)
-            with self._first_use(tuple(tuple(x.shape[1:]) for x in xs)):
+            whole = tuple(dtype_name(x.dtype) not in FLOATS for x in xs)
+            with self._first_use(tuple(tuple(x.shape[1:]) for x in xs), whole):
                 return self.call(*xs)
+
+    def _check_output(self, output: Any, fine: Callable[[Any], bool]) -> None:
+        """`call` may return what a layer returned, or a tuple or dict of that."""
+        ends = leaves(output)
+        named = not isinstance(output, dict) or all(isinstance(name, str) for name in output)
+        if not (ends and named and all(map(fine, ends))):
+            inside = ", ".join(type(y).__name__ for y in ends) or "nothing"
+            found = type(output).__name__ + (f" of {inside}" if isinstance(output, SEVERAL) else "")
+            raise OptionError(
+                f"{self.label}: call must return what a layer returned, not {found}; several outputs are a tuple of"
+                " that, or a dict by name"
+            )
 
     def _check_calls(self, tape: Tape) -> None:
         """A layer with parameters that the network does not own would never be trained."""
@@ -90,22 +121,46 @@ class Network(Layer):
 
     # ---- first use -------------------------------------------------------------------------------------------------
 
-    def build(self, *shapes: Shape, shape: Shape | None = None) -> Shape:
-        """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape."""
-        shapes = tuple(sample_shape(self.label, each) for each in (shapes if shape is None else (shape,)))
-        with self._first_use(shapes):
-            return self.build_layers(*shapes)
+    def build(self, *shapes: Shape, shape: Shape | None = None, dtype: str | Sequence[str] | None = None) -> Any:
+        """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape.
 
-    def build_layers(self, *shapes: Shape) -> Shape:
+        dtype: of the inputs, one for all or a tuple: "int64" for integers; by default the network's. The shape of
+        several outputs is a tuple or a dict of shapes.
+        """
+        shapes = tuple(sample_shape(self.label, each) for each in (shapes if shape is None else (shape,)))
+        integers = self._integers_of(dtype, len(shapes))
+        with self._first_use(shapes, integers):
+            return self.build_layers(shapes, integers)
+
+    def build_layers(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Any:
         """Build the layers inside, and return the output's shape. `call` is Python: it runs, on one sample of zeros."""
-        with on_backend(self.backend):
-            output = self.call(*(self.backend.zeros((1, *shape), self.dtype) for shape in shapes))
-        return tuple(output.shape[1:])
+        with on_backend(self.backend), preserved_states(self):
+            output = self.call(
+                *(
+                    self.backend.zeros((1, *shape), "int64" if whole else self.dtype)
+                    for shape, whole in zip(shapes, integers, strict=True)
+                )
+            )
+        self._check_output(output, lambda y: hasattr(y, "shape"))
+        return mapped(lambda y: tuple(y.shape[1:]), output)
+
+    def _integers_of(self, dtype: str | Sequence[str] | None, inputs: int) -> tuple[bool, ...]:
+        """Of each input, whether it is of integers, from the `dtype` that `build` takes."""
+        if dtype is None:
+            return self._integers if len(self._integers) == inputs else (self.takes_integers,) * inputs
+        names = (dtype,) * inputs if isinstance(dtype, str) else tuple(map(str, dtype))
+        if len(names) != inputs or not {*names} <= {*FLOATS, *INTEGERS}:
+            raise OptionError(
+                f'{self.label}: build takes a dtype, or one for each of {inputs} inputs: "int64" for integers, else'
+                f' "{self.dtype}"; not {dtype!r}'
+            )
+        return tuple(name in INTEGERS for name in names)
 
     @contextmanager
-    def _first_use(self, shapes: tuple[Shape, ...]) -> Iterator[None]:
+    def _first_use(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Iterator[None]:
         """One thread at a time; if it fails, every layer that was not built is again as it was."""
         with building:
+            self.locate()  # which stays: where a layer stands does not depend on what fails
             before = [layer.snapshot() for _, layer in self.named_layers() if not layer.is_built]
             try:
                 yield
@@ -115,8 +170,10 @@ class Network(Layer):
                 raise
             if not self._built:
                 self.input_shape, self.input_shapes, self._built = shapes[0], shapes, True
+                self._integers, self.takes_integers = integers, any(integers)
+            self.locate()  # layers that were made on the way
 
-    def output_shape(self, *shapes: Shape) -> Shape:
+    def output_shape(self, *shapes: Shape) -> Any:
         if shapes not in self._known_shapes:  # layers are built once only
             self._known_shapes = self._known_shapes | {shapes: self.build(*shapes)}
         return self._known_shapes[shapes]
@@ -126,12 +183,24 @@ class Network(Layer):
             raise NotBuiltError(f"{self.label}: its parameters are known when it is built: build it first")
         return super().parameter_count(*shapes)
 
-    def last(self) -> type[Layer] | None:
-        """The class of the layer that gives the output; a written model knows it after its first forward."""
+    def last(self) -> Any:
+        """The class of the layer that gives the output; a written model knows it after its first forward.
+
+        Of several outputs a tuple or dict of classes; None for an output that no layer gives, such as a sum.
+        """
         return self._last
 
-    def ends_with(self) -> type[Layer] | None:
+    def ends_with(self) -> Any:
         return self.last()
+
+
+def end_of(tape: Tape, y: Var) -> Any:
+    """The class of the layer that gave a Var; None for a sum and for an input."""
+    for call in tape.calls:
+        if y.index in call.outputs and isinstance(call.layer, Layer):
+            kinds = call.layer.ends_with()  # a single class where a layer has several outputs and knows no better
+            return leaves(kinds)[call.outputs.index(y.index)] if isinstance(kinds, (tuple, dict)) else kinds
+    return None
 
 
 def called_twice(network: Network) -> OptionError:

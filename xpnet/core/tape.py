@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from xpnet.backend.reference import dtype_name
+from xpnet.core.outputs import SEVERAL, Blank, gradients, gradients_for, leaves, mapped
 from xpnet.core.parameter import FLOATS
 from xpnet.errors import DTypeError, ShapeError, TapeError
 
@@ -19,6 +20,8 @@ class Recordable(Protocol):
     """What the tape must know of a layer that it records."""
 
     skips_dx: bool
+    skips_dy: bool
+    backend: Any
 
     @property
     def label(self) -> str: ...
@@ -56,7 +59,8 @@ class Var:
             raise TapeError(f"a Var can be added to another Var, not to {type(other).__name__}; {ADVICE}")
         tape = common_tape(SUM, (self, other))
         _check_sum(self, other)
-        return tape.record(SUM, (self, other), self.value + other.value, lambda dy: (dy, dy))
+        total: Var = tape.record(SUM, (self, other), self.value + other.value, lambda dy: (dy, dy))
+        return total
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name not in ("__array__", "__array_namespace__"):
@@ -94,7 +98,8 @@ for _symbol, _names in _OPERATORS.items():
 class Sum:
     """`+` on the tape, in the place of a layer."""
 
-    skips_dx = False
+    skips_dx = skips_dy = False
+    backend = None  # which only zeros for one of several outputs are made on
     label = "a sum"
 
     def named_parameters(self) -> Iterator[Any]:
@@ -121,7 +126,9 @@ class Call(NamedTuple):
     layer: Recordable
     back: Callable[..., Any]
     inputs: tuple[int, ...]
-    output: int
+    dtypes: tuple[Any, ...]  # of the inputs
+    outputs: tuple[int, ...]
+    blanks: Any  # several outputs in their structure, as Blanks; None where there is one
 
 
 class Tape:
@@ -132,36 +139,48 @@ class Tape:
         self.count = 0  # Vars so far
         self.calls: list[Call] = []
 
-    def record(self, layer: Recordable, xs: Sequence[Var], y: Any, back: Callable[..., Any]) -> Var:
-        """Write down that the layer made `y` of `xs`, and its way back."""
-        output = Var(y, self)
-        self.calls.append(Call(layer, back, tuple(x.index for x in xs), output.index))
+    def record(self, layer: Recordable, xs: Sequence[Var], y: Any, back: Callable[..., Any]) -> Any:
+        """Write down that the layer made `y` of `xs`, and its way back: a Var, or several in the structure of `y`."""
+        output = mapped(lambda value: Var(value, self), y)
+        blanks = mapped(Blank, y) if isinstance(y, SEVERAL) else None
+        inputs, outputs = (tuple(var.index for var in each) for each in (xs, leaves(output)))
+        self.calls.append(Call(layer, back, inputs, tuple(x.dtype for x in xs), outputs, blanks))
         return output
 
-    def walk_back(self, dy: Any, output: Var, inputs: Sequence[Var], need_dx: bool) -> list[Any]:
-        """The gradients of the inputs; frees each call's arrays as soon as they have been used."""
+    def walk_back(self, outputs: Sequence[Var], dys: Sequence[Any], inputs: Sequence[Var], need_dx: bool) -> list[Any]:
+        """The gradients of the inputs, from those of outputs; None is one that nothing depends on, or of integers.
+
+        Frees each call's arrays as soon as they have been used.
+        """
         wanted = self._wanted(inputs if need_dx else ())
-        grads: dict[int, Any] = {output.index: dy}
+        grads: dict[int, Any] = {}
+        _add(grads, [y.index for y in outputs], dys)
         while self.calls:
-            layer, back, xs, y = self.calls.pop()
-            if y not in grads or y not in wanted:
-                continue  # nothing that reached the output came from here, or nothing here has a gradient to collect
-            dy = grads.pop(y)
-            if layer.skips_dx and not wanted.intersection(xs):
+            layer, back, xs, dtypes, ys, blanks = self.calls.pop()
+            if grads.keys().isdisjoint(ys) or wanted.isdisjoint(ys):
+                continue  # nothing that reached an output came from here, or nothing here has a gradient to collect
+            dys = [grads.pop(y, None) for y in ys]
+            dy = dys[0] if blanks is None else gradients_for(layer, dys, blanks)
+            if layer.skips_dx and wanted.isdisjoint(xs):
                 back(dy, need_dx=False)
                 continue
-            dxs = gradients(layer, back(dy), len(xs))
-            for x, dx in zip(xs, dxs, strict=True):
-                grads[x] = grads[x] + dx if x in grads else dx
+            _add(grads, xs, gradients(layer, back(dy), dtypes))
         return [grads.get(x.index) for x in inputs]
 
     def _wanted(self, inputs: Sequence[Var]) -> set[int]:
         """The Vars whose gradient leads to an input or to a parameter."""
-        wanted = {x.index for x in inputs}
-        for layer, _, xs, y in self.calls:
-            if wanted.intersection(xs) or any(True for _ in layer.named_parameters()):
-                wanted.add(y)
+        wanted = {x.index for x in inputs if dtype_name(x.dtype) in FLOATS}
+        for layer, _, xs, _, ys, _ in self.calls:
+            if not wanted.isdisjoint(xs) or any(True for _ in layer.named_parameters()):
+                wanted.update(ys)
         return wanted
+
+
+def _add(grads: dict[int, Any], indices: Sequence[int], dxs: Sequence[Any]) -> None:
+    """Add the gradients that are there to those of these Vars."""
+    for x, dx in zip(indices, dxs, strict=True):
+        if dx is not None:
+            grads[x] = grads[x] + dx if x in grads else dx
 
 
 def common_tape(layer: Recordable, xs: Sequence[Any]) -> Tape:
@@ -177,18 +196,3 @@ def common_tape(layer: Recordable, xs: Sequence[Any]) -> Tape:
             f"{layer.label}: a Var of another forward pass was used; a model must not keep Vars between calls"
         )
     return tape
-
-
-NO_ARRAY = (type(None), tuple, list)
-
-
-def gradients(layer: Recordable, returned: Any, inputs: int) -> tuple[Any, ...]:
-    """What the layer's `back` returned, as a tuple with the gradient of each input."""
-    dxs = returned if inputs > 1 else (returned,)
-    if not isinstance(dxs, tuple) or len(dxs) != inputs or any(isinstance(dx, NO_ARRAY) for dx in dxs):
-        found = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
-        raise TapeError(
-            f"{layer.label}: back must return the gradient of the input, or a tuple with one for each of several"
-            f" inputs; for {inputs} it returned {found}"
-        )
-    return dxs

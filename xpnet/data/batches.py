@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet import random
+from xpnet.base.nested import arranged_like, leaves, mapped
 from xpnet.errors import DataError, OptionError
 
 Array = npt.NDArray[Any]
@@ -19,6 +20,7 @@ class Batches:
     Yields (x_batch, t_batch), or x_batch alone without `t`, of `batch_size` samples each (default 32); with
     `sample_weight`, a number for each sample, (x_batch, t_batch, weight_batch). The last batch is smaller if the
     samples do not divide evenly, or left out with `drop_last`.
+    Each of these may be a tuple of arrays or a dict of arrays by name, for a network of several inputs or outputs.
     In order, batches are views of the data; with `shuffle`, every new iteration draws its own order from the seed of
     xpnet and the batches are copies.
 
@@ -27,25 +29,28 @@ class Batches:
 
     def __init__(
         self,
-        x: npt.ArrayLike,
-        t: npt.ArrayLike | None = None,
+        x: Any,
+        t: Any = None,
         batch_size: int = 32,
         shuffle: bool = False,
         drop_last: bool = False,
-        sample_weight: npt.ArrayLike | None = None,
+        sample_weight: Any = None,
     ) -> None:
         if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size < 1:
             raise OptionError(f"batch_size must be an integer of 1 or more, not {batch_size!r}")
-        self.x = np.asarray(x)
-        self.t = None if t is None else np.asarray(t)
-        self.sample_weight = None if sample_weight is None else np.asarray(sample_weight)
-        if self.sample_weight is not None and (self.t is None or self.sample_weight.shape != self.x.shape[:1]):
-            raise DataError(
-                f"sample_weight has shape {self.sample_weight.shape}; it needs one number for each of the"
-                f" {len(self.x)} samples, and targets beside it"
-            )
-        self.batch_size, self.shuffle, self.drop_last = int(batch_size), shuffle, drop_last
+        self.x = mapped(np.asarray, x)
+        self.t = None if t is None else mapped(np.asarray, t)
+        self.sample_weight = None if sample_weight is None else mapped(np.asarray, sample_weight)
+        self.parts = tuple(part for part in (self.x, self.t, self.sample_weight) if part is not None)
         N = self.samples = _samples(self.x, self.t)
+        for weights in [] if sample_weight is None else leaves(self.sample_weight):
+            of_targets = self.t.shape[: weights.ndim] if isinstance(self.t, np.ndarray) else (N,)
+            if t is None or weights.ndim == 0 or weights.shape != of_targets:
+                raise DataError(
+                    f"sample_weight has shape {weights.shape}; it needs one number for each of the {N} samples, and"
+                    " targets beside it"
+                )
+        self.batch_size, self.shuffle, self.drop_last = int(batch_size), shuffle, drop_last
         if drop_last and batch_size > N:
             raise DataError(
                 f"{N} samples do not fill one batch of {batch_size}, and drop_last leaves out what is not full; "
@@ -53,20 +58,23 @@ class Batches:
             )
 
     def __len__(self) -> int:
-        N = len(self.x)
-        return N // self.batch_size if self.drop_last else math.ceil(N / self.batch_size)
+        N, size = self.samples, self.batch_size
+        return N // size if self.drop_last else math.ceil(N / size)
 
     def __iter__(self) -> Iterator[Any]:
         return self.starting_at(0)
 
     def starting_at(self, first: int) -> Iterator[Any]:
         """The batches from number `first` on (from 0), in the order that a whole iteration has from the same seed."""
-        order = random.generator().permutation(len(self.x)) if self.shuffle else None
+        order = random.generator("batches").permutation(self.samples) if self.shuffle else None
+        return self._cut(first, order)  # the order is drawn now, and not when the first batch is asked for
+
+    def _cut(self, first: int, order: Array | None) -> Iterator[Any]:
         for i in range(first, len(self)):
             part = slice(i * self.batch_size, (i + 1) * self.batch_size)
             chosen = part if order is None else order[part]
-            parts = [array[chosen] for array in (self.x, self.t, self.sample_weight) if array is not None]
-            yield parts[0] if self.t is None else tuple(parts)
+            parts = arranged_like(self.parts, [array[chosen] for array in leaves(self.parts)])
+            yield parts[0] if self.t is None else parts
 
 
 def split(x: npt.ArrayLike, t: npt.ArrayLike, fraction: float) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
@@ -87,12 +95,18 @@ def split(x: npt.ArrayLike, t: npt.ArrayLike, fraction: float) -> tuple[tuple[Ar
     return (x[:cut], t[:cut]), (x[cut:], t[cut:])
 
 
-def _samples(x: Array, t: Array | None) -> int:
+def _samples(x: Any, t: Any) -> int:
     """The number of samples, checked."""
-    if x.ndim == 0 or (t is not None and t.ndim == 0):
+    first, *others = leaves(x)
+    targets = [] if t is None else leaves(t)
+    if any(array.ndim == 0 for array in (first, *others, *targets)):
         raise DataError("x and t must be arrays with the samples along the first axis, not single numbers")
-    if len(x) == 0:
-        raise DataError(f"there is no data: x has shape {x.shape}; expected at least one sample")
-    if t is not None and len(x) != len(t):
-        raise DataError(f"x has {len(x)} samples but t has {len(t)}; expected one target for each sample")
-    return len(x)
+    if len(first) == 0:
+        raise DataError(f"there is no data: x has shape {first.shape}; expected at least one sample")
+    for array in others:
+        if len(array) != len(first):
+            raise DataError(f"x are arrays of {len(first)} and of {len(array)} samples; expected as many in each")
+    for array in targets:
+        if len(array) != len(first):
+            raise DataError(f"x has {len(first)} samples but t has {len(array)}; expected one target for each sample")
+    return len(first)

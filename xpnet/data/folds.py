@@ -121,4 +121,4 @@ def _classes(t: npt.ArrayLike) -> tuple[Array, Indices]:
 
 
 def _generator(seed: int | None) -> np.random.Generator:
-    return random.generator() if seed is None else random.stream((whole("seed", seed, 0), 0))
+    return random.generator("folds") if seed is None else random.stream((whole("seed", seed, 0), 0))

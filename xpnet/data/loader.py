@@ -20,6 +20,7 @@ import numpy.typing as npt
 from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
+from xpnet.base.nested import leaves, mapped
 from xpnet.data.sources import Arrays, Stream, one_or_more, stacked
 from xpnet.data.transforms import to_unit
 from xpnet.errors import DataError, OptionError, ShapeError, XpnetError
@@ -34,7 +35,8 @@ class Loader(Explains):
     """The mini-batches of a source: iterate over it once per epoch; `len()` is the number of batches.
 
     source: an object with a length and `source[indices]`, such as data.Arrays, data.MappedArrays or data.ImageFolder; a
-    data.Stream; or a tuple of arrays (x, t). Yields what it has: (x, t), x alone, or (x, t, sample_weight).
+    data.Stream; or a tuple of arrays (x, t). Yields what it has: (x, t), x alone, or (x, t, sample_weight); each may be
+    a tuple or a dict of arrays, of several inputs or outputs, and augment and transform get x as it is.
     On the way, x goes through these: bytes become float32 from 0 to 1, unless normalize is False; `augment(x, rng)`,
     such as augment.Compose; `transform(x)`, such as a fitted Standardize.
 
@@ -44,9 +46,10 @@ class Loader(Explains):
     that is slow in Python itself. These get copies of source, augment and transform, stay from epoch to epoch until
     `close()` or until the loader is gone, and need a script to be guarded by `if __name__ == "__main__":`.
 
-    An iteration takes one key of xpnet.random if anything in it is random, else none; the batches of a seed are the
-    same, bit for bit, whatever prefetch, workers and processes are. Threads end with the iteration, also if it is left
-    early. What a source raises reaches the caller: an XpnetError as it is, others as DataError with the sample's name.
+    An iteration takes one key of xpnet.random; the batches of a seed are the same, bit for bit, whatever prefetch,
+    workers and processes are, also if source, augment or transform draw from xpnet.random themselves. Threads end with
+    the iteration, also if it is left early. What a source raises reaches the caller: an XpnetError as it is, others as
+    DataError with the sample's name.
 
     Raises OptionError for options that do not fit together, DataError if there is nothing to yield.
     """
@@ -101,8 +104,7 @@ class Loader(Explains):
         """An epoch without its first `batch` batches: the rest is what it would have been. A Stream reads over them."""
         if whole("batch", batch, 0) > len(self):
             raise OptionError(f"an epoch has {len(self)} batches; it cannot start at batch {batch}")
-        drawn = self.shuffle or self.augment is not None or isinstance(self.source, Stream)
-        key = random.next_key() if drawn else (0, 0)  # now, and not when the first batch is asked for
+        key = random.next_key("batches")  # now, and not when the first batch is asked for
         run = self._ahead if self.prefetch or self.workers else self._on_demand
         if not isinstance(self.source, Stream):
             return run(self._jobs(key, batch), contextlib.nullcontext())
@@ -132,10 +134,11 @@ class Loader(Explains):
             yield make, order[number * size : (number + 1) * size], key, number
 
     def _stream_jobs(self, samples: Iterator[Any], key: random.Key, first: int) -> Iterator[tuple[Any, ...]]:
-        rest = islice(samples, first * self.batch_size, None)
+        for number in range(first):
+            self._recipe.read_next(samples, self.batch_size, key, number)
         for number in range(first, len(self)):
             size = min(self.batch_size, len(self.source) - number * self.batch_size)
-            yield self._recipe.make_next, rest, size, key, number
+            yield self._recipe.make_next, samples, size, key, number
 
     # ---- who does it -----------------------------------------------------------------------------------------------
 
@@ -233,7 +236,8 @@ class Recipe:
     def make(self, indices: Array, key: random.Key, number: int) -> Any:
         """Batch `number` of the epoch with this key, of these samples."""
         try:
-            batch = self.source[indices]
+            with random.drawing_from(key, "source", number):
+                batch = self.source[indices]
         except XpnetError:
             raise
         except Exception as error:
@@ -242,29 +246,35 @@ class Recipe:
 
     def make_next(self, samples: Iterator[Any], size: int, key: random.Key, number: int) -> Any:
         """The same, of the next `size` samples."""
+        return self._finish(self.read_next(samples, size, key, number), size, key, number)
+
+    def read_next(self, samples: Iterator[Any], size: int, key: random.Key, number: int) -> Any:
+        """The next `size` samples, those of batch `number`, as they come."""
         try:
-            batch = stacked(list(islice(samples, size)))
+            with random.drawing_from(key, "source", number):
+                return stacked(list(islice(samples, size)))
         except XpnetError:
             raise
         except Exception as error:
             raise DataError(f"the generator failed in batch {number}: {type(error).__name__}: {error}") from error
-        return self._finish(batch, size, key, number)
 
     def _finish(self, batch: Any, size: int, key: random.Key, number: int) -> Any:
         x, *others = batch if isinstance(batch, (tuple, list)) else (batch,)
-        for part in (x, *others):
+        for part in leaves((x, *others)):
             if not isinstance(part, np.ndarray) or part.shape[:1] != (size,):
                 got = f"shape {part.shape}" if isinstance(part, np.ndarray) else type(part).__name__
                 raise ShapeError(f"the source gave {got} for {size} samples; expected arrays ({size}, ...)")
-        if self.normalize and x.dtype == np.uint8:
-            x = to_unit(x)
-        if self.augment is not None:
-            x = self.augment(x, random.stream(key, _AUGMENT, number))
-        if self.transform is not None:
-            x = self.transform(x)
-        if not isinstance(x, np.ndarray) or x.shape[:1] != (size,):
-            made = f"shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
-            raise ShapeError(f"augment and transform made {made} of {size} samples; they must return ({size}, ...)")
+        if self.normalize:
+            x = mapped(lambda each: to_unit(each) if each.dtype == np.uint8 else each, x)
+        with random.drawing_from(key, "augment", number):
+            if self.augment is not None:
+                x = self.augment(x, random.stream(key, _AUGMENT, number))
+            if self.transform is not None:
+                x = self.transform(x)
+        for part in leaves(x):
+            if not isinstance(part, np.ndarray) or part.shape[:1] != (size,):
+                made = f"shape {part.shape}" if isinstance(part, np.ndarray) else type(part).__name__
+                raise ShapeError(f"augment and transform made {made} of {size} samples; they must return ({size}, ...)")
         return one_or_more([x, *others])
 
     def _named(self, indices: Array, error: Exception) -> DataError:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from xpnet.base.atomic_files import file_errors
 from xpnet.base.checks import whole
+from xpnet.base.nested import arranged_like, keys_of, leaves, mapped
 from xpnet.errors import DataError, DTypeError, FormatError, OptionError, XpnetError
 
 Array = npt.NDArray[Any]
@@ -23,18 +24,19 @@ Array = npt.NDArray[Any]
 class Arrays:
     """Samples from arrays that are as long as each other: Arrays(x, t), or with sample weights Arrays(x, t, weights).
 
-    A memory map stays one: what is not asked for is not read. Raises DataError if there is nothing, or lengths differ.
+    Each may be a tuple of arrays, or a dict of arrays by name, for a network of several inputs or outputs. A memory
+    map stays one: what is not asked for is not read. Raises DataError if there is nothing, or lengths differ.
     """
 
-    def __init__(self, *arrays: npt.ArrayLike) -> None:
-        self.arrays = tuple(array if isinstance(array, np.ndarray) else np.asarray(array) for array in arrays)
-        check_arrays(self.arrays)
+    def __init__(self, *arrays: Any) -> None:
+        self.arrays = mapped(lambda each: each if isinstance(each, np.ndarray) else np.asarray(each), arrays)
+        check_arrays(leaves(self.arrays))
 
     def __len__(self) -> int:
-        return len(self.arrays[0])
+        return len(leaves(self.arrays)[0])
 
     def __getitem__(self, indices: Any) -> Any:
-        return one_or_more([np.asarray(array[indices]) for array in self.arrays])
+        return one_or_more(mapped(lambda array: np.asarray(array[indices]), self.arrays))
 
 
 def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) -> Arrays:
@@ -182,7 +184,12 @@ def stacked(samples: Sequence[Any]) -> Any:
     return _stack(samples)
 
 
-def _stack(parts: Sequence[Any]) -> Array:
+def _stack(parts: Sequence[Any]) -> Any:
+    """Of samples that are arrays an array, of tuples or dicts of arrays such a tuple or dict."""
+    if isinstance(parts[0], (tuple, dict)):
+        if any(keys_of(part) != keys_of(parts[0]) for part in parts):
+            raise DataError("samples have different inputs or targets; expected the same in each")
+        return arranged_like(parts[0], [_stack(leaf) for leaf in zip(*map(leaves, parts), strict=True)])
     arrays = [np.asarray(part) for part in parts]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:

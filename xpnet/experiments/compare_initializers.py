@@ -45,7 +45,7 @@ def compare_initializers(
     found: dict[str, dict[str, np.ndarray]] = {}
     with random.preserved_state():
         if x is None:
-            x = random.generator().standard_normal((1000, 100), dtype=np.float32)
+            x = random.generator("samples").standard_normal((1000, 100), dtype=np.float32)
         state = random.get_state()
         for initializer in initializers:
             get_initializer(initializer)  # an unknown one is an error before anything is computed

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,9 +78,11 @@ def cross_validate(
     results: list[dict[str, float]] = []
     histories: list[History] = []
     seen: list[Model] = []  # kept, so that no two have the same id
-    with _fold_seeds(len(chosen)) as seeds:
-        for seed, (train, held_out) in zip(seeds, _parts(chosen, samples), strict=True):
-            random.set_state((int(seed), 0))
+    key = random.next_key("cross_validation")
+    with random.drawing_from(key, "parts"):
+        parts = list(chosen.split(samples.x, samples.t if chosen.stratified else None))
+    for number, (train, held_out) in enumerate(parts):
+        with random.drawing_from(key, "fold", number):
             model = make_model()
             if not isinstance(model, Model) or any(model is other for other in seen):
                 raise OptionError("make_model must return a new Model each time it is called")
@@ -154,27 +155,3 @@ def _strata(t: np.ndarray, folds: int) -> bool:
 def _fitting(function: Any) -> bool:
     """Whether it is a transform itself, such as data.Standardize(), and not what makes one."""
     return hasattr(function, "fit") and not isinstance(function, type)
-
-
-# ---- random numbers --------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _fold_seeds(folds: int) -> Iterator[np.ndarray]:
-    """A seed for each fold, from one key; within the block the random state is that which the parts are drawn from.
-
-    Afterwards it is as if nothing had happened but the taking of the key.
-    """
-    key = random.next_key()
-    after = random.get_state()
-    try:
-        seeds = random.stream(key).integers(0, 2**63, folds + 1)
-        random.set_state((int(seeds[-1]), 0))
-        yield seeds[:-1]
-    finally:
-        random.set_state(after)
-
-
-def _parts(folds: KFold, samples: _Samples) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The indices to train on and those held out, of each fold."""
-    return list(folds.split(samples.x, samples.t if folds.stratified else None))

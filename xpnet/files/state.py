@@ -7,7 +7,8 @@ byte by itself.
 
 VERSION goes up by one whenever files that were written before would be misread or refused: a key or its meaning
 changes, or the default of a constructor's argument does. Keys may be added without that if a file that lacks them still
-means the same. A new version reads all older ones (tests/golden holds a file of each), and refuses newer ones.
+means the same. A new version reads all older ones (tests/golden holds a file of each), and refuses newer ones. Only
+version 1 is refused: its random numbers were counted, one after the other, and those of a key cannot go on with them.
 """
 
 import json
@@ -23,7 +24,7 @@ from xpnet.base.atomic_files import write_atomically
 from xpnet.errors import FormatError, OptionError
 from xpnet.files.tensors import read_safetensors
 
-VERSION = 1
+VERSION = 2
 KEY = "xpnet_backup"
 DTYPES = (
     "bool",
@@ -62,7 +63,8 @@ def temporary(path: str | os.PathLike[str]) -> Path:
 def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What `write_state` wrote; tuples have become lists, and NumPy's numbers arrays.
 
-    Raises FileError if the file cannot be read, FormatError if it is damaged, of a newer version, or something else.
+    Raises FileError if the file cannot be read, FormatError if it is damaged, of version 1 or a newer one, or something
+    else.
     """
     try:
         tensors, metadata = read_safetensors(path)
@@ -78,6 +80,12 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         if isinstance(version, int) and version > VERSION:
             raise FormatError(
                 f"{path} has format version {version}, this xpnet reads versions up to {VERSION}: update xpnet"
+            )
+        if version == 1:
+            raise FormatError(
+                f"{path} has format version 1, of an xpnet 0.1 that counted its random draws: this xpnet draws other"
+                " numbers, and cannot go on with the same. Finish that training with the xpnet that began it, or move"
+                " the file away, and training begins anew"
             )
         if version != VERSION or metadata.get("checksum") != _checksum(metadata[KEY], tensors):
             raise ValueError("its checksum is wrong" if version == VERSION else f"version {version!r}")

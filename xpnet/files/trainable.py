@@ -8,12 +8,13 @@ is the lowest floor that knows all of these.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from xpnet.core.network import Network
-from xpnet.errors import ShapeError
+from xpnet.errors import ShapeError, XpnetError
 from xpnet.files import network
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
@@ -30,6 +31,25 @@ class TrainableNetwork(Network):
         self.metrics: list[Metric] = []
         self.history: object = None  # of the last training; model.py says what it is
         self.stop_training = False  # what a callback sets, to end training after the step or the epoch
+        self.step: Any = None  # the training step that is under way; training/step.py has its class
+
+    @property
+    def has_own_step(self) -> bool:
+        """Whether a subclass says what a training step is, so that data and losses are its own business."""
+        return True
+
+    def train_step(self, batch: tuple[Any, ...]) -> dict[str, Any]:
+        """Forward, loss, back and update on a batch: its losses by name."""
+        raise XpnetError(f"{type(self).__name__} has no train_step: it must say how it is trained")
+
+    def named_optimizers(self) -> Iterator[tuple[str, Optimizer]]:
+        """(path, optimizer), each once: its own, in whatever attribute, and those of the models inside it."""
+        seen: set[int] = set()
+        for path, layer in self.named_layers():
+            for attribute, value in vars(layer).items():
+                if isinstance(value, Optimizer) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{path}.{attribute}" if path else attribute, value
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all parameters' values, in the order of `parameters()`."""

@@ -1,5 +1,7 @@
 """Dropout."""
 
+import math
+
 from xpnet import random
 from xpnet.backend import Array
 from xpnet.base.checks import fraction
@@ -11,7 +13,7 @@ class Dropout(Layer):
     2014).
 
     This is inverted dropout: the expectation is the same in training and inference. The mask comes from a counter-based
-    generator, so that one seed gives the same masks on every backend.
+    generator, so that one seed gives the same masks on every backend, and a part of a batch its part of the mask.
     """
 
     kind = "dropout"
@@ -25,7 +27,8 @@ class Dropout(Layer):
         self.check(x)
         if not train or self.rate == 0:
             return x, lambda dy: dy
-        mask = self.backend.dropout_mask(tuple(x.shape), self.rate, random.next_key(), x.dtype)
+        first = random.first_sample() * math.prod(x.shape[1:])  # this many elements of the batch are elsewhere
+        mask = self.backend.dropout_mask(tuple(x.shape), self.rate, self.next_key(), x.dtype, first)
 
         def back(dy: Array) -> Array:
             return dy * mask

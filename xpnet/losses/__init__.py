@@ -5,10 +5,14 @@ L = sum_n(w[n] L[n]) / N, divided by the number of samples, as in Keras, not by 
 for its class weights: weights of 1 change nothing, and to weigh all samples twice is to double the loss.
 """
 
+from typing import Any
+
 from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name
+from xpnet.errors import OptionError
 from xpnet.losses.base import Loss
 from xpnet.losses.binary_cross_entropy import BinaryCrossEntropyWithLogits
+from xpnet.losses.joint import Joint, join_losses
 from xpnet.losses.mean_squared_error import MeanSquaredError
 from xpnet.losses.negative_log_likelihood import NegativeLogLikelihood
 from xpnet.losses.softmax_cross_entropy import SoftmaxCrossEntropy
@@ -16,6 +20,7 @@ from xpnet.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 __all__ = [
     "LOSSES",
     "BinaryCrossEntropyWithLogits",
+    "Joint",
     "Loss",
     "MeanSquaredError",
     "NegativeLogLikelihood",
@@ -37,8 +42,14 @@ _KERAS_NAMES = {
 }
 
 
-def get(loss: str | Loss) -> Loss:
-    """A loss from its name, or as it is."""
+def get(loss: Any, weights: Any = None) -> Loss:
+    """A loss from its name, or as it is; from a dict, tuple or list of these, for a network of several outputs, the
+    sum of them with these weights.
+    """
+    if isinstance(loss, (dict, tuple, list)):
+        return join_losses(loss, weights, get)
+    if weights is not None:
+        raise OptionError("loss_weights are for several losses, in a dict or a tuple; there is one")
     if isinstance(loss, Loss):
         return loss
     return by_name("loss", loss, LOSSES, "or give a Loss", aliases=_KERAS_NAMES)

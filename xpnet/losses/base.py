@@ -5,6 +5,7 @@ from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.configured import Configured
+from xpnet.base.nested import leaves
 from xpnet.errors import OptionError, ShapeError
 
 
@@ -16,6 +17,7 @@ class Loss(Configured):
 
     name = "loss"
     activation: str | None = None
+    takes_several = False  # whether y is the outputs of a network that gives several, in a tuple or a dict
 
     def forward(
         self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
@@ -27,11 +29,18 @@ class Loss(Configured):
         """
         raise OptionError(f"{type(self).__name__} does not say how it is computed")
 
-    def weight_of(self, t: Array, backend: Backend) -> int | Array:
+    def forward_parts(
+        self, y: Any, t: Any, backend: Backend | None = None, *sample_weight: Any
+    ) -> tuple[dict[str, Array], Callable[[], Any]]:
+        """`forward`, with the loss as "loss" among those that it is made of, by name, if there are several."""
+        value, back = self.forward(y, t, backend, *sample_weight)
+        return {"loss": value}, back
+
+    def weight_of(self, t: Any, backend: Backend) -> int | Array:
         """What the loss of these targets counts in a mean over several batches: the number of samples, or whatever the
         loss is the mean over. An array is a scalar on the device, in float64, which counts exactly.
         """
-        return int(t.shape[0])
+        return int(leaves(t)[0].shape[0])
 
     # ---- how a forward begins --------------------------------------------------------------------------------------
 

@@ -3,12 +3,14 @@
 from typing import Any
 
 from xpnet.base.lookup import by_name, lookup_name
+from xpnet.base.nested import keys_of
 from xpnet.errors import OptionError
-from xpnet.losses import BinaryCrossEntropyWithLogits, Loss
+from xpnet.losses import BinaryCrossEntropyWithLogits, Joint, Loss
 from xpnet.losses.class_loss import ClassLoss
 from xpnet.metrics.accuracy import Accuracy, BinaryAccuracy
 from xpnet.metrics.base import Metric, labels_of, larger_is_better, one_hot
 from xpnet.metrics.confusion_matrix import ConfusionMatrix
+from xpnet.metrics.of_output import OfOutput
 from xpnet.metrics.top_k import TopK
 
 __all__ = [
@@ -17,8 +19,10 @@ __all__ = [
     "BinaryAccuracy",
     "ConfusionMatrix",
     "Metric",
+    "OfOutput",
     "TopK",
     "get",
+    "get_several",
     "labels_of",
     "larger_is_better",
     "one_hot",
@@ -56,3 +60,29 @@ def get(metric: str | Metric, loss: Loss | None = None) -> Metric:
     if name == "confusion_matrix":
         raise OptionError("give the confusion matrix its size: metrics.ConfusionMatrix(10)")
     return by_name("metric", metric, METRICS, "or give a Metric", choices=("accuracy", "top_5 (or any k)"))
+
+
+def get_several(metrics: Any, loss: Loss) -> list[Metric]:
+    """Metrics from one, a list of them, or none; for a joint loss, by the name or the place of an output."""
+    if metrics is None:
+        return []
+    if isinstance(metrics, (str, Metric, type)):
+        metrics = [metrics]
+    if not isinstance(loss, Joint) or all(isinstance(each, Metric) for each in metrics):
+        if isinstance(metrics, dict):
+            raise OptionError("compile: a dict of metrics is for a network of several outputs, with a dict of losses")
+        return [get(metric, loss) for metric in metrics]
+    own = {key: each for key, each, _ in loss.parts()}
+    if isinstance(metrics, dict) != (loss.names is not None) or set(keys_of(metrics)) - own.keys():
+        raise OptionError(
+            f"compile: metrics must say which output they are for, as the losses do: {_example(loss)}; they are"
+            f" {metrics!r}"
+        )
+    chosen = list[Metric]()
+    for key in keys_of(metrics):
+        chosen += [OfOutput(key, metric) for metric in get_several(metrics[key], own[key])]
+    return chosen
+
+
+def _example(loss: Joint) -> str:
+    return "[[], ...], a list for each" if loss.names is None else f'{{"{loss.names[0]}": ["accuracy"]}}'

@@ -9,11 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from xpnet.base.nested import arranged_like, as_several, leaves
+from xpnet.core.carried import preserved_states
 from xpnet.core.network import Network
 from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.regularizers import penalties
-from xpnet.training.feed import Feed, for_evaluation, for_prediction
+from xpnet.training.feed import Feed, for_evaluation, for_prediction, on_device
+from xpnet.training.means import Means
 from xpnet.training.prepare import require_compiled
 
 Verbose = int | Literal["auto"]
@@ -36,30 +39,34 @@ def evaluate(
 def evaluate_batches(model: TrainableNetwork, batches: Feed, verbose: Verbose) -> dict[str, float]:
     """The mean loss and the metrics over all samples, in inference mode."""
     _, loss = require_compiled(model)
-    backend, total, samples = model.backend, 0.0, 0
-    metrics = [copy.copy(metric) for metric in model.metrics]  # training may be in the middle of counting
+    backend, means = model.backend, Means()
+    metrics = copy.deepcopy(model.metrics)  # training may be in the middle of counting
     for metric in metrics:
         metric.reset()
-    for x, t, *w in with_bar(batches, verbosity(verbose), "evaluate"):
-        with backend.memory_advice(len(x)):
-            inputs, targets, *weights = backend.batch(x, t, model.dtype, *w)
-            y = model(inputs)
-            value, _ = loss.forward(y, targets, backend, *weights)
-        total, samples = value * len(x) + total, samples + len(x)
-        for metric in metrics:
-            metric.update(y, targets, backend)
-    penalty = sum(float(value) for value in penalties(model.parameters()))
-    return {"loss": float(total) / samples + penalty} | {metric.name: metric.result() for metric in metrics}
+    with preserved_states(model):  # training may be in the middle of a sequence
+        model.reset_state()
+        for batch in with_bar(batches, verbosity(verbose), "evaluate"):
+            with backend.memory_advice(len(leaves(batch)[0])):
+                x, t, *weights = on_device(model, batch)
+                y = model(*as_several(x))
+                values, _ = loss.forward_parts(y, t, backend, *weights)
+            means.add(values, loss.weight_of(t, backend))
+            for metric in metrics:
+                metric.update(y, t, backend)
+    results = means.read()
+    results["loss"] += sum(float(value) for value in penalties(model.parameters()))
+    return results | {metric.name: metric.result() for metric in metrics}
 
 
-def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) -> np.ndarray:
+def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) -> Any:
     """The outputs of all samples, in inference mode."""
     batches, backend = for_prediction(model, x, batch_size), model.backend
     outputs = []
     for part in with_bar(batches, verbosity(verbose), "predict"):
-        with backend.memory_advice(len(part)):
-            outputs.append(backend.to_numpy(model(backend.asarray(part, model.dtype))))
-    return np.concatenate(outputs)
+        with backend.memory_advice(len(leaves(part)[0])):
+            y = model(*as_several(on_device(model, part)))
+            outputs.append([backend.to_numpy(each) for each in leaves(y)])
+    return arranged_like(y, [np.concatenate(parts) for parts in zip(*outputs, strict=True)])
 
 
 def verbosity(verbose: Verbose) -> int:

@@ -1,22 +1,25 @@
 """What fit, evaluate and predict are fed: arrays, cut into batches, or an iterable of batches.
 
-A batch is (x, t), or (x, t, weights) where samples or classes have weights.
+A batch is (x, t), or (x, t, weights) where samples or classes have weights; x may be a tuple, of several inputs, and t
+and weights tuples or dicts, of several outputs. To a train_step of the user's own it is whatever was given.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from xpnet.base.nested import arranged_like, leaves, mapped
 from xpnet.core.network import Network
 from xpnet.data.batches import Batches, split
 from xpnet.errors import DataError, OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import read_class_weight, weigh_classes
 from xpnet.training.iterables import PreparedBatches, prepared_samples
-from xpnet.training.prepare import is_batches, prepare, prepare_samples, require_one_backend
+from xpnet.training.prepare import is_batches, prepare, prepare_own_batch, prepare_samples, require_one_backend
 from xpnet.training.refusals import refuse_options_of_arrays, refuse_steps, refuse_unordered
 
 BATCH_SIZE = 32  # of arrays in training
@@ -49,20 +52,23 @@ def for_training(
                 "fit: validation_split and shuffle are for arrays; an iterable of batches has an order of its own, and"
                 " validation_data may be an iterable too"
             )
-        train: Feed = PreparedBatches(model, x, steps_per_epoch, "steps_per_epoch", classes)
+        train: Feed = PreparedBatches(model, x, steps_per_epoch, "steps_per_epoch", classes, own=model.has_own_step)
     else:
-        x, t, *weights = prepare(model, x, t, sample_weight)
+        parts = (prepare_own_batch if model.has_own_step else prepare)(model, x, t, sample_weight)
         refuse_steps("steps_per_epoch", steps_per_epoch)
         if validation_data is not None and validation_split:
             raise OptionError("fit: give validation_data or validation_split, not both")
-        if weights and not weights[0].any():
+        if sample_weight is not None and not any(each.any() for each in leaves(parts[2:])):
             raise DataError("all of sample_weight is zero: there would be nothing to learn")
         if validation_split:
-            (x, t), last = split(x, t, validation_split)
-            held_out = _to_validate(*last, *(each[len(x) :] for each in weights), batch_size=batch_size)
-            weights = [each[: len(x)] for each in weights]
+            parts, last = _split(parts, validation_split)
+            held_out = _to_validate(prepare(model, *last) if model.has_own_step else last, batch_size)
+        if shuffle and any(True for _ in model.named_states()):
+            raise OptionError(
+                "fit: the model carries state from batch to batch, so that the batches must be in order: shuffle=False"
+            )
         size = BATCH_SIZE if batch_size is None else batch_size
-        train = _cut(weigh_classes(model, classes, x, t, *weights), size, shuffle)
+        train = _cut(parts if classes is None else weigh_classes(model, classes, *parts), size, shuffle)
     if validation_data is not None:
         held_out = _validation(model, validation_data, validation_steps, batch_size)
     elif validation_steps is not None:
@@ -81,7 +87,7 @@ def for_evaluation(
     return _cut(prepare(model, x, t, sample_weight), EVALUATED if batch_size is None else batch_size)
 
 
-def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[np.ndarray]:
+def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[Any]:
     """The batches to predict, without targets."""
     pairs = isinstance(x, list) and all(isinstance(b, tuple) and b and np.ndim(b[0]) > 1 for b in x)  # and no samples
     if not is_batches(x, lists=pairs):
@@ -90,6 +96,24 @@ def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[n
     refuse_unordered(x)
     require_one_backend(model)
     return prepared_samples(model, x)
+
+
+def on_device(model: Network, batch: Any) -> Any:
+    """The batch on the model's backend, in the structure that it has."""
+    return arranged_like(batch, model.backend.batch(leaves(batch), model.dtype))
+
+
+def staged(model: Network, batches: Iterable[Any]) -> Iterator[Any]:
+    """Each batch on the device, perhaps copied while the device computes."""
+    waiting: deque[Any] = deque()  # a backend may ask for one batch more than it has given
+
+    def arrays() -> Iterator[list[np.ndarray]]:
+        for batch in batches:
+            waiting.append(batch)
+            yield leaves(batch)
+
+    for parts in model.backend.staged(arrays(), model.dtype):
+        yield arranged_like(waiting.popleft(), parts)
 
 
 def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:
@@ -101,8 +125,7 @@ def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:
         own = {"x": train.batches, "t": None}
         later = {"steps_per_epoch": None if train.sized else train.length, "class_weight": train.classes}
     if isinstance(held_out, Batches):
-        arrays = held_out.x, held_out.t, held_out.sample_weight
-        own["validation_data"] = tuple(array for array in arrays if array is not None)
+        own["validation_data"] = held_out.parts
     else:
         own["validation_data"] = None if held_out is None else held_out.batches
     return own | {name: value for name, value in later.items() if value is not None}
@@ -116,15 +139,22 @@ def _validation(model: TrainableNetwork, data: Any, steps: int | None, batch_siz
             "fit: validation_data must be a pair (x, t), (x, t, sample_weight), or an iterable of batches of these"
         )
     refuse_steps("validation_steps", steps)
-    return _to_validate(*prepare(model, *data), batch_size=batch_size)
+    return _to_validate(prepare(model, *data), batch_size)
 
 
-def _to_validate(*arrays: np.ndarray, batch_size: int | None) -> Batches:
+def _to_validate(parts: tuple[Any, ...], batch_size: int | None) -> Batches:
     """In batches that may be larger than those of training."""
-    return _cut(arrays, max(batch_size or 0, EVALUATED))
+    return _cut(parts, max(batch_size or 0, EVALUATED))
 
 
-def _cut(arrays: Iterable[np.ndarray], batch_size: int, shuffle: bool = False) -> Batches:
-    """Batches of (x, t) or (x, t, weights)."""
-    x, t, *weights = arrays
+def _cut(parts: tuple[Any, ...], batch_size: int, shuffle: bool = False) -> Batches:
+    """Batches of (x, t) or (x, t, weights); of a step of the user's own perhaps of x alone."""
+    x, t, *weights = parts if len(parts) > 1 else (*parts, None)
     return Batches(x, t, batch_size, shuffle, False, *weights)
+
+
+def _split(parts: tuple[Any, ...], fraction: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """All parts up to the last `fraction` of the samples, and these."""
+    numbers = np.arange(len(leaves(parts)[0]))
+    (first, _), _ = split(numbers, numbers, fraction)
+    return mapped(lambda each: each[: len(first)], parts), mapped(lambda each: each[len(first) :], parts)

@@ -17,7 +17,12 @@ from xpnet.core.network import Network
 from xpnet.errors import DataError, OptionError, XpnetError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import Classes, weigh_classes
-from xpnet.training.prepare import prepare_batch, prepare_batch_of_samples, require_one_backend
+from xpnet.training.prepare import (
+    prepare_batch,
+    prepare_batch_of_samples,
+    prepare_own_batch,
+    require_one_backend,
+)
 
 END = object()  # in the place of a batch, where there are no more
 
@@ -27,11 +32,12 @@ class PreparedBatches:
 
     One that has a length gives all its batches in each epoch. From one that has none, such as a generator, an epoch
     takes `steps` more batches, and begins it again where it ends; if `to_end`, it may be read to its end instead.
-    `option` is what the user calls `steps`.
+    `option` is what the user calls `steps`. If `own`, batches are for a train_step of the user's own.
 
-    One that cannot start in the middle of an epoch, as a Loader can, is read again from its beginning by a training
-    that goes on from a Backup. What it draws from xpnet.random has to be the same then: after `note_key`, each batch is
-    drawn from a state of its own, but for the first of an epoch that begins anew, before which nothing else is drawn.
+    After `draw_from` each batch is drawn from a random state of its own, which follows from the number of the pass
+    through the iterable and that of the batch. One that cannot start in the middle of an epoch, as a Loader can, is
+    read again from its beginning by a training that goes on from a Backup. One that can should draw what its order
+    follows from when it is asked for the batches from there on, or for the first of them.
     """
 
     samples: int | None = None  # in an epoch: not known before
@@ -45,8 +51,9 @@ class PreparedBatches:
         option: str,
         classes: Classes | None = None,
         to_end: bool = False,
+        own: bool = False,
     ) -> None:
-        self.model, self.batches, self.classes = model, batches, classes
+        self.model, self.batches, self.classes, self.own = model, batches, classes, own
         self.sized, self.length = True, _length(batches)
         if self.length is None:
             self.sized, self.length = False, None if steps is None else whole(option, steps)
@@ -54,23 +61,19 @@ class PreparedBatches:
             raise OptionError(f"{option} is for iterables without a length; this one has {self.length} batches")
         if self.length is None and not to_end:
             raise OptionError(f"how many batches this {type(batches).__name__} gives is not known: say {option}=...")
-        self.key: random.Key | None = None  # of all that the iterable draws
+        self._drawn_from: tuple[random.Key, str] | None = None
         self.epochs = 0  # how many were taken from it before
         self._epochs_read = 0  # how many of them this process has read, and the one that it is in
         self._endless: Iterator[Any] | None = None  # an iterable without a length, as far as it is still to be read
 
-    def note_key(self) -> None:
-        """Training begins: what the iterable draws from now on follows from the random state of this moment."""
-        if not hasattr(self.batches, "starting_at"):
-            self.key = random.get_state()  # none is taken: batches of arrays take none, and train to the same bits
+    def draw_from(self, key: random.Key, what: str) -> None:
+        """What the iterable draws from now on follows from the key of a training and from what the batches are for."""
+        self._drawn_from = key, what
 
     def get_state(self) -> dict[str, Any]:
-        return {"key": self.key, "passes": self.epochs}
+        return {"passes": self.epochs}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        if state["key"] is not None:
-            seed, taken = map(int, state["key"])
-            self.key = (seed, taken)
         self.epochs = int(state["passes"])
 
     def __len__(self) -> int:
@@ -78,10 +81,10 @@ class PreparedBatches:
             raise TypeError("the number of batches is not known")
         return self.length
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return self.starting_at(0)
 
-    def starting_at(self, first: int) -> Iterator[tuple[np.ndarray, ...]]:
+    def starting_at(self, first: int) -> Iterator[tuple[Any, ...]]:
         """The batches of one epoch from number `first` on."""
         require_one_backend(self.model)
         number, stop = first, None if self.length is None else self.length - first
@@ -96,8 +99,8 @@ class PreparedBatches:
     def _read_from(self, first: int) -> Iterator[Any]:
         """The batches of this epoch as the user gives them, from number `first` on."""
         if hasattr(self.batches, "starting_at"):
-            batches: Iterator[Any] = self.batches.starting_at(first)
-            return batches
+            return self._one_pass(self.epochs, first)
+        batches: Iterator[Any]
         if self.sized or self.length is None:
             self._read_epochs_before()
             batches = self._one_pass(self.epochs)
@@ -107,9 +110,8 @@ class PreparedBatches:
 
     def _read_epochs_before(self) -> None:
         """Read what a process before this one has read: an iterable may have a generator of its own that goes on."""
-        with random.preserved_state():
-            for number in range(self._epochs_read, 0 if isinstance(self.batches, list) else self.epochs):
-                deque(islice(self._one_pass(number), self.length), maxlen=0)
+        for number in range(self._epochs_read, 0 if isinstance(self.batches, list) else self.epochs):
+            deque(islice(self._one_pass(number), self.length), maxlen=0)
         self._epochs_read = self.epochs + 1
 
     def _endless_from_here(self) -> Iterator[Any]:
@@ -117,26 +119,29 @@ class PreparedBatches:
         batches = one_after_another(self._one_pass(number) for number in count())
         return _skip(batches, self.epochs * (self.length or 0))
 
-    def _one_pass(self, number: int) -> Iterator[Any]:
-        """The iterable from its beginning to its end."""
-        batches: Iterator[Any] | None = None
-        for batch_number in count():
-            with self._random_state_of(number, batch_number):
-                batches = iter(self.batches) if batches is None else batches  # which may draw, too
-                batch = next(batches, END)
+    def _one_pass(self, number: int, first: int = 0) -> Iterator[Any]:
+        """The iterable from batch number `first` on, which only one that can start there may be asked for."""
+        with self._drawing(number):
+            start = getattr(self.batches, "starting_at", None)
+            batches: Iterator[Any] = start(first) if start else iter(self.batches)
+            batch = next(batches, END)  # many an iterator draws what it needs when its first batch is asked for
+        for batch_number in count(first + 1):
             if batch is END:
                 return
             yield batch
+            with self._drawing(number, batch_number):
+                batch = next(batches, END)
 
-    def _random_state_of(self, number: int, batch: int) -> AbstractContextManager[None]:
-        """Within the block, the random state is the one that a batch of a pass through the iterable is drawn from."""
-        if self.key is None or (self.sized and batch == 0):
+    def _drawing(self, *place: int) -> AbstractContextManager[None]:
+        """Within the block a batch is drawn, from the state of its place: the numbers of the pass and of the batch."""
+        if self._drawn_from is None:
             return contextlib.nullcontext()
-        own = int(random.stream(self.key, number + 1, batch).integers(2**63))
-        return random.preserved_state((own, 0))
+        return random.drawing_from(*self._drawn_from, *place)
 
-    def _prepared(self, batch: Any, number: int) -> tuple[np.ndarray, ...]:
+    def _prepared(self, batch: Any, number: int) -> tuple[Any, ...]:
         with _naming_batch(number):
+            if self.own:
+                return prepare_own_batch(self.model, *(batch if isinstance(batch, (tuple, list)) else [batch]))
             if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
                 raise DataError(
                     f"an iterable of batches must give (x, t) or (x, t, sample_weight), not {type(batch).__name__}"
@@ -146,7 +151,7 @@ class PreparedBatches:
             return weigh_classes(self.model, self.classes, *prepare_batch(self.model, *batch))
 
 
-def prepared_samples(model: Network, batches: Iterable[Any]) -> Iterator[np.ndarray]:
+def prepared_samples(model: Network, batches: Iterable[Any]) -> Iterator[Any]:
     """The x of each batch x, (x, t) or (x, t, sample_weight), to the end of the iterable."""
     number = 0
     for number, batch in enumerate(batches, 1):

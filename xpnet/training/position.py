@@ -1,12 +1,13 @@
 """How far a training run is, and the sums of the epoch that it is in."""
 
-import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xpnet import random
 from xpnet.backend import Array, Backend
+from xpnet.training.feed import Feed
+from xpnet.training.means import Means
 
 
 class Position:
@@ -22,14 +23,13 @@ class Position:
     def enter(self, epoch: int) -> None:
         """Stand before the first batch of an epoch."""
         self.epoch, self.step, self.samples = epoch, 0, 0
-        self.total: Any = 0.0  # the losses of the samples so far, on the device
-        self.random = random.get_state()  # from which the epoch's shuffle is drawn
+        self.means = Means()  # of what the steps so far have logged
         self.start = time.perf_counter()  # less what was needed before a backup
 
-    def advance(self, loss: Array, samples: int) -> None:
-        """A step more, on so many samples with this mean loss."""
-        self.total, self.samples = loss * samples + self.total, self.samples + samples
-        self.step += 1
+    def advance(self, logs: Mapping[str, Array], samples: int, weight: Any) -> None:
+        """A step more, on so many samples, whose losses count for `weight`."""
+        self.means.add(logs, weight)
+        self.samples, self.step = self.samples + samples, self.step + 1
 
     @property
     def seconds(self) -> float:
@@ -47,16 +47,10 @@ class Position:
         """What on_epoch_begin is told: nothing, or what has been done already of an epoch that goes on."""
         return {"step": self.step, "samples": self.samples, "seconds": self.seconds} if self.step else {}
 
-    def rest(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """The batches of the epoch from `step` on; in an epoch that goes on, its shuffle is drawn once more."""
-        if not self.step:
-            self.random = random.get_state()
-            return iter(batches)
-        with random.preserved_state(self.random):
-            starting_at = getattr(batches, "starting_at", None)
-            left = starting_at(self.step) if starting_at else itertools.islice(batches, self.step, None)
-            first = list(itertools.islice(left, 1))  # an iterator may draw when it is made, or with its first batch
-        return itertools.chain(first, left)
+    def rest(self, batches: Feed, key: random.Key) -> Iterator[Any]:
+        """The batches of the epoch from `step` on; their order follows from the training's key and the epoch."""
+        with random.drawing_from(key, "train", self.epoch):  # as PreparedBatches does for itself
+            return batches.starting_at(self.step)
 
     def get_state(self, backend: Backend) -> dict[str, Any]:
         return {
@@ -64,15 +58,12 @@ class Position:
             "step": self.step,
             "samples": self.samples,
             "seconds": self.seconds,
-            "total": backend.to_numpy(self.total) if self.step else None,
-            "random": list(self.random),
+            "means": self.means.get_state(backend),
         }
 
     def set_state(self, state: dict[str, Any], backend: Backend) -> None:
         self.epoch, self.step, self.samples = (int(state[name]) for name in ("epoch", "step", "samples"))
         if self.epoch < 0 or self.step < 0:
             raise ValueError(f"epoch {self.epoch}, step {self.step}")
-        self.total = 0.0 if state["total"] is None else backend.asarray(state["total"])
-        seed, taken = map(int, state["random"])
-        self.random = (seed, taken)
+        self.means.set_state(state["means"], backend)
         self.start = time.perf_counter() - state["seconds"]

@@ -1,7 +1,8 @@
 """Data on their way into a network: samples, targets and weights, read and held against it in one pass.
 
-Here a network is built: from the shape of the first samples that it gets. refusals.py says what is wrong with what
-cannot be taken.
+Here a network is built: from the shapes of the first samples that it gets. refusals.py says what is wrong with what
+cannot be taken. A network of several inputs takes them in a tuple or, by the names that its `call` gives them, in a
+dict; from here on they are a tuple in the order of `call`.
 """
 
 from __future__ import annotations
@@ -12,58 +13,67 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.core.declare import Shape
+from xpnet.base.nested import arranged_like, as_several, keys_of, leaves, mapped
 from xpnet.core.network import Network
-from xpnet.errors import DataError
+from xpnet.errors import DataError, DTypeError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.training import refusals
 
 
-def prepare(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
-    """(x, t) or (x, t, weights) as NumPy arrays that belong to the network, to its loss and to one another.
-
-    x is converted to the model's data type batch by batch, by `backend.batch`; the others are of their types already.
+def prepare(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[Any, ...]:
+    """(x, t) or (x, t, weights) as NumPy arrays that belong to the network, to its loss and to one another; floating
+    point numbers are converted to the model's data type batch by batch, by `backend.batch`.
     """
     require_one_backend(model)
     return prepare_batch(model, x, t, sample_weight)
 
 
-def prepare_batch(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[np.ndarray, ...]:
+def prepare_batch(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[Any, ...]:
     """`prepare` without a look at the layers' backends, which one batch after another need not take."""
     _, loss = require_compiled(model)
-    x = _read_samples(model, x)
-    t = _read_targets(model, t, len(x))
-    weights = [] if sample_weight is None else [_read_weights(model, sample_weight, len(x))]
-    if not model.is_built:
-        model.build(x.shape[1:])
-    outputs = _shape_of_outputs(model, x.shape[1:])
+    x = prepare_batch_of_samples(model, x)
+    samples = len(leaves(x)[0])
+    t = mapped(lambda each: _read_targets(model, each, samples), t)
+    weights = [] if sample_weight is None else [_read_weights(model, sample_weight, t, samples)]
+    outputs = model.output_shape(*[each.shape[1:] for each in as_several(x)])
+    refusals.refuse_number_of_outputs(loss, outputs)
     loss.check(outputs, t)
     for metric in model.metrics:
         metric.check(outputs, loss)
     if weights:
         require_weighted_loss(loss)
-    if t.dtype.kind in "iub":
-        t = t.astype(np.int64, copy=False)
-    elif t.dtype.name != model.dtype:
-        t = t.astype(model.dtype)
     return x, t, *weights
 
 
-def prepare_samples(model: Network, x: Any) -> np.ndarray:
+def prepare_own_batch(model: TrainableNetwork, *parts: Any) -> tuple[Any, ...]:
+    """The parts that are there, as arrays of as many samples, for a train_step of the user's own: what they are to it
+    is not known here.
+    """
+    require_one_backend(model)
+    arrays = tuple(mapped(lambda each: host_array(model, each, "the data"), part) for part in parts if part is not None)
+    lengths = [len(each) if each.ndim and each.dtype.kind in "iufb" else 0 for each in leaves(arrays)]
+    if not lengths or min(lengths) < 1 or len(set(lengths)) > 1:
+        raise refusals.bad_own_data(leaves(arrays))
+    return arrays
+
+
+def prepare_samples(model: Network, x: Any) -> Any:
     """x alone, for a network that need not be compiled."""
     require_one_backend(model)
     return prepare_batch_of_samples(model, x)
 
 
-def prepare_batch_of_samples(model: Network, x: Any) -> np.ndarray:
-    """`prepare_samples` without a look at the layers' backends."""
-    array = _read_samples(model, x)
-    if not model.is_built:
-        model.build(array.shape[1:])
-    _shape_of_outputs(model, array.shape[1:])  # refuses what does not fit
-    return array
+def prepare_batch_of_samples(model: Network, x: Any) -> Any:
+    """`prepare_samples` without a look at the layers' backends: an array, or a tuple of several, in order."""
+    x = _in_order(model, x)
+    arrays = [_read_samples(model, each) for each in as_several(x)]
+    if len({len(array) for array in arrays}) > 1:
+        raise refusals.unequal_inputs(arrays)
+    _fit_to(model, arrays)
+    whole = [each.astype(np.int64, copy=False) if each.dtype.kind in "iu" else each for each in arrays]
+    return tuple(whole) if isinstance(x, tuple) else whole[0]
 
 
 def host_array(model: Network, x: Any, what: str) -> np.ndarray:
@@ -115,36 +125,70 @@ def require_weighted_loss(loss: Loss) -> None:
 # ---- each part -------------------------------------------------------------------------------------------------------
 
 
+def _in_order(model: Network, x: Any) -> Any:
+    """Inputs by name as a tuple, in the order in which the network's `call` takes them."""
+    if not isinstance(x, Mapping):
+        return x
+    names = list(inspect.signature(model.call).parameters)
+    if set(x) != set(names):
+        raise refusals.wrong_names_of_inputs(list(x), names)
+    return tuple(x[name] for name in names)
+
+
 def _read_samples(model: Network, x: Any) -> np.ndarray:
     if not isinstance(x, np.ndarray):
         refusals.refuse_no_array(x)
     array = host_array(model, x, "the input data")
-    if array.dtype.kind != "f" or array.ndim < 2 or len(array) == 0:
+    if array.dtype.kind not in "fiu" or array.ndim < (2 if array.dtype.kind == "f" else 1) or len(array) == 0:
         raise refusals.bad_samples(array, x)
     return array
 
 
+def _fit_to(model: Network, arrays: list[np.ndarray]) -> None:
+    """Hold inputs against the network, which is built for them if it has not been built yet."""
+    shapes = [array.shape[1:] for array in arrays]
+    integers = [array.dtype.kind in "iu" for array in arrays]
+    if not model.is_built:
+        try:
+            model.build(*shapes, dtype=tuple("int64" if each else model.dtype for each in integers))
+        except DTypeError as error:
+            if any(integers):
+                raise refusals.bad_samples(arrays[integers.index(True)], None) from error
+            raise
+    for array, integer, dtype in zip(arrays, integers, model.input_dtypes, strict=False):  # output_shape counts them
+        if integer and not dtype.startswith("int"):
+            raise refusals.bad_samples(array, None)
+        if dtype.startswith("int") and not integer:
+            raise refusals.no_integers(array)
+    for shape, built in zip(shapes, model.input_shapes, strict=False):
+        if len(built) == 3 and built[0] > 1 and shape == (*built[1:], built[0]) != built:
+            raise refusals.channels_last(built, shape)  # a network that begins with Flatten would mix up their numbers
+    model.output_shape(*shapes)  # refuses what does not fit
+
+
 def _read_targets(model: Network, t: Any, samples: int) -> np.ndarray:
+    """Class numbers as int64, all else in the model's data type."""
     if t is None:
         raise refusals.no_targets()
     array = host_array(model, t, "the targets")
     if array.ndim == 0 or len(array) != samples or array.dtype.kind not in "iufb":
         raise refusals.bad_targets(array, samples)
-    return array
-
-
-def _read_weights(model: Network, weights: Any, samples: int) -> np.ndarray:
-    """In the model's data type."""
-    array = host_array(model, weights, "sample_weight")
-    numbers = array.dtype.kind in "iufb" and np.isfinite(array).all() and (array >= 0).all()
-    if array.shape != (samples,) or not numbers:
-        raise refusals.bad_weights(array, samples)
+    if array.dtype.kind in "iub":
+        return array.astype(np.int64, copy=False)
     return array.astype(model.dtype, copy=False)
 
 
-def _shape_of_outputs(model: Network, shape: tuple[int, ...]) -> Shape:
-    """The network's, for samples of this shape; both without the batch. The network must be built."""
-    built: tuple[int, ...] = model.input_shape or ()
-    if len(built) == 3 and built[0] > 1 and shape == (*built[1:], built[0]) != built:
-        raise refusals.channels_last(built, shape)  # a network that begins with Flatten would mix up their numbers
-    return model.output_shape(shape)
+def _read_weights(model: Network, weights: Any, t: Any, samples: int) -> Any:
+    """In the model's data type: a number for each sample, or for each of the targets that a sample has; of several
+    outputs such for all, or each its own.
+    """
+    if isinstance(weights, (tuple, dict)):
+        keys: list[Any] = keys_of(weights)
+        refusals.refuse_other_weights(keys, keys_of(t))
+        return arranged_like(weights, [_read_weights(model, weights[key], t[key], samples) for key in keys])
+    array = host_array(model, weights, "sample_weight")
+    numbers = array.dtype.kind in "iufb" and np.isfinite(array).all() and (array >= 0).all()
+    of_targets = t.shape[: array.ndim] if isinstance(t, np.ndarray) else (samples,)
+    if array.ndim == 0 or array.shape != of_targets or not numbers:
+        raise refusals.bad_weights(array, samples)
+    return array.astype(model.dtype, copy=False)

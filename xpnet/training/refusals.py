@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.base.nested import Key
 from xpnet.core.layer import Layer
 from xpnet.errors import BackendError, DataError, DTypeError, OptionError, ShapeError, XpnetError
 from xpnet.losses import Loss
@@ -19,8 +20,8 @@ def refuse_no_array(x: Any) -> None:
         )
     if _is_several(x):
         raise OptionError(
-            "fit, evaluate and predict take one array, and the targets as the next argument: fit(x, t); a model of"
-            " several inputs is trained with y, back = model.forward(a, b, train=True)"
+            "the input data are a list of arrays of different shapes; those of several inputs go into a tuple or, by"
+            " name, into a dict, and the targets are the next argument: fit((a, b), t)"
         )
 
 
@@ -31,10 +32,10 @@ def _is_source(x: Any) -> bool:
 
 
 def _is_several(x: Any) -> bool:
-    """Whether x is several arrays; a list of arrays that are alike is a batch of samples."""
-    if not isinstance(x, (tuple, list)) or len(x) < 2 or not all(hasattr(part, "shape") and part.shape for part in x):
+    """Whether a list is of several arrays; one of arrays that are alike is a batch of samples."""
+    if not isinstance(x, list) or len(x) < 2 or not all(hasattr(part, "shape") and part.shape for part in x):
         return False
-    return isinstance(x, tuple) or len({part.shape for part in x}) > 1
+    return len({part.shape for part in x}) > 1
 
 
 def bad_samples(array: np.ndarray, x: Any) -> XpnetError:
@@ -53,6 +54,43 @@ def bad_samples(array: np.ndarray, x: Any) -> XpnetError:
     return DataError(f"the input data are empty: their shape is {array.shape}")
 
 
+def no_integers(array: np.ndarray) -> DTypeError:
+    return DTypeError(
+        f"an input is {array.dtype}, and the network takes integers there, such as the numbers of words: convert them"
+        ' with x.astype("int64")'
+    )
+
+
+def unequal_inputs(arrays: list[np.ndarray]) -> DataError:
+    lengths = " and ".join(str(len(array)) for array in arrays)
+    return DataError(
+        f"the inputs are of {lengths} samples; a tuple is one array for each input of the network, all as long (a"
+        " single input is one array, and the targets are the next argument: fit(x, t))"
+    )
+
+
+def wrong_names_of_inputs(given: list[Any], names: list[str]) -> DataError:
+    return DataError(f"the inputs are given as {', '.join(map(str, given))}; the model's call takes {', '.join(names)}")
+
+
+def bad_own_data(arrays: list[np.ndarray]) -> DataError:
+    found = ", ".join(f"{array.dtype} {array.shape}" for array in arrays)
+    return DataError(f"the data must be arrays of numbers with as many samples, one or more; they are {found}")
+
+
+def refuse_number_of_outputs(loss: Loss, outputs: Any) -> None:
+    """A loss of one output with a network of several, or the other way round."""
+    several = isinstance(outputs, dict) or any(isinstance(each, tuple) for each in outputs)
+    if several and not loss.takes_several:
+        names = list(outputs) if isinstance(outputs, dict) else len(outputs)
+        raise OptionError(
+            f"the network gives several outputs ({names}) and the loss {loss.name} takes one: compile it with a dict of"
+            " losses by the outputs' names, or a tuple of them"
+        )
+    if not several and loss.takes_several:
+        raise OptionError(f"the network gives one output, and the loss {loss.name} is for several")
+
+
 def bad_targets(t: np.ndarray, samples: int) -> XpnetError:
     if t.ndim == 0:
         return DataError(
@@ -69,11 +107,17 @@ def no_targets() -> DataError:
 
 
 def bad_weights(weights: np.ndarray, samples: int) -> DataError:
-    if weights.shape != (samples,):
+    if weights.dtype.kind in "iufb" and np.isfinite(weights).all() and (weights >= 0).all():
         return DataError(
             f"sample_weight has shape {weights.shape}; it needs one number for each of the {samples} samples"
         )
     return DataError("sample_weight must hold finite numbers of at least 0")
+
+
+def refuse_other_weights(given: list[Key], outputs: list[Key]) -> None:
+    """Those of a dict may be for some outputs."""
+    if set(given) - set(outputs) or (given and isinstance(given[0], int) and given != outputs):
+        raise DataError(f"sample_weight is for the outputs {given}, and the targets are for {outputs}")
 
 
 def channels_last(built: tuple[int, ...], shape: tuple[int, ...]) -> ShapeError:

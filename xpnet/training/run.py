@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from xpnet import random
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.callbacks.base import Logs, list_callbacks
 from xpnet.callbacks.comparison import Described
-from xpnet.errors import NonFiniteError
+from xpnet.core.network import Network
+from xpnet.data.batches import Batches
+from xpnet.errors import NonFiniteError, OptionError
 from xpnet.training.evaluation import evaluate_batches
-from xpnet.training.feed import Feed, describe_data
+from xpnet.training.feed import Feed, describe_data, staged
 from xpnet.training.iterables import PreparedBatches
 from xpnet.training.nonfinite import nonfinite_loss
 from xpnet.training.position import Position
@@ -61,8 +64,8 @@ class Run:
         if self.callbacks.hears("on_before_update"):
             step.before_update = self._tell_before_update
         self.iterables = [feed for feed in (batches, held_out) if isinstance(feed, PreparedBatches)]
-        for feed in self.iterables:
-            feed.note_key()
+        self.root = self.model.locate().root  # before the first step, whose random state is its own
+        self._draw_from(random.next_key("training"))
 
     # ---- the loop --------------------------------------------------------------------------------------------------
 
@@ -96,6 +99,7 @@ class Run:
         self.callbacks.on_epoch_begin(epoch, position.done())
         with self.model.backend.memory_advice(self.batches.batch_size):
             if not goes_on:
+                self.model.reset_state()
                 for metric in self.model.metrics:
                     metric.reset()
             if not (goes_on and self.model.stop_training):  # else the backup was made in its last step
@@ -108,23 +112,23 @@ class Run:
         return self.logs
 
     def _take_steps(self, epoch: int) -> None:
-        model, backend, position, steps = self.model, self.model.backend, self.position, len(self.batches)
-        for x, t, *weights in backend.staged(self._batches_left(epoch), model.dtype):
-            number, size = position.step, x.shape[0]
+        step, position, steps = self.step, self.position, len(self.batches)
+        for batch in staged(self.model, self._batches_left(epoch)):
+            number = position.step
             self.callbacks.on_train_batch_begin(number, {})
-            value, y = self.step(x, t, f"epoch {epoch + 1}, step {number + 1}", *weights, last=number + 1 == steps)
-            position.advance(value, size)
-            for metric in model.metrics:
-                metric.update(y, t, backend)
-            self.callbacks.on_train_batch_end(number, {"loss": value, "size": size, "so_far": self.so_far})
-            if model.stop_training:
+            with random.drawing_from(self.key, "step", epoch, number, root=self.root):
+                logs = step(batch, f"epoch {epoch + 1}, step {number + 1}", last=number + 1 == steps)
+            position.advance(logs, step.samples, step.weight)
+            self.callbacks.on_train_batch_end(number, {**logs, "size": step.samples, "so_far": self.so_far})
+            if self.model.stop_training:
                 break
 
     def validate(self, epoch: int) -> Logs:
         """The loss and the metrics on what was held out, in the epochs that have validation."""
         if self.held_out is None or (epoch + 1) % self.options.validation_freq:
             return {}
-        results = evaluate_batches(self.model, self.held_out, verbose=0)
+        with random.drawing_from(self.key, "validation", epoch, root=self.root):
+            results = evaluate_batches(self.model, self.held_out, verbose=0)
         return {f"val_{name}": value for name, value in results.items()}
 
     def end_epoch(self, epoch: int, logs: Logs) -> None:
@@ -135,12 +139,12 @@ class Run:
 
     def so_far(self) -> Logs:
         """The mean loss and the metrics of the epoch up to here. Reads from the device: waits for it."""
-        position, metrics = self.position, self.model.metrics
-        mean = float(position.total) / max(position.samples, 1)
-        if not math.isfinite(mean):
-            where = f"epoch {position.epoch + 1}, at or before step {position.step}"
-            raise nonfinite_loss(self.model, mean, where)
-        return {"loss": mean} | {metric.name: metric.result() for metric in metrics}
+        position, means = self.position, self.position.means.read()
+        for name, mean in means.items():
+            if not math.isfinite(mean):
+                where = f"epoch {position.epoch + 1}, at or before step {position.step}"
+                raise nonfinite_loss(self.model, name, mean, where)
+        return means | {metric.name: metric.result() for metric in self.model.metrics}
 
     def _enter(self, epoch: int) -> None:
         """Stand before the first batch of an epoch; what waits for the rest of a group will have no step."""
@@ -150,13 +154,22 @@ class Run:
     def _batches_left(self, epoch: int) -> Iterator[Any]:
         if isinstance(self.batches, PreparedBatches):
             self.batches.epochs = epoch - self.options.initial_epoch
-        return self.position.rest(self.batches)
+        batches = self.position.rest(self.batches, self.key)
+        alone = isinstance(self.batches, Batches) and self.batches.t is None
+        return ((batch,) for batch in batches) if alone else batches
 
     def _steps_left(self) -> int:
         """Of the optimizer, to the end of the last epoch."""
         accumulate, position = self.options.accumulate, self.position
         per_epoch, taken = math.ceil(len(self.batches) / accumulate), math.ceil(position.step / accumulate)
         return (self.options.epochs - position.epoch) * per_epoch - taken
+
+    def _draw_from(self, key: random.Key) -> None:
+        """All that is random in this training follows from the key; callbacks draw from the state outside."""
+        self.key = key
+        for what, feed in (("train", self.batches), ("validation", self.held_out)):
+            if isinstance(feed, PreparedBatches):
+                feed.draw_from(key, what)
 
     def _tell_before_update(self, scale: float) -> None:
         self.callbacks.on_before_update(self.position.step, {"scale": scale})
@@ -181,32 +194,51 @@ class Run:
         """All that training changes, but for the callbacks and the random state."""
         model, backend = self.model, self.model.backend
         named, step = dict(model.named_parameters()), self.step.get_state()
+        carried = [(path, each) for path, each in model.named_states() if each.value is not None]
         return {
             "progress": self.position.get_state(backend) | {"group": step["group"]},
             "stop_training": model.stop_training,
             "batches": [feed.get_state() for feed in self.iterables],
-            "inputs": [list(shape) for shape in model.input_shapes],
+            "key": list(self.key),
+            "inputs": {path: [network.input_shapes, network.input_dtypes] for path, network in _built_networks(model)},
+            "carried": {path: each.backend.to_numpy(each.value) for path, each in carried},
             "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
             "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if p.has_grad},
             "trained": [name for name, p in named.items() if p.trainable],
-            "optimizer": step["optimizer"],
+            "optimizers": step["optimizers"],
             "metrics": [metric.get_state(backend) for metric in model.metrics],
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Put back what `get_state` gave, before training begins."""
         model, backend = self.model, self.model.backend
-        if state["weights"] and state.get("inputs") and not model.is_built:  # its first batch had built it
-            model.build(*map(tuple, state["inputs"]))
+        for path, layer in model.named_layers():
+            if path in state["inputs"] and isinstance(layer, Network) and not layer.is_built:  # it was by then
+                shapes, dtypes = state["inputs"][path]
+                layer.build(*map(tuple, shapes), dtype=tuple(dtypes))
         named = dict(model.named_parameters())
+        if named.keys() != state["weights"].keys():
+            raise OptionError(
+                "the model has other parameters than in the backup: networks that a train_step builds must be built"
+                " before fit goes on, by network.build(shape)"
+            )
         for name, p in named.items():
             p.value, p.trainable = state["weights"][name], name in state["trained"]
-        self.step.set_state({"optimizer": state["optimizer"], "group": state["progress"].get("group", [])})
+        self.step.set_state({"optimizers": state["optimizers"], "group": state["progress"]["group"]})
         for name, gradient in state["gradients"].items():
             named[name].grad = gradient
         for metric, own in zip(model.metrics, state["metrics"], strict=True):
             metric.set_state(own, backend)
         self.position.set_state(state["progress"], backend)
         model.stop_training = state["stop_training"]
-        for feed, own in zip(self.iterables, state.get("batches", ()), strict=False):  # older files have none
+        for feed, own in zip(self.iterables, state["batches"], strict=True):
             feed.set_state(own)
+        first, second = map(int, state["key"])
+        self._draw_from((first, second))
+        for path, carried in model.named_states():
+            carried.value = state["carried"].get(path)
+
+
+def _built_networks(model: Network) -> Iterator[tuple[str, Network]]:
+    """The model and those inside it, by path, as far as they are built."""
+    return ((path, each) for path, each in model.named_layers() if isinstance(each, Network) and each.is_built)

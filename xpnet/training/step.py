@@ -1,111 +1,181 @@
-"""A step of training: forward, loss, back, update."""
+"""A step of training: what the model's `train_step` makes of a batch, and what it may ask for."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from xpnet.backend import Array
+from xpnet.base.nested import leaves
+from xpnet.core.flat import find_pieces
+from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
-from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.regularizers import add_penalty_gradients, penalties
 from xpnet.schedules import warn_of_short_schedule
-from xpnet.training.nonfinite import nonfinite_loss
+from xpnet.training.nonfinite import NotFinite, nonfinite_loss
+from xpnet.training.refusals import not_compiled
 
 
 class Step:
-    """What is done with a batch. Another kind of training, such as one of two networks against each other, one on
-    several workers, or one whose launches were captured, is another Step in the same loop: a subclass of Model gives it
-    in `make_step`.
+    """What is done with a batch that is on the device: the model's `train_step`, which has it as `self.step`.
 
-    Called with a batch that is on the device. A step of the optimizer takes a group of `accumulate` batches. What a
-    run, in run.py, needs of a step beside the call, `model` and `accumulate`:
-
-    - `before_update`, which it may set: called before an update, with the factor that makes the gradients a mean;
-    - `drop_group()`, where a group will not be completed;
-    - `get_state()` and `set_state(state)`, for a Backup, which keeps the parameters of `model` and their gradients
-      itself: a dict of "group", the sizes of the batches that wait, and "optimizer", whatever else has to go on, in
-      numbers, strings, None, NumPy arrays, and lists and dicts of those;
-    - `warn_of_schedule(steps)`: so many updates are to come.
+    There, `compute_losses`, `apply_gradients` and `update_metrics` do what is the same in all kinds of training.
+    Gradients of a group of `accumulate` batches make one update.
     """
 
-    def __init__(self, model: TrainableNetwork, optimizer: Optimizer, loss: Loss, accumulate: int = 1) -> None:
-        self.model, self.optimizer, self.loss, self.backend = model, optimizer, loss, model.backend
-        self.accumulate = accumulate
-        self.group: list[int] = []  # sizes of the batches whose gradients wait for the rest of their group
-        self.before_update: Callable[[float], None] | None = None
-        self.parameters: list[Parameter] = []  # of the model; known after the first forward, which builds it
+    def __init__(self, model: TrainableNetwork, accumulate: int = 1) -> None:
+        self.model, self.backend, self.accumulate = model, model.backend, accumulate
+        self.group: list[int] = []  # sizes of the batches whose gradients wait for their update
+        self.completes = True  # whether the batch is the last of its group
+        self.samples = 0  # of the batch
+        self.weight: Any = 0  # of its losses in means over batches: its samples, or its labels that are not ignored
+        self.before_update: Callable[[float], None] | None = None  # told of the factor that makes gradients a mean
+        self._parameters: dict[Layer, list[Parameter]] = {}  # of each network that an optimizer works on
+        self._applied: list[Layer] = []  # those whose gradients this batch has given up already
 
-    def __call__(self, x: Array, t: Array, where: str, *weights: Array, last: bool = True) -> tuple[Array, Array]:
-        """Forward and back, and a step of the optimizer if that completes the group, as the `last` batch of an epoch
-        always does: the loss before it, and the outputs.
+    def __call__(self, batch: tuple[Any, ...], where: str, last: bool = True) -> dict[str, Array]:
+        """The logs of a batch (x, t) or (x, t, weights), from before the update that it leads to; the `last` batch of
+        an epoch always completes its group.
         """
+        self.samples = self.weight = leaves(batch)[0].shape[0]
+        self._applied.clear()
+        self._enter_group(self.samples, last)
         # the error for a loss that is not finite says more than a warning
         with self.backend.computing(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            value, y = self.add_gradients(x, t, where, *weights)
-            if last or len(self.group) == self.accumulate:
-                self.update()
-        return value, y
+            self.model.step = self
+            try:
+                logs = self.model.train_step(batch)
+            except NotFinite as error:
+                again = () if self.model.has_own_step else batch[:2]  # what can be looked at once more
+                raise nonfinite_loss(self.model, "loss", error.value, where, *again) from None
+            finally:
+                self.model.step = None
+        if self.completes:
+            self.group.clear()
+            if self.model.has_own_step:
+                self._check_nothing_is_left()
+        return logs
 
-    def add_gradients(self, x: Array, t: Array, where: str, *weights: Array) -> tuple[Array, Array]:
-        """Forward and back on a batch: adds to the gradients, and returns the loss and the outputs."""
-        y, back = self.model.forward(x, train=True)
-        value, loss_back = self.loss.forward(y, t, self.backend, *weights)
-        if not self.parameters:
-            self.collect_parameters()
-        if any(p.regularizer for p in self.parameters):
-            for penalty in penalties(self.parameters):
-                value = value + penalty
-        if not self.backend.lazy and not math.isfinite(float(value)):
-            raise nonfinite_loss(self.model, value, where, x, t)
-        dy, size = loss_back(), x.shape[0]
-        back(dy if self.accumulate == 1 else dy * size, need_dx=False)
-        self.group.append(size)
-        return value, y
+    # ---- what a train_step asks for --------------------------------------------------------------------------------
 
-    def update(self) -> None:
-        """A step of the optimizer with the mean gradient of the group's samples, as if they were one batch."""
-        samples = 1 if self.accumulate == 1 else sum(self.group)  # of one batch the gradients are a mean already
-        self.gather_gradients()
-        if any(p.regularizer for p in self.parameters):
-            add_penalty_gradients(self.parameters, samples)
+    def compute_losses(self, y: Any, t: Any, *weights: Any) -> tuple[dict[str, Array], Callable[[], Any]]:
+        """{"loss": the loss that the model was compiled with, penalties included, and those of its parts by name}, and
+        what gives its gradient with respect to the outputs y.
+        """
+        loss = self.model.loss
+        if loss is None:
+            raise not_compiled()
+        values, back = loss.forward_parts(y, t, self.backend, *weights)
+        self.weight = loss.weight_of(t, self.backend)
+        parameters = self._parameters_of(self.model)
+        if any(p.regularizer for p in parameters):
+            for penalty in penalties(parameters):
+                values["loss"] = values["loss"] + penalty
+        if not self.backend.lazy and not math.isfinite(float(values["loss"])):
+            raise NotFinite(values["loss"])
+        return values, back
+
+    def apply_gradients(self, optimizer: Optimizer | None = None, network: Layer | None = None) -> None:
+        """A step of the optimizer on the parameters of the network, and their gradients start from zero; by default
+        the model's optimizer, on all. With gradients that are still waiting for the rest of their group: nothing yet.
+        """
+        optimizer = optimizer or self.model.optimizer
+        if optimizer is None:
+            raise not_compiled()
+        network = network or self.model
+        parameters = self._parameters_of(network)
+        if self.accumulate > 1 and network in self._applied:
+            raise OptionError("accumulate needs a train_step that makes one update of each network, not several")
+        self._applied.append(network)
+        if self.accumulate > 1:
+            scale_gradients(parameters, self.group[-1])  # those of a batch are a mean
+            if not self.completes:
+                return
+        samples = 1 if self.accumulate == 1 else sum(self.group)
+        self.gather_gradients(parameters)
+        if any(p.regularizer for p in parameters):
+            add_penalty_gradients(parameters, samples)
         if self.before_update is not None:
             self.before_update(1 / samples)
-        self.optimizer.update(self.parameters, scale=1 / samples)
-        self.group.clear()
+        optimizer.update(parameters, scale=1 / samples)
 
-    def gather_gradients(self) -> None:
+    def update_metrics(self, y: Any, t: Any) -> None:
+        """Count the outputs and targets in the model's metrics."""
+        for metric in self.model.metrics:
+            metric.update(y, t, self.backend)
+
+    # ---- what a run asks for ---------------------------------------------------------------------------------------
+
+    def gather_gradients(self, parameters: Iterable[Parameter]) -> None:
         """Between gradient and update, before penalties: where those of other workers are added, if there are any."""
 
     def drop_group(self) -> None:
-        """Forget the batches that wait for the rest of their group."""
-        self.group.clear()
+        """Forget the batches that wait for the rest of their group, and their gradients."""
+        if self.group:
+            self.group.clear()
+            zero_gradients(self.model.parameters())
 
     def get_state(self) -> dict[str, Any]:
-        """What `set_state` needs to go on from here."""
-        return {"optimizer": self.optimizer.get_state(dict(self.model.named_parameters())), "group": list(self.group)}
+        """What `set_state` needs to go on from here, but for the parameters and their gradients."""
+        named = dict(self.model.named_parameters())
+        optimizers = {name: each.get_state(named) for name, each in self.model.named_optimizers()}
+        return {"optimizers": optimizers, "group": list(self.group)}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Put back what `get_state` gave, once the parameters are as they were; their gradients come after it."""
         named = dict(self.model.named_parameters())
-        self.parameters, self.group = list(named.values()), [int(size) for size in state["group"]]
-        zero_gradients(self.parameters)
-        self.optimizer.set_state(state["optimizer"], named)
+        self.group = [int(size) for size in state["group"]]
+        zero_gradients(named.values())
+        for name, optimizer in self.model.named_optimizers():
+            optimizer.set_state(state["optimizers"][name], named)
 
     def warn_of_schedule(self, steps: int) -> None:
-        """Where the learning rate ends before these steps do."""
-        warn_of_short_schedule(self.optimizer.lr, self.optimizer.steps, steps)
+        """Where the learning rate ends before so many updates do."""
+        if self.model.optimizer is not None:
+            warn_of_short_schedule(self.model.optimizer.lr, self.model.optimizer.steps, steps)
 
-    def collect_parameters(self) -> None:
-        """Those of the model, built by now, after a look at whether they can be trained; their gradients are zero."""
-        self.loss.check_last(self.model.last())
-        self.parameters = self.model.parameters()
-        if not any(parameter.trainable for parameter in self.parameters):
-            raise OptionError("there is nothing to train: the model has no parameter that is trainable")
-        zero_gradients(self.parameters)
+    # ---- parts -----------------------------------------------------------------------------------------------------
+
+    def _enter_group(self, size: int, last: bool) -> None:
+        """The first batch of a group starts the gradients from zero, whatever somebody left there."""
+        if self.group:
+            scale_gradients(self.model.parameters(), 1 / size)  # what waits is a sum over samples, what comes a mean
+        elif not self._parameters or self.accumulate > 1:
+            zero_gradients(self.model.parameters())
+        self.group.append(size)
+        self.completes = last or len(self.group) == self.accumulate
+
+    def _check_nothing_is_left(self) -> None:
+        """What came after an update would be in the next one."""
+        for network in self._applied:
+            for parameter in self._parameters[network]:
+                if parameter.has_grad:
+                    raise OptionError(
+                        f"train_step: after the update of {network.label}, its parameter {parameter.name} got another"
+                        " gradient, which would be in its next update: go through it, on the way to other networks,"
+                        " within `with network.frozen():`"
+                    )
+
+    def _parameters_of(self, network: Layer) -> list[Parameter]:
+        """Those of a network that is built by now, the first time after a look at whether it can be trained."""
+        if network not in self._parameters:
+            if network is self.model and self.model.loss is not None:
+                self.model.loss.check_last(self.model.last())
+            parameters = network.parameters()
+            if not any(parameter.trainable for parameter in parameters):
+                raise OptionError("there is nothing to train: the model has no parameter that is trainable")
+            self._parameters[network] = parameters
+        return self._parameters[network]
+
+
+def scale_gradients(parameters: Iterable[Parameter], factor: float) -> None:
+    """Multiply what was added to the gradients so far."""
+    for piece in find_pieces(p for p in parameters if p.has_grad):
+        grad = piece.grad
+        grad *= factor

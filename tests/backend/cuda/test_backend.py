@@ -20,7 +20,6 @@ from xpnet.backend.cuda import launch as cuda_launch
 from xpnet.backend.window import Window
 from xpnet.errors import BackendError, OptionError
 from xpnet.model import Sequential
-from xpnet.training.step import Step
 
 REFERENCE = Backend()
 WINDOW = Window((3, 3), (2, 1), ((1, 1), (0, 1)), (1, 2))
@@ -181,12 +180,9 @@ def test_tf32_is_used_for_float32_alone(cupy: Backend, monkeypatch: pytest.Monke
 
 def steps(model: Any, backend: Backend, count: int, N: int = 20) -> None:
     x, t = normal((N, 1, 28, 28), 1, "float32"), np.random.default_rng(2).integers(0, 10, N)
-    assert model.optimizer and model.loss
-    step = Step(model, model.optimizer, model.loss)
-    for inputs, targets in backend.staged([(x, t)] * count, "float32"):
-        _, y = step(inputs, targets, "a test")
-        for metric in model.metrics:
-            metric.update(y, targets, backend)
+    step = model.make_step()
+    for batch in backend.staged([(x, t)] * count, "float32"):
+        step(batch, "a test")
 
 
 def test_a_training_step_launches_little_and_waits_for_nothing(counted: Backend) -> None:
@@ -216,14 +212,14 @@ def test_memory_does_not_grow(counted: Backend) -> None:
 
 def test_a_batch_comes_in_one_copy_and_a_staged_one_while_the_device_computes(cupy: Backend) -> None:
     x, t = normal((7, 3), 1), np.arange(7)
-    for got in (cupy.batch(x, t, "float32"), *cupy.staged([(x, t)] * 3, "float32")):
+    for got in (cupy.batch((x, t), "float32"), *cupy.staged([(x, t)] * 3, "float32")):
         assert_same(got[0], x.astype("float32"), cupy)
         assert_same(got[1], t, cupy)
     sizes = [len(inputs) for inputs, _ in cupy.staged([(x[:n], t[:n]) for n in (3, 2, 1)], "float64")]
     assert sizes == [3, 2, 1]
     assert list(cupy.staged([], "float64")) == []
     one_hot = np.eye(7, dtype=bool)
-    np.testing.assert_array_equal(cupy.to_numpy(cupy.batch(x, one_hot, "float64")[1]), one_hot)
+    np.testing.assert_array_equal(cupy.to_numpy(cupy.batch((x, one_hot), "float64")[1]), one_hot)
 
 
 def test_running_out_of_memory_gives_advice_and_leaves_the_process_usable(cupy: Backend) -> None:

@@ -15,7 +15,6 @@ from xpnet import networks, random
 from xpnet.backend import Backend, make_backend, use_backend
 from xpnet.backend.cuda import backend as cuda_backend
 from xpnet.errors import BackendError
-from xpnet.training.step import Step
 
 pytestmark = pytest.mark.gpu
 
@@ -49,14 +48,13 @@ def test_a_training_step_does_not_wait_for_the_device(gpu: Backend) -> None:
     random.seed(0)
     model = networks.DeepConvNet()
     model.compile("adam")
-    assert model.optimizer and model.loss
-    step = Step(model, model.optimizer, model.loss)
+    step = model.make_step()
     x, t = np.random.default_rng(0).random((100, 1, 28, 28), np.float32), np.arange(100) % 10
     for _ in range(3):  # compile, and fill the pools of memory: taking more of the device's may wait for it
-        step(*gpu.batch(x, t, "float32"), "warming up")
+        step(gpu.batch((x, t), "float32"), "warming up")
     gpu.synchronize()
     spun = keep_busy()
-    value, _ = step(*gpu.batch(x, t, "float32"), "the test")
+    value = step(gpu.batch((x, t), "float32"), "the test")["loss"]
     assert not spun.done, "the step waited for the work before it"
     assert np.isfinite(float(value)) and spun.done
 
@@ -79,7 +77,7 @@ def test_the_next_batch_is_copied_while_the_device_computes(gpu: Backend) -> Non
 def test_batches_come_from_pinned_memory(gpu: Backend) -> None:
     import cupy
 
-    gpu.batch(np.ones((4, 3), np.float32), np.zeros(4, np.int64), "float32")
+    gpu.batch((np.ones((4, 3), np.float32), np.zeros(4, np.int64)), "float32")
     _, host = gpu.in_flight[-1]  # type: ignore[attr-defined]
     assert cupy.cuda.runtime.pointerGetAttributes(host.ptr).type == 1  # cudaMemoryTypeHost: allocated or registered
 

@@ -5,6 +5,7 @@ elementwise NumPy code keeps without knowing of it. choice.py says which algorit
 """
 
 import contextlib
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -51,9 +52,6 @@ class NumpyBackend(Backend):
 
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         return np.asarray(x, dtype=dtype)
-
-    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
-        return np.asarray(x, dtype), np.asarray(t), *[np.asarray(weight, dtype) for weight in weights]
 
     def memory_advice(self, samples: int | None) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()  # arrays live in the memory of the process
@@ -175,10 +173,13 @@ class NumpyBackend(Backend):
         dy[picked] -= 1
         return losses, dy
 
-    def dropout_mask(self, shape: tuple[int, ...], rate: float, key: Key, dtype: Any = "float32") -> Array:
-        count = int(np.prod(shape))
-        stream = np.random.Philox(key=np.array(key, dtype=np.uint64))
-        words = stream.random_raw(-(-count // 2)).astype("<u8", copy=False).view("<u4")[:count]
+    def dropout_mask(
+        self, shape: tuple[int, ...], rate: float, key: Key, dtype: Any = "float32", first: int = 0
+    ) -> Array:
+        skipped, within = divmod(first, 8)  # a counter gives eight numbers
+        end = within + math.prod(shape)
+        stream = np.random.Philox(key=np.array(key, dtype=np.uint64), counter=skipped)
+        words = stream.random_raw(-(-end // 2)).astype("<u8", copy=False).view("<u4")[within:end]
         return (words >= round(rate * 2**32)).reshape(shape) * np.asarray(1 / (1 - rate), dtype)
 
     # ---- update steps ----------------------------------------------------------------------------------------------

@@ -40,19 +40,19 @@ class CupyArrays(Backend):
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         return self.xp.asarray(x, dtype=self.dtype(dtype))
 
-    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
-        return self._stage(x, t, dtype, *weights)[0]
+    def batch(self, arrays: Iterable[np.ndarray], dtype: Any) -> tuple[Array, ...]:
+        return self._stage(arrays, dtype)[0]
 
-    def staged(self, batches: Iterable[tuple[np.ndarray, ...]], dtype: Any) -> Iterator[tuple[Array, ...]]:
+    def staged(self, batches: Iterable[Iterable[np.ndarray]], dtype: Any) -> Iterator[tuple[Array, ...]]:
         """Each batch is copied on a second stream while the device computes with the batch before it."""
         computing, copying = self._cp.cuda.get_current_stream(), self._copying
         waiting = None
-        for x, t, *weights in batches:
+        for arrays in batches:
             # The copy may reuse the memory of a batch that has been given up, but not before the device is through
             # with it: it waits for the steps up to the last, and runs beside the one that comes now.
             copying.wait_event(self._mark(computing))
             with copying:
-                staged = self._stage(x, t, dtype, *weights)
+                staged = self._stage(arrays, dtype)
             if waiting is not None:
                 computing.wait_event(waiting[1])
                 yield waiting[0]
@@ -66,9 +66,9 @@ class CupyArrays(Backend):
         """One stream for all copies: CuPy keeps memory that was given up for the stream that it was made on."""
         return self._cp.cuda.Stream(non_blocking=True)
 
-    def _stage(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[tuple[Array, ...], Any]:
+    def _stage(self, arrays: Iterable[np.ndarray], dtype: Any) -> tuple[tuple[Array, ...], Any]:
         """All on the device, in one copy from pinned memory, and the event of its end; Python does not wait."""
-        arrays = [np.asarray(x, dtype), t, *(np.asarray(weight, dtype) for weight in weights)]
+        arrays = [np.asarray(array, dtype if array.dtype.kind == "f" else None) for array in arrays]
         starts, size = [], 0
         for array in arrays:
             starts.append(-(-size // 256) * 256)

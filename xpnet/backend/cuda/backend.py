@@ -271,10 +271,13 @@ class CupyBackend(CupyArrays):
         by_block("count_hits", y.dtype, (1,), y.shape[0], y, t, hits, *y.shape, size=y.size)
         return hits
 
-    def dropout_mask(self, shape: tuple[int, ...], rate: float, key: Key, dtype: Any = "float32") -> Array:
+    def dropout_mask(
+        self, shape: tuple[int, ...], rate: float, key: Key, dtype: Any = "float32", first: int = 0
+    ) -> Array:
         mask = self._cp.empty(shape, self.dtype(dtype))
+        blocks = -(-(first % 8 + mask.size) // 8)
         words = (np.uint64(word) for word in (*key, round(rate * 2**32)))
-        elementwise("dropout_mask", mask.dtype, -(-mask.size // 8), mask, mask.size, *words, 1 / (1 - rate))
+        elementwise("dropout_mask", mask.dtype, blocks, mask, mask.size, first, *words, 1 / (1 - rate))
         return mask
 
     # ---- update steps ----------------------------------------------------------------------------------------------

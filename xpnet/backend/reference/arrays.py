@@ -50,14 +50,14 @@ class Arrays:
         """`x` as a NumPy array; copies from the device, and waits for it, if it must."""
         return np.asarray(x)
 
-    def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
-        """Inputs (converted to `dtype`), targets and, if given, weights of one training step, on the device."""
-        return self.asarray(x, dtype), self.asarray(t), *(self.asarray(weight, dtype) for weight in weights)
+    def batch(self, arrays: Iterable[np.ndarray], dtype: Any) -> tuple[Array, ...]:
+        """The arrays of one training step on the device: floating point numbers in `dtype`, integers as they are."""
+        return tuple([self.asarray(array, dtype if array.dtype.kind == "f" else None) for array in arrays])
 
-    def staged(self, batches: Iterable[tuple[np.ndarray, ...]], dtype: Any) -> Iterator[tuple[Array, ...]]:
+    def staged(self, batches: Iterable[Iterable[np.ndarray]], dtype: Any) -> Iterator[tuple[Array, ...]]:
         """`batch` of each; a backend may fetch one batch ahead, to copy it while the device computes."""
-        for x, t, *weights in batches:
-            yield self.batch(x, t, dtype, *weights)
+        for arrays in batches:
+            yield self.batch(arrays, dtype)
 
     def dtype(self, dtype: Any) -> Any:
         """A data type of this namespace from a name, a NumPy dtype or one of its own: `float32` -> `xp.float32`."""

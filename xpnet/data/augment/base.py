@@ -108,7 +108,7 @@ def _images(transform: Configured, x: npt.ArrayLike) -> Array:
 
 def _generator(rng: np.random.Generator | None) -> np.random.Generator:
     if rng is None:
-        return random.generator()
+        return random.generator("augment")
     if not isinstance(rng, np.random.Generator):
         raise OptionError(f"rng must be a NumPy generator, such as numpy.random.default_rng(0), not {rng!r}")
     return rng

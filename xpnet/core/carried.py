@@ -1,0 +1,81 @@
+"""A state that goes from batch to batch without its gradient: truncated backpropagation (Williams and Peng, 1990)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from xpnet.backend import Array, Backend
+from xpnet.backend.reference import dtype_name
+from xpnet.core.walk import held
+from xpnet.errors import ShapeError
+
+
+class Carried:
+    """A value that a layer keeps from one batch to the next, an attribute of the layer.
+
+    A forward begins with the value as a constant, so that no gradient goes into the batch before, and keeps a new one:
+
+        h = zeros if (h := self.state.take(self.label, N)) is None else h
+        ...
+        self.state.value = h
+
+    It is None in the beginning and after `reset`. Assigning takes an array of any kind, and keeps a copy of it.
+    """
+
+    def __init__(self, backend: Backend, dtype: str) -> None:
+        self.backend, self.dtype = backend, dtype
+        self._value: Array | None = None
+
+    @property
+    def value(self) -> Array | None:
+        """The state (N, ...), a row for each row of the batch; None: the next batch begins anew."""
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        backend = self.backend
+        self._value = None if value is None else backend.copy(backend.asarray(value, self.dtype))
+
+    def take(self, label: str, rows: int) -> Array | None:
+        """The value, for a batch of so many rows; ShapeError if it belongs to a batch of another size."""
+        if self._value is not None and self._value.shape[0] != rows:
+            raise ShapeError(
+                f"{label}: the state of the batch before has {self._value.shape[0]} rows, this batch has {rows}; a"
+                " state goes on in batches of one size (leave out a smaller last batch by drop_last=True), or begin"
+                " anew: model.reset_state()"
+            )
+        return self._value
+
+    def reset(self, rows: Any = None) -> None:
+        """Forget the value; with `rows`, a mask (N,) of booleans, those rows of it begin with zeros."""
+        if rows is None or self._value is None:
+            self._value = None
+            return
+        xp, mask, shape = self.backend.xp, self.backend.asarray(rows), tuple(self._value.shape)
+        if dtype_name(mask.dtype) != "bool" or tuple(mask.shape) != shape[:1]:
+            raise ShapeError(
+                f"reset_state takes a mask of booleans ({shape[0]},), one for each row of the batch, not"
+                f" {dtype_name(mask.dtype)} {tuple(mask.shape)}"
+            )
+        mask = xp.reshape(mask, (-1, *(1,) * (len(shape) - 1)))  # (N, 1, ...)
+        self._value = xp.where(mask, xp.zeros_like(self._value), self._value)
+
+    def move(self, backend: Backend, dtype: str | None) -> None:
+        """Onto another backend, or to another data type."""
+        host = None if self._value is None else self.backend.to_numpy(self._value)
+        self.backend, self.dtype = backend, dtype or self.dtype
+        self.value = host
+
+
+@contextmanager
+def preserved_states(layer: Any) -> Iterator[None]:
+    """Within the block, what layers carry may change; after it, it is as it was before."""
+    states = [state for _, state in held(layer, Carried)]
+    values = [state.value for state in states]
+    try:
+        yield
+    finally:
+        for state, value in zip(states, values, strict=True):
+            state.value = value
