@@ -40,6 +40,16 @@ class Normal(Initializer):
         return normal(shape, self.std)
 
 
+class Uniform(Initializer):
+    """Uniform in +-`limit` (default 0.05)."""
+
+    def __init__(self, limit: float = 0.05) -> None:
+        self.limit = limit
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        return uniform(shape, self.limit)
+
+
 class HeNormal(Initializer):
     """Normal with variance 2 / fan_in: keeps the variance through ReLU (He et al., 2015)."""
 
@@ -103,6 +113,7 @@ INITIALIZERS: dict[str, type[Initializer]] = {
     "xavier_normal": XavierNormal,
     "xavier_uniform": XavierUniform,
     "normal": Normal,
+    "uniform": Uniform,
 }
 _KERAS_NAMES = {
     "he": "he_normal",

@@ -21,15 +21,15 @@ from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
 from xpnet.core.carried import Carried
-from xpnet.core.declare import Declared, Shape, build_once, building
+from xpnet.core.declare import Declared, Shape, build_once
+from xpnet.core.inputs import check_inputs, no_arrays
 from xpnet.core.located import Located
 from xpnet.core.parameter import FLOATS, Parameter, Penalty
 from xpnet.core.tape import Var, common_tape
 from xpnet.core.walk import held, layers_inside
-from xpnet.errors import DTypeError, NotBuiltError, OptionError, ShapeError, XpnetError
+from xpnet.errors import NotBuiltError, OptionError, ShapeError, XpnetError
 
 Back = Callable[..., Any]
-INTEGERS = ("int64", "int32")
 
 _shape_and_dtype = operator.attrgetter("shape", "dtype")
 Self = TypeVar("Self", bound="Layer")
@@ -150,47 +150,8 @@ class Layer(Located, Configured):
         except AttributeError:
             raise no_arrays(self) from None
         if seen != self._checked:
-            self._check_anew(*xs)
+            check_inputs(self, *xs)
             self._checked = seen
-
-    def _check_anew(self, *xs: Array) -> None:
-        for x in xs:
-            if x.ndim < 1 or x.shape[0] < 1:
-                raise ShapeError(
-                    f"{self.label}: the input has shape {tuple(x.shape)}, but its first axis must be a batch of at"
-                    " least one"
-                )
-            if x.shape[0] != xs[0].shape[0]:
-                raise ShapeError(
-                    f"{self.label}: the inputs are batches of {xs[0].shape[0]} and of {x.shape[0]}; they must be as"
-                    " long"
-                )
-        shapes = [tuple(x.shape[1:]) for x in xs]
-        for x in xs:
-            self._check_dtype(dtype_name(x.dtype))
-        if not self._built:
-            with building:
-                if not self._built:
-                    self.build(*shapes)
-        self.output_shape(*shapes)
-        for x in xs:
-            self._check_dtype(dtype_name(x.dtype))
-
-    def _check_dtype(self, dtype: str) -> None:
-        if self.takes_integers:
-            if dtype not in INTEGERS:
-                raise DTypeError(
-                    f"{self.label}: the input is {dtype}, the layer takes integers; convert the data with"
-                    ' x.astype("int64"), and build a network for them by build(shape, dtype="int64")'
-                )
-            return
-        has_parameters = any(isinstance(value, Parameter) for value in vars(self).values())
-        if dtype not in FLOATS or (has_parameters and dtype != self.dtype):
-            other = f', or the layer with layer.astype("{dtype}")' if dtype in FLOATS else ""
-            raise DTypeError(
-                f"{self.label}: the input is {dtype}, the layer works in {self.dtype}; convert the data with"
-                f' x.astype("{self.dtype}"){other}'
-            )
 
     def wrong_shape(self, got: Shape, needed: str) -> ShapeError:
         """The error for an input of shape `got` (without the batch)."""
@@ -362,11 +323,6 @@ class Layer(Located, Configured):
         """A name for error messages, if the user gave none."""
         if self.name is None:
             object.__setattr__(self, "name", name)
-
-
-def no_arrays(layer: Layer) -> DTypeError:
-    """The error for inputs such as lists."""
-    return DTypeError(f"{layer.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)")
 
 
 def layers_in(attribute: str, value: Any) -> Iterator[tuple[str, Layer]]:

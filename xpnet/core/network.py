@@ -13,7 +13,8 @@ from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import sample_shape
 from xpnet.core.carried import preserved_states
 from xpnet.core.declare import Shape, building
-from xpnet.core.layer import INTEGERS, Back, Layer, no_arrays
+from xpnet.core.inputs import INTEGERS, no_arrays
+from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in, leaves, mapped
 from xpnet.core.parameter import FLOATS
 from xpnet.core.tape import Tape, Var

@@ -6,10 +6,12 @@ from xpnet.layers.activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softm
 from xpnet.layers.convolution import Conv2D
 from xpnet.layers.dense import Dense
 from xpnet.layers.dropout import Dropout
+from xpnet.layers.embedding import Embedding
 from xpnet.layers.flatten import Flatten
-from xpnet.layers.merge import Add, Average, Concat
+from xpnet.layers.merge import Add, Average, Concat, Split
 from xpnet.layers.normalization import BatchNorm1D, BatchNorm2D, LocalResponseNorm
 from xpnet.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
+from xpnet.layers.recurrent import SimpleRNN
 
 __all__ = [
     "Add",
@@ -21,6 +23,7 @@ __all__ = [
     "Conv2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GlobalAvgPool2D",
     "Layer",
@@ -30,7 +33,9 @@ __all__ = [
     "MaxPool2D",
     "ReLU",
     "Sigmoid",
+    "SimpleRNN",
     "Softmax",
+    "Split",
     "Tanh",
 ]
 

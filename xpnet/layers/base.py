@@ -60,8 +60,8 @@ class Weighted(Activated):
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}
 
-    def weight_and_bias(self, shape: Shape, fan_in: int, fan_out: int) -> Iterator[Declared]:
-        """A weight (outputs, ...) of this shape, and a bias (outputs,)."""
-        yield Declared("weight", shape, self.initializer, fan_in, fan_out, regularizer=self.regularizer)
+    def weight_and_bias(self, shape: Shape, fan_in: int, fan_out: int, tied: Layer | None = None) -> Iterator[Declared]:
+        """A weight (outputs, ...) of this shape, that of the `tied` layer if there is one, and a bias (outputs,)."""
+        yield Declared("weight", shape, self.initializer, fan_in, fan_out, regularizer=self.regularizer, tied=tied)
         if self.has_bias:
             yield Declared("bias", shape[:1])

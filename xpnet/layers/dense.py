@@ -6,19 +6,24 @@ from typing import Any
 from xpnet.backend import Array
 from xpnet.base.checks import whole
 from xpnet.core.declare import Declared, Shape
-from xpnet.core.layer import Back
+from xpnet.core.layer import Back, Layer
+from xpnet.errors import OptionError
 from xpnet.layers.base import Weighted
 
 
 class Dense(Weighted):
     """y = act(x weight^T + bias): x (N, I), weight (units, I), bias (units,), y (N, units).
 
+    Of sequences x (N, T, I), each step by itself: y (N, T, units).
+
     units: number of outputs.  activation: a name ("relu", ...), a layer or None.  initializer: of the weight; the bias
-    starts at 0.  regularizer: of the weight: a name ("l2", ...), regularizers.L2(1e-4) or None.
+    starts at 0.  regularizer: of the weight: a name ("l2", ...), regularizers.L2(1e-4) or None.  tied: another layer,
+    built before this one, whose weight (units, I) this one shares, such as Embedding(units, I) (Press and Wolf, 2017).
     """
 
     kind = "dense"
     gives = "scores"
+    tied: Layer | None
 
     def __init__(
         self,
@@ -28,22 +33,27 @@ class Dense(Weighted):
         initializer: Any = "he_normal",
         name: str | None = None,
         regularizer: Any = None,
+        tied: Layer | None = None,
     ) -> None:
         super().__init__(bias, activation, initializer, regularizer, name)
         self.units = whole("Dense: units", units)
+        if tied is not None and (not isinstance(tied, Layer) or regularizer is not None):
+            raise OptionError(f"Dense: tied takes another layer, whose weight has its own regularizer; not {tied!r}")
+        vars(self)["tied"] = tied  # a layer that stands elsewhere: it gets no name here
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 1:
+        if len(shape) not in (1, 2):
             raise self.wrong_shape(shape, "(N, features): put a layers.Flatten() before it")
-        if self._built and shape[0] != self.weight.value.shape[1]:
-            raise self.wrong_shape(shape, f"(N, {self.weight.shape[1]})")
-        return (self.units,)
+        if self._built and shape[-1] != self.weight.value.shape[1]:
+            raise self.wrong_shape(shape, f"(N, {'T, ' * (len(shape) - 1)}{self.weight.shape[1]})")
+        return (*shape[:-1], self.units)
 
     def declare(self, shape: Shape) -> Iterable[Declared]:
-        return self.weight_and_bias((self.units, shape[0]), fan_in=shape[0], fan_out=self.units)
+        return self.weight_and_bias((self.units, shape[-1]), shape[-1], self.units, self.tied)
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
+        shape, x = x.shape, x if x.ndim == 2 else self.xp.reshape(x, (-1, x.shape[-1]))  # (N*T, I)
         b = self.bias.value if self.bias else None
         y = self.backend.dense(x, self.weight.value, b, self.fused)
 
@@ -54,4 +64,12 @@ class Dense(Weighted):
                 self.bias.add_grad(db)
             return dx
 
-        return self.activated(y, back, train)
+        y, rows_back = self.activated(y, back, train)
+        if len(shape) == 2:
+            return y, rows_back
+
+        def steps_back(dy: Array, need_dx: bool = True) -> Array:
+            dx = rows_back(self.xp.reshape(dy, (-1, self.units)), need_dx)
+            return dx if dx is None else self.xp.reshape(dx, shape)
+
+        return self.xp.reshape(y, (*shape[:2], self.units)), steps_back

@@ -1,6 +1,14 @@
-"""Layers of several inputs: `layers.Add()(a, b)` in a model's `call`; `a + b` is short for it."""
+"""Layers of several inputs or outputs.
+
+In a model's `call`: `layers.Add()(a, b)`, for which `a + b` is short, and `a, b = layers.Split(2)(x)`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
 
 from xpnet.backend import Array
+from xpnet.backend.reference import dtype_name
+from xpnet.base.checks import whole
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
@@ -55,9 +63,7 @@ class Concat(Layer):
 
     def __init__(self, axis: int = 1, name: str | None = None) -> None:
         super().__init__(name)
-        if not isinstance(axis, int) or axis < 1:
-            raise OptionError(f"Concat: axis must be an integer of at least 1 (0 is the batch), not {axis!r}")
-        self.axis = axis
+        self.axis = _behind_the_batch("Concat", axis)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         at = self.axis - 1  # the shapes here have no batch
@@ -81,3 +87,62 @@ class Concat(Layer):
             return tuple(parts)
 
         return y, back
+
+
+class Split(Layer):
+    """Cut x into parts along `axis` (default 1, the channels), the opposite of Concat: a tuple of several outputs.
+
+    parts: how many of equal size, or the size of each, such as (3, 5). dx is the gradients of the parts behind one
+    another, with zeros for a part that nothing depends on.
+    """
+
+    kind = "split"
+    gives = "scores"
+    skips_dy = True
+
+    def __init__(self, parts: int | Sequence[int], axis: int = 1, name: str | None = None) -> None:
+        super().__init__(name)
+        self.axis = _behind_the_batch("Split", axis)
+        several = isinstance(parts, (tuple, list))
+        sizes = tuple(whole("Split: each size", size) for size in parts) if several else ()  # type: ignore[union-attr]
+        if several and len(sizes) < 2:
+            raise OptionError(f"Split: parts must be how many, or the sizes of two or more, not {parts!r}")
+        self.parts: int | tuple[int, ...] = sizes if several else whole("Split: parts", parts, 2)
+
+    def output_shape(self, shape: Shape) -> tuple[Shape, ...]:
+        at = self.axis - 1  # the shape here has no batch
+        before, after = shape[:at], shape[at + 1 :]
+        return tuple((*before, size, *after) for size in self._sizes(shape))
+
+    def _sizes(self, shape: Shape) -> tuple[int, ...]:
+        length = shape[self.axis - 1] if len(shape) >= self.axis else 0
+        if isinstance(self.parts, int):
+            if length < self.parts or length % self.parts:
+                raise self.wrong_shape(shape, f"a size of axis {self.axis} that {self.parts} divides")
+            return (length // self.parts,) * self.parts
+        if sum(self.parts) != length:
+            raise self.wrong_shape(shape, f"a size of axis {self.axis} of {sum(self.parts)}, the sum of {self.parts}")
+        return self.parts
+
+    def forward(self, x: Array, train: bool = False) -> tuple[tuple[Array, ...], Back]:
+        self.check(x)
+        before, ys, start = (slice(None),) * self.axis, [], 0
+        for size in self._sizes(tuple(x.shape[1:])):
+            ys.append(x[(*before, slice(start, start + size), ...)])
+            start += size
+        shapes, dtype = [tuple(y.shape) for y in ys], dtype_name(x.dtype)
+
+        def back(dy: tuple[Array | None, ...]) -> Array:
+            parts = zip(dy, shapes, strict=True)
+            return self.xp.concat(
+                [self.backend.zeros(shape, dtype) if part is None else part for part, shape in parts],
+                axis=self.axis,
+            )
+
+        return tuple(ys), back
+
+
+def _behind_the_batch(layer: str, axis: Any) -> int:
+    if not isinstance(axis, int) or axis < 1:
+        raise OptionError(f"{layer}: axis must be an integer of at least 1 (0 is the batch), not {axis!r}")
+    return axis

@@ -158,6 +158,17 @@ class NumpyBackend(Backend):
         y *= 1 / (window.kernel[0] * window.kernel[1])
         return hwcn_to_nchw(y)
 
+    # ---- embedding -------------------------------------------------------------------------------------------------
+
+    def embedding_backward(self, dy: Array, x: Array, vocabulary: int) -> Array:
+        numbers = x.reshape(-1)  # (M,)
+        order = np.argsort(numbers, kind="stable")  # equal ones side by side, in the order of the batch
+        numbers = numbers[order]
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))  # of each number that occurs, its first
+        dw = np.zeros((vocabulary, dy.shape[-1]), dy.dtype)
+        dw[numbers[starts]] = np.add.reduceat(dy.reshape(-1, dy.shape[-1])[order], starts, axis=0)
+        return dw
+
     # ---- softmax and dropout ---------------------------------------------------------------------------------------
 
     def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array]:

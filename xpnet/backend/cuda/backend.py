@@ -170,6 +170,13 @@ class CupyBackend(CupyArrays):
         )  # fmt: skip
         return dz, sums[0] if chunks == 1 else self._cp.sum(sums, axis=0)
 
+    def embedding_backward(self, dy: Array, x: Array, vocabulary: int) -> Array:
+        cp, E = self._cp, dy.shape[-1]
+        dy, numbers = cp.ascontiguousarray(dy), cp.ascontiguousarray(x, dtype=np.int64)
+        dw = cp.empty((vocabulary, E), dy.dtype)
+        by_block("embedding_backward", dy.dtype, (vocabulary,), min(256, E), dy, numbers, dw, numbers.size, E)
+        return dw
+
     # ---- pooling: outputs in the order of their shape, so that Flatten need not copy --------------------------------
 
     def max_pool2d(self, x: Array, window: Window) -> Array:

@@ -1,0 +1,58 @@
+"""What a layer's inputs are held against, and the errors for those that it cannot take."""
+
+from typing import Any
+
+from xpnet.backend import Array
+from xpnet.backend.reference import dtype_name
+from xpnet.core.declare import building
+from xpnet.core.parameter import FLOATS, Parameter
+from xpnet.errors import DTypeError, ShapeError
+
+INTEGERS = ("int64", "int32")
+
+
+def check_inputs(layer: Any, *xs: Array) -> None:
+    """What these inputs are against what the layer takes; it is built if it is not."""
+    for x in xs:
+        if x.ndim < 1 or x.shape[0] < 1:
+            raise ShapeError(
+                f"{layer.label}: the input has shape {tuple(x.shape)}, but its first axis must be a batch of at"
+                " least one"
+            )
+        if x.shape[0] != xs[0].shape[0]:
+            raise ShapeError(
+                f"{layer.label}: the inputs are batches of {xs[0].shape[0]} and of {x.shape[0]}; they must be as long"
+            )
+    shapes = [tuple(x.shape[1:]) for x in xs]
+    for x in xs:
+        check_dtype(layer, dtype_name(x.dtype))
+    if not layer.is_built:
+        with building:
+            if not layer.is_built:
+                layer.build(*shapes)
+    layer.output_shape(*shapes)
+    for x in xs:
+        check_dtype(layer, dtype_name(x.dtype))
+
+
+def check_dtype(layer: Any, dtype: str) -> None:
+    """The data type of an input: that of the layer's parameters, or integers where it takes them."""
+    if layer.takes_integers:
+        if dtype not in INTEGERS:
+            raise DTypeError(
+                f"{layer.label}: the input is {dtype}, the layer takes integers; convert the data with"
+                ' x.astype("int64"), and build a network for them by build(shape, dtype="int64")'
+            )
+        return
+    has_parameters = any(isinstance(value, Parameter) for value in vars(layer).values())
+    if dtype not in FLOATS or (has_parameters and dtype != layer.dtype):
+        other = f', or the layer with layer.astype("{dtype}")' if dtype in FLOATS else ""
+        raise DTypeError(
+            f"{layer.label}: the input is {dtype}, the layer works in {layer.dtype}; convert the data with"
+            f' x.astype("{layer.dtype}"){other}'
+        )
+
+
+def no_arrays(layer: Any) -> DTypeError:
+    """The error for inputs such as lists."""
+    return DTypeError(f"{layer.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)")
