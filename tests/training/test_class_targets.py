@@ -12,7 +12,7 @@ from xpnet.backend import Backend
 from xpnet.data import pad
 from xpnet.errors import DataError, OptionError
 from xpnet.losses import SoftmaxCrossEntropy
-from xpnet.model import Sequential
+from xpnet.model import Model, Sequential
 
 IGNORED = -1
 
@@ -97,6 +97,31 @@ def test_class_weights_of_rows_and_of_another_axis() -> None:
     for labels in (t, np.eye(3)[t]):
         history = model.fit(x, labels, class_weight={2: 4.0}, verbose=0).history
         assert history["loss"][0] == pytest.approx(expected, rel=1e-5)
+
+
+class Two(Model):
+    """Two inputs; one output, or two."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.outputs, self.one, self.other = outputs, layers.Dense(3), layers.Dense(3)
+
+    def call(self, a: Any, b: Any) -> Any:
+        a, b = self.one(a), self.other(b)
+        return a + b if self.outputs == 1 else (a, b)
+
+
+def test_class_weights_of_several_inputs_and_not_of_several_outputs() -> None:
+    x, t = (normal((4, 2, 5), 0, "float32"), normal((4, 2, 2), 1, "float32")), np.array([[0, 1]] * 4)
+    model = Two(1)
+    model.compile(optimizers.SGD(1e-30), "softmax_cross_entropy")
+    history = model.fit(x, t, class_weight={1: 3.0}, verbose=0).history
+    expected = model.evaluate(x, t, sample_weight=np.where(t == 1, 3.0, 1.0))
+    assert history["loss"][0] == pytest.approx(expected, rel=1e-5)
+    both = Two(2)
+    both.compile("sgd", ("softmax_cross_entropy", "softmax_cross_entropy"))
+    with pytest.raises(OptionError, match="class_weight is for a network of one output"):
+        both.fit(x, (t, t), class_weight={1: 3.0})
 
 
 def test_weights_that_cannot_be_are_refused() -> None:

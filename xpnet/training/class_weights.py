@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.base.checks import at_least_zero
+from xpnet.base.nested import as_several
 from xpnet.errors import OptionError, ShapeError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses.class_loss import ClassLoss, class_axis
@@ -29,9 +30,7 @@ def read_class_weight(class_weight: Any) -> Classes | None:
     return {int(label): float(weight) for label, weight in class_weight.items()}
 
 
-def weigh_classes(
-    model: TrainableNetwork, classes: Classes | None, x: np.ndarray, t: np.ndarray, *weights: np.ndarray
-) -> tuple[np.ndarray, ...]:
+def weigh_classes(model: TrainableNetwork, classes: Classes | None, x: Any, t: Any, *weights: Any) -> tuple[Any, ...]:
     """(x, t) or (x, t, weights) with those of the labels' classes, in the labels' shape: alone, or times the weights
     that were there.
     """
@@ -39,7 +38,12 @@ def weigh_classes(
         return x, t, *weights
     _, loss = require_compiled(model)
     require_weighted_loss(loss)
-    outputs = model.output_shape(x.shape[1:])
+    if loss.takes_several:
+        raise OptionError(
+            "class_weight is for a network of one output: which one has the classes is not said; give sample_weight, by"
+            " the output's name or place"
+        )
+    outputs = model.output_shape(*[each.shape[1:] for each in as_several(x)])
     if isinstance(loss, ClassLoss):
         labels, count = _labels_of(loss, outputs, t)
     else:
