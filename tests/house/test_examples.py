@@ -16,6 +16,7 @@ EXAMPLES = {
     "gradient_check.py": (["--batch", "2"], "A wrong gradient: WrongSquare: the gradient of the input is wrong: at ["),
     "custom_layer.py": ([], "Saved and loaded: Parameter('swish1.slope', shape=(8,), dtype=float32)"),
     "model_subclass.py": (["--limit", "200"], "test accuracy 0."),
+    "tag_sequence.py": ([], "ab*cde*f_gh_a\nppmbbbmpmiimp\n"),
     "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
 }
 DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/examples.md shows

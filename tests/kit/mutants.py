@@ -27,6 +27,8 @@ class Mutant(NamedTuple):
 LAWS = "tests/laws/test_laws.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
 LOSSES = "tests/losses/test_losses.py"
+ELEMENTS = "tests/losses/test_class_targets.py"
+COUNTS = "tests/metrics/test_class_targets.py"
 JIT = "tests/backend/jit/test_backend.py"
 WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
@@ -89,6 +91,12 @@ MUTANTS = [
     Mutant("layers/merge.py", "return (dy / len(xs),)", "return (dy,)", LAWS),
     Mutant("losses/negative_log_likelihood.py", "(t / -M, shape", "(t / M, shape", LOSSES),
     Mutant("losses/negative_log_likelihood.py", "t = t * w", "t = t * 1", LOSSES),
+    Mutant("losses/class_loss.py", "mean * (ones if", "(ones if", ELEMENTS),
+    Mutant("losses/class_loss.py", "return xp.where(counts, y, 0), t,", "return y, t,", ELEMENTS),
+    Mutant("losses/class_loss.py", "else xp.where(counts, w, 0)", "else w", ELEMENTS),
+    Mutant("losses/class_loss.py", "(*range(axis), last, *range(axis, last))", "range(last + 1)", ELEMENTS),
+    Mutant("metrics/base.py", "xp.where(counts, t, -1)", "xp.where(counts, t, 0)", COUNTS),
+    Mutant("metrics/top_k.py", "(better < self.k) & (t >= 0)", "better < self.k", COUNTS),
     Mutant("layers/dropout.py", "return dy * mask", "return -dy * mask", LAWS),
     Mutant("layers/flatten.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
     Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),

@@ -62,6 +62,41 @@ def test_losses_and_their_gradients(here: Backend, case: str, N: int, C: int, sc
     np.testing.assert_allclose(here.to_numpy(back()), y_torch.grad.numpy(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "negative_log_likelihood"])
+@given(
+    inner=st.lists(st.integers(1, 3), min_size=1, max_size=3),
+    ignored=st.sampled_from([-100, 0, 1]),
+    smoothing=st.sampled_from([0.0, 0.2]),
+    rows=st.booleans(),
+    seed=seeds,
+)
+def test_losses_of_elements_without_those_of_an_ignored_label(
+    backend: Backend, name: str, inner: list[int], ignored: int, smoothing: float, rows: bool, seed: int
+) -> None:
+    """PyTorch's classes are on axis 1, also those of sequences."""
+    rng, C = np.random.default_rng(seed), 4
+    y, t = 3 * normal((3, C, *inner), seed), rng.integers(0, C, (3, *inner))
+    if rows:
+        t = softmax(normal(y.shape, seed + 1))
+    else:
+        t[0] = ignored
+        t[-1].flat[0] = 2
+    options: Any = {} if rows else {"ignored_label": ignored}
+    theirs: Any = {} if rows else {"ignore_index": ignored}
+    y_torch = torch.tensor(y, requires_grad=True)
+    if name == "softmax_cross_entropy":
+        ours: losses.Loss = losses.SoftmaxCrossEntropy(smoothing, axis=1, **options)
+        expected = F.cross_entropy(y_torch, torch.tensor(t), label_smoothing=smoothing, **theirs)
+    elif rows:
+        ours, expected = losses.NegativeLogLikelihood(axis=1), -(torch.tensor(t) * y_torch).sum(1).mean()
+    else:
+        ours, expected = losses.NegativeLogLikelihood(axis=1, **options), F.nll_loss(y_torch, torch.tensor(t), **theirs)
+    expected.backward()
+    value, back = ours.forward(backend.asarray(y), backend.asarray(t), backend)
+    assert float(value) == pytest.approx(float(expected.detach()), rel=1e-10, abs=1e-12)
+    np.testing.assert_allclose(backend.to_numpy(back()), y_torch.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
 # ---- optimizers ------------------------------------------------------------------------------------------------------
 
 

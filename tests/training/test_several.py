@@ -221,7 +221,7 @@ WRONG_DATA: list[tuple[Any, Any, dict[str, Any], type[XpnetError], str]] = [
     (X, T | {"size": SIZE[1:]}, {}, DataError, "there are 30 samples and 29 targets"),
     (X, T, {"sample_weight": {"free": np.ones(N)}}, DataError, r"sample_weight is for the outputs \['free'\]"),
     (X, T, {"sample_weight": np.ones((N, 1))}, DataError, r"sample_weight has shape \(30, 1\)"),
-    (X, T, {"class_weight": {0: 2.0}}, OptionError, "class_weight is for one output"),
+    (X, T, {"class_weight": {0: 2.0}}, OptionError, "class_weight is for a network of one output"),
 ]
 
 

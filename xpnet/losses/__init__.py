@@ -2,7 +2,8 @@
 
 `value` is the mean over the batch and stays on the device until somebody reads it. With sample weights it is
 L = sum_n(w[n] L[n]) / N, divided by the number of samples, as in Keras, not by the sum of the weights, as PyTorch does
-for its class weights: weights of 1 change nothing, and to weigh all samples twice is to double the loss.
+for its class weights: weights of 1 change nothing, and to weigh all samples twice is to double the loss. Of sequences
+and images with a class for each element, N is the number of elements that have a label.
 """
 
 from typing import Any

@@ -72,11 +72,9 @@ class ClassMetric(Metric):
 
     def elements(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Array, int | Array]:
         axis = class_axis(f"metric {self.name}", y.shape, self.axis)
-        if t.ndim == y.ndim and y.shape[axis] > 1:
-            t = backend.xp.argmax(t, axis=axis)
-        elif t.ndim == y.ndim and t.shape[axis] == 1:  # one output, one target
-            t = backend.xp.reshape(t, without_axis(t.shape, axis))
-        if tuple(t.shape) != without_axis(y.shape, axis):
+        if tuple(t.shape) == tuple(y.shape):
+            t = backend.xp.argmax(t, axis=axis) if y.shape[axis] > 1 else t  # one output has one target, and no row
+        elif tuple(t.shape) != without_axis(y.shape, axis):
             raise ShapeError(f"metric {self.name}: outputs are {tuple(y.shape)}, labels {tuple(t.shape)}")
         t = t if t.ndim == 1 else backend.xp.reshape(t, (-1,))  # (M,)
         t, number = without_ignored(t, self.ignored_label, backend)

@@ -39,7 +39,10 @@ def weigh_classes(model: TrainableNetwork, classes: Classes | None, x: Any, t: A
     _, loss = require_compiled(model)
     require_weighted_loss(loss)
     if loss.takes_several:
-        raise OptionError("class_weight is for one output; give sample_weight, by the outputs' names, instead")
+        raise OptionError(
+            "class_weight is for a network of one output: which one has the classes is not said; give sample_weight, by"
+            " the output's name or place"
+        )
     outputs = model.output_shape(*[each.shape[1:] for each in as_several(x)])
     if isinstance(loss, ClassLoss):
         labels, count = _labels_of(loss, outputs, t)
