@@ -140,7 +140,7 @@ def warn_of_short_schedule(lr: float | Schedule, taken: int, steps: int) -> None
         warnings.warn(
             f"the schedule {type(lr).__name__} ends after {length} steps, and this training has {steps}"
             f"{before}: the learning rate stays at its end. Its steps are epochs * ceil(batches / accumulate)",
-            stacklevel=7,  # Step.warn_of_schedule, Run.under_way, contextlib, and the two called fit stand between
+            stacklevel=6,  # Run.under_way, contextlib, and the two called fit stand between
         )
 
 

@@ -44,8 +44,8 @@ class Batches:
         self.parts = tuple(part for part in (self.x, self.t, self.sample_weight) if part is not None)
         N = self.samples = _samples(self.x, self.t)
         for weights in [] if sample_weight is None else leaves(self.sample_weight):
-            of_targets = self.t.shape[: weights.ndim] if isinstance(self.t, np.ndarray) else (N,)
-            if t is None or weights.ndim == 0 or weights.shape != of_targets:
+            axes = self.t.ndim if isinstance(self.t, np.ndarray) else 1
+            if t is None or weights.shape[:1] != (N,) or weights.ndim > axes:
                 raise DataError(
                     f"sample_weight has shape {weights.shape}; it needs one number for each of the {N} samples, and"
                     " targets beside it"

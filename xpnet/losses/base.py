@@ -42,6 +42,10 @@ class Loss(Configured):
         """
         return int(leaves(t)[0].shape[0])
 
+    def shape_of_elements(self, outputs: Any, t: Any) -> Any:
+        """The shape (N, ...) of what has a loss of its own among these targets, so that it can have a weight."""
+        return t.shape
+
     # ---- how a forward begins --------------------------------------------------------------------------------------
 
     def prepare(

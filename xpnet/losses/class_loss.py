@@ -80,6 +80,10 @@ class ClassLoss(Loss):
             elements = without_axis(t.shape, class_axis(f"loss {self.name}", t.shape, self.axis))
         return math.prod(elements)
 
+    def shape_of_elements(self, outputs: tuple[int, ...], t: Any) -> tuple[int, ...]:
+        rows = t.ndim == len(outputs) + 1
+        return without_axis(t.shape, class_axis(f"loss {self.name}", t.shape, self.axis)) if rows else t.shape
+
     def _without_ignored(self, y: Array, t: Array, w: Array | None, backend: Backend) -> tuple[Array, Array, Array]:
         """Scores, class numbers and weights, with zeros in the rows of ignored elements."""
         xp = backend.xp

@@ -56,6 +56,9 @@ class Joint(Loss):
 
         return {"loss": total, **values}, back
 
+    def shape_of_elements(self, outputs: Any, t: Any) -> dict[Key, Any]:
+        return {key: loss.shape_of_elements(outputs[key], t[key]) for key, loss, _ in self.parts()}
+
     # ---- before training -------------------------------------------------------------------------------------------
 
     def check_last(self, layer: Any) -> None:

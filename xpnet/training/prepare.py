@@ -36,15 +36,15 @@ def prepare_batch(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = 
     x = prepare_batch_of_samples(model, x)
     samples = len(leaves(x)[0])
     t = mapped(lambda each: _read_targets(model, each, samples), t)
-    weights = [] if sample_weight is None else [_read_weights(model, sample_weight, t, samples)]
     outputs = model.output_shape(*[each.shape[1:] for each in as_several(x)])
     refusals.refuse_number_of_outputs(loss, outputs)
     loss.check(outputs, t)
     for metric in model.metrics:
         metric.check(outputs, loss)
-    if weights:
-        require_weighted_loss(loss)
-    return x, t, *weights
+    if sample_weight is None:
+        return x, t
+    require_weighted_loss(loss)
+    return x, t, _read_weights(model, sample_weight, loss.shape_of_elements(outputs, t), samples)
 
 
 def prepare_own_batch(model: TrainableNetwork, *parts: Any) -> tuple[Any, ...]:
@@ -178,17 +178,17 @@ def _read_targets(model: Network, t: Any, samples: int) -> np.ndarray:
     return array.astype(model.dtype, copy=False)
 
 
-def _read_weights(model: Network, weights: Any, t: Any, samples: int) -> Any:
-    """In the model's data type: a number for each sample, or for each of the targets that a sample has; of several
-    outputs such for all, or each its own.
+def _read_weights(model: Network, weights: Any, elements: Any, samples: int) -> Any:
+    """In the model's data type: a number for each sample, or for each of its elements, whose shape is `elements`; of
+    several outputs such for all, or each its own.
     """
     if isinstance(weights, (tuple, dict)):
         keys: list[Any] = keys_of(weights)
-        refusals.refuse_other_weights(keys, keys_of(t))
-        return arranged_like(weights, [_read_weights(model, weights[key], t[key], samples) for key in keys])
+        refusals.refuse_other_weights(keys, keys_of(elements))
+        return arranged_like(weights, [_read_weights(model, weights[key], elements[key], samples) for key in keys])
     array = host_array(model, weights, "sample_weight")
     numbers = array.dtype.kind in "iufb" and np.isfinite(array).all() and (array >= 0).all()
-    of_targets = t.shape[: array.ndim] if isinstance(t, np.ndarray) else (samples,)
-    if array.ndim == 0 or array.shape != of_targets or not numbers:
+    shape = (samples,) if isinstance(elements, dict) else elements[: array.ndim]
+    if array.ndim == 0 or array.shape != shape or not numbers:
         raise refusals.bad_weights(array, samples)
     return array.astype(model.dtype, copy=False)
