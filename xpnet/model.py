@@ -280,7 +280,10 @@ class Sequential(Model):
         """The index of the first layer with parameters: nobody asks for a gradient in front of it."""
         if self._first is None:
             learned = (i for i, layer in enumerate(self.layers) if any(True for _ in layer.named_parameters()))
-            self._first = next(learned, 0)
+            first = next(learned, 0)
+            if any(True for layer in self.layers[:first] for _ in layer.children()):
+                return first  # until layers are added to a network inside
+            self._first = first
         return self._first
 
     def build(self, shape: Shape, dtype: str | Sequence[str] | None = None) -> Any:
