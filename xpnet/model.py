@@ -165,7 +165,10 @@ class Model(TrainableNetwork):
 
 
 class Sequential(Model):
-    """Layers in a chain: `Sequential([layers.Flatten(), layers.Dense(10)])`."""
+    """Layers in a chain: `Sequential([layers.Flatten(), layers.Dense(10)])`.
+
+    Each takes the one output of the layer before; the last may give several.
+    """
 
     kind = "sequential"
 
