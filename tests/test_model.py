@@ -112,7 +112,7 @@ def test_building_again_keeps_the_weights() -> None:
 def test_a_refused_input_does_not_become_the_shape_of_the_model() -> None:
     model = Sequential([Dense(3)])
     with pytest.raises(ShapeError, match="dense1"):
-        model.forward(normal((2, 1, 4), 0, "float32"))
+        model.forward(normal((2, 1, 4, 4), 0, "float32"))
     model.forward(normal((2, 4), 0, "float32"))
     assert model.input_shape == (4,)
 

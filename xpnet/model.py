@@ -196,7 +196,10 @@ class Model(TrainableNetwork):
 
 
 class Sequential(Model):
-    """Layers in a chain: `Sequential([layers.Flatten(), layers.Dense(10)])`."""
+    """Layers in a chain: `Sequential([layers.Flatten(), layers.Dense(10)])`.
+
+    Each takes the one output of the layer before; the last may give several.
+    """
 
     kind = "sequential"
 
@@ -311,7 +314,10 @@ class Sequential(Model):
         """The index of the first layer with parameters: nobody asks for a gradient in front of it."""
         if self._first is None:
             learned = (i for i, layer in enumerate(self.layers) if any(True for _ in layer.named_parameters()))
-            self._first = next(learned, 0)
+            first = next(learned, 0)
+            if any(True for layer in self.layers[:first] for _ in layer.children()):
+                return first  # until layers are added to a network inside
+            self._first = first
         return self._first
 
     def build(self, shape: Shape, dtype: str | Sequence[str] | None = None) -> Any:

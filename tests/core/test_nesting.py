@@ -202,6 +202,26 @@ def test_layers_may_be_added_to_an_inner_chain_after_the_outer_was_built() -> No
             model.forward(X)
 
 
+@pytest.mark.parametrize("wrap", [lambda inner: inner, Wrapper])
+def test_layers_with_the_first_parameters_may_be_added_later(wrap: Callable[[Layer], Layer]) -> None:
+    inner = Sequential([Tanh()])
+    model = Sequential([wrap(inner), Dense(3)])
+    y, back = model.forward(X, train=True)
+    back(y, need_dx=False)
+    inner.add(Dense(2))
+    y, back = model.forward(X, train=True)
+    back(y, need_dx=False)
+    assert all(p.has_grad for p in inner.parameters()) and len(inner.parameters()) == 2
+
+
+def test_the_shape_of_the_output_follows_what_is_added() -> None:
+    inner = Sequential([Dense(4)])
+    model = Written(lambda m, x: m.inner(x), inner=inner)
+    assert model.output_shape((2,)) == (4,)
+    inner.add(Dense(5))
+    assert model.output_shape((2,)) == (5,)
+
+
 # ---- a property: parentheses do not matter ---------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from xpnet.backend import Array, Backend
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError, ShapeError, TapeError
+from xpnet.gradient_check import gradient_check
 from xpnet.layers import Concat, Dense, Softmax, Tanh
 from xpnet.model import Model, Sequential
 
@@ -202,3 +203,11 @@ def test_a_layer_in_the_middle_must_be_taken_apart() -> None:
     with pytest.raises((TapeError, OptionError, TypeError), match="dense"):
         model.forward(X, train=True)
     assert layers.Concat()(*Halves()(X)).shape == (2, 4)
+
+
+@pytest.mark.parametrize("skips", [True, False])
+def test_gradients_through_layers_of_several_outputs_are_the_derivative(backend: Backend, skips: bool) -> None:
+    used = Written(lambda m, x: m.dense(m.halves(m.first(x))[1]), first=Dense(4), halves=Halves(skips), dense=Dense(3))
+    assert gradient_check(used, X) < 1e-5
+    for model in (tupled(), named(), Sequential([Dense(4), Halves(skips)])):
+        assert gradient_check(model, X) < 1e-5

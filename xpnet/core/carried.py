@@ -8,7 +8,6 @@ from typing import Any
 
 from xpnet.backend import Array, Backend
 from xpnet.backend.reference import dtype_name
-from xpnet.core.walk import held
 from xpnet.errors import ShapeError
 
 
@@ -72,7 +71,7 @@ class Carried:
 @contextmanager
 def states_set_aside(layer: Any) -> Iterator[None]:
     """Within the block, layers begin without a state; after it, they carry again what they did before."""
-    states = [state for _, state in held(layer, Carried)]
+    states = [state for _, state in layer.named_states()]
     values = [state.value for state in states]
     for state in states:
         state.reset()

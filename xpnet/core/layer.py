@@ -20,13 +20,12 @@ from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
-from xpnet.core.carried import Carried
 from xpnet.core.declare import Declared, Shape, build_once
 from xpnet.core.inputs import check_inputs, no_arrays
 from xpnet.core.located import Located
 from xpnet.core.parameter import FLOATS, Parameter, Penalty
 from xpnet.core.tape import Var, common_tape
-from xpnet.core.walk import held, layers_inside
+from xpnet.core.walk import Walked, layers_inside
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, XpnetError
 
 Back = Callable[..., Any]
@@ -35,7 +34,7 @@ _shape_and_dtype = operator.attrgetter("shape", "dtype")
 Self = TypeVar("Self", bound="Layer")
 
 
-class Layer(Located, Configured):
+class Layer(Walked, Located, Configured):
     """The base of all layers and models.
 
     A subclass writes `forward` and, as far as it needs them, `output_shape` (check the shape of an input and tell that
@@ -217,28 +216,9 @@ class Layer(Located, Configured):
         inner = [child for _, child in self.children()]
         return type(inner[-1] if inner else self)
 
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
-        for path, parameter in held(self, Parameter):
-            parameter.name = path
-            yield path, parameter
-
-    def parameters(self) -> list[Parameter]:
-        """All parameters, each once, in the order of definition."""
-        return [parameter for _, parameter in self.named_parameters()]
-
     def named_layers(self) -> Iterator[tuple[str, "Layer"]]:
         """(path, layer) of this layer ("") and all inside it, each layer once."""
         return layers_inside(self)
-
-    def named_states(self) -> Iterator[tuple[str, Carried]]:
-        """(path, state) of what layers inside carry from batch to batch: ("rnn.state", Carried(...))."""
-        return held(self, Carried)
-
-    def reset_state(self, rows: Any = None) -> None:
-        """Forget what layers carry from batch to batch; with `rows`, a mask of booleans (N,), of those rows alone."""
-        for _, state in self.named_states():
-            state.reset(rows)
 
     def to(self: Self, backend: str | Backend) -> Self:
         """Move the layer and all inside it to a backend, in place: model.to("cupy"). Returns the layer."""

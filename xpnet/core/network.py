@@ -32,7 +32,7 @@ class Network(Layer):
         self.input_shape: Shape | None = None  # without the batch; of several inputs, of the first
         self.input_shapes: tuple[Shape, ...] = ()  # of each input; () until the network is built
         self._integers: tuple[bool, ...] = ()  # of each input, whether it is of integers
-        self._known_shapes: dict[tuple[Shape, ...], Any] = {}  # of the output, by those of the inputs
+        self._known_shapes: dict[Any, Any] = {}  # of the output, by those of the inputs and the layers inside
         self._last: Any = None  # the class of layer that the last output came from
 
     def __getattr__(self, attribute: str) -> Any:
@@ -175,9 +175,10 @@ class Network(Layer):
             self.locate()  # layers that were made on the way
 
     def output_shape(self, *shapes: Shape) -> Any:
-        if shapes not in self._known_shapes:  # layers are built once only
-            self._known_shapes = self._known_shapes | {shapes: self.build(*shapes)}
-        return self._known_shapes[shapes]
+        key = shapes, tuple(id(layer) for _, layer in self.named_layers())  # to those inside more may be added
+        if key not in self._known_shapes:  # layers are built once only
+            self._known_shapes = {**self._known_shapes, key: self.build(*shapes)}
+        return self._known_shapes[key]
 
     def parameter_count(self, *shapes: Shape) -> int:
         if not self._built:  # only running `call` tells which layers get which shapes

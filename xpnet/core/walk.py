@@ -1,7 +1,10 @@
-"""Walking through a layer: the layers inside it and what they hold, each once, by path."""
+"""Walking through a layer: the layers inside it, their parameters and their states, each once, by path."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
+
+from xpnet.core.carried import Carried
+from xpnet.core.parameter import Parameter
 
 Kind = TypeVar("Kind")
 
@@ -28,3 +31,26 @@ def held(layer: Any, kind: type[Kind]) -> Iterator[tuple[str, Kind]]:
             if isinstance(value, kind) and id(value) not in seen:
                 seen.add(id(value))
                 yield f"{path}.{attribute}" if path else attribute, value
+
+
+class Walked:
+    """What layers have of this file."""
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
+        for path, parameter in held(self, Parameter):
+            parameter.name = path
+            yield path, parameter
+
+    def parameters(self) -> list[Parameter]:
+        """All parameters, each once, in the order of definition."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_states(self) -> Iterator[tuple[str, Carried]]:
+        """(path, state) of what layers inside carry from batch to batch: ("rnn.state", Carried(...))."""
+        return held(self, Carried)
+
+    def reset_state(self, rows: Any = None) -> None:
+        """Forget what layers carry from batch to batch; with `rows`, a mask of booleans (N,), of those rows alone."""
+        for _, state in self.named_states():
+            state.reset(rows)
