@@ -249,7 +249,8 @@ def test_objects_are_described_by_what_they_were_given() -> None:
         "class": "SGD", "lr": {"class": "Cosine", "lr": 0.1, "steps": 7, "end": 0.0}, "momentum": 0.0, "nesterov":
         False, "weight_decay": 0.0, "clip_norm": None,
     }  # fmt: skip
-    assert describe([losses.MeanSquaredError(), metrics.TopK(2)])[1] == {"class": "TopK", "k": 2}
+    described = describe([losses.MeanSquaredError(), metrics.TopK(2)])[1]
+    assert described == {"class": "TopK", "k": 2, "ignored_label": None, "axis": None}
     assert describe(Own(test_objects_are_described_by_what_they_were_given, np.zeros(3)))["function"].startswith(
         "test_"
     )
