@@ -42,6 +42,10 @@ class CupyArrays(Backend):
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         return self.xp.asarray(x, dtype=self.dtype(dtype))
 
+    def dtype(self, dtype: Any) -> Any:
+        """CuPy's data types are NumPy's, which need not be looked up by name."""
+        return None if dtype is None else np.dtype(dtype)
+
     def batch(self, x: np.ndarray, t: np.ndarray, dtype: Any, *weights: np.ndarray) -> tuple[Array, ...]:
         return self._stage(x, t, dtype, *weights)[0]
 

@@ -23,7 +23,7 @@ __all__ = ["INSTALL", "CupyBackend", "require_device"]
 
 WORKSPACE = 1 << 26  # bytes of columns that a tile of images may take
 ONE_PIXEL = Window()
-CHUNK = 1 << 17  # entries of a channel that one block sums
+CHUNK, CHUNKS = 1 << 13, 64  # entries of a channel that one block sums, or more: there are so many chunks at most
 
 
 class CupyBackend(CupyArrays):
@@ -171,15 +171,19 @@ class CupyBackend(CupyArrays):
         dy4, dz4 = four_axes(dy), four_axes(dz)
         y4 = four_axes(y) if relu else dy4
         N, C, H, W = dy4.shape
-        chunk = max(CHUNK, -(-N * H * W // 65535))
+        chunk = max(CHUNK, -(-N * H * W // CHUNKS))
         chunks = -(-N * H * W // chunk)
-        sums = self.empty((chunks, C) if chunks > 1 else (C,), dy.dtype)
+        sums = db = self.empty((C,), dy.dtype)
+        if chunks > 1:
+            sums = self.empty((chunks, C), dy.dtype)
         by_block(
             "activation_backward", dy.dtype, (C, chunks), min(chunk, N * H * W),
             dy4, strides(dy4), y4, strides(y4), None if dz is dy else dz, strides(dz4), sums,
             launch.shape4(dy4.shape), chunk, int(relu), size=dy.size,
         )  # fmt: skip
-        return dz, sums if chunks == 1 else self._cp.sum(sums, axis=0)
+        if chunks > 1:
+            by_block("sum_chunks", dy.dtype, (C,), chunks, sums, db, chunks)
+        return dz, db
 
     # ---- pooling: outputs in the order of their shape, so that Flatten need not copy --------------------------------
 
