@@ -50,7 +50,7 @@ def test_tiles_of_one_image_give_the_same(cupy: Backend, case: ConvCase) -> None
     b, limit = integers(case.w_shape[:1], case.seed + 3), cuda_backend.WORKSPACE
     try:
         cuda_backend.WORKSPACE = 1
-        assert len(list(cuda_backend.tiles(cupy.xp.empty, x, case.window))) == len(x)
+        assert len(list(cuda_backend.tiles(cupy.empty, x, case.window))) == len(x)
         y = REFERENCE.conv2d(x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d", x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
@@ -62,7 +62,7 @@ def test_the_workspace_bounds_the_columns(cupy: Backend, monkeypatch: pytest.Mon
     x = cupy.zeros((10, 4, 8, 8))
     image = 4 * 9 * WINDOW.output_size((8, 8))[0] * WINDOW.output_size((8, 8))[1] * 4  # bytes
     monkeypatch.setattr(cuda_backend, "WORKSPACE", 4 * image - 1)
-    tiles = list(cuda_backend.tiles(cupy.xp.empty, x, WINDOW))
+    tiles = list(cuda_backend.tiles(cupy.empty, x, WINDOW))
     assert [(tile.start, tile.stop) for tile, _ in tiles] == [(0, 3), (3, 6), (6, 9), (9, 10)]
     assert [cols.shape[3] for _, cols in tiles] == [3, 3, 3, 1]
 
