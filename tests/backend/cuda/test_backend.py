@@ -49,7 +49,7 @@ def test_tiles_of_one_image_give_the_same(cupy: Backend, case: ConvCase) -> None
     b, limit = integers(case.w_shape[:1], case.seed + 3), cuda_backend.WORKSPACE
     try:
         cuda_backend.WORKSPACE = 1
-        assert len(list(cuda_backend.tiles(cupy.xp, x, case.window))) == len(x)
+        assert len(list(cuda_backend.tiles(cupy.empty, x, case.window))) == len(x)
         y = REFERENCE.conv2d(x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d", x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
@@ -61,7 +61,7 @@ def test_the_workspace_bounds_the_columns(cupy: Backend, monkeypatch: pytest.Mon
     x = cupy.zeros((10, 4, 8, 8))
     image = 4 * 9 * WINDOW.output_size((8, 8))[0] * WINDOW.output_size((8, 8))[1] * 4  # bytes
     monkeypatch.setattr(cuda_backend, "WORKSPACE", 4 * image - 1)
-    tiles = list(cuda_backend.tiles(cupy.xp, x, WINDOW))
+    tiles = list(cuda_backend.tiles(cupy.empty, x, WINDOW))
     assert [(tile.start, tile.stop) for tile, _ in tiles] == [(0, 3), (3, 6), (6, 9), (9, 10)]
     assert [cols.shape[3] for _, cols in tiles] == [3, 3, 3, 1]
 
@@ -303,3 +303,19 @@ def test_an_array_of_the_reference_is_at_home_on_the_device(cupy: Backend) -> No
     assert_same(
         plain.conv2d(plain.asarray(x), plain.asarray(w), None, *args), REFERENCE.conv2d(x, w, None, *args), plain
     )
+
+
+def test_a_structure_is_wrapped_once_for_all_launches(cupy: Backend) -> None:
+    x, y = cupy.zeros((2, 3, 4, 5)), cupy.zeros((7, 3, 4, 5))
+    assert cuda_launch.strides(x) is cuda_launch.strides(y)
+    assert not isinstance(cuda_launch.strides(x), np.ndarray)
+    assert cuda_launch.shape4(x.shape) is cuda_launch.shape4((2, 3, 4, 5))
+    assert cuda_launch.geometry(2, 3, (4, 5), WINDOW) is cuda_launch.geometry(2, 3, (4, 5), WINDOW)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (1, 0, 2, 3), (2, 3, 0, 1)])
+def test_room_for_a_result_has_the_memory_order_of_the_input(cupy: Backend, order: tuple[int, ...]) -> None:
+    """As cupy.empty_like gives it, for images in the orders (N, C, H, W), (C, N, H, W) and another."""
+    x = cupy.asarray(np.zeros((2, 3, 4, 5), np.float32)).transpose(order)
+    dx = cupy.max_pool2d_backward(x, x, x, Window())
+    assert dx.shape == x.shape and dx.strides == x.strides

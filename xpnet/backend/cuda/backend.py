@@ -22,7 +22,8 @@ from xpnet.random import Key
 __all__ = ["INSTALL", "CupyBackend", "require_device"]
 
 WORKSPACE = 1 << 26  # bytes of columns that a tile of images may take
-CHUNK = 1 << 17  # entries of a channel that one block sums
+ONE_PIXEL = Window()
+CHUNK, CHUNKS = 1 << 13, 64  # entries of a channel that one block sums, or more: there are so many chunks at most
 
 
 class CupyBackend(CupyArrays):
@@ -44,12 +45,12 @@ class CupyBackend(CupyArrays):
     def im2col(self, x: Array, window: Window) -> Array:
         N, C, *size = x.shape
         OH, OW = window.output_size((size[0], size[1]))
-        cols = self._cp.empty((C, *window.kernel, N, OH, OW), x.dtype)
+        cols = self.empty((C, *window.kernel, N, OH, OW), x.dtype)
         self._im2col(x, cols, window)
         return cols.transpose(3, 0, 1, 2, 4, 5)  # (N, C, KH, KW, OH, OW)
 
     def col2im(self, cols: Array, size: tuple[int, int], window: Window) -> Array:
-        dx = self._cp.empty((*cols.shape[:2], *size), cols.dtype)
+        dx = self.empty((*cols.shape[:2], *size), cols.dtype)
         self._col2im(self._cp.ascontiguousarray(cols.transpose(1, 2, 3, 0, 4, 5)), dx, window)
         return dx
 
@@ -68,14 +69,14 @@ class CupyBackend(CupyArrays):
         N, O, G = x.shape[0], w.shape[0], groups
         OH, OW = window.output_size(x.shape[2:])
         kernels = self._cp.ascontiguousarray(w).reshape(G, O // G, -1)  # (G, O/G, C/G*KH*KW)
-        y = self._cp.empty((O, N, OH, OW), x.dtype)
+        y = self.empty((O, N, OH, OW), x.dtype)
         rows = y.reshape(G, O // G, -1)  # (G, O/G, N*OH*OW)
         if _is_columns(x, window):
             self._product(kernels, _channels_first(x, G), rows)
         else:
-            for tile, cols in tiles(self._cp, x, window):
-                out = rows[:, :, tile.start * OH * OW : tile.stop * OH * OW]
-                self._im2col(x[tile], cols, window)
+            for tile, cols in tiles(self.empty, x, window):
+                out = _pixels(rows, tile, N)
+                self._im2col(_images(x, tile), cols, window)
                 self._product(kernels, cols.reshape(G, kernels.shape[2], -1), out)
         self._bias_activation(y, b, N * OH * OW, O, activation)
         return y.transpose(1, 0, 2, 3)  # (N, O, OH, OW)
@@ -93,32 +94,42 @@ class CupyBackend(CupyArrays):
     ) -> tuple[Array | None, Array, Array]:
         cp, N, O, G = self._cp, x.shape[0], w.shape[0], groups
         OH, OW = dy.shape[2:]
-        dz, db = self._activation_backward(dy, y, activation, cp.empty((O, N, OH, OW), x.dtype).transpose(1, 0, 2, 3))
+        dz, db = self._activation_backward(dy, y, activation, self.empty((O, N, OH, OW), x.dtype).transpose(1, 0, 2, 3))
         rows = _channels_first(dz, G)  # (G, O/G, N*OH*OW)
         kernels = cp.ascontiguousarray(w).reshape(G, O // G, -1)  # (G, O/G, C/G*KH*KW)
-        dw = cp.empty(kernels.shape, x.dtype)
-        dx = cp.empty_like(x) if need_dx else None
+        dw = self.empty(kernels.shape, x.dtype)
+        dx = self._like(x) if need_dx else None
         if _is_columns(x, window):
             self._product(rows, _channels_first(x, G).transpose(0, 2, 1), dw)
             if dx is not None:
                 self._product(kernels.transpose(0, 2, 1), rows, _channels_first(dx, G))
             return dx, dw.reshape(w.shape), db
-        for tile, cols in tiles(self._cp, x, window):
+        for tile, cols in tiles(self.empty, x, window):
             matrix = cols.reshape(G, kernels.shape[2], -1)  # (G, C/G*KH*KW, n*OH*OW)
-            out = rows[:, :, tile.start * OH * OW : tile.stop * OH * OW]
-            self._im2col(x[tile], cols, window)
+            out = _pixels(rows, tile, N)
+            self._im2col(_images(x, tile), cols, window)
             self._product(out, matrix.transpose(0, 2, 1), dw, add=tile.start > 0)
             if dx is not None:  # the columns have done their work: their gradient takes their place
                 self._product(kernels.transpose(0, 2, 1), out, matrix)
-                self._col2im(cols, dx[tile], window)
+                self._col2im(cols, _images(dx, tile), window)
         return dx, dw.reshape(w.shape), db
 
     def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
-        if window == Window():
+        if window == ONE_PIXEL:
             return "one product: a window of one pixel needs no columns where x lies as convolution returns it"
         (N, C), (OH, OW), (KH, KW) = x.shape[:2], window.output_size(x.shape[2:]), window.kernel
         count = _images_at_once(N, C * KH * KW * OH * OW * x.itemsize)
         return f"columns: those of {count} images, as many as fit into {WORKSPACE} bytes, and a product for each group"
+
+    def _like(self, x: Array) -> Array:
+        """A new array of the shape of x, in its memory order; cupy.empty_like takes more than twice as long."""
+        if x.flags.c_contiguous:
+            return self.empty(x.shape, x.dtype)
+        if x.ndim == 4:
+            (N, C, H, W), row = x.shape, x.shape[3] * x.itemsize
+            if x.strides == (H * row, N * H * row, row, x.itemsize):  # as convolution returns it
+                return self.empty((C, N, H, W), x.dtype).transpose(1, 0, 2, 3)
+        return self._cp.empty_like(x)
 
     def _product(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         products.product(a, b, out, add, self.tf32)
@@ -127,8 +138,8 @@ class CupyBackend(CupyArrays):
 
     def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
         x, w = self._cp.ascontiguousarray(x), self._cp.ascontiguousarray(w)
-        y = self._cp.empty((x.shape[0], w.shape[0]), x.dtype)
-        self._product(x[None], w.T[None], y[None])
+        y = self.empty((x.shape[0], w.shape[0]), x.dtype)
+        self._product(x, w.T, y)
         self._bias_activation(y, b, 1, w.shape[0], activation)
         return y
 
@@ -136,12 +147,12 @@ class CupyBackend(CupyArrays):
         self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
     ) -> tuple[Array | None, Array, Array]:
         cp = self._cp
-        dz, db = self._activation_backward(dy, y, activation, cp.empty(dy.shape, dy.dtype))
+        dz, db = self._activation_backward(dy, y, activation, self.empty(dy.shape, dy.dtype))
         x, w = cp.ascontiguousarray(x), cp.ascontiguousarray(w)
-        dw, dx = cp.empty(w.shape, w.dtype), cp.empty(x.shape, x.dtype) if need_dx else None
-        self._product(dz.T[None], x[None], dw[None])
+        dw, dx = self.empty(w.shape, w.dtype), self.empty(x.shape, x.dtype) if need_dx else None
+        self._product(dz.T, x, dw)
         if dx is not None:
-            self._product(dz[None], w[None], dx[None])
+            self._product(dz, w, dx)
         return dx, dw, db
 
     def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
@@ -160,15 +171,19 @@ class CupyBackend(CupyArrays):
         dy4, dz4 = four_axes(dy), four_axes(dz)
         y4 = four_axes(y) if relu else dy4
         N, C, H, W = dy4.shape
-        chunk = max(CHUNK, -(-N * H * W // 65535))
+        chunk = max(CHUNK, -(-N * H * W // CHUNKS))
         chunks = -(-N * H * W // chunk)
-        sums = self._cp.empty((chunks, C), dy.dtype)
+        sums = db = self.empty((C,), dy.dtype)
+        if chunks > 1:
+            sums = self.empty((chunks, C), dy.dtype)
         by_block(
             "activation_backward", dy.dtype, (C, chunks), min(chunk, N * H * W),
             dy4, strides(dy4), y4, strides(y4), None if dz is dy else dz, strides(dz4), sums,
             launch.shape4(dy4.shape), chunk, int(relu), size=dy.size,
         )  # fmt: skip
-        return dz, sums[0] if chunks == 1 else self._cp.sum(sums, axis=0)
+        if chunks > 1:
+            by_block("sum_chunks", dy.dtype, (C,), chunks, sums, db, chunks)
+        return dz, db
 
     def embedding_backward(self, dy: Array, x: Array, vocabulary: int) -> Array:
         cp, E = self._cp, dy.shape[-1]
@@ -183,7 +198,7 @@ class CupyBackend(CupyArrays):
         return self._pool2d("max_pool2d", x, window)
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
-        dx, k = self._cp.empty_like(x), launch.geometry(*x.shape[:2], x.shape[2:], window)
+        dx, k = self._like(x), launch.geometry(*x.shape[:2], x.shape[2:], window)
         arrays = [argument for array in (dy, x, y, dx) for argument in (array, strides(array))]
         elementwise("max_pool2d_backward", x.dtype, x.size, *arrays, k)
         return dx
@@ -192,13 +207,13 @@ class CupyBackend(CupyArrays):
         return self._pool2d("avg_pool2d", x, window)
 
     def avg_pool2d_backward(self, dy: Array, size: tuple[int, int], window: Window) -> Array:
-        dx = self._cp.empty((*dy.shape[:2], *size), dy.dtype)
+        dx = self.empty((*dy.shape[:2], *size), dy.dtype)
         k = launch.geometry(*dx.shape[:2], tuple(size), window)
         elementwise("avg_pool2d_backward", dy.dtype, dx.size, dy, strides(dy), dx, strides(dx), k)
         return dx
 
     def _pool2d(self, name: str, x: Array, window: Window) -> Array:
-        y = self._cp.empty((*x.shape[:2], *window.output_size(x.shape[2:])), x.dtype)
+        y = self.empty((*x.shape[:2], *window.output_size(x.shape[2:])), x.dtype)
         k = launch.geometry(*x.shape[:2], x.shape[2:], window)
         elementwise(name, x.dtype, max(x.size, y.size), x, strides(x), y, strides(y), k)
         return y
@@ -208,7 +223,7 @@ class CupyBackend(CupyArrays):
     def batch_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
         cp, x4 = self._cp, four_axes(x)
         gamma, beta = cp.ascontiguousarray(gamma), cp.ascontiguousarray(beta)
-        y, mean, var = cp.empty_like(x4), cp.empty_like(gamma), cp.empty_like(gamma)
+        y, mean, var = self._like(x4), self._like(gamma), self._like(gamma)
         by_block(
             "batch_norm", x.dtype, x4.shape[1:2], x4.size // x4.shape[1], x4, strides(x4), gamma, beta, y, strides(y),
             mean, var, launch.shape4(x4.shape), float(eps), size=x.size,
@@ -220,7 +235,7 @@ class CupyBackend(CupyArrays):
     ) -> tuple[Array, Array, Array]:
         cp, x4, dy4 = self._cp, four_axes(x), four_axes(dy)
         mean, var, gamma = (cp.ascontiguousarray(v) for v in (mean, var, gamma))
-        dx, dgamma, dbeta = cp.empty_like(x4), cp.empty_like(gamma), cp.empty_like(gamma)
+        dx, dgamma, dbeta = self._like(x4), self._like(gamma), self._like(gamma)
         by_block(
             "batch_norm_backward", x.dtype, x4.shape[1:2], x4.size // x4.shape[1], dy4, strides(dy4), x4, strides(x4),
             mean, var, gamma, dx, strides(dx), dgamma, dbeta, launch.shape4(x4.shape), float(eps), size=x.size,
@@ -236,7 +251,7 @@ class CupyBackend(CupyArrays):
 
     def local_response_norm(self, x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
         x4 = four_axes(x)
-        y, scale = self._cp.empty_like(x4), self._cp.empty_like(x4)
+        y, scale = self._like(x4), self._like(x4)
         elementwise(
             "local_response_norm", x.dtype, x.size, x4, strides(x4), y, scale, strides(y), launch.shape4(x4.shape),
             size, float(alpha), float(beta), float(k),
@@ -247,7 +262,7 @@ class CupyBackend(CupyArrays):
         self, dy: Array, x: Array, scale: Array, size: int, alpha: float, beta: float
     ) -> Array:
         dy4, x4, scale4 = four_axes(dy), four_axes(x), four_axes(scale)
-        dx = self._cp.empty_like(x4)
+        dx = self._like(x4)
         arrays = [argument for array in (dy4, x4, scale4, dx) for argument in (array, strides(array))]
         elementwise(
             "local_response_norm_backward", x.dtype, x.size, *arrays, launch.shape4(x4.shape), size, float(alpha),
@@ -261,7 +276,7 @@ class CupyBackend(CupyArrays):
         cp = self._cp
         y = cp.ascontiguousarray(y)
         t = cp.ascontiguousarray(t, dtype=np.int64 if t.ndim == 1 else y.dtype)
-        losses, dy = cp.empty(y.shape[:1], y.dtype), cp.empty(y.shape, y.dtype)
+        losses, dy = self.empty(y.shape[:1], y.dtype), self.empty(y.shape, y.dtype)
         labels, targets = (t, None) if t.ndim == 1 else (None, t)
         by_block(
             "softmax_cross_entropy", y.dtype, y.shape[:1], min(256, y.shape[1]), y, labels, targets, losses, dy,
@@ -274,14 +289,14 @@ class CupyBackend(CupyArrays):
         if y.ndim != 2:
             return super().count_hits(y, t)
         y, t = cp.ascontiguousarray(y), cp.ascontiguousarray(t, dtype=np.int64)
-        hits = cp.empty((), np.int64)
+        hits = self.empty((), np.int64)
         by_block("count_hits", y.dtype, (1,), y.shape[0], y, t, hits, *y.shape, size=y.size)
         return hits
 
     def dropout_mask(
         self, shape: tuple[int, ...], rate: float, key: Key, dtype: Any = "float32", first: int = 0
     ) -> Array:
-        mask = self._cp.empty(shape, self.dtype(dtype))
+        mask = self.empty(shape, self.dtype(dtype))
         blocks = -(-(first % 8 + mask.size) // 8)
         words = (np.uint64(word) for word in (*key, round(rate * 2**32)))
         elementwise("dropout_mask", mask.dtype, blocks, mask, mask.size, first, *words, 1 / (1 - rate))
@@ -325,15 +340,31 @@ class CupyBackend(CupyArrays):
         return elementwise("adam", p.dtype, p.size, p, g, m, v, p.size, *options, *unbias)
 
 
-def tiles(cp: Any, x: Array, window: Window) -> Iterator[tuple[slice, Array]]:
+def tiles(empty: Any, x: Array, window: Window) -> Iterator[tuple[slice, Array]]:
     """Parts of the batch whose columns fit into the workspace, and room for them: (C, KH, KW, images, OH, OW)."""
     (N, C), (OH, OW), (KH, KW) = x.shape[:2], window.output_size(x.shape[2:]), window.kernel
     image = C * KH * KW * OH * OW  # entries of the columns of one image
     count = _images_at_once(N, image * x.itemsize)
-    workspace = cp.empty(count * image, dtype=x.dtype)
+    if count == N:
+        yield slice(0, N), empty((C, KH, KW, N, OH, OW), x.dtype)
+        return
+    workspace = empty(count * image, x.dtype)
     for n in range(0, N, count):
         images = min(count, N - n)
         yield slice(n, n + images), workspace[: images * image].reshape(C, KH, KW, images, OH, OW)
+
+
+def _images(x: Array, tile: slice) -> Array:
+    """Those of a tile, a view; x itself where it is all of them, as a view takes as long to make as a launch."""
+    return x if tile.stop - tile.start == x.shape[0] else x[tile]
+
+
+def _pixels(rows: Array, tile: slice, images: int) -> Array:
+    """(G, O/G, N*OH*OW) -> those of the tile's images, of `images` in all."""
+    if tile.stop - tile.start == images:
+        return rows
+    each = rows.shape[2] // images
+    return rows[:, :, tile.start * each : tile.stop * each]
 
 
 def _images_at_once(images: int, column_bytes: int) -> int:
@@ -343,7 +374,7 @@ def _images_at_once(images: int, column_bytes: int) -> int:
 
 def _is_columns(x: Array, window: Window) -> bool:
     """Whether im2col would only copy x: for a window of one pixel on channels that lie behind one another."""
-    return window == Window() and bool(x.transpose(1, 0, 2, 3).flags.c_contiguous)
+    return window == ONE_PIXEL and bool(x.transpose(1, 0, 2, 3).flags.c_contiguous)
 
 
 def _channels_first(x: Array, groups: int) -> Array:

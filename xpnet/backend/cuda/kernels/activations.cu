@@ -28,3 +28,11 @@ extern "C" __global__ void activation_backward(
     sum = block_sum(sum);
     if (threadIdx.x == 0) sums[(long long)blockIdx.y * shape.C + c] = sum;
 }
+
+// total[c] = sums[0, c] + sums[1, c] + ..., a block for each channel.
+extern "C" __global__ void sum_chunks(const Real* sums, Real* total, long long chunks) {
+    Real sum = 0;
+    for (long long k = threadIdx.x; k < chunks; k += blockDim.x) sum += sums[k * gridDim.x + blockIdx.x];
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) total[blockIdx.x] = sum;
+}
