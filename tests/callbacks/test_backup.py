@@ -19,7 +19,6 @@ from xpnet.errors import FileError, FormatError, OptionError
 from xpnet.files.state import read_state
 from xpnet.model import Model, Sequential
 from xpnet.optimizers import Optimizer
-from xpnet.training.position import Position
 
 
 @contextlib.contextmanager
