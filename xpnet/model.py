@@ -139,7 +139,8 @@ class Model(TrainableNetwork):
         x, t, *weights = prepare(self, x, t, sample_weight)
         with self.backend.memory_advice(len(x)):
             x, t, *weights = self.backend.batch(x, t, self.dtype, *weights)
-            with random.drawing_from(self.next_key(), "step", root=self.locate().root):
+            root = self.root_number
+            with random.drawing_from(self.next_key(), "step", root=root):
                 value, _ = step(x, t, f"step {step.optimizer.steps + 1}", *weights)
         return float(value)
 

@@ -4,8 +4,8 @@
     python -m tests.kit.mutants pool batch      # those whose file or line holds one of these words
 
 Every mutant is a wrong sign, a missing term or a wrong index in one backward pass, or a draw from the wrong key. It is
-planted in a copy of the
-project, and the tests named beside it are run there until the first failure. Exit status 1 if a mutant lives.
+planted in a copy of the project, and the tests named beside it are run there until the first failure. Exit status 1 if
+a mutant lives.
 """
 
 import shutil
