@@ -151,7 +151,7 @@ class Model(TrainableNetwork):
         batch = (prepare_own_batch if self.has_own_step else prepare)(self, x, t, sample_weight)
         with self.backend.memory_advice(len(leaves(batch)[0])):
             number = 1 if self.optimizer is None else self.optimizer.steps + 1
-            with random.drawing_from(self.next_key(), "step", root=self.locate().root):
+            with random.drawing_from(self.next_key(), "step", root=self.root_number):
                 logs = step(on_device(self, batch), f"step {number}")
             values = {name: float(value) for name, value in logs.items()}
         return values if return_dict or "loss" not in values else values["loss"]

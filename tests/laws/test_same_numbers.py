@@ -33,7 +33,7 @@ def classic() -> Model:
 
 def trained(make: Callable[[], Model], backend: Backend) -> tuple[list[float], list[np.ndarray]]:
     """The losses of 20 steps from the seed on, and the weights after them."""
-    random.seed(11)
+    random.seed(3)
     x, t = digits()
     with use_backend(backend):
         model = make()
