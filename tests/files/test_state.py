@@ -100,7 +100,7 @@ def test_a_newer_version_is_refused(backup: Path, monkeypatch: pytest.MonkeyPatc
         lambda s: s.pop("weights"),
         lambda s: s["weights"].pop("dense1.weight"),
         lambda s: s["weights"].update({"dense1.weight": np.zeros(3)}),
-        lambda s: s["optimizer"]["parameters"]["dense1.weight"]["arrays"].update(mean="x"),
+        lambda s: s["optimizers"]["optimizer"]["parameters"]["dense1.weight"]["arrays"].update(mean="x"),
         lambda s: s.update(random=[1]),
         lambda s: s.update(random="ab"),
         lambda s: s.update(random=[1, 2, {"[]": "many"}]),

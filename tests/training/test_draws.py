@@ -144,7 +144,7 @@ def test_weights_are_the_same_however_a_network_is_built(tmp_path: Path) -> None
         with pytest.raises(xpnet.errors.XpnetError):
             model.build((0,))
         with pytest.raises(xpnet.errors.XpnetError):
-            model(np.ones((3, 2, 2), "float32"))
+            model(np.ones((3, 2, 2, 2), "float32"))
         model.build((2,))
 
     expected = made(lambda model: model.build((2,)))

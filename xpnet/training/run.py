@@ -222,7 +222,7 @@ class Run:
                 shapes, dtypes = state["inputs"][path]
                 layer.build(*map(tuple, shapes), dtype=tuple(dtypes))
         named = dict(model.named_parameters())
-        if named.keys() != state["weights"].keys():
+        if state["weights"].keys() - named.keys():
             raise OptionError(
                 "the model has other parameters than in the backup: networks that a train_step builds must be built"
                 " before fit goes on, by network.build(shape)"
