@@ -106,7 +106,10 @@ MUTANTS = [
     Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", "tests/test_random.py"),
     Mutant("random.py", "_inside.reset(self.token)", "_inside.set(None)", "tests/test_random.py"),
     Mutant(
-        "random.py", "self.apart, self.first_sample, self.root\n        return", "False, 0, 0\n        return", DRAWS
+        "random.py",
+        "self.apart, self.first_sample, self.root\n        return",
+        "False, 0, 0\n        return",
+        "tests/test_random.py",
     ),
     Mutant("core/located.py", "own.root, own.path, *attribute)", "own.root, *attribute)", DRAWS),
     Mutant("core/located.py", "own.root - random.first_root()", "own.root", DRAWS),

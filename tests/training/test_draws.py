@@ -249,6 +249,19 @@ def test_random_layers_that_are_made_in_each_pass_follow_from_the_step() -> None
     assert len(set(seen(0))) == len(seen(0)) == 2 * EPOCHS * STEPS
 
 
+def test_layers_that_no_network_owns_follow_from_the_step() -> None:
+    """Also from one that they were not first used in."""
+    (one, two), (other, another) = ((Noted(), Noted()) for _ in range(2))
+    with random.drawing_from((1, 2), "step", 0):
+        one.forward(X, train=True)
+    for layers_of_step in ((one, two), (other, another)):
+        with random.drawing_from((1, 2), "step", 1):
+            for layer in layers_of_step:
+                layer.forward(X, train=True)
+    assert (one.seen[1], two.seen[0]) == (other.seen[0], another.seen[0])
+    assert len({*one.seen, *two.seen}) == 3
+
+
 def test_outside_of_a_training_a_layer_counts_its_own_calls() -> None:
     def passes(others: int) -> list[Any]:
         xpnet.seed(4)
@@ -360,6 +373,32 @@ def trained(batches: Any, *added: Layer, validation: Any = None, callbacks: Any 
     return model.get_weights()
 
 
+def test_what_an_iterable_draws_is_new_in_each_batch() -> None:
+    noises: list[float] = []
+
+    class Noting(Noisy):
+        def __iter__(self) -> Iterator[Any]:
+            for x, t in super().__iter__():
+                noises.append(float(random.generator().random()))
+                yield x, t
+
+    trained(Noting(), validation=Noting())
+    assert len(set(noises)) == len(noises) == 2 * 3 * STEPS
+
+
+def test_what_a_source_draws_itself_is_new_in_each_batch() -> None:
+    class Noise(NoisySource):
+        def __getitem__(self, indices: np.ndarray) -> Any:
+            return random.generator().random((len(indices), 2), dtype=np.float32)
+
+    def more(x: np.ndarray) -> np.ndarray:
+        return np.concatenate([x, random.generator().random((len(x), 2), dtype=np.float32)], axis=1)
+
+    loader = Loader(Noise(), 8, transform=more)
+    values = np.concatenate([x for _ in range(2) for x in loader]).ravel()
+    assert len(np.unique(values)) > 0.99 * values.size == 0.99 * 4 * 2 * 24
+
+
 def test_what_an_iterable_draws_does_not_depend_on_what_else_is_drawn() -> None:
     plain = trained(Noisy())
     assert_equal(trained(Noisy(), Noted(), validation=Noisy()), plain)
@@ -426,8 +465,10 @@ class Stop(Callback):
 def test_an_interrupted_training_draws_the_same(tmp_path: Path, batches: Callable[[], Any], make: str) -> None:
     """The network is built by its first step."""
 
-    def training(name: str, after: int | None = None) -> Any:
+    def training(name: str, after: int | None = None, elsewhere: bool = False) -> Any:
         xpnet.seed(6)
+        if elsewhere:
+            random.set_state((1, 2))  # as in a process that chose no seed
         model: Any = Sequential([Dense(4), Dropout(0.5), Dense(3)])
         if make == "made anew":
             parts: dict[str, Layer] = {"dense": Dense(4), "drop": Dropout(0.3), "out": Dense(3)}
@@ -445,7 +486,7 @@ def test_an_interrupted_training_draws_the_same(tmp_path: Path, batches: Callabl
     whole = training("whole")
     for after in range(1, EPOCHS * STEPS + 1):
         assert training(f"cut {after}", after) is None
-        assert_equal(training(f"cut {after}"), whole)
+        assert_equal(training(f"cut {after}", elsewhere=True), whole)
 
 
 def test_threads_that_train_at_once_get_the_bits_of_one_alone() -> None:
