@@ -169,14 +169,17 @@ def test_the_first_version_is_refused_by_name_and_stays(tmp_path: Path) -> None:
 def test_the_second_version_still_means_what_it_meant() -> None:
     state = read_state(GOLDEN / "backup-2.safetensors")
     assert sorted(state) == [
-        *("batches", "callbacks", "gradients", "inputs", "key", "metrics", "optimizer", "progress", "random", "seed"),
-        *("settings", "settings_then", "stop_training", "trained", "weights"),
+        *("batches", "callbacks", "carried", "gradients", "inputs", "key", "metrics", "optimizers", "progress"),
+        *("random", "seed", "settings", "settings_then", "stop_training", "trained", "weights"),
     ]
     progress = state["progress"]
     assert (progress["epoch"], progress["step"], progress["samples"]) == (1, 2, 8)
     assert state["random"] == [11, 0, {"['root']": 1, "['training']": 1}]
-    assert float(progress["total"]) == pytest.approx(11.7690, abs=1e-4)
-    assert state["optimizer"]["steps"] == state["optimizer"]["parameters"]["conv1.weight"]["steps"] == 6
+    assert float(progress["means"]["totals"]["loss"]) == pytest.approx(11.7690, abs=1e-4)
+    assert progress["means"]["weight"] == 8
+    optimizer = state["optimizers"]["optimizer"]
+    assert optimizer["steps"] == optimizer["parameters"]["conv1.weight"]["steps"] == 6
+    assert state["inputs"][""] == [[[1, 4, 4]], ["float32"]] and state["carried"] == {}
     assert state["weights"]["norm1.running_var"].shape == (2,)
     assert [entry["samples"] for entry in state["metrics"]] == [8, 8]
     assert state["callbacks"][0]["epoch"] == [0] and state["callbacks"][1]["best_epoch"] == 0
