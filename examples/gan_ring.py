@@ -1,5 +1,5 @@
-"""Two networks against each other (Goodfellow et al., 2014): one learns to draw points on a ring, the other to tell them
-from real ones. A training step of one's own, with two optimizers, is a page.
+"""Two networks against each other (Goodfellow et al., 2014): one learns to draw points on a ring, the other to tell
+them from real ones. The training step, with two optimizers, is a method of the model.
 
 Run it: python examples/gan_ring.py      (the picture needs matplotlib)
 """
@@ -16,33 +16,26 @@ from xpnet.visualize import require_matplotlib
 
 
 class GAN(Model):
-    """A generator of points (N, 2) from noise, and a discriminator that scores how real points are."""
+    """A generator of points (N, 2) from noise (N, 8), and a discriminator that scores how real points are."""
 
-    def __init__(self, noise: int = 8, units: int = 64) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.noise, self.units = noise, units
-        dense = [layers.Dense(units, activation="relu") for _ in range(4)]
+        dense = [layers.Dense(64, activation="relu") for _ in range(4)]
         self.generator = Sequential([*dense[:2], layers.Dense(2)])
         self.discriminator = Sequential([*dense[2:], layers.Dense(1)])
-        self.g_optimizer = optimizers.Adam(0.001, beta1=0.5)
-        self.d_optimizer = optimizers.Adam(0.001, beta1=0.5)
-        self.loss_of_scores = losses.BinaryCrossEntropyWithLogits()
-
-    def draw_noise(self, count: int) -> Any:
-        """(count, noise), from the seed; in `fit` from the epoch and the step."""
-        z = random.stream(self.next_key()).standard_normal((count, self.noise))
-        return self.backend.asarray(z, self.dtype)
+        self.g_optimizer, self.d_optimizer = optimizers.Adam(0.001, beta1=0.5), optimizers.Adam(0.001, beta1=0.5)
 
     def judge(self, points: Any, real: float) -> tuple[Any, Any]:
         """The discriminator's loss where all points should score as real (1) or not (0), and its dy for the points."""
         y, back = self.discriminator.forward(points, train=True)
         t = self.backend.zeros(y.shape, self.dtype) + real
-        loss, loss_back = self.loss_of_scores.forward(y, t, self.backend)
+        loss, loss_back = losses.BinaryCrossEntropyWithLogits().forward(y, t, self.backend)
         return loss, back(loss_back())
 
     def train_step(self, batch: tuple[Any, ...]) -> dict[str, Any]:
         (points,) = batch
-        fake, generator_back = self.generator.forward(self.draw_noise(points.shape[0]), train=True)
+        z = random.stream(self.next_key()).standard_normal((points.shape[0], 8))  # from seed, epoch and step
+        fake, generator_back = self.generator.forward(self.backend.asarray(z, self.dtype), train=True)
         d_loss = self.judge(points, 1.0)[0] + self.judge(fake, 0.0)[0]
         self.step.apply_gradients(self.d_optimizer, self.discriminator)
 
@@ -53,13 +46,6 @@ class GAN(Model):
         return {"d_loss": d_loss, "g_loss": g_loss}
 
 
-def make_ring(count: int) -> np.ndarray:
-    """Points (count, 2) about the circle of radius 1."""
-    generator = np.random.default_rng(0)
-    angle, radius = generator.uniform(0, 2 * np.pi, count), generator.normal(1, 0.05, count)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a generator of points on a ring against a discriminator.")
     parser.add_argument("--epochs", type=int, default=40)
@@ -68,21 +54,21 @@ def main() -> None:
     figure = require_matplotlib()(figsize=(7.6, 4), layout="constrained")
 
     xpnet.seed(0)
-    model, points = GAN(), make_ring(5000)
+    draw = np.random.default_rng(0)
+    angle, radius = draw.uniform(0, 2 * np.pi, 5000), draw.normal(1, 0.05, 5000)
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32)
+    model = GAN()
     model.fit(points, batch_size=100, epochs=args.epochs, verbose=2)
 
-    drawn = model.generator.predict(np.random.default_rng(1).standard_normal((2000, model.noise)).astype(np.float32))
-    radius, angle = np.hypot(*drawn.T), np.arctan2(*drawn.T)
-    share = np.histogram(angle, 8, (-np.pi, np.pi))[0] / len(drawn)
-    print(f"radius {radius.mean():.3f} (real {np.hypot(*points.T).mean():.3f}), spread {radius.std():.3f}")
-    print(f"share of the points in each eighth of the ring: {share.min():.3f} to {share.max():.3f} (1/8 = 0.125)")
-
+    drawn = model.generator.predict(draw.standard_normal((2000, 8)).astype(np.float32))
+    share = np.histogram(np.arctan2(*drawn.T), 8, (-np.pi, np.pi))[0] / len(drawn)
+    print(f"mean radius {np.hypot(*drawn.T).mean():.3f}, that of the real points {np.hypot(*points.T).mean():.3f}")
+    print(f"share of the points in each eighth of the ring: {share.min():.3f} to {share.max():.3f} (1/8 is 0.125)")
     for axes, title, shown in zip(figure.subplots(1, 2), ("real", "generated"), (points[:2000], drawn), strict=True):
         axes.scatter(*shown.T, s=2)
         axes.set(title=title, aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out, dpi=100)
-    print(f"saved {args.out}")
 
 
 if __name__ == "__main__":
