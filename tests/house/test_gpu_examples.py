@@ -35,9 +35,9 @@ def same_script(*arguments: object, on_device: bool = True) -> list[dict[str, An
 @pytest.mark.parametrize(("network", "steps"), [("lenet5", 50), ("deepconvnet", 10)])
 def test_cupy_follows_numpy(network: str, steps: int) -> None:
     """With momentum: Adam divides gradients by their size, and so makes much of rounding where there are none. In
-    batches of 32 a maximum of DeepConvNet is so near to another that rounding decides between them.
+    batches of 16 or 32, from this seed, rounding decides in DeepConvNet which side of a kink an entry is on.
     """
-    options = "--optimizer", "momentum", "--batch-size", 16
+    options = "--optimizer", "momentum", "--batch-size", 40
     (report,) = same_script("--network", network, "--steps", steps, *options)
     assert report["backends"] == ["numpy", "cupy"] and report["steps"] == steps
     assert 0 < report["loss_difference"] < 1e-4
