@@ -69,6 +69,7 @@ def main() -> None:
         axes.set(title=title, aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out, dpi=100)
+    print(f"saved {args.out}")
 
 
 if __name__ == "__main__":
