@@ -10,17 +10,17 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from xpnet import losses, optimizers, random, training
+from xpnet import losses, optimizers, training
 from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
-from xpnet.base.nested import as_several, leaves
+from xpnet.base.nested import as_several, first_leaf
 from xpnet.callbacks import Callback, History
 from xpnet.core.declare import Shape
 from xpnet.core.inputs import check_dtype, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
-from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in, is_shape, mapped
+from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in, mapped
 from xpnet.core.parameter import FLOATS
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file
@@ -149,12 +149,11 @@ class Model(TrainableNetwork):
         if is_batches(x, lists=t is None):
             raise OptionError("train_on_batch takes arrays; fit takes iterables of batches")
         batch = (prepare_own_batch if self.has_own_step else prepare)(self, x, t, sample_weight)
-        with self.backend.memory_advice(len(leaves(batch)[0])):
-            number = 1 if self.optimizer is None else self.optimizer.steps + 1
-            with random.drawing_from(self.next_key(), "step", root=self.root_number):
-                logs = step(on_device(self, batch), f"step {number}")
-            values = {name: float(value) for name, value in logs.items()}
-        return values if return_dict or "loss" not in values else values["loss"]
+        with self.backend.memory_advice(len(first_leaf(batch))), self.drawing_step():
+            logs = step(on_device(self, batch), f"step {self.optimizer.steps + 1 if self.optimizer else 1}")
+            if return_dict or "loss" not in logs:
+                return {name: float(value) for name, value in logs.items()}
+            return float(logs["loss"])
 
     def train_step(self, batch: tuple[Any, ...]) -> dict[str, Array]:
         """What `fit` does with a batch (x, t), or (x, t, sample_weight), that is on the device; returns the losses, by
@@ -344,14 +343,15 @@ class Sequential(Model):
         return shape
 
     def output_shape(self, shape: Any) -> Any:
-        for layer, before in zip(self.layers, [None, *self.layers], strict=False):
-            if not is_shape(shape):
+        before: Layer | None = None
+        for layer in self.layers:
+            if before is not None and (isinstance(shape, dict) or (shape and isinstance(shape[0], tuple))):
                 raise ShapeError(
-                    f"{self.label}: {before and before.label} gives several outputs and {layer.label} behind it takes"
+                    f"{self.label}: {before.label} gives several outputs and {layer.label} behind it takes"
                     " one: in a Sequential only the last layer may give several; write a Model with a call that takes"
                     " them apart: a, b = self.split(x)"
                 )
-            shape = layer.output_shape(shape)
+            shape, before = layer.output_shape(shape), layer
         return shape
 
     def parameter_count(self, shape: Shape) -> int:

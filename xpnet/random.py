@@ -11,6 +11,7 @@ step of a training is drawn from one that follows from the training's key, the e
 was drawn before. So it does not matter to the numbers whether a training was interrupted, or what else was added to it.
 """
 
+import functools
 import operator
 import os
 import threading
@@ -139,6 +140,7 @@ def _take(purpose: tuple[str | int, ...]) -> tuple[Key, str, int]:
         return state.key(), text, number
 
 
+@functools.lru_cache(256)  # layers ask with the same words in each step
 def _text(words: tuple[str | int, ...]) -> str:
     """Words as a text that no others have."""
     return ascii([word if isinstance(word, str) else operator.index(word) for word in words])
@@ -163,6 +165,12 @@ def drawing_from(key: Key, *words: str | int, first_sample: int = 0, root: int =
     state = _State(key, words)
     state.apart, state.first_sample, state.root = True, first_sample, root
     return state
+
+
+def drawing_next(*purpose: str | int, root: int = 0) -> AbstractContextManager[None]:
+    """`drawing_from` the next key for this purpose, which is made only if something is drawn."""
+    key, text, number = _take(purpose)
+    return drawing_from(key, text, number, root=root)
 
 
 def first_sample() -> int:

@@ -88,8 +88,16 @@ TRIES: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
     (lambda: network().fit({"images": X}, T), DataError, "the inputs are images, and the model's call takes x: give"),
     (lambda: PCA(1.5), OptionError, "an integer of at least 1, or a share above 0 and below 1, not 1.5"),
     (lambda: read_npz(__file__), FormatError, r"as an \.npz file of numbers; np\.savez\(path, x=x, t=t\) makes one"),
-    (lambda: network().fit([X, T]), OptionError, r"a tuple or, by name, into a dict, and the targets are the next argum"),
-    (lambda: network().fit((X, T)), DataError, r"a single input is one array, and the targets are the next argument: fi"),
+    (
+        lambda: network().fit([X, T]),
+        OptionError,
+        r"a tuple or, by name, into a dict, and the targets are the next argum",
+    ),
+    (
+        lambda: network().fit((X, T)),
+        DataError,
+        r"a single input is one array, and the targets are the next argument: fi",
+    ),
     (
         lambda: network().fit(X, T, validation_split=0.2, validation_data=(X, T)),
         OptionError,

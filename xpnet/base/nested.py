@@ -14,6 +14,13 @@ def leaves(value: Any) -> list[Any]:
     return [value]
 
 
+def first_leaf(value: Any) -> Any:
+    """The first value that is neither a tuple nor a dict."""
+    while isinstance(value, (tuple, dict)):
+        value = next(iter(value.values() if isinstance(value, dict) else value))
+    return value
+
+
 def arranged_like(value: Any, new: Iterable[Any]) -> Any:
     """As many new leaves, in the structure of the value."""
     return _arranged(value, iter(new))
@@ -29,6 +36,8 @@ def _arranged(value: Any, new: Iterator[Any]) -> Any:
 
 def mapped(function: Callable[[Any], Any], value: Any) -> Any:
     """What the function makes of each leaf, in the structure of the value."""
+    if not isinstance(value, (tuple, dict)):
+        return function(value)
     return arranged_like(value, map(function, leaves(value)))
 
 

@@ -57,6 +57,11 @@ class Located:
         own = self._own_location()
         return random.next_key() if own is None else random.next_key(own.root - random.first_root(), own.path)
 
+    def drawing_step(self) -> AbstractContextManager[None]:
+        """Within the block a training step is made that is nobody's but the network's own."""
+        own = self._location or self.locate()
+        return random.drawing_next(own.root - random.first_root(), own.path, "step", root=own.root)
+
     def drawing_weights(self, *attribute: str) -> AbstractContextManager[None]:
         """Within the block, initial values of the layer, or of an attribute, are drawn: from where it stands alone."""
         own = self._own_location()

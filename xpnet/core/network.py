@@ -31,7 +31,7 @@ class Network(Layer):
         super().__init__(name)
         self.input_shape: Shape | None = None  # without the batch; of several inputs, of the first
         self.input_shapes: tuple[Shape, ...] = ()  # of each input; () until the network is built
-        self._integers: tuple[bool, ...] = ()  # of each input, whether it is of integers
+        self.integer_inputs: tuple[bool, ...] = ()  # of each input, whether it is of integers
         self._known_shapes: dict[Any, Any] = {}  # of the output, by those of the inputs and the layers inside
         self._last: Any = None  # the class of layer that the last output came from
 
@@ -44,7 +44,7 @@ class Network(Layer):
     @property
     def input_dtypes(self) -> tuple[str, ...]:
         """The data type of each input, "int64" for integers; () until the network is built."""
-        return tuple("int64" if integers else self.dtype for integers in self._integers)
+        return tuple("int64" if integers else self.dtype for integers in self.integer_inputs)
 
     def call(self, *xs: Any) -> Any:
         """The network in plain Python: what a subclass writes.
@@ -150,7 +150,7 @@ class Network(Layer):
     def _integers_of(self, dtype: str | Sequence[str] | None, inputs: int) -> tuple[bool, ...]:
         """Of each input, whether it is of integers, from the `dtype` that `build` takes."""
         if dtype is None:
-            return self._integers if len(self._integers) == inputs else (self.takes_integers,) * inputs
+            return self.integer_inputs if len(self.integer_inputs) == inputs else (self.takes_integers,) * inputs
         names = (dtype,) * inputs if isinstance(dtype, str) else tuple(map(str, dtype))
         if len(names) != inputs or not {*names} <= {*FLOATS, *INTEGERS}:
             raise OptionError(
@@ -173,7 +173,7 @@ class Network(Layer):
                 raise
             if not self._built:
                 self.input_shape, self.input_shapes, self._built = shapes[0], shapes, True
-                self._integers, self.takes_integers = integers, any(integers)
+                self.integer_inputs, self.takes_integers = integers, any(integers)
             self.locate()  # layers that were made on the way
 
     def output_shape(self, *shapes: Shape) -> Any:

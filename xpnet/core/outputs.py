@@ -43,7 +43,7 @@ def leaf_names(y: Any) -> list[str]:
 
 def is_shape(shape: Any) -> bool:
     """Whether it is the shape of one array, and not a tuple or dict of shapes."""
-    return isinstance(shape, tuple) and all(isinstance(n, int) for n in shape)
+    return not (isinstance(shape, dict) or (shape and isinstance(shape[0], tuple)))
 
 
 def gradients_in(label: str, dy: Any, blanks: Any) -> tuple[Any, ...]:

@@ -23,14 +23,14 @@ def layers_inside(layer: Any) -> Iterator[tuple[str, Any]]:
     return iter(found.values())
 
 
-def held(layer: Any, kind: type[Kind]) -> Iterator[tuple[str, Kind]]:
-    """(path, object) of the objects of a kind that are attributes of the layer and of those inside it."""
-    seen: set[int] = set()
+def held(layer: Any, kind: type[Kind]) -> list[tuple[str, Kind]]:
+    """(path, object) of the objects of a kind that are attributes of the layer and of those inside it, each once."""
+    found: dict[int, tuple[str, Kind]] = {}
     for path, inside in layers_inside(layer):
         for attribute, value in vars(inside).items():
-            if isinstance(value, kind) and id(value) not in seen:
-                seen.add(id(value))
-                yield f"{path}.{attribute}" if path else attribute, value
+            if isinstance(value, kind) and id(value) not in found:
+                found[id(value)] = f"{path}.{attribute}" if path else attribute, value
+    return list(found.values())
 
 
 class Walked:
@@ -38,9 +38,10 @@ class Walked:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
-        for path, parameter in held(self, Parameter):
+        found = held(self, Parameter)
+        for path, parameter in found:
             parameter.name = path
-            yield path, parameter
+        return iter(found)
 
     def parameters(self) -> list[Parameter]:
         """All parameters, each once, in the order of definition."""
@@ -48,7 +49,7 @@ class Walked:
 
     def named_states(self) -> Iterator[tuple[str, Carried]]:
         """(path, state) of what layers inside carry from batch to batch: ("rnn.state", Carried(...))."""
-        return held(self, Carried)
+        return iter(held(self, Carried))
 
     def reset_state(self, rows: Any = None) -> None:
         """Forget what layers carry from batch to batch; with `rows`, a mask of booleans (N,), of those rows alone."""

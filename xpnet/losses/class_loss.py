@@ -38,7 +38,7 @@ class ClassLoss(Loss):
         all M elements one over them.
         """
         backend = backend or get_backend()
-        axis = class_axis(f"loss {self.name}", y.shape, self.axis)
+        axis = class_axis("loss", self.name, y.shape, self.axis)
         shape = without_axis(y.shape, axis)  # of class numbers
         rows = t.ndim == y.ndim
         if rows:
@@ -51,7 +51,7 @@ class ClassLoss(Loss):
         w = None if sample_weight is None else beside(sample_weight, y, shape, backend)
         if w is not None:  # (M, 1)
             w = backend.xp.reshape(w if w.shape == shape else backend.xp.broadcast_to(w, shape), (-1, 1))
-        y = to_rows(y, axis, backend)  # (M, C)
+        y = y if y.ndim == 2 else to_rows(y, axis, backend)  # (M, C)
         if rows:
             return backend, y, t, w
         t = t if t.ndim == 1 else backend.xp.reshape(t, (-1,))  # (M,)
@@ -66,7 +66,7 @@ class ClassLoss(Loss):
         """The gradient of rows (M, C) in the shape of the scores."""
         if len(shape) == 2:
             return dy
-        axis, xp = class_axis(f"loss {self.name}", shape, self.axis), backend.xp
+        axis, xp = class_axis("loss", self.name, shape, self.axis), backend.xp
         dy = xp.reshape(dy, (*without_axis(shape, axis), -1))  # (N, ..., C)
         last = dy.ndim - 1
         return dy if axis == last else xp.permute_dims(dy, (*range(axis), last, *range(axis, last)))
@@ -77,12 +77,12 @@ class ClassLoss(Loss):
             return backend.xp.sum(backend.xp.astype(t != self.ignored_label, backend.xp.float64))
         elements = t.shape
         if t.ndim > 1 and backend.xp.isdtype(t.dtype, "real floating"):  # probabilities
-            elements = without_axis(t.shape, class_axis(f"loss {self.name}", t.shape, self.axis))
+            elements = without_axis(t.shape, class_axis("loss", self.name, t.shape, self.axis))
         return math.prod(elements)
 
     def shape_of_elements(self, outputs: tuple[int, ...], t: Any) -> tuple[int, ...]:
         rows = t.ndim == len(outputs) + 1
-        return without_axis(t.shape, class_axis(f"loss {self.name}", t.shape, self.axis)) if rows else t.shape
+        return without_axis(t.shape, class_axis("loss", self.name, t.shape, self.axis)) if rows else t.shape
 
     def _without_ignored(self, y: Array, t: Array, w: Array | None, backend: Backend) -> tuple[Array, Array, Array]:
         """Scores, class numbers and weights, with zeros in the rows of ignored elements."""
@@ -96,7 +96,7 @@ class ClassLoss(Loss):
     # ---- before training -------------------------------------------------------------------------------------------
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
-        axis = class_axis(f"loss {self.name}", (0, *outputs), self.axis) - 1  # of a sample
+        axis = class_axis("loss", self.name, (0, *outputs), self.axis) - 1  # of a sample
         labels, classes = without_axis(outputs, axis), outputs[axis]
         if t.ndim == 1 and labels:
             raise ShapeError(
@@ -156,9 +156,9 @@ class ClassLoss(Loss):
             raise DataError(f"loss {self.name}: class numbers must be integers, they are {what}")
         if self.ignored_label is not None:
             t = t[t != self.ignored_label]
-        wrong = t[(t < 0) | (t >= classes)]
-        if not wrong.size:
+        if not t.size or (int(t.min()) >= 0 and int(t.max()) < classes):
             return
+        wrong = t[(t < 0) | (t >= classes)]
         value, more = int(wrong.flat[0]), ""
         if (wrong == value).all() and (value < 0 or value == 255) and self.ignored_label is None:
             more = f"; if {value} marks elements that do not count: {type(self).__name__}(ignored_label={value})"
@@ -179,7 +179,7 @@ def read_class_options(owner: str, ignored_label: int | None, axis: int | None) 
     return ignored_label, axis
 
 
-def class_axis(owner: str, shape: tuple[int, ...], axis: int | None) -> int:
+def class_axis(kind: str, name: str, shape: tuple[int, ...], axis: int | None) -> int:
     """Where the classes are in scores of this shape, from 1: on the given axis; by default, on the last of sequences
     (N, T, C), and on axis 1 of vectors (N, C) and images (N, C, H, W).
     """
@@ -188,7 +188,7 @@ def class_axis(owner: str, shape: tuple[int, ...], axis: int | None) -> int:
         axis = 2 if ndim == 3 else 1
     place = axis + ndim if axis < 0 else axis
     if not 0 < place < ndim:
-        raise ShapeError(f"{owner}: scores of shape {tuple(shape)} have no classes on axis {axis}")
+        raise ShapeError(f"{kind} {name}: scores of shape {tuple(shape)} have no classes on axis {axis}")
     return place
 
 

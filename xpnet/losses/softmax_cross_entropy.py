@@ -37,4 +37,4 @@ class SoftmaxCrossEntropy(ClassLoss):
         losses, dy = backend.softmax_cross_entropy(y, t)  # (M,), (M, C)
         if w is not None:
             losses, dy = losses * w[:, 0], dy * w
-        return backend.xp.mean(losses), lambda: self.from_rows(dy / M, shape, backend)
+        return backend.xp.sum(losses) / M, lambda: self.from_rows(dy / M, shape, backend)

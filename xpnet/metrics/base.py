@@ -71,7 +71,7 @@ class ClassMetric(Metric):
         self.ignored_label, self.axis = read_class_options(type(self).__name__, ignored_label, axis)
 
     def elements(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Array, int | Array]:
-        axis = class_axis(f"metric {self.name}", y.shape, self.axis)
+        axis = class_axis("metric", self.name, y.shape, self.axis)
         if tuple(t.shape) == tuple(y.shape):
             t = backend.xp.argmax(t, axis=axis) if y.shape[axis] > 1 else t  # one output has one target, and no row
         elif tuple(t.shape) != without_axis(y.shape, axis):

@@ -61,7 +61,7 @@ def _labels_of(loss: ClassLoss, outputs: tuple[int, ...], t: np.ndarray) -> tupl
     """Class numbers (N,), (N, T), ... of targets that the loss takes, and how many classes there are; for an ignored
     element, to which the loss gives no weight, any class number.
     """
-    axis = class_axis(f"loss {loss.name}", (0, *outputs), loss.axis)
+    axis = class_axis("loss", loss.name, (0, *outputs), loss.axis)
     labels: np.ndarray = t.argmax(axis=axis) if t.ndim == len(outputs) + 1 else t
     if loss.ignored_label is not None:
         labels = np.where(labels == loss.ignored_label, 0, labels)

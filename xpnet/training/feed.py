@@ -100,6 +100,8 @@ def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[A
 
 def on_device(model: Network, batch: Any) -> Any:
     """The batch on the model's backend, in the structure that it has."""
+    if isinstance(batch, tuple) and all([isinstance(part, np.ndarray) for part in batch]):  # as it is most often
+        return model.backend.batch(batch, model.dtype)
     return arranged_like(batch, model.backend.batch(leaves(batch), model.dtype))
 
 
@@ -113,7 +115,8 @@ def staged(model: Network, batches: Iterable[Any]) -> Iterator[Any]:
             yield leaves(batch)
 
     for parts in model.backend.staged(arrays(), model.dtype):
-        yield arranged_like(waiting.popleft(), parts)
+        batch = waiting.popleft()
+        yield parts if len(parts) == len(batch) else arranged_like(batch, parts)
 
 
 def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from xpnet.base.nested import arranged_like, as_several, keys_of, leaves, mapped
 from xpnet.core.network import Network
+from xpnet.core.outputs import is_shape
 from xpnet.errors import DataError, DTypeError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
@@ -33,11 +34,10 @@ def prepare(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) 
 def prepare_batch(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[Any, ...]:
     """`prepare` without a look at the layers' backends, which one batch after another need not take."""
     _, loss = require_compiled(model)
-    x = prepare_batch_of_samples(model, x)
-    samples = len(leaves(x)[0])
+    x, outputs, samples = _prepare_inputs(model, x)
     t = mapped(lambda each: _read_targets(model, each, samples), t)
-    outputs = model.output_shape(*[each.shape[1:] for each in as_several(x)])
-    refusals.refuse_number_of_outputs(loss, outputs)
+    if loss.takes_several == is_shape(outputs):
+        raise refusals.other_number_of_outputs(loss, outputs)
     loss.check(outputs, t)
     for metric in model.metrics:
         metric.check(outputs, loss)
@@ -67,13 +67,7 @@ def prepare_samples(model: Network, x: Any) -> Any:
 
 def prepare_batch_of_samples(model: Network, x: Any) -> Any:
     """`prepare_samples` without a look at the layers' backends: an array, or a tuple of several, in order."""
-    x = _in_order(model, x)
-    arrays = [_read_samples(model, each) for each in as_several(x)]
-    if len({len(array) for array in arrays}) > 1:
-        raise refusals.unequal_inputs(arrays)
-    _fit_to(model, arrays)
-    whole = [each.astype(np.int64, copy=False) if each.dtype.kind in "iu" else each for each in arrays]
-    return tuple(whole) if isinstance(x, tuple) else whole[0]
+    return _prepare_inputs(model, x)[0]
 
 
 def host_array(model: Network, x: Any, what: str) -> np.ndarray:
@@ -122,6 +116,25 @@ def require_weighted_loss(loss: Loss) -> None:
         raise refusals.loss_without_weights(loss) from None
 
 
+# ---- the inputs ------------------------------------------------------------------------------------------------------
+
+
+def _prepare_inputs(model: Network, x: Any) -> tuple[Any, Any, int]:
+    """An array, or a tuple of several in the order of the network's `call`; the shape of what it makes of them; and how
+    many samples there are.
+    """
+    if isinstance(x, (tuple, Mapping)) or not model.is_built or len(model.input_shapes) > 1:
+        x = _in_order(model, x)
+    arrays = [_read_samples(model, each) for each in as_several(x)]
+    for array in arrays[1:]:
+        if len(array) != len(arrays[0]):
+            raise refusals.unequal_inputs(arrays)
+    outputs, samples = _fit_to(model, arrays), len(arrays[0])
+    if True in model.integer_inputs:
+        arrays = [each.astype(np.int64, copy=False) if each.dtype.kind in "iu" else each for each in arrays]
+    return tuple(arrays) if isinstance(x, tuple) else arrays[0], outputs, samples
+
+
 # ---- each part -------------------------------------------------------------------------------------------------------
 
 
@@ -144,26 +157,23 @@ def _read_samples(model: Network, x: Any) -> np.ndarray:
     return array
 
 
-def _fit_to(model: Network, arrays: list[np.ndarray]) -> None:
-    """Hold inputs against the network, which is built for them if it has not been built yet."""
+def _fit_to(model: Network, arrays: list[np.ndarray]) -> Any:
+    """The shape of the network's outputs, held against the inputs, for which it is built if it has not been yet."""
     shapes = [array.shape[1:] for array in arrays]
-    integers = [array.dtype.kind in "iu" for array in arrays]
     if not model.is_built:
+        dtypes = ["int64" if array.dtype.kind in "iu" else model.dtype for array in arrays]
         try:
-            model.build(*shapes, dtype=tuple("int64" if each else model.dtype for each in integers))
+            model.build(*shapes, dtype=dtypes)
         except DTypeError as error:
-            if any(integers):
-                raise refusals.bad_samples(arrays[integers.index(True)], None) from error
+            if "int64" in dtypes:
+                raise refusals.bad_samples(arrays[dtypes.index("int64")], None) from error
             raise
-    for array, integer, dtype in zip(arrays, integers, model.input_dtypes, strict=False):  # output_shape counts them
-        if integer and not dtype.startswith("int"):
-            raise refusals.bad_samples(array, None)
-        if dtype.startswith("int") and not integer:
-            raise refusals.no_integers(array)
-    for shape, built in zip(shapes, model.input_shapes, strict=False):
+    for array, shape, integers, built in zip(arrays, shapes, model.integer_inputs, model.input_shapes, strict=False):
+        if (array.dtype.kind != "f") != integers:
+            raise refusals.no_integers(array) if integers else refusals.bad_samples(array, None)
         if len(built) == 3 and built[0] > 1 and shape == (*built[1:], built[0]) != built:
             raise refusals.channels_last(built, shape)  # a network that begins with Flatten would mix up their numbers
-    model.output_shape(*shapes)  # refuses what does not fit
+    return model.output_shape(*shapes)
 
 
 def _read_targets(model: Network, t: Any, samples: int) -> np.ndarray:

@@ -83,17 +83,15 @@ def bad_own_data(arrays: list[np.ndarray]) -> DataError:
     return DataError(f"the data must be arrays of numbers with as many samples, one or more; they are {found}")
 
 
-def refuse_number_of_outputs(loss: Loss, outputs: Any) -> None:
+def other_number_of_outputs(loss: Loss, outputs: Any) -> OptionError:
     """A loss of one output with a network of several, or the other way round."""
-    several = isinstance(outputs, dict) or any(isinstance(each, tuple) for each in outputs)
-    if several and not loss.takes_several:
-        names = list(outputs) if isinstance(outputs, dict) else len(outputs)
-        raise OptionError(
-            f"the network gives several outputs ({names}) and the loss {loss.name} takes one: compile it with a dict of"
-            " losses by the outputs' names, or a tuple of them"
-        )
-    if not several and loss.takes_several:
-        raise OptionError(f"the network gives one output, and the loss {loss.name} is for several")
+    if loss.takes_several:
+        return OptionError(f"the network gives one output, and the loss {loss.name} is for several")
+    names = list(outputs) if isinstance(outputs, dict) else len(outputs)
+    return OptionError(
+        f"the network gives several outputs ({names}) and the loss {loss.name} takes one: compile it with a dict of"
+        " losses by the outputs' names, or a tuple of them"
+    )
 
 
 def refuse_left_gradients(updated: list[Layer]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend import Array
-from xpnet.base.nested import leaves
+from xpnet.base.nested import first_leaf
 from xpnet.core.flat import find_pieces
 from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter, zero_gradients
@@ -30,6 +30,7 @@ class Step:
 
     def __init__(self, model: TrainableNetwork, accumulate: int = 1) -> None:
         self.model, self.backend, self.accumulate = model, model.backend, accumulate
+        self.own = model.has_own_step  # whether its train_step is the user's own
         self.group: list[int] = []  # sizes of the batches whose gradients wait for their update
         self.completes = True  # whether the batch is the last of its group
         self.samples = 0  # of the batch
@@ -42,9 +43,9 @@ class Step:
         """The logs of a batch (x, t) or (x, t, weights), from before the update that it leads to; the `last` batch of
         an epoch always completes its group.
         """
-        self.samples = self.weight = leaves(batch)[0].shape[0]
+        self.samples = self.weight = first_leaf(batch).shape[0]
         self._applied.clear()
-        if self.model.has_own_step:
+        if self.own:
             self._parameters.clear()  # networks may be built in any step
         self._enter_group(self.samples, last)
         # the error for a loss that is not finite says more than a warning
@@ -53,13 +54,13 @@ class Step:
             try:
                 logs = self.model.train_step(batch)
             except NotFinite as error:
-                again = () if self.model.has_own_step else batch[:2]  # what can be looked at once more
+                again = () if self.own else batch[:2]  # what can be looked at once more
                 raise nonfinite_loss(self.model, "loss", error.value, where, *again) from None
             finally:
                 self.model.set_step(None)
         if self.completes:
             self.group.clear()
-            if self.model.has_own_step:
+            if self.own:
                 refuse_left_gradients(self._applied)
         return logs
 
@@ -139,24 +140,26 @@ class Step:
     # ---- parts -----------------------------------------------------------------------------------------------------
 
     def _enter_group(self, size: int, last: bool) -> None:
-        """The first batch of a group starts the gradients from zero, if somebody else may have left some there."""
         if self.group:
             scale_gradients(self.model.parameters(), 1 / size)  # what waits is a sum over samples, what comes a mean
-        elif not self._parameters or self.accumulate > 1:
-            zero_gradients(self.model.parameters())
+        elif self.own:
+            zero_gradients(self.model.parameters())  # somebody else may have left some there
         self.group.append(size)
         self.completes = last or len(self.group) == self.accumulate
 
     def _parameters_of(self, network: Layer) -> list[Parameter]:
         """Those of a network that is built by now, the first time after a look at whether it can be trained."""
-        if network not in self._parameters:
+        known = self._parameters.get(network)
+        if known is None:
             if network is self.model and self.model.loss is not None:
                 self.model.loss.check_last(self.model.last())
             parameters = network.parameters()
             if not any(parameter.trainable for parameter in parameters):
                 raise OptionError("there is nothing to train: the model has no parameter that is trainable")
-            self._parameters[network] = parameters
-        return self._parameters[network]
+            known = self._parameters[network] = parameters
+            if not self.own and len(self.group) == 1:
+                zero_gradients(parameters)  # somebody else may have left some there, or building has
+        return known
 
 
 def scale_gradients(parameters: Iterable[Parameter], factor: float) -> None:

@@ -6,7 +6,7 @@ elementwise NumPy code keeps without knowing of it. choice.py says which algorit
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -52,6 +52,9 @@ class NumpyBackend(Backend):
 
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         return np.asarray(x, dtype=dtype)
+
+    def batch(self, arrays: Iterable[np.ndarray], dtype: Any) -> tuple[Array, ...]:
+        return tuple([np.asarray(array, dtype) if array.dtype.kind == "f" else array for array in arrays])
 
     def memory_advice(self, samples: int | None) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()  # arrays live in the memory of the process

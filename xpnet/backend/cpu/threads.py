@@ -57,8 +57,9 @@ def single_threaded_blas() -> Any:
     with _depth_lock:
         if _depth == 0:
             _blas_threads[:] = [library.num_threads for library in libraries]
-            for library in libraries:
-                _set_threads(library, 1)
+            for library, threads in zip(libraries, _blas_threads, strict=True):
+                if threads != 1:  # else there is nothing to change, nor to change back
+                    _set_threads(library, 1)
         _depth += 1
     try:
         yield
@@ -68,7 +69,8 @@ def single_threaded_blas() -> Any:
             _depth -= 1
             if _depth == 0:
                 for library, threads in zip(libraries, _blas_threads, strict=True):
-                    _set_threads(library, threads)
+                    if threads != 1:
+                        _set_threads(library, threads)
 
 
 def blas_held() -> contextlib.AbstractContextManager[Any]:
