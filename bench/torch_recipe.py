@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import xpnet
-from xpnet import layers
+from xpnet import layers, random
 from xpnet.data import Batches
 from xpnet.model import Sequential
 from xpnet.networks.recipes import Recipe
@@ -34,9 +34,12 @@ def in_torch(recipe: Recipe, seed: int, train: Pair, test: Pair, channels_last: 
     xpnet.seed(seed)
     batches = Batches(*train, recipe.batch_size, shuffle=True)
     seconds, accuracies, total = [], [], 0.0
-    for _ in range(recipe.epochs):
+    key = random.next_key("training")
+    for epoch in range(recipe.epochs):
         start = time.perf_counter()
-        for x, t in batches:
+        with random.drawing_from(key, "train", epoch):  # the order that `fit` has
+            in_order = iter(batches)
+        for x, t in in_order:
             run.step(x, t)
         total += time.perf_counter() - start
         seconds.append(total)

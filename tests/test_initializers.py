@@ -15,6 +15,7 @@ VARIANCES = {
     "xavier_normal": 2 / (FAN_IN + FAN_OUT),
     "xavier_uniform": 2 / (FAN_IN + FAN_OUT),
     "normal": 0.01**2,
+    "uniform": 0.05**2 / 3,
 }
 
 
@@ -36,7 +37,7 @@ def test_the_variance_is_that_of_the_formula(name: str) -> None:
     assert wide.var() == pytest.approx(VARIANCES[name], rel=0.03)  # 60,000 numbers: 0.6 % is one standard deviation
 
 
-@pytest.mark.parametrize("name", ["he_uniform", "xavier_uniform"])
+@pytest.mark.parametrize("name", ["he_uniform", "xavier_uniform", "uniform"])
 def test_uniform_weights_fill_their_interval(name: str) -> None:
     limit = (3 * VARIANCES[name]) ** 0.5
     weights = draw(name)

@@ -17,7 +17,7 @@ from xpnet.base.configured import Configured
 from xpnet.base.nested import as_several, leaves
 from xpnet.callbacks import Callback, History
 from xpnet.core.declare import Shape
-from xpnet.core.inputs import check_dtype
+from xpnet.core.inputs import check_dtype, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
 from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in, is_shape, mapped
@@ -151,7 +151,7 @@ class Model(TrainableNetwork):
         batch = (prepare_own_batch if self.has_own_step else prepare)(self, x, t, sample_weight)
         with self.backend.memory_advice(len(leaves(batch)[0])):
             number = 1 if self.optimizer is None else self.optimizer.steps + 1
-            with random.drawing_from(self.next_key(), "step", root=self.locate().root):
+            with random.drawing_from(self.next_key(), "step", root=self.root_number):
                 logs = step(on_device(self, batch), f"step {number}")
             values = {name: float(value) for name, value in logs.items()}
         return values if return_dict or "loss" not in values else values["loss"]
@@ -274,28 +274,26 @@ class Sequential(Model):
         return x
 
     def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
-        start = Blank(x)
         if not self._built:
-            written = bool(self.layers) and self.layers[0].composite and not isinstance(self.layers[0], Sequential)
-            whole = dtype_name(start.dtype) not in FLOATS
-            self.build(start.shape[1:], dtype="int64" if whole and written else None)
-        backs: list[Back] = []
+            self._build_for(x)
+        given, backs = x, []
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
-        blanks = mapped(Blank, x) if isinstance(x, SEVERAL) else None
+        blanks, start = (mapped(Blank, x), Blank(given)) if isinstance(x, SEVERAL) else (None, None)
         spent = False
 
         def back_all(dy: Any, need_dx: bool = True) -> Any:
             nonlocal spent
             if spent:
                 raise called_twice(self)
-            if blanks is not None:
-                dys = gradients_in(self.label, dy, blanks)
-                if all(each is None for each in dys):  # as zeros, through any network
-                    return None if self.takes_integers else self.backend.zeros(start.shape, dtype_name(start.dtype))
-                dy = gradients_for(self.layers[-1], dys, blanks)
+            dys = (dy,) if blanks is None else gradients_in(self.label, dy, blanks)
             spent = True
+            if start is not None and all(each is None for each in dys):  # nothing depends on what the network gave
+                backs.clear()
+                return None if self.takes_integers else self.backend.zeros(start.shape, dtype_name(start.dtype))
+            if blanks is not None:
+                dy = gradients_for(self.layers[len(backs) - 1], dys, blanks)
             first = 0 if need_dx else self._first_trained()
             while len(backs) > first:
                 layer, back = self.layers[len(backs) - 1], backs.pop()  # popped: its arrays are freed after use
@@ -309,6 +307,14 @@ class Sequential(Model):
             return dy
 
         return x, back_all
+
+    def _build_for(self, x: Any) -> None:
+        """Build for this input; whether a written network takes integers, only its first input says."""
+        if not hasattr(x, "shape"):
+            raise no_arrays(self)
+        written = bool(self.layers) and self.layers[0].composite and not isinstance(self.layers[0], Sequential)
+        whole = dtype_name(x.dtype) not in FLOATS
+        self.build(tuple(x.shape[1:]), dtype="int64" if whole and written else None)
 
     def _first_trained(self) -> int:
         """The index of the first layer with parameters: nobody asks for a gradient in front of it."""

@@ -13,7 +13,7 @@ from xpnet import layers
 from xpnet.backend import Array, Backend
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
-from xpnet.errors import OptionError, ShapeError, TapeError
+from xpnet.errors import DTypeError, OptionError, ShapeError, TapeError
 from xpnet.gradient_check import gradient_check
 from xpnet.layers import Concat, Dense, Softmax, Tanh
 from xpnet.model import Model, Sequential
@@ -211,3 +211,12 @@ def test_gradients_through_layers_of_several_outputs_are_the_derivative(backend:
     assert gradient_check(used, X) < 1e-5
     for model in (tupled(), named(), Sequential([Dense(4), Halves(skips)])):
         assert gradient_check(model, X) < 1e-5
+
+
+def test_lists_are_refused_by_name() -> None:
+    for model in (Sequential([Dense(2)]), Written(lambda m, x: m.dense(x), dense=Dense(2))):
+        with pytest.raises(DTypeError, match="forward takes arrays"):
+            model.forward([[1.0, 2.0]])
+        model.forward(X)
+        with pytest.raises(DTypeError, match="forward takes arrays"):
+            model.forward([[1.0, 2.0, 3.0, 4.0]])

@@ -100,7 +100,7 @@ def test_a_newer_version_is_refused(backup: Path, monkeypatch: pytest.MonkeyPatc
         lambda s: s.pop("weights"),
         lambda s: s["weights"].pop("dense1.weight"),
         lambda s: s["weights"].update({"dense1.weight": np.zeros(3)}),
-        lambda s: s["optimizer"]["parameters"]["dense1.weight"]["arrays"].update(mean="x"),
+        lambda s: s["optimizers"]["optimizer"]["parameters"]["dense1.weight"]["arrays"].update(mean="x"),
         lambda s: s.update(random=[1]),
         lambda s: s.update(random="ab"),
         lambda s: s.update(random=[1, 2, {"[]": "many"}]),
@@ -169,15 +169,18 @@ def test_the_first_version_is_refused_by_name_and_stays(tmp_path: Path) -> None:
 def test_the_second_version_still_means_what_it_meant() -> None:
     state = read_state(GOLDEN / "backup-2.safetensors")
     assert sorted(state) == [
-        *("batches", "callbacks", "gradients", "inputs", "key", "metrics", "optimizer", "progress", "random", "seed"),
-        *("settings", "settings_then", "stop_training", "trained", "weights"),
+        *("batches", "callbacks", "carried", "gradients", "inputs", "key", "metrics", "optimizers", "progress"),
+        *("random", "seed", "settings", "settings_then", "stop_training", "trained", "weights"),
     ]
     progress = state["progress"]
     assert (progress["epoch"], progress["step"], progress["samples"]) == (1, 2, 8)
     assert state["random"] == [11, 0, {"['root']": 1, "['training']": 1}]
-    assert float(progress["total"]) == pytest.approx(11.0109, abs=1e-4)
-    assert state["optimizer"]["steps"] == state["optimizer"]["parameters"]["conv1.weight"]["steps"] == 6
+    assert float(progress["means"]["totals"]["loss"]) == pytest.approx(11.7690, abs=1e-4)
+    assert progress["means"]["weight"] == 8
+    optimizer = state["optimizers"]["optimizer"]
+    assert optimizer["steps"] == optimizer["parameters"]["conv1.weight"]["steps"] == 6
+    assert state["inputs"][""] == [[[1, 4, 4]], ["float32"]] and state["carried"] == {}
     assert state["weights"]["norm1.running_var"].shape == (2,)
     assert [entry["samples"] for entry in state["metrics"]] == [8, 8]
     assert state["callbacks"][0]["epoch"] == [0] and state["callbacks"][1]["best_epoch"] == 0
-    assert state["callbacks"][2]["text"].startswith("epoch,loss,accuracy,val_loss,val_accuracy\r\n1,1.088")
+    assert state["callbacks"][2]["text"].startswith("epoch,loss,accuracy,val_loss,val_accuracy\r\n1,1.389")

@@ -1,6 +1,7 @@
 """The training that the golden backups are of; as a program, it writes those of the version that is current."""
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,13 @@ def main() -> None:
     file = HERE / f"backup-{VERSION}.safetensors"
     if file.exists():
         raise SystemExit(f"{file} is there, and golden files do not change")
+    os.environ["XPNET_JIT"] = "0"  # a backup with compiled kernels goes on with them only
     update, left = Optimizer.update, iter(range(7))
 
-    def interrupting(*arguments: Any) -> None:
+    def interrupting(*arguments: Any, **options: Any) -> None:
         if next(left, None) is None:
             raise KeyboardInterrupt
-        update(*arguments)
+        update(*arguments, **options)
 
     with tempfile.TemporaryDirectory() as folder:
         try:

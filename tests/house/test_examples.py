@@ -28,6 +28,7 @@ DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/exam
     "hyperparameter_search.py": (["--limit", "100", "--epochs", "1", "--trials", "2"], "validation accuracy 0."),
     "filters.py": (["--limit", "100", "--epochs", "1"], "spread of the filters 0.010"),
     "fit_sine.py": (["--epochs", "1"], "largest error outside the samples' range: "),
+    "gan_ring.py": (["--epochs", "1"], "share of the points in each eighth of the ring: "),
     "two_dimensions.py": (["--epochs", "1"], "accuracy on the samples 0."),
 }
 

@@ -3,8 +3,9 @@
     python -m tests.kit.mutants                 # all, a few minutes
     python -m tests.kit.mutants pool batch      # those whose file or line holds one of these words
 
-Every mutant is a wrong sign, a missing term or a wrong index in one backward pass. It is planted in a copy of the
-project, and the tests named beside it are run there until the first failure. Exit status 1 if a mutant lives.
+Every mutant is a wrong sign, a missing term or a wrong index in one backward pass, or a draw from the wrong key. It is
+planted in a copy of the project, and the tests named beside it are run there until the first failure. Exit status 1 if
+a mutant lives.
 """
 
 import shutil
@@ -34,6 +35,7 @@ WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
 WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
+DRAWS = "tests/training/test_draws.py"
 MUTANTS = [
     Mutant("backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
     Mutant("backend/reference/convolution.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
@@ -98,6 +100,32 @@ MUTANTS = [
     Mutant("metrics/base.py", "xp.where(counts, t, -1)", "xp.where(counts, t, 0)", COUNTS),
     Mutant("metrics/top_k.py", "(better < self.k) & (t >= 0)", "better < self.k", COUNTS),
     Mutant("layers/dropout.py", "return dy * mask", "return -dy * mask", LAWS),
+    Mutant("layers/dropout.py", "first = random.first_sample() *", "first = 0 *", DRAWS),
+    Mutant("backend/reference/dropout.py", "self.device, first)", "self.device)", PRIMITIVES),
+    Mutant("backend/philox.py", "(within + count) // 8)", "count // 8)", "tests/test_random.py"),
+    Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", "tests/test_random.py"),
+    Mutant("random.py", "_inside.reset(self.token)", "_inside.set(None)", "tests/test_random.py"),
+    Mutant(
+        "random.py",
+        "self.apart, self.first_sample, self.root\n        return",
+        "False, 0, 0\n        return",
+        "tests/test_random.py",
+    ),
+    Mutant("core/located.py", "own.root, own.path, *attribute)", "own.root, *attribute)", DRAWS),
+    Mutant("core/located.py", "own.root - random.first_root()", "own.root", DRAWS),
+    Mutant("core/located.py", "and not random.is_apart()", "", DRAWS),
+    Mutant("core/network.py", "self.locate()  # which stays", "# which stays", DRAWS),
+    Mutant("training/run.py", '"step", epoch, number, root', '"step", number, root', DRAWS),
+    Mutant("training/run.py", "self._draw_from((first, second))", "pass", DRAWS),
+    Mutant("training/iterables.py", "(*self._drawn_from, *place)", "(*self._drawn_from)", DRAWS),
+    Mutant("training/position.py", '"train", self.epoch)', '"train")', DRAWS),
+    Mutant(
+        "data/loader.py",
+        '(key, "source", number):\n                batch',
+        '(key, "source"):\n                batch',
+        DRAWS,
+    ),
+    Mutant("model.py", "drawing_from(self.next_key(),", "drawing_from(random.next_key(),", DRAWS),
     Mutant("layers/flatten.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
     Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
     Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),

@@ -85,11 +85,11 @@ TRIES: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
     (lambda: network().build((None, 1, 28, 28)), ShapeError, r"without the batch, such as .* not \(None, 1, 28, 28\)"),  # type: ignore[arg-type]
     (lambda: network().build(784), ShapeError, r"such as \(1, 28, 28\) or \(784,\), not 784"),  # type: ignore[arg-type]
     (lambda: network().build((-1,)), ShapeError, r"not \(-1,\)"),
-    (lambda: network().fit({"x": X}, T), DTypeError, "the input data are a dict; needed is an array of floating"),  # type: ignore[arg-type]
+    (lambda: network().fit({"images": X}, T), DataError, "the inputs are images, and the model's call takes x: give"),
     (lambda: PCA(1.5), OptionError, "an integer of at least 1, or a share above 0 and below 1, not 1.5"),
     (lambda: read_npz(__file__), FormatError, r"as an \.npz file of numbers; np\.savez\(path, x=x, t=t\) makes one"),
-    (lambda: network().fit([X, T]), OptionError, r"the targets as the next argument: fit\(x, t\)"),
-    (lambda: network().fit((X, T)), OptionError, r"the targets as the next argument: fit\(x, t\)"),
+    (lambda: network().fit([X, T]), OptionError, r"a tuple or, by name, into a dict, and the targets are the next argum"),
+    (lambda: network().fit((X, T)), DataError, r"a single input is one array, and the targets are the next argument: fi"),
     (
         lambda: network().fit(X, T, validation_split=0.2, validation_data=(X, T)),
         OptionError,

@@ -35,7 +35,8 @@ class Backup(Callback):
 
     The file is deleted when `fit` returns, but for `keep=True`. After Ctrl-C, an error or a kill it stays. It is
     written whole or not at all; if it cannot be written (a full disk) training ends with FileError, and goes on from
-    the file before when there is room again. A damaged file, or one of a newer xpnet, raises FormatError.
+    the file before when there is room again. A damaged file, or one of a newer xpnet, raises FormatError; so does one
+    of format 1, whose random draws were counted.
 
     Kept are weights, running statistics, the optimizer and its schedule, the random state, the position in the shuffle,
     the sums of the unfinished epoch, the history, and of each callback what its `get_state` gives; not what a layer of

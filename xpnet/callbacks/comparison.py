@@ -92,8 +92,7 @@ def describe_model(model: TrainableNetwork) -> dict[str, Any]:
         },
         "backend": model.backend.name,
         "jit": model.backend.jit or None,  # with Numba sums are rounded differently
-        "optimizer": describe(model.optimizer),
-        "optimizers": {name: describe(each) for name, each in model.named_optimizers() if each is not model.optimizer},
+        **{name: describe(each) for name, each in model.named_optimizers()},
         "loss": describe(model.loss),
         "metrics": describe(model.metrics),
     }

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from xpnet import random
+from xpnet.core.declare import building
 
 
 class Location:
@@ -34,12 +35,18 @@ class Located:
 
     def locate(self) -> Location:
         """Give the layer and all inside it a location, but for those that have one: a network does so at first use."""
-        if self._location is None:
-            self._location = Location(random.get_state()[:2], random.next_number("root"))
-        for path, layer in self.named_layers():
-            if layer._location is None:
-                layer._location = self._location.inside(path)
-        return self._location
+        with building:
+            if self._location is None:
+                self._location = Location(random.get_state()[:2], random.next_number("root"))
+            for path, layer in self.named_layers():
+                if layer._location is None:
+                    layer._location = self._location.inside(path)
+            return self._location
+
+    @property
+    def root_number(self) -> int:
+        """That of the root below which it stands."""
+        return (self._location or self.locate()).root
 
     def next_key(self) -> random.Key:
         """The next key for what the layer draws in a forward pass, from where it stands and its own calls.

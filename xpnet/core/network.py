@@ -56,6 +56,8 @@ class Network(Layer):
         raise XpnetError(f"{type(self).__name__} has no call: write `def call(self, x)` that joins its layers")
 
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
+        if not all(hasattr(x, "shape") for x in xs):
+            raise no_arrays(self)
         tape = Tape(train)
         inputs = [Var(x, tape) for x in xs]
         output = self._run(*inputs)

@@ -65,7 +65,7 @@ class Run:
         if self.callbacks.hears("on_before_update"):
             step.before_update = self._tell_before_update
         self.iterables = [feed for feed in (batches, held_out) if isinstance(feed, PreparedBatches)]
-        self.root = self.model.locate().root  # before the first step, whose random state is its own
+        self.root = self.model.root_number  # which it has before the first step, whose random state is its own
         self._draw_from(random.next_key("training"))
 
     # ---- the loop --------------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ class Run:
                 shapes, dtypes = state["inputs"][path]
                 layer.build(*map(tuple, shapes), dtype=tuple(dtypes))
         named = dict(model.named_parameters())
-        if named.keys() != state["weights"].keys():
+        if state["weights"].keys() - named.keys():
             raise OptionError(
                 "the model has other parameters than in the backup: networks that a train_step builds must be built"
                 " before fit goes on, by network.build(shape)"

@@ -83,7 +83,7 @@ def update(device: Backend) -> None:
 
 
 def mask(device: Backend) -> None:
-    agree(device, "dropout_mask", (7, 45), 0.3, (2**60 + 1, 2**61 + 3), "float64", 13)
+    agree(device, "dropout_mask", (7, 45), 0.3, (2**60 + 1, 2**61 + 3), "float64", 11)
 
 
 # The kernels' source holds the words once or more; all of them are replaced.
@@ -101,7 +101,9 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Backend], None]]] = {
     "softmax that overflows": ("shifted = y[c] - largest", "shifted = y[c]", loss),
     "a moment with its bias": ("(Real)(lr / unbias1)", "(Real)lr", update),
     "one round of Philox too few": ("round < 10", "round < 9", mask),
-    "one entry too many": ("if (i < count) mask[i]", "if (i <= count) mask[i]", mask),
+    "one entry too many": ("i >= 0 && i < count) mask[i]", "i >= 0 && i <= count) mask[i]", mask),
+    "entries before the first": ("i >= 0 && i < count) mask[i]", "i < count) mask[i]", mask),
+    "a mask that begins with a block": ("+ half - first % 8", "+ half", mask),
 }  # fmt: skip
 
 
