@@ -1,7 +1,7 @@
 """One script on several backends: the same network from the same seed on each, and the loss curves laid together.
 
 Run it: python examples/same_script.py --network lenet5 --steps 50 --backends numpy,cupy --out same.png
-Initial weights, batches and dropout masks come from the seed alone, so the curves differ by rounding.
+Initial weights, batches and dropout masks come from the seed alone, so the curves differ by rounding (--dtype).
 """
 
 import argparse
@@ -24,10 +24,9 @@ NETWORKS = {
 def train(backend: str, args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
     """The loss of each step, and the weights after the last."""
     xpnet.seed(0)
-    (x, t), _ = datasets.mnist()
-    batches, losses = Batches(x, t, args.batch_size, shuffle=True), []
+    batches, losses = Batches(*datasets.mnist()[0], args.batch_size, shuffle=True), []
     with xpnet.use_backend(backend):
-        model = NETWORKS[args.network]()
+        model = NETWORKS[args.network]().astype(args.dtype)
         model.compile(args.optimizer, loss="softmax_cross_entropy")
         while len(losses) < args.steps:  # an epoch in each turn
             losses += [model.train_on_batch(*batch) for batch in itertools.islice(batches, args.steps - len(losses))]
@@ -56,6 +55,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--backends", default="numpy,cupy", help="by commas; the first is the yardstick")
     parser.add_argument("--optimizer", default="adam", choices=("adam", "momentum"))
+    parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--out", metavar="PICTURE", help="draw the curves (needs matplotlib)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -71,7 +71,7 @@ def main() -> None:
         sys.exit(f"same_script: {error}")
     losses, weights = runs[first]
     for name in others:
-        report = {"network": args.network, "steps": args.steps, "backends": [first, name]}
+        report = {"network": args.network, "dtype": args.dtype, "steps": args.steps, "backends": [first, name]}
         report["loss_difference"] = float(np.abs(runs[name][0] / losses - 1).max())  # relative
         largest = max(np.abs(w).max() for w in weights)  # relative to the largest of all weights
         differences = [np.abs(a - b).max() for a, b in zip(runs[name][1], weights, strict=True)]

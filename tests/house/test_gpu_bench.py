@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*command: object) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    path = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     words = [sys.executable, *map(str, command)]
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
 
@@ -64,6 +65,14 @@ def test_the_table_of_a_gpu(tmp_path: Path) -> None:
     assert report["about"]["peers"] == "measured alone, as asked for"
 
 
+def test_calls_and_steps_are_taken_apart() -> None:
+    options = "--networks", "mlp", "--batches", 4, "--rounds", 1, "--steps", 1, "--peers", "none"
+    out = on_device("-m", "tests.cudasim", "bench/gpu_calls.py", *options)
+    assert "these times say nothing about a GPU" in out and "| launch of a RawKernel | " in out
+    assert "| network | mode | batch | xpnet, device (clock) |" in out
+    assert "| mlp | train | 4 | " in out and "| mlp | infer | 4 | " in out
+
+
 @pytest.mark.oracle
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason='needs PyTorch: pip install "xpnet[oracle]"')
 def test_pytorch_stands_beside_it() -> None:
@@ -74,14 +83,15 @@ def test_pytorch_stands_beside_it() -> None:
     assert "eager, images/s (MB) | channels_last, images/s (MB) | ratio" in out and "**on the CPU**" in out
 
 
-@pytest.mark.parametrize("script", ["launches.py", "gpu.py"])
+@pytest.mark.parametrize("script", ["launches.py", "gpu.py", "gpu_calls.py"])
 def test_an_unknown_network_is_told(script: str) -> None:
     done = run(f"bench/{script}", "--networks", "resnet")
     assert done.returncode == 2 and "there is no network resnet; choose of simpleconvnet" in done.stderr
 
 
-def test_without_a_device_there_is_one_line() -> None:
-    done = run("bench/gpu.py")
+@pytest.mark.parametrize("script", ["gpu", "gpu_calls"])
+def test_without_a_device_there_is_one_line(script: str) -> None:
+    done = run(f"bench/{script}.py", "--networks", "mlp", "--rounds", 1, "--steps", 1, "--peers", "none")
     if done.returncode == 0:
         pytest.skip("this machine has a GPU")
-    assert done.stderr.startswith("gpu: backend 'cupy': ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"{script}: backend 'cupy': ") and done.stderr.count("\n") == 1

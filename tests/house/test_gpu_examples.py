@@ -1,4 +1,4 @@
-"""The examples of the backend `cupy`, on the stand-in device; and what they say where there is none."""
+"""The examples of the backend `cupy`, on the card or the stand-in device; and what they say where there is none."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests import cudasim
+from tests.conftest import MISSING
 
 pytestmark = pytest.mark.slow
 
@@ -18,11 +19,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(script: str, *arguments: object, on_device: bool = True) -> subprocess.CompletedProcess[str]:
-    if on_device and not cudasim.is_active():
-        pytest.skip(f"there is no device to run it on: {cudasim.why_not()}")
-    device = ["-m", "tests.cudasim"] if on_device else []
+    if on_device and (reason := MISSING.get("cupy", "left out")):
+        pytest.skip(f"there is no device to run it on: {reason}")
+    device = ["-m", "tests.cudasim"] if on_device and cudasim.is_active() else []
     command = [sys.executable, "-W", "error", *device, str(ROOT / "examples" / script), *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "XPNET_BACKEND": ""}
+    path = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), "XPNET_BACKEND": ""}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
@@ -32,21 +34,24 @@ def same_script(*arguments: object, on_device: bool = True) -> list[dict[str, An
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(("network", "steps"), [("lenet5", 50), ("deepconvnet", 10)])
-def test_cupy_follows_numpy(network: str, steps: int) -> None:
-    """With momentum: Adam divides gradients by their size, and so makes much of rounding where there are none. In
-    batches of 16 or 32, from this seed, rounding decides in DeepConvNet which side of a kink an entry is on.
-    """
-    options = "--optimizer", "momentum", "--batch-size", 40
-    (report,) = same_script("--network", network, "--steps", steps, *options)
-    assert report["backends"] == ["numpy", "cupy"] and report["steps"] == steps
-    assert 0 < report["loss_difference"] < 1e-4
-    assert 0 < report["weight_difference"] < 1e-4
+@pytest.mark.parametrize(
+    ("network", "steps", "optimizer"),
+    [("lenet5", 50, "momentum"), ("lenet5", 20, "adam"), ("deepconvnet", 10, "momentum")],
+)
+def test_cupy_follows_numpy(network: str, steps: int, optimizer: str) -> None:
+    """An H100 came within 2e-15 in losses and weights."""
+    options = "--network", network, "--steps", steps, "--optimizer", optimizer, "--dtype", "float64"
+    (report,) = same_script(*options)
+    assert report["backends"] == ["numpy", "cupy"] and report["steps"] == steps and report["dtype"] == "float64"
+    assert report["loss_difference"] < 1e-10
+    assert report["weight_difference"] < 1e-10
 
 
-def test_adam_follows_too(tmp_path: Path) -> None:
+def test_in_float32_by_rounding_only(tmp_path: Path) -> None:
+    """A card may add up in another order, and of two pixels that are equal but for that, another is the maximum."""
     (report,) = same_script("--steps", 20, "--out", tmp_path / "same.png")
-    assert report["loss_difference"] < 1e-4
+    assert 0 < report["loss_difference"] < 1e-2
+    assert 0 < report["weight_difference"] < 1e-2
     with Image.open(tmp_path / "same.png") as picture:
         assert picture.size == (770, 550)
 

@@ -16,6 +16,7 @@ from xpnet.layers import BatchNorm2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from xpnet.model import Model, Sequential
 
 STEPS, BATCH = 20, 16
+FIRST = 4  # steps in which rounding has not grown yet
 
 
 def normed() -> Sequential:
@@ -31,32 +32,55 @@ def classic() -> Model:
     return networks.LeNet5(variant="1998")
 
 
-def trained(make: Callable[[], Model], backend: Backend) -> tuple[list[float], list[np.ndarray]]:
+def trained(make: Callable[[], Model], backend: Backend, dtype: str) -> tuple[list[float], list[np.ndarray]]:
     """The losses of 20 steps from the seed on, and the weights after them."""
-    random.seed(3)
+    random.seed(11)
     x, t = digits()
     with use_backend(backend):
-        model = make()
+        model = make().astype(dtype)
         model.compile(optimizers.Momentum(0.02))
         parts = np.split(random.generator().permutation(STEPS * BATCH), STEPS)
         return [model.train_on_batch(x[part], t[part]) for part in parts], model.get_weights()
 
 
 @functools.cache
-def on_numpy(make: Callable[[], Model]) -> tuple[list[float], list[np.ndarray]]:
-    return trained(make, make_backend("numpy"))
+def on_numpy(make: Callable[[], Model], dtype: str) -> tuple[list[float], list[np.ndarray]]:
+    return trained(make, make_backend("numpy"), dtype)
 
 
-@pytest.mark.parametrize("make", [networks.LeNet5, classic, normed], ids=lambda make: make.__name__)
+every_network = pytest.mark.parametrize("make", [networks.LeNet5, classic, normed], ids=lambda make: make.__name__)
+
+
+@every_network
 def test_every_backend_follows_the_loss_curve_of_numpy(backend: Backend, make: Callable[[], Model]) -> None:
-    """On numpy itself: the second run has the bits of the first."""
-    losses, weights = trained(make, backend)
-    expected_losses, expected_weights = on_numpy(make)
+    """In float64 nothing but a fault can part the curves. On numpy itself: the second run has the bits of the first."""
+    losses, weights = trained(make, backend, "float64")
+    expected_losses, expected_weights = on_numpy(make, "float64")
     same = backend.name == "numpy"
-    assert losses == (expected_losses if same else pytest.approx(expected_losses, rel=1e-4))
+    assert losses == (expected_losses if same else pytest.approx(expected_losses, rel=1e-10))
     assert len(set(losses)) == STEPS
     for w, expected in zip(weights, expected_weights, strict=True):
-        np.testing.assert_allclose(w, expected, rtol=0, atol=0 if same else 1e-3 * np.abs(expected).max() + 1e-5)
+        assert w.dtype == np.float64
+        np.testing.assert_allclose(w, expected, rtol=0, atol=0 if same else 1e-10 * np.abs(expected).max() + 1e-12)
+
+
+@every_network
+def test_in_float32_they_part_by_rounding_only(backend: Backend, make: Callable[[], Model]) -> None:
+    """The first steps agree to a few units in the last place, the later ones to some thousandths.
+
+    A step hands on what it rounded, and the next makes more of it. Worse: where two entries of a pooling window or the
+    two sides of a ReLU are nearly equal, the order in which a product was summed decides where the gradient goes, and
+    from there on the weights are others by as much as the learning rate makes of one sample. So a bound for 20 steps
+    tells little; what float32 alone can break (a kernel's other instance) shows in the first ones.
+    """
+    losses, weights = trained(make, backend, "float32")
+    expected_losses, expected_weights = on_numpy(make, "float32")
+    same = backend.name == "numpy"
+    assert losses[:FIRST] == (expected_losses[:FIRST] if same else pytest.approx(expected_losses[:FIRST], rel=1e-5))
+    assert losses == (expected_losses if same else pytest.approx(expected_losses, rel=1e-2))
+    for w, expected in zip(weights, expected_weights, strict=True):
+        assert w.dtype == np.float32
+        np.testing.assert_allclose(w, expected, rtol=0, atol=0 if same else 1e-2 * np.abs(expected).max() + 1e-4)
 
 
 PROGRAM = """
