@@ -15,7 +15,7 @@ from tests.kit.small import clusters, network
 from xpnet import callbacks, data, layers, losses, optimizers, schedules, visualize
 from xpnet.base import hints
 from xpnet.data import PCA, Arrays, KFold, Loader, Standardize, augment, read_npz
-from xpnet.errors import DataError, DTypeError, FormatError, OptionError, ShapeError, XpnetError
+from xpnet.errors import DataError, FormatError, OptionError, ShapeError, XpnetError
 from xpnet.networks import LeNet5
 
 X, T = clusters(30)
