@@ -54,7 +54,7 @@ def main() -> None:
             accuracy = model.history.history.get("accuracy", [])
             learned[name] += bool(accuracy) and accuracy[-1] > 0.5
             marker = "." if len(accuracy) == 1 else ""  # a single point is no line
-            axes.plot(range(1, len(accuracy) + 1), accuracy, marker, label=name, **style)
+            axes.plot(range(1, len(accuracy) + 1), accuracy, marker=marker, label=name, **style)
         axes.set_title(f"scale {scale:.2g}", fontsize=9)
         axes.grid(alpha=0.3)
     for name, count in learned.items():

@@ -55,8 +55,8 @@ def main() -> None:
         train, test = history["accuracy"], history["val_accuracy"]
         print(f"{name:18}", "  ".join(f"{train[epoch - 1]:.3f} {test[epoch - 1]:.3f}" for epoch in shown))
         epochs, marker = range(1, args.epochs + 1), "o" if args.epochs == 1 else ""  # a single point is no line
-        axes.plot(epochs, train, marker, color="#0072B2", linestyle="--", label=f"{args.limit} training images")
-        axes.plot(epochs, test, marker, color="#D55E00", linestyle="-", label=f"{len(x_test):,} test images")
+        axes.plot(epochs, train, marker=marker, color="#0072B2", linestyle="--", label=f"{args.limit} training images")
+        axes.plot(epochs, test, marker=marker, color="#D55E00", linestyle="-", label=f"{len(x_test):,} test images")
         axes.set(title=f"{name}: {test[-1]:.3f} in the end", xscale="log", ylim=(0, 1.05))
         axes.set_xticks(shown, map(str, shown))
         axes.minorticks_off()
