@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from xpnet import random
+from xpnet.base.nested import as_several, mapped
 from xpnet.core.layer import Layer
 from xpnet.core.network import Network
-from xpnet.core.outputs import leaves, mapped
 from xpnet.core.parameter import Parameter
 from xpnet.errors import GradientError, OptionError
 
@@ -73,7 +73,7 @@ class _Check:
     def loss(self) -> float:
         y, _ = self.forward()
         self._restore()
-        pairs = zip(leaves(y), leaves(self.weight), strict=True)
+        pairs = zip(as_several(y), as_several(self.weight), strict=True)
         return float(sum(np.sum(self.backend.to_numpy(output) * weight) for output, weight in pairs))
 
     def _restore(self) -> None:

@@ -14,13 +14,13 @@ from xpnet import losses, optimizers, training
 from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
-from xpnet.base.nested import as_several, first_leaf
+from xpnet.base.nested import as_several, first_leaf, mapped
 from xpnet.callbacks import Callback, History
 from xpnet.core.declare import Shape
 from xpnet.core.inputs import check_dtype, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
-from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in, mapped
+from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in
 from xpnet.core.parameter import FLOATS
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file

@@ -19,7 +19,7 @@ from tests.metrics import test_metrics
 from tests.optimizers import test_optimizers
 from xpnet import metrics
 from xpnet.backend import Backend, on_backend
-from xpnet.core.outputs import mapped
+from xpnet.base.nested import mapped
 from xpnet.core.parameter import Parameter
 
 Call = tuple[str, int, tuple[str, ...]]  # the function, how many positional arguments, the names of the others

@@ -14,8 +14,9 @@ from tests.kit.layer_table import CASES, WRONG, Case
 from tests.kit.strategies import normal
 from xpnet import layers, random
 from xpnet.backend import Array, Backend
+from xpnet.base.nested import mapped
 from xpnet.core.layer import Layer
-from xpnet.core.outputs import is_shape, mapped
+from xpnet.core.outputs import is_shape
 from xpnet.core.tape import Tape, Var
 from xpnet.errors import DTypeError, ShapeError
 from xpnet.gradient_check import gradient_check

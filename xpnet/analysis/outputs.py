@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.base.nested import as_several, mapped
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import Network
-from xpnet.core.outputs import leaf_names, leaves, mapped
+from xpnet.core.outputs import leaf_names
 from xpnet.core.watch import intercepted, parts, path_of
 from xpnet.data.batches import Batches
 from xpnet.errors import OptionError
@@ -37,7 +38,7 @@ def activations(model: Network, x: Any, layers: Iterable[str | Layer] | None = N
         path + (f" (use {use + 1})" if use else "") + (f" ({name})" if name else ""): each
         for path in paths
         for use, y in enumerate(found[path])
-        for name, each in zip(leaf_names(y), leaves(y), strict=True)
+        for name, each in zip(leaf_names(y), as_several(y), strict=True)
     }
 
 
@@ -99,7 +100,7 @@ def outputs_of(model: Network, x: np.ndarray, paths: Iterable[str]) -> dict[str,
 
 def joined(parts: list[Any]) -> Any:
     """The outputs of several batches as those of one; of a layer of several outputs, each of them."""
-    rest = zip(*map(leaves, parts), strict=True)
+    rest = zip(*map(as_several, parts), strict=True)
     return mapped(lambda _: np.concatenate(next(rest)), parts[0])
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from xpnet.base.nested import as_several
 from xpnet.core.carried import states_set_aside
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Layer
 from xpnet.core.network import Network
-from xpnet.core.outputs import leaves
 from xpnet.core.watch import watched
 from xpnet.errors import OptionError
 
@@ -31,7 +31,7 @@ def summary(model: Network) -> str:
         seen.add(id(layer))
         count = 0 if again else sum(p.size for p in layer.parameters())
         name = f"{paths.get(id(layer)) or '-'} ({type(layer).__name__})" + (" again" if again else "")
-        rows.append((name, ", ".join(of_batch(tuple(each.shape[1:])) for each in leaves(y)), f"{count:,}"))
+        rows.append((name, ", ".join(of_batch(tuple(each.shape[1:])) for each in as_several(y)), f"{count:,}"))
 
     inputs = list(zip(model.input_shapes, model.input_dtypes, strict=True))
     with watched(model, see), states_set_aside(model):

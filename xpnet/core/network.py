@@ -11,11 +11,12 @@ from typing import Any
 from xpnet.backend import Array, on_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import sample_shape
+from xpnet.base.nested import as_several, mapped
 from xpnet.core.carried import states_set_aside
 from xpnet.core.declare import Shape, building
 from xpnet.core.inputs import INTEGERS, no_arrays
 from xpnet.core.layer import Back, Layer
-from xpnet.core.outputs import SEVERAL, Blank, gradients_in, leaves, mapped
+from xpnet.core.outputs import SEVERAL, Blank, gradients_in
 from xpnet.core.parameter import FLOATS
 from xpnet.core.tape import Tape, Var
 from xpnet.errors import NotBuiltError, OptionError, TapeError, XpnetError
@@ -73,7 +74,7 @@ class Network(Layer):
                 raise called_twice(self)
             dys = gradients_in(self.label, dy, blanks)
             spent = True
-            dxs = tape.walk_back(leaves(output), dys, inputs, need_dx)
+            dxs = tape.walk_back(as_several(output), dys, inputs, need_dx)
             if need_dx:  # an input that the output does not depend on has gradient zero
                 dxs = [
                     self.xp.zeros_like(x.value) if dx is None and not integers else dx
@@ -102,7 +103,7 @@ class Network(Layer):
 
     def _check_output(self, output: Any, fine: Callable[[Any], bool]) -> None:
         """`call` may return what a layer returned, or a tuple or dict of that."""
-        ends = leaves(output)
+        ends = as_several(output)
         named = not isinstance(output, dict) or all(isinstance(name, str) for name in output)
         if not (ends and named and all(map(fine, ends))):
             inside = ", ".join(type(y).__name__ for y in ends) or "nothing"
@@ -226,7 +227,7 @@ def end_of(tape: Tape, y: Var) -> Any:
     for call in tape.calls:
         if y.index in call.outputs and isinstance(call.layer, Layer):
             kinds = call.layer.ends_with()  # a single class where a layer has several outputs and knows no better
-            return leaves(kinds)[call.outputs.index(y.index)] if isinstance(kinds, (tuple, dict)) else kinds
+            return as_several(kinds)[call.outputs.index(y.index)] if isinstance(kinds, (tuple, dict)) else kinds
     return None
 
 

@@ -1,10 +1,11 @@
 """What a forward gives: an array, a tuple of arrays, or a dict of arrays by name; and gradients in that structure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
+from xpnet.base.nested import as_several, mapped
 from xpnet.core.parameter import FLOATS
 from xpnet.errors import ShapeError, TapeError
 
@@ -18,20 +19,6 @@ class Blank:
 
     def __init__(self, array: Array) -> None:
         self.shape, self.dtype = tuple(array.shape), array.dtype
-
-
-def mapped(function: Callable[[Any], Any], y: Any) -> Any:
-    """The function of each array, in the structure of `y`."""
-    if isinstance(y, tuple):
-        return tuple(map(function, y))
-    if isinstance(y, dict):
-        return {name: function(each) for name, each in y.items()}
-    return function(y)
-
-
-def leaves(y: Any) -> tuple[Any, ...]:
-    """The arrays in `y`, in order."""
-    return y if isinstance(y, tuple) else tuple(y.values()) if isinstance(y, dict) else (y,)
 
 
 def leaf_names(y: Any) -> list[str]:
@@ -56,8 +43,8 @@ def gradients_in(label: str, dy: Any, blanks: Any) -> tuple[Any, ...]:
         dys = tuple(dy.get(name) for name in blanks) if fits else ()
     else:
         fits = isinstance(dy, tuple) == isinstance(blanks, tuple) and not isinstance(dy, dict)
-        dys = leaves(dy)
-    outputs = leaves(blanks)
+        dys = as_several(dy)
+    outputs = as_several(blanks)
     if fits and len(dys) == len(outputs):
         shapes = [None if each is None else tuple(getattr(each, "shape", (None,))) for each in dys]
         if all(
@@ -70,7 +57,7 @@ def gradients_in(label: str, dy: Any, blanks: Any) -> tuple[Any, ...]:
 def gradients_for(layer: Any, dys: Iterable[Any], blanks: Any) -> Any:
     """The gradients of several outputs as the layer's `back` takes them; zeros for None, unless it knows better."""
     if not layer.skips_dy:
-        pairs = zip(dys, leaves(blanks), strict=True)
+        pairs = zip(dys, as_several(blanks), strict=True)
         dys = [layer.backend.zeros(y.shape, dtype_name(y.dtype)) if dy is None else dy for dy, y in pairs]
     rest = iter(dys)
     return mapped(lambda _: next(rest), blanks)

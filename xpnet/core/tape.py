@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from xpnet.backend.reference import dtype_name
-from xpnet.core.outputs import SEVERAL, Blank, gradients, gradients_for, leaves, mapped
+from xpnet.base.nested import as_several, mapped
+from xpnet.core.outputs import SEVERAL, Blank, gradients, gradients_for
 from xpnet.core.parameter import FLOATS
 from xpnet.errors import DTypeError, ShapeError, TapeError
 
@@ -143,7 +144,7 @@ class Tape:
         """Write down that the layer made `y` of `xs`, and its way back: a Var, or several in the structure of `y`."""
         output = mapped(lambda value: Var(value, self), y)
         blanks = mapped(Blank, y) if isinstance(y, SEVERAL) else None
-        inputs, outputs = (tuple(var.index for var in each) for each in (xs, leaves(output)))
+        inputs, outputs = (tuple(var.index for var in each) for each in (xs, as_several(output)))
         self.calls.append(Call(layer, back, inputs, tuple(x.dtype for x in xs), outputs, blanks))
         return output
 
