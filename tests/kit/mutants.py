@@ -36,6 +36,7 @@ NETWORKS = "tests/networks/test_networks.py"
 WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
 DRAWS = "tests/training/test_draws.py"
+OWN_STEPS, SEVERAL = "tests/training/test_train_step.py", "tests/training/test_several.py"
 MUTANTS = [
     Mutant("backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
     Mutant("backend/reference/convolution.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
@@ -112,7 +113,7 @@ MUTANTS = [
         "tests/test_random.py",
     ),
     Mutant("core/located.py", "own.root, own.path, *attribute)", "own.root, *attribute)", DRAWS),
-    Mutant("core/located.py", "own.root - random.first_root()", "own.root", DRAWS),
+    Mutant("core/located.py", "next_key(own.root - random.first_root(), own", "next_key(own.root, own", DRAWS),
     Mutant("core/located.py", "and not random.is_apart()", "", DRAWS),
     Mutant("core/network.py", "self.locate()  # which stays", "# which stays", DRAWS),
     Mutant("training/run.py", '"step", epoch, number, root', '"step", number, root', DRAWS),
@@ -125,7 +126,19 @@ MUTANTS = [
         '(key, "source"):\n                batch',
         DRAWS,
     ),
-    Mutant("model.py", "drawing_from(self.next_key(),", "drawing_from(random.next_key(),", DRAWS),
+    Mutant("training/step.py", "scale_gradients(self.model.parameters(), 1 / size)", "pass", OWN_STEPS),
+    Mutant("training/step.py", "refuse_left_gradients(self._applied)", "pass", OWN_STEPS),
+    Mutant("training/step.py", "self._parameters.clear()", "pass", OWN_STEPS),
+    Mutant(
+        "training/run.py", "carried.value = state", "carried.value = None and state", "tests/training/test_states.py"
+    ),
+    Mutant("training/run.py", "self.model.reset_state()", "pass", "tests/training/test_states.py"),
+    Mutant("losses/joint.py", "backs[key]() * weight", "backs[key]()", SEVERAL),
+    Mutant("losses/joint.py", "value * weight + total", "value + total", SEVERAL),
+    Mutant(
+        "training/prepare.py", "return bound.args if", "return tuple(x.values()) if isinstance(x, dict) and", SEVERAL
+    ),
+    Mutant("training/means.py", "value * weight + totals", "value + totals", SEVERAL),
     Mutant("layers/flatten.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
     Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
     Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),
