@@ -37,6 +37,7 @@ WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
 DRAWS = "tests/training/test_draws.py"
 OWN_STEPS, SEVERAL = "tests/training/test_train_step.py", "tests/training/test_several.py"
+STATES = "tests/training/test_states.py"
 MUTANTS = [
     Mutant("backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
     Mutant("backend/reference/convolution.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),

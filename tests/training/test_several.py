@@ -108,6 +108,18 @@ def test_weights_of_losses_and_of_samples_are_those_of_the_definition() -> None:
         assert (results["kind_loss"] == pytest.approx(float(kind), rel=1e-5)) == same
 
 
+def test_the_gradient_is_weighted_as_the_loss_is() -> None:
+    """With a quarter of the weight a head learns as with a quarter of the rate."""
+    weighted, slow = both(weights={"size": 0.25}), both()
+    weighted.optimizer, slow.optimizer = optimizers.SGD(0.1), optimizers.SGD(0.025)
+    before = weighted.size.weight.value.copy()
+    for model in (weighted, slow):
+        model.train_on_batch(X, T)
+    np.testing.assert_allclose(weighted.size.weight.value, slow.size.weight.value, rtol=1e-6)
+    assert not np.allclose(weighted.size.weight.value, before)
+    assert not np.allclose(weighted.kind.weight.value, slow.kind.weight.value)
+
+
 def test_an_output_without_a_loss_costs_nothing_and_is_not_trained() -> None:
     model, calls = both(), []
     before, forward = model.free.weight.value.copy(), model.free.forward

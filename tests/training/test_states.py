@@ -1,4 +1,4 @@
-"""States that go from batch to batch, in `fit`: when they begin, and that what looks at the model does not disturb them."""
+"""States that go from batch to batch, in `fit`: when they begin, and that who looks at the model disturbs none."""
 
 from pathlib import Path
 from typing import Any

@@ -201,6 +201,35 @@ def test_batches_of_any_form_reach_a_step_of_ones_own() -> None:
         model.fit((X, T[1:]), verbose=0)
 
 
+def test_a_layer_that_a_later_step_builds_is_trained_too() -> None:
+    class Grows(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = layers.Dense(3), layers.Dense(3)
+            self.optimizer, self.steps = optimizers.SGD(0.5), 0
+
+        def train_step(self, batch: Any) -> dict[str, Any]:
+            x, t = batch
+            self.steps += 1
+            for layer in (self.one, self.other)[: self.steps]:
+                y, back = layer.forward(x, train=True)
+                value, loss_back = losses.SoftmaxCrossEntropy().forward(y, t, self.backend)
+                back(loss_back(), need_dx=False)
+            self.step.apply_gradients()
+            return {"loss": value}
+
+    model = Grows()
+    model.fit(X, T, batch_size=12, verbose=0)
+    before = model.other.weight.value.copy()
+    model.fit(X, T, batch_size=12, verbose=0)
+    assert model.steps == 4 and not np.allclose(before, model.other.weight.value)
+    xpnet.seed(0)
+    fresh = Grows()
+    fresh.fit(X, T, batch_size=8, verbose=0)
+    bias = fresh.other.bias
+    assert bias is not None and not np.allclose(bias.value, 0.0)
+
+
 def test_a_gradient_that_would_go_into_the_next_update_is_an_error() -> None:
     class Forgets(GAN):
         def train_step(self, batch: Any) -> dict[str, Any]:
