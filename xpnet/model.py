@@ -157,12 +157,11 @@ class Model(TrainableNetwork):
 
     def train_step(self, batch: tuple[Any, ...]) -> dict[str, Array]:
         """What `fit` does with a batch (x, t), or (x, t, sample_weight), that is on the device; returns the losses, by
-        name, of which the history keeps the mean over the epoch.
+        name, of which the history keeps the mean over the epoch: over the steps that return the name.
 
         A subclass may write another: with several optimizers, several losses, networks that take turns. In it,
         `self.step` is the step that is under way, and has these means: compute_losses, apply_gradients (with the
-        optimizer and the network of the turn), update_metrics. Optimizers that are attributes of the model are kept by
-        Backup.
+        optimizer and the network of the turn, both attributes of the model, where Backup finds them), update_metrics.
         """
         x, t, *sample_weight = batch
         y, back = self.forward(*as_several(x), train=True)
