@@ -112,7 +112,7 @@ MUTANTS = [
         "tests/test_random.py",
     ),
     Mutant("core/located.py", "own.root, own.path, *attribute)", "own.root, *attribute)", DRAWS),
-    Mutant("core/located.py", "own.root - random.first_root()", "own.root", DRAWS),
+    Mutant("core/located.py", "next_key(own.root - random.first_root()", "next_key(own.root", DRAWS),
     Mutant("core/located.py", "and not random.is_apart()", "", DRAWS),
     Mutant("core/network.py", "self.locate()  # which stays", "# which stays", DRAWS),
     Mutant("training/run.py", '"step", epoch, number, root', '"step", number, root', DRAWS),
@@ -125,7 +125,9 @@ MUTANTS = [
         '(key, "source"):\n                batch',
         DRAWS,
     ),
-    Mutant("model.py", "drawing_from(self.next_key(),", "drawing_from(random.next_key(),", DRAWS),
+    Mutant(
+        "core/located.py", 'drawing_next(own.root - random.first_root(), own.path, "step"', 'drawing_next("step"', DRAWS
+    ),
     Mutant("layers/flatten.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
     Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
     Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),
