@@ -107,7 +107,7 @@ class Model(TrainableNetwork):
         sample_weight (N,), or (N, T) for labels (N, T), and class_weight {class: weight} (1 for others; in training
         only): the loss is sum_n(w[n] L[n]) / N, w the product of the two; metrics are not weighted. The losses that are
         reported hold the penalties of regularizers. accumulate: a step of the optimizer takes the mean gradient of so
-        many batches.
+        many batches, each by its number of samples.
         verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 2 elsewhere.
         `epochs` is the number of the last epoch: training goes from initial_epoch to epochs, as in Keras.
         Ctrl-C ends training at once: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on. With
@@ -157,12 +157,11 @@ class Model(TrainableNetwork):
 
     def train_step(self, batch: tuple[Any, ...]) -> dict[str, Array]:
         """What `fit` does with a batch (x, t), or (x, t, sample_weight), that is on the device; returns the losses, by
-        name, of which the history keeps the mean over the epoch.
+        name, of which the history keeps the mean over the epoch: over the steps that return the name.
 
         A subclass may write another: with several optimizers, several losses, networks that take turns. In it,
         `self.step` is the step that is under way, and has these means: compute_losses, apply_gradients (with the
-        optimizer and the network of the turn), update_metrics. Optimizers that are attributes of the model are kept by
-        Backup.
+        optimizer and the network of the turn, both attributes of the model, where Backup finds them), update_metrics.
         """
         x, t, *sample_weight = batch
         y, back = self.forward(*as_several(x), train=True)

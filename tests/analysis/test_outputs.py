@@ -10,7 +10,7 @@ from xpnet import Model, Sequential, analysis, networks, random
 from xpnet.analysis import outputs
 from xpnet.analysis.summary import summary
 from xpnet.backend import Backend
-from xpnet.errors import OptionError
+from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import Add, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool2D, MaxPool2D, SimpleRNN, Split
 
 X = digits(5)[0]
@@ -130,3 +130,23 @@ def test_looking_leaves_what_is_carried_alone() -> None:
     assert analysis.activations(model, x)["rnn1"].shape == (3, 28, 3)
     assert "(N, 28, 3)" in summary(model)
     np.testing.assert_array_equal(state.value, before)
+
+
+def test_activations_of_several_inputs_and_what_takes_one() -> None:
+    def body(m: Any, a: Any, b: Any) -> Any:
+        h = m.one(a) + m.other(b)
+        return {"h": h, "y": m.out(h)}
+
+    model = Written(body, one=Dense(4), other=Dense(4), out=Dense(3))
+    a, b = np.ones((70, 2), np.float32), np.zeros((70, 3), np.float32)
+    found = analysis.activations(model, (a, b))
+    named = analysis.activations(model, (a, b), layers="out")["out"]
+    y = model.predict((a, b))["y"]
+    assert found["one"].shape == (70, 4) and "other" in found
+    np.testing.assert_allclose(found["out"], y, rtol=1e-6)
+    np.testing.assert_allclose(named, y, rtol=1e-6)
+    for look in (analysis.feature_maps, analysis.saliency, analysis.grad_cam):
+        with pytest.raises(OptionError, match="this is for a network of one input"):
+            look(model, (a, b))
+    with pytest.raises(ShapeError, match=r"probabilities need one output \(N, classes\); Written gives several"):
+        analysis.misclassified(model, (a, b), np.zeros(70, int))

@@ -8,7 +8,7 @@ import pytest
 from tests.kit.strategies import normal
 from xpnet.callbacks import LambdaCallback, ResetState
 from xpnet.callbacks.base import CHANGES
-from xpnet.errors import OptionError
+from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import Dense, SimpleRNN
 from xpnet.model import Sequential
 
@@ -63,3 +63,13 @@ def test_a_model_without_state_is_refused() -> None:
     model.compile("sgd", loss="mean_squared_error")
     with pytest.raises(OptionError, match=r"ResetState: .*carries no state.*stateful=True"):
         model.fit(np.zeros((4, 3), np.float32), np.zeros((4, 2), np.float32), verbose=0, callbacks=ResetState(2))
+
+
+def test_rows_go_on_in_validation_as_they_do_in_training() -> None:
+    """In batches of the same size, then, and not in the larger ones that others are validated in."""
+    model = stateful()
+    x, t = normal((12, 2, 4), 0, "float32"), normal((12, 2), 1, "float32")
+    history = model.fit(x, t, batch_size=4, verbose=0, shuffle=False, validation_data=(x, t)).history
+    assert history["val_loss"][0] == model.evaluate(x, t, batch_size=4) != model.evaluate(x, t)
+    with pytest.raises(ShapeError, match="as many samples as full batches need"):
+        model.fit(x[:10], t[:10], batch_size=4, verbose=0, shuffle=False)

@@ -196,6 +196,15 @@ def test_files_that_are_no_network_for_digits(command: Command, tmp_path: Path, 
     assert f"name a file: {tmp_path / 'folder' / 'mlp.safetensors'}" in failure("folder")
 
 
+def test_a_network_of_several_outputs_is_refused(command: Command, data: Path, tmp_path: Path) -> None:
+    model = xpnet.Sequential([layers.Flatten(), layers.Dense(20), layers.Split(2)])
+    model.build((1, 28, 28))
+    model.save(tmp_path / "split.safetensors")
+    for arguments in (["evaluate"], ["predict", "picture.png", "--model"]):
+        outcome = command(*arguments, str(tmp_path / "split.safetensors"))
+        assert outcome.status == 1 and "for digits it needs one image and one output" in outcome.err
+
+
 def test_a_network_that_is_not_trained_cannot_be_evaluated(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 import xpnet
 from tests.kit.helpers import assert_lives_on, assert_same
 from xpnet.backend import Backend, make_backend
-from xpnet.errors import NotBuiltError, OptionError, ShapeError
+from xpnet.errors import BackendError, NotBuiltError, OptionError, ShapeError
 from xpnet.gradient_check import gradient_check
 from xpnet.layers import Dense, Embedding
 from xpnet.model import Model, Sequential
@@ -103,3 +103,24 @@ def test_a_tie_needs_a_layer_that_is_built_before() -> None:
             Dense(V, tied=wrong)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="has its own regularizer"):
         Dense(V, regularizer="l2", tied=Embedding(V, E))
+
+
+def test_a_shared_weight_is_frozen_by_whoever_is_frozen() -> None:
+    for frozen in (0, 1):
+        embedding = Embedding(V, E)
+        model = Sequential([embedding, Dense(V, tied=embedding)])
+        model.layers[frozen].trainable = False
+        model.build((3,), dtype="int64")
+        assert not embedding.weight.trainable
+
+
+def test_a_tie_to_a_layer_elsewhere_is_neither_saved_nor_moved_in_silence(tmp_path: Path) -> None:
+    elsewhere = Embedding(V, E)
+    elsewhere.build((1,))
+    model = Sequential([Embedding(V, E), Dense(V, tied=elsewhere)])
+    model(X)
+    with pytest.raises(OptionError, match="cannot be saved whole: a layer is tied to one that is not inside it"):
+        model.save(tmp_path / "tied")
+    moved = Sequential([Embedding(V, E), Dense(V, tied=elsewhere)]).to("reference")
+    with pytest.raises(BackendError, match="weight is shared and on backend numpy, the layer on reference"):
+        moved.build((3,), dtype="int64")

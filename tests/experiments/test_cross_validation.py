@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import xpnet
+from tests.kit.small import Written
 from xpnet import Sequential, callbacks, layers, metrics, optimizers
 from xpnet.data import KFold, Standardize
 from xpnet.errors import DataError, OptionError, ShapeError
@@ -138,3 +139,20 @@ def test_misuse_is_refused():
         xpnet.cross_validate(make, X[:3], T[:3])
     with pytest.raises(OptionError, match="folds must be"):
         xpnet.cross_validate(make, X, T, folds=1)
+
+
+def test_several_inputs_and_outputs_are_parted_together():
+    def several():
+        def body(m, a, b):
+            h = m.one(a) + m.other(b)
+            return {"kind": m.kind(h), "size": m.size(h)}
+
+        parts = {name: layers.Dense(3) for name in ("one", "other", "kind", "size")}
+        model = Written(body, **parts)
+        model.compile("sgd", {"kind": "softmax_cross_entropy", "size": "mse"})
+        return model
+
+    result = xpnet.cross_validate(several, (X, X[:, :2]), {"kind": T, "size": X[:, :3]}, 3, validation_split=0.2)
+    assert set(result.scores) == {"loss", "kind_loss", "size_loss"} and "val_size_loss" in result.histories[0].history
+    with pytest.raises(DataError, match="expected one target for each sample"):
+        xpnet.cross_validate(several, (X, X[:9]), {"kind": T, "size": X[:, :3]}, 3)

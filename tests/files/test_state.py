@@ -176,7 +176,7 @@ def test_the_second_version_still_means_what_it_meant() -> None:
     assert (progress["epoch"], progress["step"], progress["samples"]) == (1, 2, 8)
     assert state["random"] == [11, 0, {"['root']": 1, "['training']": 1}]
     assert float(progress["means"]["totals"]["loss"]) == pytest.approx(11.7690, abs=1e-4)
-    assert progress["means"]["weight"] == 8
+    assert progress["means"]["weights"] == {"loss": 8}
     optimizer = state["optimizers"]["optimizer"]
     assert optimizer["steps"] == optimizer["parameters"]["conv1.weight"]["steps"] == 6
     assert state["inputs"][""] == [[[1, 4, 4]], ["float32"]] and state["carried"] == {}

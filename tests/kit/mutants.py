@@ -140,6 +140,9 @@ MUTANTS = [
         "training/prepare.py", "return bound.args if", "return tuple(x.values()) if isinstance(x, dict) and", SEVERAL
     ),
     Mutant("training/means.py", "value * weight + totals", "value + totals", SEVERAL),
+    Mutant(
+        "core/located.py", 'drawing_next(own.root - random.first_root(), own.path, "step"', 'drawing_next("step"', DRAWS
+    ),
     Mutant("layers/flatten.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
     Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
     Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),

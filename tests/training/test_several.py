@@ -8,6 +8,7 @@ import pytest
 
 import xpnet
 from tests.kit.helpers import assert_close
+from tests.kit.small import Written
 from tests.training.test_step import Interrupt
 from xpnet import data, layers, losses, metrics, optimizers, regularizers
 from xpnet.backend import Backend
@@ -323,3 +324,41 @@ def test_names_in_the_history_are_one_each() -> None:
     model = Both()
     with pytest.raises(OptionError, match="every metric needs a name of its own"):
         model.compile(loss=LOSSES, metrics={"kind": ["accuracy", "accuracy"]})
+
+
+def test_one_target_by_name_or_in_a_tuple_of_one(backend: Backend) -> None:
+    """A structure of one array is a structure."""
+    model = both(backend)
+    model.compile(optimizers.Adam(0.02), {"kind": "softmax_cross_entropy"}, {"kind": ["accuracy"]})
+    history = model.fit(NAMED, {"kind": KIND}, epochs=2, verbose=0, validation_data=(X, {"kind": KIND})).history
+    assert list(history)[:3] == ["loss", "kind_loss", "kind_accuracy"] and history["loss"][1] < history["loss"][0]
+    single = Written(lambda m, x: (m.dense(x),), dense=layers.Dense(2)).to(backend)
+    single.compile(optimizers.SGD(0.1), ("mse",))
+    single.fit(PLACE, (SIZE,), verbose=0, batch_size=8)
+    single.fit(data.Loader(((PLACE,), (SIZE,)), batch_size=8), verbose=0)
+
+
+def test_means_of_each_output_are_over_its_own_elements() -> None:
+    """Whatever the size of the batches, and however many labels each has."""
+    ignoring = losses.SoftmaxCrossEntropy(ignored_label=-1)
+    model = Written(
+        lambda m, words: (m.one(m.embedding(words)), m.other(m.embedding(words))),
+        embedding=layers.Embedding(12, 4), one=layers.Dense(3), other=layers.Dense(2),
+    )  # fmt: skip
+    one, other = WORDS % 3, WORDS % 2
+    one[:9, 1:], other[12:, :4] = -1, -1
+    model.compile(loss=(ignoring, ignoring), loss_weights=(0.5, 2.0))
+    whole = model.evaluate(WORDS, (one, other), batch_size=N, return_dict=True)
+    for size in (3, 7):
+        parts = model.evaluate(WORDS, (one, other), batch_size=size, return_dict=True)
+        assert parts == pytest.approx(whole, rel=1e-5)
+    assert whole["loss"] == pytest.approx(0.5 * whole["output1_loss"] + 2 * whole["output2_loss"], rel=1e-6)
+    counts = np.ones(WORDS.shape) * (one >= 0)
+    weighted = model.evaluate(WORDS, (one, other), sample_weight=(counts, np.ones(N)), batch_size=7, return_dict=True)
+    assert weighted == pytest.approx(whole, rel=1e-5)  # weights of elements, each output its own
+
+
+def test_a_list_of_batches_of_several_inputs_is_predicted() -> None:
+    model = both()
+    parts = [((WORDS[i : i + 10], PLACE[i : i + 10]), {"kind": KIND[i : i + 10]}) for i in (0, 10, 20)]
+    assert_close(model.predict(parts)["kind"], model.predict(X)["kind"], model.backend)

@@ -22,11 +22,12 @@ BATCH = 64  # samples in one forward pass
 def activations(model: Network, x: Any, layers: Iterable[str | Layer] | None = None) -> dict[str, np.ndarray]:
     """The outputs of layers for samples x in inference, by path: {"conv1": (N, 16, 28, 28), ..., "dense2": (N, 10)}.
 
+    x: as for `predict`, several inputs in a tuple or a dict; or one sample without the batch.
     layers: paths or layers; by default all of them. Uses of a layer after its first are called "conv1 (use 2)"; where
     it has several outputs, they are "split1 (output 1)" and so on. The model is not changed. Raises OptionError for a
     layer that is not there or not used, and what `predict` raises.
     """
-    x = as_batch(model, x)
+    x = prepare_samples(model, x) if _is_several(model, x) else as_batch(model, x)
     if layers is None:
         ours = {id(part) for part in parts(model)}
         paths = [path for path, layer in model.named_layers() if id(layer) in ours]
@@ -58,8 +59,18 @@ def feature_maps(model: Network, x: Any, layer: str | Layer | None = None) -> np
     return maps
 
 
+def _is_several(model: Network, x: Any) -> bool:
+    """Whether the model takes several inputs, or x is several."""
+    return isinstance(x, (tuple, dict)) or len(model.input_shapes) > 1
+
+
 def as_batch(model: Network, x: Any) -> np.ndarray:
-    """The samples (N, ...) as the model takes them; one sample may come without the batch's axis. Builds the model."""
+    """The samples (N, ...) as the model takes them; one sample may come without the batch's axis. Builds the model.
+
+    Raises OptionError for several inputs.
+    """
+    if _is_several(model, x):
+        raise OptionError(f"{model.label}: this is for a network of one input; analysis.activations takes several")
     array = host_array(model, x, "the input data")
     if model.input_shape is not None and array.ndim == len(model.input_shape):
         array = array[None]
@@ -67,7 +78,7 @@ def as_batch(model: Network, x: Any) -> np.ndarray:
     return samples
 
 
-def outputs_of(model: Network, x: np.ndarray, paths: Iterable[str]) -> dict[str, list[Any]]:
+def outputs_of(model: Network, x: Any, paths: Iterable[str]) -> dict[str, list[Any]]:
     """What the layers at these paths give for the samples, by path, for each time that they are used.
 
     An array, or a tuple of arrays from a layer of several outputs.
@@ -91,7 +102,7 @@ def outputs_of(model: Network, x: np.ndarray, paths: Iterable[str]) -> dict[str,
         for part in Batches(x, None, BATCH):
             uses.clear()
             twin.reset_state()
-            twin.forward(twin.backend.asarray(part, twin.input_dtypes[0]))
+            twin.forward(*map(twin.backend.asarray, as_several(part), twin.input_dtypes))
     for path, batches in found.items():
         if not batches:
             raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")

@@ -27,6 +27,8 @@ def as_probabilities(model: Network, y: np.ndarray) -> np.ndarray:
 
     Raises ShapeError if y is no vector of classes for each sample.
     """
+    if not isinstance(y, np.ndarray):
+        raise ShapeError(f"probabilities need one output (N, classes); {model.label} gives several")
     if y.ndim != 2 or y.shape[1] < 2:
         raise ShapeError(f"probabilities need outputs (N, classes) of two classes or more; the model gives {y.shape}")
     if model.last() is Softmax:
@@ -52,8 +54,8 @@ def misclassified(model: Network, x: Any, t: Any) -> Mistakes:
     t: labels (N,) or one-hot rows (N, classes). Raises ShapeError if the model has no vector of classes as its output,
     DataError for labels that do not match.
     """
-    labels = labels_for(t, len(x))
     chances = probabilities(model, x)  # (N, classes)
+    labels = labels_for(t, len(chances))
     guesses, sureness = chances.argmax(axis=1), chances.max(axis=1)
     wrong = np.flatnonzero(guesses != labels)
     wrong = wrong[np.argsort(-sureness[wrong], kind="stable")]

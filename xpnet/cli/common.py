@@ -11,6 +11,7 @@ import click
 
 from xpnet.backend import backend_names, use_backend
 from xpnet.cli.ends import discard_output
+from xpnet.core.outputs import is_shape
 from xpnet.data.datasets import Labelled, mnist_part
 from xpnet.errors import FileError, ShapeError
 from xpnet.model import Model, load
@@ -96,6 +97,11 @@ def _load(file: str | os.PathLike[str]) -> Model:
 def takes_digits(model: Model, file: object) -> bool:
     """Whether the model takes flat digits (784,) rather than images (1, 28, 28); ShapeError if it takes neither."""
     shape = model.input_shape or ()
+    if len(model.input_shapes) != 1 or any(model.integer_inputs) or not is_shape(model.output_shape(shape)):
+        raise ShapeError(
+            f"{file}: the network takes integers, or several inputs, or gives several outputs; for digits"
+            " it needs one image and one output"
+        )
     if math.prod(shape) != 784:
         raise ShapeError(f"{file}: the network takes inputs of shape {shape}; digits need (1, 28, 28) or (784,)")
     return len(shape) == 1

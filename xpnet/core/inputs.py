@@ -6,7 +6,7 @@ from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
 from xpnet.core.declare import building
 from xpnet.core.parameter import FLOATS, Parameter
-from xpnet.errors import DTypeError, ShapeError
+from xpnet.errors import BackendError, DTypeError, ShapeError
 
 INTEGERS = ("int64", "int32")
 
@@ -50,6 +50,17 @@ def check_dtype(layer: Any, dtype: str) -> None:
         raise DTypeError(
             f"{layer.label}: the input is {dtype}, the layer works in {layer.dtype}; convert the data with"
             f' x.astype("{layer.dtype}"){other}'
+        )
+
+
+def check_shared(layer: Any, name: str, given: Parameter, shape: tuple[int, ...]) -> None:
+    """A parameter that the layer is to have, and another one has already."""
+    if given.shape != shape:
+        raise ShapeError(f"{layer.label}: {name} is shared and has shape {given.shape}, needed is {shape}")
+    if given.backend is not layer.backend:
+        raise BackendError(
+            f"{layer.label}: {name} is shared and on backend {given.backend.name}, the layer on {layer.backend.name};"
+            " move what shares it together"
         )
 
 

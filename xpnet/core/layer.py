@@ -21,7 +21,7 @@ from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
 from xpnet.core.declare import Declared, Shape, build_once
-from xpnet.core.inputs import check_inputs, no_arrays
+from xpnet.core.inputs import check_inputs, check_shared, no_arrays
 from xpnet.core.located import Located
 from xpnet.core.parameter import FLOATS, Parameter, Penalty
 from xpnet.core.tape import Var, common_tape
@@ -108,8 +108,9 @@ class Layer(Walked, Located, Configured):
     def _adopt(self, p: Declared) -> None:
         """Make a declared parameter, unless it is there already, from another layer; a tied one is that layer's."""
         given = vars(self).get(p.name) if p.tied is None else getattr(p.tied, p.name)
-        if isinstance(given, Parameter) and given.shape != p.shape:
-            raise ShapeError(f"{self.label}: {p.name} is shared and has shape {given.shape}, needed is {p.shape}")
+        if isinstance(given, Parameter):
+            check_shared(self, p.name, given, p.shape)
+            given.trainable = given.trainable and self._learns
         setattr(self, p.name, given if isinstance(given, Parameter) else self._make(p))
 
     def _make(self, p: Declared) -> Parameter:

@@ -44,7 +44,7 @@ class Batches:
         self.parts = tuple(part for part in (self.x, self.t, self.sample_weight) if part is not None)
         N = self.samples = _samples(self.x, self.t)
         for weights in [] if sample_weight is None else leaves(self.sample_weight):
-            axes = self.t.ndim if isinstance(self.t, np.ndarray) else 1
+            axes = 1 if t is None else max(each.ndim for each in leaves(self.t))
             if t is None or weights.shape[:1] != (N,) or weights.ndim > axes:
                 raise DataError(
                     f"sample_weight has shape {weights.shape}; it needs one number for each of the {N} samples, and"

@@ -10,6 +10,7 @@ import numpy as np
 
 from xpnet import random
 from xpnet.base.checks import whole
+from xpnet.base.nested import first_leaf, leaves, mapped
 from xpnet.callbacks import Callback, History
 from xpnet.data.batches import split
 from xpnet.data.folds import KFold
@@ -58,11 +59,12 @@ def cross_validate(
 ) -> CrossValidation:
     """Train a fresh model on all folds but one, evaluate it on that one, and do so for each fold.
 
-    make_model() returns a new, compiled model. `folds` is their number (stratified if t are class numbers, (N,)
-    integers, of which each fold can have one), or a data.KFold. transform() returns what is fitted to the training part
-    of each fold alone and applied to both, such as data.Standardize. callbacks() returns new callbacks for each fold.
-    sample_weight: (N,), in training and in the scores. validation_split: the last share of each training part is not
-    trained on, nor is the transform fitted to it; callbacks see its val_loss. Further arguments go to `model.fit`.
+    make_model() returns a new, compiled model. x and t are as in `fit`, also of several inputs or outputs. `folds` is
+    their number (stratified if t are class numbers, (N,) integers, of which each fold can have one), or a data.KFold.
+    transform() returns what is fitted to the training part of each fold alone and applied to both, such as
+    data.Standardize. callbacks() returns new callbacks for each fold. sample_weight: (N,), in training and in the
+    scores. validation_split: the last share of each training part is not trained on, nor is the transform fitted to it;
+    callbacks see its val_loss. Further arguments go to `model.fit`.
 
     One key of xpnet.random is taken, whatever happens in the folds, and the folds' weights, batches and dropout masks
     follow from it.
@@ -80,7 +82,7 @@ def cross_validate(
     seen: list[Model] = []  # kept, so that no two have the same id
     key = random.next_key("cross_validation")
     with random.drawing_from(key, "parts"):
-        parts = list(chosen.split(samples.x, samples.t if chosen.stratified else None))
+        parts = list(chosen.split(first_leaf(samples.x), samples.t if chosen.stratified else None))
     for number, (train, held_out) in enumerate(parts):
         with random.drawing_from(key, "fold", number):
             model = make_model()
@@ -90,7 +92,7 @@ def cross_validate(
             last = train[:0]  # of the training part, to validate with
             if validation_split:
                 (train, _), (last, _) = split(train, train, validation_split)
-            transformed = transform().fit(samples.x[train]).transform if transform is not None else np.asarray
+            transformed = transform().fit(_taken(samples.x, train)).transform if transform is not None else _as_it_is
             x_train, t_train, w_train = samples.part(train, transformed)
             fold_callbacks = callbacks() if callbacks is not None else None
             histories.append(
@@ -108,14 +110,22 @@ def cross_validate(
 
 
 class _Samples(NamedTuple):
-    """x and t, and a weight for each sample or None."""
+    """x and t, each an array or several in a tuple or a dict, and a weight for each sample or None."""
 
-    x: np.ndarray
-    t: np.ndarray
+    x: Any
+    t: Any
     weights: np.ndarray | None
 
     def part(self, of: np.ndarray, transformed: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
-        return transformed(self.x[of]), self.t[of], None if self.weights is None else self.weights[of]
+        return transformed(_taken(self.x, of)), _taken(self.t, of), None if self.weights is None else self.weights[of]
+
+
+def _taken(value: Any, of: np.ndarray) -> Any:
+    return mapped(lambda each: each[of], value)
+
+
+def _as_it_is(x: Any) -> Any:
+    return x
 
 
 def _check_functions(make_model: Any, transform: Any, callbacks: Any) -> None:
@@ -129,16 +139,18 @@ def _check_functions(make_model: Any, transform: Any, callbacks: Any) -> None:
 def _check_samples(x: Any, t: Any, sample_weight: Any) -> _Samples:
     if is_batches(x):
         raise OptionError("cross_validate needs arrays x and t, of which it can take any part, not batches")
-    x, t = np.asarray(x), np.asarray(t)
-    if x.ndim == 0 or t.ndim == 0 or len(x) != len(t):
-        raise DataError(f"x has shape {x.shape} and t {t.shape}; expected one target for each sample")
+    x, t = mapped(np.asarray, x), mapped(np.asarray, t)
+    first, *others = leaves((x, t))
+    for other in others:
+        if first.ndim == 0 or other.shape[:1] != first.shape[:1]:
+            raise DataError(f"x has shape {first.shape} and t {other.shape}; expected one target for each sample")
     weights = None if sample_weight is None else np.asarray(sample_weight)
-    if weights is not None and weights.shape != x.shape[:1]:
-        raise ShapeError(f"sample_weight has shape {weights.shape}; expected one for each of the {len(x)} samples")
+    if weights is not None and weights.shape != first.shape[:1]:
+        raise ShapeError(f"sample_weight has shape {weights.shape}; expected one for each of the {len(first)} samples")
     return _Samples(x, t, weights)
 
 
-def _check_folds(folds: Any, t: np.ndarray) -> KFold:
+def _check_folds(folds: Any, t: Any) -> KFold:
     if isinstance(folds, KFold):
         return folds
     if hasattr(folds, "split"):
@@ -146,8 +158,8 @@ def _check_folds(folds: Any, t: np.ndarray) -> KFold:
     return KFold(whole("folds", folds, 2), stratified=_strata(t, folds))
 
 
-def _strata(t: np.ndarray, folds: int) -> bool:
-    if t.ndim != 1 or t.dtype.kind not in "iub" or len(t) == 0:
+def _strata(t: Any, folds: int) -> bool:
+    if not isinstance(t, np.ndarray) or t.ndim != 1 or t.dtype.kind not in "iub" or len(t) == 0:
         return False
     return int(np.unique(t, return_counts=True)[1].min()) >= folds
 

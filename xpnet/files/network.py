@@ -23,7 +23,7 @@ from xpnet.base.configured import Configured
 from xpnet.core.layer import Layer, layers_in
 from xpnet.core.network import Network
 from xpnet.core.parameter import FLOATS
-from xpnet.errors import FormatError, OptionError, XpnetError
+from xpnet.errors import FormatError, NotBuiltError, OptionError, XpnetError
 from xpnet.files.tensors import read_safetensors
 
 VERSION = 1
@@ -46,9 +46,7 @@ def register(module: str, classes: Iterable[str]) -> None:
 def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
     """Network, weights and what it was compiled with: optimizer, loss and metrics."""
     if not model.input_shapes:
-        raise OptionError(
-            "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
-        )
+        raise _not_built(model)
     encoder = _Encoder()
     description = {
         "version": VERSION,
@@ -65,9 +63,15 @@ def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
 
 def _check_description(model: Network, network: Any, classes: dict[str, type[Configured]]) -> None:
     """Make the network from its description: a file that `load` would refuse must not be written."""
-    with random.preserved_state(), on_backend(model.backend):
-        twin = _Decoder(classes.get).decode(json.loads(json.dumps(network)))
-        twin.build(*model.input_shapes, dtype=model.input_dtypes)
+    try:
+        with random.preserved_state(), on_backend(model.backend):
+            twin = _Decoder(classes.get).decode(json.loads(json.dumps(network)))
+            twin.build(*model.input_shapes, dtype=model.input_dtypes)
+    except NotBuiltError as error:
+        raise OptionError(
+            f"this {type(model).__name__} cannot be saved whole: a layer is tied to one that is not inside it"
+            f" ({error}); use save_weights"
+        ) from error
     (have, layers), (made, layers_made) = _contents(model), _contents(twin)
     if have != made or len(dict(have)) < len(have) or layers != layers_made:
         raise OptionError(
@@ -96,10 +100,19 @@ def _settings(layer: Layer) -> dict[str, Any]:
 def save_weights(model: Network, path: Path) -> None:
     """The weights alone."""
     if not model.parameters():
-        raise OptionError(
-            "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
-        )
+        raise _not_built(model)
     _write(model, path, {})
+
+
+def _not_built(model: Network) -> OptionError:
+    if model.parameters():  # of a model that is trained by steps of its own
+        return OptionError(
+            f"this {type(model).__name__} cannot be saved whole: it was not built itself, only networks inside it; save"
+            " these, or use save_weights"
+        )
+    return OptionError(
+        "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
+    )
 
 
 class Saved(NamedTuple, Generic[Described]):
@@ -168,7 +181,7 @@ def load_weights(model: Network, path: Path) -> None:
             model.build(*shapes, dtype=description.get("input_dtypes"))
         except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"{path}: its input shape is damaged or does not fit the network ({error})") from error
-    if not model.is_built:
+    if not model.is_built and not model.parameters():  # those of networks inside it are enough
         raise OptionError(
             "the model has no parameters yet: call model.build(shape) with the shape of one sample before load_weights"
         )

@@ -1,6 +1,6 @@
 """The base of all losses: their protocol, and the checks in front of every formula."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
@@ -36,11 +36,16 @@ class Loss(Configured):
         value, back = self.forward(y, t, backend, *sample_weight)
         return {"loss": value}, back
 
-    def weight_of(self, t: Any, backend: Backend) -> int | Array:
+    def weight_of(self, t: Any, backend: Backend) -> Any:
         """What the loss of these targets counts in a mean over several batches: the number of samples, or whatever the
-        loss is the mean over. An array is a scalar on the device, in float64, which counts exactly.
+        loss is the mean over. An array is a scalar on the device, in float64, which counts exactly; a dict holds those
+        of what `forward_parts` gives, by name.
         """
         return int(leaves(t)[0].shape[0])
+
+    def mean_of(self, means: Mapping[str, float]) -> float:
+        """The loss over several batches, from the means of what `forward_parts` gave for each."""
+        return means["loss"]
 
     def shape_of_elements(self, outputs: Any, t: Any) -> Any:
         """The shape (N, ...) of what has a loss of its own among these targets, so that it can have a weight."""

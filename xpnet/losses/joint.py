@@ -56,6 +56,14 @@ class Joint(Loss):
 
         return {"loss": total, **values}, back
 
+    def weight_of(self, t: Any, backend: Backend) -> dict[str, Any]:
+        """Of each loss its own; their sum counts by samples."""
+        own = {f"{output_name(key)}_loss": loss.weight_of(t[key], backend) for key, loss, _ in self.parts()}
+        return {"loss": super().weight_of(t, backend), **own}
+
+    def mean_of(self, means: Mapping[str, float]) -> float:
+        return sum(means[f"{output_name(key)}_loss"] * weight for key, _, weight in self.parts())
+
     def shape_of_elements(self, outputs: Any, t: Any) -> dict[Key, Any]:
         return {key: loss.shape_of_elements(outputs[key], t[key]) for key, loss, _ in self.parts()}
 

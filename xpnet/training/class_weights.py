@@ -30,12 +30,16 @@ def read_class_weight(class_weight: Any) -> Classes | None:
     return {int(label): float(weight) for label, weight in class_weight.items()}
 
 
-def weigh_classes(model: TrainableNetwork, classes: Classes | None, x: Any, t: Any, *weights: Any) -> tuple[Any, ...]:
+def weigh_classes(
+    model: TrainableNetwork, classes: Classes | None, x: Any, t: Any = None, *weights: Any
+) -> tuple[Any, ...]:
     """(x, t) or (x, t, weights) with those of the labels' classes, in the labels' shape: alone, or times the weights
     that were there.
     """
     if classes is None:
         return x, t, *weights
+    if t is None:  # a train_step of the user's own may need none
+        raise OptionError("class_weight needs targets, and there are none")
     _, loss = require_compiled(model)
     require_weighted_loss(loss)
     if loss.takes_several:

@@ -53,7 +53,7 @@ def evaluate_batches(model: TrainableNetwork, batches: Feed, verbose: Verbose) -
             for metric in metrics:
                 metric.update(y, t, backend)
     results = means.read()
-    results["loss"] += sum(float(value) for value in penalties(model.parameters()))
+    results["loss"] = loss.mean_of(results) + sum(float(value) for value in penalties(model.parameters()))
     return results | {metric.name: metric.result() for metric in metrics}
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from operator import is_
 from typing import Any
 
 import numpy as np
 
-from xpnet.base.nested import arranged_like, leaves, mapped
+from xpnet.base.nested import arranged_like, first_leaf, leaves, mapped
 from xpnet.core.network import Network
 from xpnet.data.batches import Batches, split
 from xpnet.errors import DataError, OptionError
@@ -61,9 +62,11 @@ def for_training(
         if sample_weight is not None and not any(each.any() for each in leaves(parts[2:])):
             raise DataError("all of sample_weight is zero: there would be nothing to learn")
         if validation_split:
+            if t is None:
+                raise OptionError("fit: validation_split needs targets, as evaluate does, and there are none")
             parts, last = _split(parts, validation_split)
-            held_out = _to_validate(prepare(model, *last) if model.has_own_step else last, batch_size)
-        if shuffle and any(True for _ in model.named_states()):
+            held_out = _to_validate(model, prepare(model, *last) if model.has_own_step else last, batch_size)
+        if shuffle and _carries(model):
             raise OptionError(
                 "fit: the model carries state from batch to batch, so that the batches must be in order: shuffle=False"
             )
@@ -89,7 +92,9 @@ def for_evaluation(
 
 def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[Any]:
     """The batches to predict, without targets."""
-    pairs = isinstance(x, list) and all(isinstance(b, tuple) and b and np.ndim(b[0]) > 1 for b in x)  # and no samples
+    pairs = isinstance(x, list) and all(  # and no samples
+        isinstance(b, tuple) and leaves(b) and np.ndim(first_leaf(b)) > 1 for b in x
+    )
     if not is_batches(x, lists=pairs):
         return Batches(prepare_samples(model, x), None, EVALUATED if batch_size is None else batch_size)
     refuse_options_of_arrays("predict", batch_size=batch_size)
@@ -111,12 +116,14 @@ def staged(model: Network, batches: Iterable[Any]) -> Iterator[Any]:
 
     def arrays() -> Iterator[list[np.ndarray]]:
         for batch in batches:
-            waiting.append(batch)
-            yield leaves(batch)
+            parts = leaves(batch)
+            flat = len(parts) == len(batch) and all(map(is_, parts, batch))  # as it is most often
+            waiting.append(None if flat else batch)
+            yield parts
 
     for parts in model.backend.staged(arrays(), model.dtype):
         batch = waiting.popleft()
-        yield parts if len(parts) == len(batch) else arranged_like(batch, parts)
+        yield parts if batch is None else arranged_like(batch, parts)
 
 
 def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:
@@ -142,12 +149,19 @@ def _validation(model: TrainableNetwork, data: Any, steps: int | None, batch_siz
             "fit: validation_data must be a pair (x, t), (x, t, sample_weight), or an iterable of batches of these"
         )
     refuse_steps("validation_steps", steps)
-    return _to_validate(prepare(model, *data), batch_size)
+    return _to_validate(model, prepare(model, *data), batch_size)
 
 
-def _to_validate(parts: tuple[Any, ...], batch_size: int | None) -> Batches:
-    """In batches that may be larger than those of training."""
+def _to_validate(model: Network, parts: tuple[Any, ...], batch_size: int | None) -> Batches:
+    """In batches that may be larger than those of training, unless their rows are to go on from batch to batch."""
+    if _carries(model):
+        return _cut(parts, batch_size or BATCH_SIZE)
     return _cut(parts, max(batch_size or 0, EVALUATED))
+
+
+def _carries(model: Network) -> bool:
+    """Whether it keeps a state from batch to batch."""
+    return any(True for _ in model.named_states())
 
 
 def _cut(parts: tuple[Any, ...], batch_size: int, shuffle: bool = False) -> Batches:

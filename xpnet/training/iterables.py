@@ -141,7 +141,8 @@ class PreparedBatches:
     def _prepared(self, batch: Any, number: int) -> tuple[Any, ...]:
         with _naming_batch(number):
             if self.own:
-                return prepare_own_batch(self.model, *(batch if isinstance(batch, (tuple, list)) else [batch]))
+                parts = prepare_own_batch(self.model, *(batch if isinstance(batch, (tuple, list)) else [batch]))
+                return parts if self.classes is None else weigh_classes(self.model, self.classes, *parts)
             if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
                 raise DataError(
                     f"an iterable of batches must give (x, t) or (x, t, sample_weight), not {type(batch).__name__}"

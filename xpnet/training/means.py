@@ -7,23 +7,23 @@ from xpnet.backend import Backend
 
 
 class Means:
-    """Sums by name, which stay on the device until somebody looks."""
+    """Sums by name, which stay on the device until somebody looks. A name need not be in every batch."""
 
     def __init__(self) -> None:
         self.totals: dict[str, Any] = {}
-        self.weight: Any = 0  # of all batches: samples, or labels that are not ignored
+        self.weights: dict[str, Any] = {}  # of the batches that had the name: samples, or labels that are not ignored
 
     def add(self, values: Mapping[str, Any], weight: Any) -> None:
-        """Of a batch more, that counts for so much."""
-        totals = self.totals
+        """Of a batch more, that counts for so much; in a dict, each name for its own, or else for that of "loss"."""
+        totals, weights = self.totals, self.weights
         for name, value in values.items():
-            totals[name] = value * weight + totals.get(name, 0.0)
-        self.weight = weight + self.weight
+            own = weight.get(name, weight["loss"]) if isinstance(weight, dict) else weight
+            totals[name] = value * own + totals.get(name, 0.0)
+            weights[name] = own + weights.get(name, 0)
 
     def read(self) -> dict[str, float]:
         """The means, once the device has come to them."""
-        weight = float(self.weight) or 1.0
-        return {name: float(total) / weight for name, total in self.totals.items()}
+        return {name: float(total) / (float(self.weights[name]) or 1.0) for name, total in self.totals.items()}
 
     def get_state(self, backend: Backend) -> dict[str, Any]:
         def on_host(value: Any) -> Any:
@@ -31,7 +31,7 @@ class Means:
 
         return {
             "totals": {name: on_host(total) for name, total in self.totals.items()},
-            "weight": on_host(self.weight),
+            "weights": {name: on_host(weight) for name, weight in self.weights.items()},
         }
 
     def set_state(self, state: dict[str, Any], backend: Backend) -> None:
@@ -39,4 +39,4 @@ class Means:
             return value if isinstance(value, (int, float)) else backend.asarray(value)
 
         self.totals = {name: on_device(total) for name, total in state["totals"].items()}
-        self.weight = on_device(state["weight"])
+        self.weights = {name: on_device(weight) for name, weight in state["weights"].items()}

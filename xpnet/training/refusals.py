@@ -7,7 +7,9 @@ import numpy as np
 
 from xpnet.base.nested import Key
 from xpnet.core.layer import Layer
+from xpnet.core.parameter import Parameter
 from xpnet.errors import BackendError, DataError, DTypeError, OptionError, ShapeError, XpnetError
+from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 
 
@@ -104,6 +106,49 @@ def refuse_left_gradients(updated: list[Layer]) -> None:
                     " would be in its next update: go through it, on the way to other networks, within"
                     " `with network.frozen():`"
                 )
+
+
+def refuse_bad_logs(logs: Any) -> None:
+    """What a train_step of the user's own returns."""
+    if not isinstance(logs, dict):
+        raise OptionError(f"train_step must return a dict of numbers by name, such as its losses, not {logs!r}")
+    for name, value in logs.items():
+        number = isinstance(value, (int, float)) or tuple(getattr(value, "shape", (None,))) == ()
+        if not isinstance(name, str) or not number:
+            found = f"an array {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+            raise OptionError(f"train_step must return a number for each name; {name!r} has {found}")
+
+
+def refuse_second_update(parameters: list[Parameter], applied: list[Layer]) -> None:
+    """Of parameters whose gradients wait for the rest of their group: they are scaled once for each batch."""
+    waiting = {id(parameter) for network in applied for parameter in network.parameters()}
+    if not waiting.isdisjoint(map(id, parameters)):
+        raise OptionError("accumulate needs a train_step that makes one update of each network, not several")
+
+
+def refuse_other_turns(first: list[Layer] | None, now: list[Layer]) -> None:
+    """What is updated must have a gradient in each batch of the group, and what has one must be updated; `first` are
+    the networks of the group's first batch, None after a Backup in its middle.
+    """
+    if first is not None and {*first} != {*now}:
+        raise OptionError(
+            "accumulate needs a train_step that updates the same networks in each batch; networks that take turns from"
+            " batch to batch need accumulate=1"
+        )
+
+
+def refuse_strangers(model: TrainableNetwork, optimizer: Any, network: Any) -> None:
+    """What a train_step of the user's own updates must belong to the model: nobody would keep or move it else."""
+    if not any(optimizer is each for _, each in model.named_optimizers()):
+        raise OptionError(
+            f"apply_gradients: {optimizer!r} is no optimizer that the model has as an attribute, where a Backup finds"
+            " it: make it in __init__, as in self.d_optimizer = optimizers.Adam(), and give it as the first argument"
+        )
+    if not any(network is each for _, each in model.named_layers()):
+        raise OptionError(
+            f"apply_gradients: {network!r} is no network inside the model, so that it would be neither saved nor moved"
+            " with it: make it in __init__, as in self.discriminator = Sequential([...])"
+        )
 
 
 def bad_targets(t: np.ndarray, samples: int) -> XpnetError:

@@ -17,8 +17,8 @@ from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.optimizers import Optimizer
 from xpnet.regularizers import add_penalty_gradients, penalties
+from xpnet.training import refusals
 from xpnet.training.nonfinite import NotFinite, nonfinite_loss
-from xpnet.training.refusals import not_compiled, refuse_left_gradients
 
 
 class Step:
@@ -34,17 +34,18 @@ class Step:
         self.group: list[int] = []  # sizes of the batches whose gradients wait for their update
         self.completes = True  # whether the batch is the last of its group
         self.samples = 0  # of the batch
-        self.weight: Any = 0  # of its losses in means over batches: its samples, or its labels that are not ignored
+        self.weight: Any = 0  # of its losses in means over batches: what the loss's `weight_of` says, or its samples
         self.before_update: Callable[[float], None] | None = None  # told of the factor that makes gradients a mean
         self._parameters: dict[Layer, list[Parameter]] = {}  # of each network that an optimizer works on
         self._applied: list[Layer] = []  # those whose gradients this batch has given up already
+        self._in_group: list[Layer] | None = None  # those of the group's first batch, as far as it is known
 
     def __call__(self, batch: tuple[Any, ...], where: str, last: bool = True) -> dict[str, Array]:
         """The logs of a batch (x, t) or (x, t, weights), from before the update that it leads to; the `last` batch of
         an epoch always completes its group.
         """
         self.samples = self.weight = first_leaf(batch).shape[0]
-        self._applied.clear()
+        self._applied = []
         if self.own:
             self._parameters.clear()  # networks may be built in any step
         self._enter_group(self.samples, last)
@@ -58,10 +59,15 @@ class Step:
                 raise nonfinite_loss(self.model, "loss", error.value, where, *again) from None
             finally:
                 self.model.set_step(None)
+        if self.own:
+            refusals.refuse_bad_logs(logs)
+            if len(self.group) == 1:
+                self._in_group = self._applied
+            refusals.refuse_other_turns(self._in_group, self._applied)
         if self.completes:
             self.group.clear()
             if self.own:
-                refuse_left_gradients(self._applied)
+                refusals.refuse_left_gradients(self._applied)
         return logs
 
     # ---- what a train_step asks for --------------------------------------------------------------------------------
@@ -72,7 +78,7 @@ class Step:
         """
         loss = self.model.loss
         if loss is None:
-            raise not_compiled()
+            raise refusals.not_compiled()
         values, back = loss.forward_parts(y, t, self.backend, *weights)
         self.weight = loss.weight_of(t, self.backend)
         parameters = self._parameters_of(self.model)
@@ -85,15 +91,17 @@ class Step:
 
     def apply_gradients(self, optimizer: Optimizer | None = None, network: Layer | None = None) -> None:
         """A step of the optimizer on the parameters of the network, and their gradients start from zero; by default
-        the model's optimizer, on all. With gradients that are still waiting for the rest of their group: nothing yet.
+        the model's optimizer, on all. With gradients that are still waiting for the rest of their group: nothing yet,
+        so that with `accumulate` each batch must apply the same networks, each once.
         """
-        optimizer = optimizer or self.model.optimizer
+        optimizer, network = optimizer or self.model.optimizer, self.model if network is None else network
         if optimizer is None:
-            raise not_compiled()
-        network = network or self.model
+            raise refusals.not_compiled()
+        if self.own:
+            refusals.refuse_strangers(self.model, optimizer, network)
         parameters = self._parameters_of(network)
-        if self.accumulate > 1 and network in self._applied:
-            raise OptionError("accumulate needs a train_step that makes one update of each network, not several")
+        if self.accumulate > 1:
+            refusals.refuse_second_update(parameters, self._applied)
         self._applied.append(network)
         if self.accumulate > 1:
             scale_gradients(parameters, self.group[-1])  # those of a batch are a mean
