@@ -46,6 +46,12 @@ def register(module: str, classes: Iterable[str]) -> None:
 def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
     """Network, weights and what it was compiled with: optimizer, loss and metrics."""
     if not model.input_shapes:
+        inside = [name for name, layer in model.named_layers() if name and layer.composite and layer.is_built]
+        if inside:
+            raise OptionError(
+                f"the model is not built, but networks inside it are: save those, as in model.{inside[0]}.save(path),"
+                " or its weights alone, by save_weights"
+            )
         raise OptionError(
             "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
         )

@@ -11,6 +11,7 @@ from xpnet.errors import OptionError, ShapeError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses.class_loss import ClassLoss, class_axis
 from xpnet.training.prepare import require_compiled, require_weighted_loss
+from xpnet.training.refusals import no_targets
 
 Classes = Mapping[int, float]
 
@@ -30,7 +31,9 @@ def read_class_weight(class_weight: Any) -> Classes | None:
     return {int(label): float(weight) for label, weight in class_weight.items()}
 
 
-def weigh_classes(model: TrainableNetwork, classes: Classes | None, x: Any, t: Any, *weights: Any) -> tuple[Any, ...]:
+def weigh_classes(
+    model: TrainableNetwork, classes: Classes | None, x: Any, t: Any = None, *weights: Any
+) -> tuple[Any, ...]:
     """(x, t) or (x, t, weights) with those of the labels' classes, in the labels' shape: alone, or times the weights
     that were there.
     """
@@ -38,6 +41,8 @@ def weigh_classes(model: TrainableNetwork, classes: Classes | None, x: Any, t: A
         return x, t, *weights
     _, loss = require_compiled(model)
     require_weighted_loss(loss)
+    if t is None:  # which a step of the user's own may do without
+        raise no_targets()
     if loss.takes_several:
         raise OptionError(
             "class_weight is for a network of one output: which one has the classes is not said; give sample_weight, by"

@@ -17,8 +17,8 @@ from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.optimizers import Optimizer
 from xpnet.regularizers import add_penalty_gradients, penalties
+from xpnet.training import refusals
 from xpnet.training.nonfinite import NotFinite, nonfinite_loss
-from xpnet.training.refusals import not_compiled, refuse_left_gradients
 
 
 class Step:
@@ -37,6 +37,7 @@ class Step:
         self.weight: Any = 0  # of its losses in means over batches: its samples, or its labels that are not ignored
         self.before_update: Callable[[float], None] | None = None  # told of the factor that makes gradients a mean
         self._parameters: dict[Layer, list[Parameter]] = {}  # of each network that an optimizer works on
+        self._optimizers: set[Optimizer] = set()  # that have been asked for an update
         self._applied: list[Layer] = []  # those whose gradients this batch has given up already
 
     def __call__(self, batch: tuple[Any, ...], where: str, last: bool = True) -> dict[str, Array]:
@@ -58,10 +59,12 @@ class Step:
                 raise nonfinite_loss(self.model, "loss", error.value, where, *again) from None
             finally:
                 self.model.set_step(None)
+        if self.own:
+            refusals.refuse_other_logs(logs)
         if self.completes:
             self.group.clear()
             if self.own:
-                refuse_left_gradients(self._applied)
+                refusals.refuse_left_gradients(self._applied)
         return logs
 
     # ---- what a train_step asks for --------------------------------------------------------------------------------
@@ -72,7 +75,7 @@ class Step:
         """
         loss = self.model.loss
         if loss is None:
-            raise not_compiled()
+            raise refusals.not_compiled()
         values, back = loss.forward_parts(y, t, self.backend, *weights)
         self.weight = loss.weight_of(t, self.backend)
         parameters = self._parameters_of(self.model)
@@ -89,8 +92,10 @@ class Step:
         """
         optimizer = optimizer or self.model.optimizer
         if optimizer is None:
-            raise not_compiled()
+            raise refusals.not_compiled()
         network = network or self.model
+        refusals.refuse_other_update(optimizer, network)
+        self._optimizers.add(optimizer)
         parameters = self._parameters_of(network)
         if self.accumulate > 1 and network in self._applied:
             raise OptionError("accumulate needs a train_step that makes one update of each network, not several")
@@ -125,8 +130,9 @@ class Step:
 
     def get_state(self) -> dict[str, Any]:
         """What `set_state` needs to go on from here, but for the parameters and their gradients."""
-        named = dict(self.model.named_parameters())
-        optimizers = {name: each.get_state(named) for name, each in self.model.named_optimizers()}
+        named, known = dict(self.model.named_parameters()), dict(self.model.named_optimizers())
+        refusals.refuse_unknown_optimizers(self._optimizers, known.values())
+        optimizers = {name: each.get_state(named) for name, each in known.items()}
         return {"optimizers": optimizers, "group": list(self.group)}
 
     def set_state(self, state: dict[str, Any]) -> None:
