@@ -278,19 +278,19 @@ class Sequential(Model):
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
-        blanks, start = (mapped(Blank, x), Blank(given)) if isinstance(x, SEVERAL) else (None, None)
-        spent = False
+        blanks, spent = mapped(Blank, x), False
+        start = Blank(given) if isinstance(x, SEVERAL) else None
 
         def back_all(dy: Any, need_dx: bool = True) -> Any:
             nonlocal spent
             if spent:
                 raise called_twice(self)
-            dys = (dy,) if blanks is None else gradients_in(self.label, dy, blanks)
+            dys = gradients_in(self.label, dy, blanks)
             spent = True
             if start is not None and all(each is None for each in dys):  # nothing depends on what the network gave
                 backs.clear()
                 return None if self.takes_integers else self.backend.zeros(start.shape, dtype_name(start.dtype))
-            if blanks is not None:
+            if start is not None:
                 dy = gradients_for(self.layers[len(backs) - 1], dys, blanks)
             first = 0 if need_dx else self._first_trained()
             while len(backs) > first:
@@ -309,7 +309,7 @@ class Sequential(Model):
     def _build_for(self, x: Any) -> None:
         """Build for this input; whether a written network takes integers, only its first input says."""
         if not hasattr(x, "shape"):
-            raise no_arrays(self)
+            raise no_arrays(self, x)
         written = bool(self.layers) and self.layers[0].composite and not isinstance(self.layers[0], Sequential)
         whole = dtype_name(x.dtype) not in FLOATS
         self.build(tuple(x.shape[1:]), dtype="int64" if whole and written else None)

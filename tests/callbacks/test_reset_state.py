@@ -47,7 +47,7 @@ def test_the_state_is_forgotten_at_the_given_places(options: dict[str, Any], pla
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "takes every= .* or when="),
+        ({}, "takes one of every= .* and when="),
         ({"every": 2, "when": lambda epoch, step: True}, "not both"),
         ({"every": 0}, "ResetState: every must be"),
         ({"when": 3}, "when must be a function of epoch and step, not 3"),

@@ -97,7 +97,7 @@ def test_the_mask_is_a_weight_of_elements(backend: Backend) -> None:
         (lambda: pad([[1]], 0), OptionError, "pad: length must be an integer of at least 1, not 0"),
         (lambda: pad([np.ones((2, 3)), np.ones((2, 4))]), ShapeError, r"sequence 1 has shape \(2, 4\), and sequence 0"),
         (lambda: pad([np.ones(2), np.ones((2, 1))]), ShapeError, r"sequence 1 has shape \(2, 1\)"),
-        (lambda: pad([1, 2]), ShapeError, r"sequence 0 has shape \(\)"),
+        (lambda: pad([1, 2]), ShapeError, r"sequence 0 is a single number; .* as in \[\[1, 2\], \[3\]\]"),
         (lambda: pad(["cat", "dog"]), DTypeError, "pad: sequence 0 is <U3; needed are numbers"),
         (lambda: pad([np.ones(1, np.uint8)], value=-100), DataError, "pad: -100 is no uint8; convert .* int64"),
         (lambda: pad([[1]], value=0.5), DataError, r"pad: 0.5 is no int64"),

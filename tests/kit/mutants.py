@@ -139,7 +139,7 @@ MUTANTS = [
     Mutant(
         "training/prepare.py", "return bound.args if", "return tuple(x.values()) if isinstance(x, dict) and", SEVERAL
     ),
-    Mutant("training/means.py", "value * weight + totals", "value + totals", SEVERAL),
+    Mutant("training/means.py", "value * own + totals", "value + totals", SEVERAL),
     Mutant(
         "core/located.py", 'drawing_next(own.root - random.first_root(), own.path, "step"', 'drawing_next("step"', DRAWS
     ),

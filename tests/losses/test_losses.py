@@ -195,7 +195,7 @@ def test_targets_of_any_shape_and_of_integers(backend: Backend, loss: Loss, dtyp
         ("softmax_cross_entropy", (4, 2, 2), np.array([0, 1]), ShapeError, r"\(N, classes\).*\(N, 4, 2, 2\).*Dense"),
         ("binary_cross_entropy", (1,), np.array([[0.0], [1.5]]), DataError, "between 0 and 1.*0.0 to 1.5"),
         ("binary_cross_entropy", (1,), np.array([[-1]]), DataError, "between 0 and 1"),
-        ("binary_cross_entropy", (1,), np.array([0, 1]), ShapeError, r"targets have shape \(N\).*gives \(N, 1\)"),
+        ("binary_cross_entropy", (1,), np.array([0, 1]), ShapeError, r"targets have shape \(N,\).*gives \(N, 1\)"),
         ("mean_squared_error", (3,), np.zeros((2, 4)), ShapeError, r"\(N, 4\).*gives \(N, 3\)"),
     ],
 )

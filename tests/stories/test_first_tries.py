@@ -70,7 +70,7 @@ TRIES: list[tuple[Callable[[], Any], type[XpnetError], str]] = [
     (lambda: list(Loader((IMAGES,), augment=lambda x, rng: None)), ShapeError, "made NoneType of 4 samples"),
     (lambda: single("softmax_cross_entropy"), ShapeError, r"an output for each class.*take binary_cross_entropy"),
     (lambda: single("mse", metrics=["accuracy"]), OptionError, "metric accuracy: .* means nothing with mean_squared"),
-    (lambda: single("mse"), ShapeError, r"targets have shape \(N\), the network gives \(N, 1\); t\[:, None\] has it"),
+    (lambda: single("mse"), ShapeError, r"targets have shape \(N,\), the network gives \(N, 1\); t\[:, None\] has it"),
     (lambda: several("mse"), ShapeError, r"xpnet\.data\.one_hot\(t, 3\) makes rows of class numbers"),
     (lambda: layers.Conv2D(4, 3)(np.ones((2, 28, 28, 1), "float32")), ShapeError, r"x\.transpose\(0, 3, 1, 2\), if ch"),
     (lambda: xpnet.cross_validate(network, X, T, 3, transform=Standardize()), OptionError, "transform must be a fun"),  # type: ignore[arg-type]
@@ -177,6 +177,8 @@ def test_the_names_that_are_given_instead_exist() -> None:
         (lambda: callbacks.EarlyStopping(baseline=3), "no argument 'baseline'; it has monitor, min_delta"),
         (lambda: Loader((X, T), num_workers=2), "here it is workers; it has source, batch_size"),
         (lambda: KFold(n_splits=3), "here it is folds"),
+        (lambda: optimizers.Adam([], lr=0.1), "Adam got lr twice: by its name, and as argument 1, []"),
+        (lambda: layers.Embedding(input_dim=5, output_dim=3), "here it is vocabulary; it has vocabulary, size"),
         (lambda: PCA(n_components=3), "here it is components"),
         (
             lambda: schedules.Cosine(0.1, decay_steps=3),

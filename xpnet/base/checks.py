@@ -24,6 +24,9 @@ def integer(name: str, value: Any) -> int:
 
 def sample_shape(name: str, value: Any) -> tuple[int, ...]:
     """The shape of one sample, without the batch."""
+    if isinstance(value, (tuple, list)) and value and all(isinstance(size, (tuple, list)) for size in value):
+        each = ", ".join(str(tuple(shape)) for shape in value)
+        raise ShapeError(f"{name}: build takes the shape of each input as an argument of its own: build({each})")
     sizes: list[Any] = list(value) if isinstance(value, (tuple, list)) else [None]
     if any(isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1 for size in sizes):
         raise ShapeError(

@@ -17,8 +17,10 @@ CALLED = {
         "Concatenate": "Concat",
         "Convolution": "Conv2D",
         "GlobalAveragePooling2D": "GlobalAvgPool2D",
+        "GRU": "SimpleRNN, the only recurrent layer",
         "Input": "model.build(shape), without the batch",
         "InputLayer": "model.build(shape), without the batch",
+        "LSTM": "SimpleRNN, the only recurrent layer",
         "Linear": "Dense",
         "MaxPooling2D": "MaxPool2D",
         "Pooling": "MaxPool2D",
@@ -76,6 +78,7 @@ METHODS = {
     "load_state_dict": "load_weights(path), or set_weights",
     "predict_classes": "predict(x).argmax(axis=1)",
     "predict_proba": "layers.Softmax() of what predict returns",
+    "reset_states": "reset_state",
     "state_dict": "save_weights(path), or named_parameters()",
     "train": "not needed: fit knows that it trains; model.forward(x, train=True)",
     "zero_grad": "not needed: optimizer.update starts the gradients from zero again",
@@ -88,26 +91,34 @@ ARGUMENTS = {
     "clipnorm": "clip_norm",
     "decay_steps": "steps",
     "dilation_rate": "dilation",
+    "embedding_dim": "size",
     "epsilon": "eps",
     "filepath": "path",
     "from_logits": "not needed: losses take scores, and layers.Softmax gives probabilities",
+    "hidden_size": "units",
     "ignore_class": "ignored_label",
     "ignore_index": "ignored_label",
     "in_channels": "not needed: the first input tells",
     "in_features": "not needed: the first input tells",
+    "input_dim": "vocabulary",
     "input_shape": "model.build(shape), without the batch",
+    "input_size": "not needed: the first input tells",
     "kernel_initializer": "initializer",
     "kernel_regularizer": "regularizer",
     "kernel_size": "pool_size",
     "learning_rate": "lr",
     "log_dir": "folder",
+    "mask_zero": "not needed: labels behind the end get the loss's ignored_label",
     "n_components": "components",
     "n_splits": "folds",
+    "num_embeddings": "vocabulary",
     "num_features": "not needed: the first input tells",
     "num_workers": "workers",
     "out_channels": "filters",
     "out_features": "units",
+    "output_dim": "size",
     "p": "rate",
+    "padding_idx": "not needed: labels behind the end get the loss's ignored_label",
     "strides": "stride",
     "target_size": "size",
     "use_bias": "bias",
@@ -131,6 +142,11 @@ def _explaining(init: Callable[..., None]) -> Callable[..., None]:
         except TypeError as error:
             parameters = inspect.signature(init).parameters
             unknown = [name for name in options if name not in parameters]
+            for place, (name, value) in enumerate(zip(list(parameters)[1:], arguments, strict=False), 1):
+                if name in options:
+                    raise TypeError(
+                        f"{type(self).__name__} got {name} twice: by its name, and as argument {place}, {value!r:.60}"
+                    ) from error
             if not unknown or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
                 raise
             known = list(parameters)[1:]

@@ -23,7 +23,7 @@ class ResetState(Callback):
     def __init__(self, every: int | None = None, when: Callable[[int, int], bool] | None = None) -> None:
         if (every is None) == (when is None):
             raise OptionError(
-                "ResetState takes every= (so many steps) or when= (a function of epoch and step), not both"
+                "ResetState takes one of every= (so many steps) and when= (a function of epoch and step), not both"
             )
         if when is not None and not callable(when):
             raise OptionError(f"ResetState: when must be a function of epoch and step, not {when!r}")

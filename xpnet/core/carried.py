@@ -42,8 +42,8 @@ class Carried:
         if self._value is not None and self._value.shape[0] != rows:
             raise ShapeError(
                 f"{label}: the state of the batch before has {self._value.shape[0]} rows, this batch has {rows}; a"
-                " state goes on in batches of one size (as many samples as full batches need; a Loader leaves out a"
-                " smaller last one by drop_last=True), or begin anew: model.reset_state()"
+                " state goes on in batches of one size (data.Loader leaves out a smaller last one by drop_last=True),"
+                " or begins anew: model.reset_state()"
             )
         return self._value
 

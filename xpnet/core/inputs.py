@@ -64,6 +64,9 @@ def check_shared(layer: Any, name: str, given: Parameter, shape: tuple[int, ...]
         )
 
 
-def no_arrays(layer: Any) -> DTypeError:
+def no_arrays(layer: Any, *xs: Any) -> DTypeError:
     """The error for inputs such as lists."""
-    return DTypeError(f"{layer.label}: forward takes arrays; make one with layer.backend.asarray(x, layer.dtype)")
+    if any(isinstance(x, (tuple, list)) and x and all(hasattr(each, "shape") for each in x) for x in xs):
+        return DTypeError(f"{layer.label}: forward takes each array as an argument of its own, as in forward(a, b)")
+    dtype = '"int64"' if layer.takes_integers else "layer.dtype"
+    return DTypeError(f"{layer.label}: forward takes arrays; make one with layer.backend.asarray(x, {dtype})")

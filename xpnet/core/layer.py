@@ -148,7 +148,7 @@ class Layer(Walked, Located, Configured):
         try:
             seen = list(map(_shape_and_dtype, xs))
         except AttributeError:
-            raise no_arrays(self) from None
+            raise no_arrays(self, *xs) from None
         if seen != self._checked:
             check_inputs(self, *xs)
             self._checked = seen

@@ -4,6 +4,7 @@ A subclass writes `call`; training runs it on Vars (tape.py), which gives the wa
 What people do with a network (compile, fit, predict, save) is a floor above: model.py.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,7 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in
 from xpnet.core.parameter import FLOATS
 from xpnet.core.tape import Tape, Var
-from xpnet.errors import NotBuiltError, OptionError, TapeError, XpnetError
+from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
 
 
 class Network(Layer):
@@ -58,7 +59,7 @@ class Network(Layer):
 
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
         if not all(hasattr(x, "shape") for x in xs):
-            raise no_arrays(self)
+            raise no_arrays(self, *xs)
         tape = Tape(train)
         inputs = [Var(x, tape) for x in xs]
         output = self._run(*inputs)
@@ -93,10 +94,10 @@ class Network(Layer):
     def _run(self, *xs: Any) -> Any:
         """`call`, on the network's backend."""
         with on_backend(self.backend):
+            if not all(hasattr(x, "shape") for x in xs):
+                raise no_arrays(self, *xs)
             if self._built:
                 return self.call(*xs)
-            if not all(hasattr(x, "shape") for x in xs):
-                raise no_arrays(self)
             whole = tuple(dtype_name(x.dtype) not in FLOATS for x in xs)
             with self._first_use(tuple(tuple(x.shape[1:]) for x in xs), whole):
                 return self.call(*xs)
@@ -132,6 +133,14 @@ class Network(Layer):
         several outputs is a tuple or a dict of shapes.
         """
         shapes = tuple(sample_shape(self.label, each) for each in (shapes if shape is None else (shape,)))
+        takes = inspect.signature(self.call)
+        try:
+            takes.bind(*shapes)
+        except TypeError:
+            raise ShapeError(
+                f"{self.label}: its call takes {', '.join(takes.parameters)}; build takes the shape of each, without"
+                f" the batch, not of {len(shapes)}"
+            ) from None
         integers = self._integers_of(dtype, len(shapes))
         with self._first_use(shapes, integers):
             return self.build_layers(shapes, integers)
@@ -152,7 +161,7 @@ class Network(Layer):
         """Of each input, whether it is of integers, from the `dtype` that `build` takes."""
         if dtype is None:
             return self.integer_inputs if len(self.integer_inputs) == inputs else (self.takes_integers,) * inputs
-        names = (dtype,) * inputs if isinstance(dtype, str) else tuple(map(str, dtype))
+        names = tuple(map(dtype_name, dtype if isinstance(dtype, (tuple, list)) else (dtype,) * inputs))
         if len(names) != inputs or not {*names} <= {*FLOATS, *INTEGERS}:
             raise OptionError(
                 f'{self.label}: build takes a dtype, or one for each of {inputs} inputs: "int64" for integers, else'

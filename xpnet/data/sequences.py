@@ -28,7 +28,9 @@ def pad(sequences: Iterable[npt.ArrayLike], length: int | None = None, value: fl
     for number, array in enumerate(arrays):
         if array.dtype.kind not in "iufb":
             raise DTypeError(f"pad: sequence {number} is {array.dtype}; needed are numbers, such as class numbers")
-        if array.ndim == 0 or array.shape[1:] != arrays[0].shape[1:]:
+        if array.ndim == 0:
+            raise ShapeError(f"pad: sequence {number} is a single number; needed are sequences, as in [[1, 2], [3]]")
+        if array.shape[1:] != arrays[0].shape[1:]:
             raise ShapeError(
                 f"pad: sequence {number} has shape {array.shape}, and sequence 0 {arrays[0].shape}; they may differ in"
                 " the first axis only, their length"

@@ -75,6 +75,11 @@ def find_lr(
         require_compiled(twin)[0].lr_scale = 1.0  # ReduceLROnPlateau may have left another
         batches: Iterable[Any] = x
         if t is not None:
+            if any(True for _ in twin.named_states()):
+                raise OptionError(
+                    "find_lr: the model carries state from batch to batch, and these would be shuffled: give batches in"
+                    " order, find_lr(model, data.Batches(x, t, batch_size, drop_last=True))"
+                )
             x, t = prepare(twin, x, t)
             batches = Batches(x, t, batch_size, shuffle=True)
         rates = lowest * (highest / lowest) ** (np.arange(steps) / (steps - 1))

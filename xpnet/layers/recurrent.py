@@ -45,6 +45,10 @@ class SimpleRNN(Layer):
     ) -> None:
         super().__init__(name)
         self.units = whole("SimpleRNN: units", units)
+        flags = {"return_sequence": return_sequence, "return_state": return_state, "stateful": stateful}
+        for option, value in flags.items():
+            if not isinstance(value, bool):  # PyTorch's second argument is a size
+                raise OptionError(f"SimpleRNN: {option} must be True or False, not {value!r}; units alone is a number")
         if return_state and not return_sequence:
             raise OptionError("SimpleRNN: return_sequence=False gives the last state already; leave return_state out")
         self.return_sequence, self.return_state, self.stateful = return_sequence, return_state, stateful

@@ -108,12 +108,12 @@ def beside(w: Array, y: Array, shape: tuple[int, ...], backend: Backend) -> Arra
 
 def batch_of(shape: Any) -> str:
     """The shape of a batch of what has this shape, in words."""
-    return "(" + ", ".join(["N", *map(str, shape)]) + ")"
+    return "(" + ", ".join(["N", *map(str, shape)]) + ("" if shape else ",") + ")"
 
 
 def _remedy(outputs: tuple[int, ...], t: Any) -> str:
     """What to do about targets that do not have the outputs' shape, where that is plain."""
-    if t.ndim == 1 and outputs == (1,):
+    if outputs == (1, *t.shape[1:]):
         return "; t[:, None] has it"
     if t.ndim == 1 and len(outputs) == 1 and t.dtype.kind in "iu":
         return f"; xpnet.data.one_hot(t, {outputs[0]}) makes rows of class numbers"

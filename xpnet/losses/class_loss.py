@@ -48,6 +48,8 @@ class ClassLoss(Loss):
         elif tuple(t.shape) != shape:
             needed = "(N, C) and (N,), (N, T, C) and (N, T), or (N, C, H, W) and (N, H, W)"
             raise ShapeError(f"loss {self.name}: y is {tuple(y.shape)}, t {tuple(t.shape)}; needed are {needed}")
+        elif backend.xp.isdtype(t.dtype, "real floating"):
+            raise DataError(f'loss {self.name}: class numbers must be integers, they are floats; t.astype("int64")')
         w = None if sample_weight is None else beside(sample_weight, y, shape, backend)
         if w is not None:  # (M, 1)
             w = backend.xp.reshape(w if w.shape == shape else backend.xp.broadcast_to(w, shape), (-1, 1))
@@ -134,13 +136,25 @@ class ClassLoss(Loss):
                 f" gives (N, {steps}, classes), not {batch_of(outputs)}; one-hot rows need {outputs[0]} columns that"
                 " sum to 1"
             )
-        super().check(outputs, t)
+        self._check_shape(outputs, t, axis)
         self._refuse_ignored_rows()
         if not (abs(t.sum(axis=axis) - 1) < 1e-3).all() or (t < 0).any():
             raise DataError(
                 f"loss {self.name}: one-hot rows must hold probabilities that sum to 1, and some do not;"
                 " xpnet.data.one_hot makes such rows"
             )
+
+    def _check_shape(self, outputs: tuple[int, ...], t: Any, axis: int) -> None:
+        """That of the outputs; with what to do about classes, or an axis of one, on another axis."""
+        labels, remedy = without_axis(outputs, axis - 1), ""
+        for place in (axis, t.ndim - 1) if labels and tuple(t.shape[1:]) != outputs else ():
+            if tuple(without_axis(t.shape, place)[1:]) == labels:
+                others = f"; with the classes on axis {axis} it is numpy.moveaxis(t, {place}, {axis})"
+                remedy = f"; class numbers are t.squeeze({place})" if t.shape[place] == 1 else others
+        try:
+            super().check(outputs, t)
+        except ShapeError as error:
+            raise ShapeError(f"{error}{remedy}") from None
 
     def _refuse_ignored_rows(self) -> None:
         if self.ignored_label is not None:

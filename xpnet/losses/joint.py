@@ -77,19 +77,15 @@ class Joint(Loss):
 
     def check(self, outputs: Any, t: Any) -> None:
         """Hold targets against the outputs of the network, both by name or in order."""
-        self._check_keys("the network gives outputs", keys_of(outputs), rest=self.names is not None)
-        self._check_keys("there are targets", keys_of(t), rest=False)
+        gives, needed = keys_of(outputs), [key for key, _, _ in self.parts()]
+        left = self.names is not None  # of a dict, outputs may have no loss
+        _compare("the network gives outputs", gives, needed, left, f"compile it with losses {_form(gives)}")
+        _compare("there are targets", keys_of(t), needed, False, f"give them as {_form(needed)}")
         for key, loss, _ in self.parts():
             try:
                 loss.check(outputs[key], t[key])
             except XpnetError as error:
                 raise type(error)(f"output {output_name(key)}: {error}") from error
-
-    def _check_keys(self, what: str, found: Sequence[Key], rest: bool) -> None:
-        """`rest`: whether there may be others, as among the outputs of a dict, which need not all have a loss."""
-        needed = [key for key, _, _ in self.parts()]
-        if set(needed) - set(found) or (set(found) - set(needed) and not rest):
-            raise ShapeError(f"{what} for {_listed(found)}, but losses are for {_listed(needed)}")
 
 
 def join_losses(losses: Any, weights: Any, get: Callable[[Any], Loss]) -> Joint:
@@ -120,5 +116,18 @@ def output_name(key: Key) -> str:
     return key if isinstance(key, str) else f"output{key + 1}"
 
 
+def _compare(what: str, found: Sequence[Key], needed: Sequence[Key], rest: bool, remedy: str) -> None:
+    """`rest`: whether there may be others than those needed."""
+    if set(needed) - set(found) or (set(found) - set(needed) and not rest):
+        raise ShapeError(f"{what} for {_listed(found)}, but losses are for {_listed(needed)}: {remedy}")
+
+
 def _listed(keys: Sequence[Key]) -> str:
-    return ", ".join(map(output_name, keys)) or "nothing"
+    return ", ".join(map(output_name, keys)) or "one output alone"
+
+
+def _form(keys: Sequence[Key]) -> str:
+    """What values for these keys are to look like: {"digit": ..., "size": ...} or (..., ...)."""
+    if keys and isinstance(keys[0], str):
+        return "{" + ", ".join(f'"{key}": ...' for key in keys) + "}"
+    return "(" + ", ".join("..." for _ in keys) + ("," if len(keys) == 1 else "") + ")"

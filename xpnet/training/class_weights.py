@@ -11,6 +11,7 @@ from xpnet.errors import OptionError, ShapeError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses.class_loss import ClassLoss, class_axis
 from xpnet.training.prepare import require_compiled, require_weighted_loss
+from xpnet.training.refusals import no_targets
 
 Classes = Mapping[int, float]
 
@@ -42,6 +43,8 @@ def weigh_classes(
         raise OptionError("class_weight needs targets, and there are none")
     _, loss = require_compiled(model)
     require_weighted_loss(loss)
+    if t is None:  # which a step of the user's own may do without
+        raise no_targets()
     if loss.takes_several:
         raise OptionError(
             "class_weight is for a network of one output: which one has the classes is not said; give sample_weight, by"

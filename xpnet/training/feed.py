@@ -21,7 +21,7 @@ from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import read_class_weight, weigh_classes
 from xpnet.training.iterables import PreparedBatches, prepared_samples
 from xpnet.training.prepare import is_batches, prepare, prepare_own_batch, prepare_samples, require_one_backend
-from xpnet.training.refusals import refuse_options_of_arrays, refuse_steps, refuse_unordered
+from xpnet.training.refusals import refuse_options_of_arrays, refuse_shuffled, refuse_steps, refuse_unordered
 
 BATCH_SIZE = 32  # of arrays in training
 EVALUATED = 256  # samples at a time where no gradient is needed
@@ -53,6 +53,7 @@ def for_training(
                 "fit: validation_split and shuffle are for arrays; an iterable of batches has an order of its own, and"
                 " validation_data may be an iterable too"
             )
+        refuse_shuffled(model, getattr(x, "shuffle", False))
         train: Feed = PreparedBatches(model, x, steps_per_epoch, "steps_per_epoch", classes, own=model.has_own_step)
     else:
         parts = (prepare_own_batch if model.has_own_step else prepare)(model, x, t, sample_weight)
@@ -66,10 +67,7 @@ def for_training(
                 raise OptionError("fit: validation_split needs targets, as evaluate does, and there are none")
             parts, last = _split(parts, validation_split)
             held_out = _to_validate(model, prepare(model, *last) if model.has_own_step else last, batch_size)
-        if shuffle and _carries(model):
-            raise OptionError(
-                "fit: the model carries state from batch to batch, so that the batches must be in order: shuffle=False"
-            )
+        refuse_shuffled(model, shuffle)
         size = BATCH_SIZE if batch_size is None else batch_size
         train = _cut(parts if classes is None else weigh_classes(model, classes, *parts), size, shuffle)
     if validation_data is not None:
@@ -152,16 +150,10 @@ def _validation(model: TrainableNetwork, data: Any, steps: int | None, batch_siz
     return _to_validate(model, prepare(model, *data), batch_size)
 
 
-def _to_validate(model: Network, parts: tuple[Any, ...], batch_size: int | None) -> Batches:
-    """In batches that may be larger than those of training, unless their rows are to go on from batch to batch."""
-    if _carries(model):
-        return _cut(parts, batch_size or BATCH_SIZE)
-    return _cut(parts, max(batch_size or 0, EVALUATED))
-
-
-def _carries(model: Network) -> bool:
-    """Whether it keeps a state from batch to batch."""
-    return any(True for _ in model.named_states())
+def _to_validate(model: TrainableNetwork, parts: tuple[Any, ...], batch_size: int | None) -> Batches:
+    """In batches that may be larger than those of training, unless states go from row to row."""
+    carries = any(True for _ in model.named_states())
+    return _cut(parts, batch_size or BATCH_SIZE if carries else max(batch_size or 0, EVALUATED))
 
 
 def _cut(parts: tuple[Any, ...], batch_size: int, shuffle: bool = False) -> Batches:

@@ -16,14 +16,14 @@ import numpy as np
 from xpnet.base.nested import arranged_like, as_several, keys_of, leaves, mapped
 from xpnet.core.network import Network
 from xpnet.core.outputs import is_shape
-from xpnet.errors import DataError, DTypeError
+from xpnet.errors import DTypeError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 from xpnet.training import refusals
 
 
-def prepare(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[Any, ...]:
+def prepare(model: TrainableNetwork, x: Any, t: Any = None, sample_weight: Any = None) -> tuple[Any, ...]:
     """(x, t) or (x, t, weights) as NumPy arrays that belong to the network, to its loss and to one another; floating
     point numbers are converted to the model's data type batch by batch, by `backend.batch`.
     """
@@ -78,7 +78,7 @@ def host_array(model: Network, x: Any, what: str) -> np.ndarray:
         host: np.ndarray = model.backend.to_numpy(x)
         return host
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"{what} cannot be read as an array: {error}") from error
+        raise refusals.unreadable(what, error) from error
 
 
 def is_batches(x: Any, lists: bool = False) -> bool:

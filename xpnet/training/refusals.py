@@ -11,6 +11,7 @@ from xpnet.core.parameter import Parameter
 from xpnet.errors import BackendError, DataError, DTypeError, OptionError, ShapeError, XpnetError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
+from xpnet.optimizers import Optimizer
 
 
 def refuse_no_array(x: Any) -> None:
@@ -45,16 +46,31 @@ def bad_samples(array: np.ndarray, x: Any) -> XpnetError:
     """`array` is what became of `x`."""
     if array.dtype == object and array.ndim == 0:
         return DTypeError(f"the input data are a {type(x).__name__}; needed is an array of floating point numbers")
+    if array.dtype.kind in "US":
+        return DTypeError(
+            f'the input data are {array.dtype}, text; a network takes numbers: those of a table by x.astype("float32"),'
+            " and for each letter or word one of its own, which go into layers.Embedding first"
+        )
     if array.dtype.kind != "f":
         return DTypeError(
             f"the input data are {array.dtype}; a network takes floating point numbers: convert them with"
-            ' x.astype("float32"), and scale pixels to 0 ... 1 by / 255 (xpnet.data.to_unit does both)'
+            ' x.astype("float32"), and scale pixels to 0 ... 1 by / 255 (xpnet.data.to_unit does both); words go'
+            " into layers.Embedding first, as numbers"
         )
     if array.ndim < 2:
         return ShapeError(
             f"the input data have shape {array.shape}; the first axis must be the samples: one sample is x[None]"
         )
     return DataError(f"the input data are empty: their shape is {array.shape}")
+
+
+def unreadable(what: str, error: Exception) -> DataError:
+    if "inhomogeneous" in str(error):  # NumPy's word for lists of different lengths
+        return DataError(
+            f"{what} are a list of different shapes, which is no array: sequences of different lengths become one by"
+            " data.pad(sequences); several inputs or outputs go into a tuple or, by name, into a dict"
+        )
+    return DataError(f"{what} cannot be read as an array: {error}")
 
 
 def no_integers(array: np.ndarray) -> DTypeError:
@@ -73,7 +89,8 @@ def unequal_inputs(arrays: list[np.ndarray]) -> DataError:
 
 
 def other_inputs(x: Any, names: list[str]) -> DataError:
-    those = f"a tuple of {len(x)}" if isinstance(x, tuple) else ", ".join(x) if isinstance(x, Mapping) else "one array"
+    those = ", ".join(x) if isinstance(x, Mapping) else "a list" if isinstance(x, list) else "one array"
+    those = f"a tuple of {len(x)}" if isinstance(x, tuple) else those
     return DataError(
         f"the inputs are {those}, and the model's call takes {', '.join(names)}: give an array for each, in a tuple or"
         " by name in a dict (a single input is one array, and the targets are the next argument: fit(x, t))"
@@ -139,6 +156,12 @@ def refuse_other_turns(first: list[Layer] | None, now: list[Layer]) -> None:
 
 def refuse_strangers(model: TrainableNetwork, optimizer: Any, network: Any) -> None:
     """What a train_step of the user's own updates must belong to the model: nobody would keep or move it else."""
+    if not (isinstance(optimizer, Optimizer) and isinstance(network, Layer)):
+        raise OptionError(
+            "apply_gradients takes an optimizer and the network that it changes, as in"
+            " self.step.apply_gradients(self.optimizer, self.generator), not"
+            f" {type(optimizer).__name__} and {type(network).__name__}"
+        )
     if not any(optimizer is each for _, each in model.named_optimizers()):
         raise OptionError(
             f"apply_gradients: {optimizer!r} is no optimizer that the model has as an attribute, where a Backup finds"
@@ -223,6 +246,14 @@ def refuse_steps(option: str, steps: int | None) -> None:
     """Of arrays."""
     if steps is not None:
         raise OptionError(f"{option} is for iterables of batches that have no length; arrays are taken whole")
+
+
+def refuse_shuffled(network: Layer, shuffled: bool) -> None:
+    """Batches in any order, for a network whose batches go on from one another."""
+    if shuffled and any(True for _ in network.named_states()):
+        raise OptionError(
+            "fit: the model carries state from batch to batch, so that the batches must be in order: shuffle=False"
+        )
 
 
 def refuse_unordered(batches: Any) -> None:
