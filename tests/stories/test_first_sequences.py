@@ -88,13 +88,13 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: layers.SimpleRNN(8, 16), OptionError, "return_sequence must be True or False, not 16"),  # type: ignore[arg-type]
     (lambda: losses.SoftmaxCrossEntropy().forward(POINTS, POINTS[:, 0]), DataError, "class numbers must be integers"),
     (lambda: Sequential([layers.Dense(2)]).forward(POINTS, train=True)[1](POINTS[:, :1]), ShapeError, r"not \(12, 1\)"),
-    (lambda: Shrinks(lambda loss: None).fit(POINTS), OptionError, "return its losses by name.*it returned NoneType"),
-    (lambda: Shrinks(lambda loss: {"a": None}).fit(POINTS), OptionError, "'a' must be a single number, not NoneType"),
-    (lambda: Shrinks(lambda loss: {"a": POINTS}).fit(POINTS), OptionError, r"single number, not an array \(12, 2\)"),
+    (lambda: Shrinks(lambda loss: None).fit(POINTS), OptionError, "return a dict of numbers by name, .*, not None"),
+    (lambda: Shrinks(lambda loss: {"a": None}).fit(POINTS), OptionError, "a number for each name; 'a' has None"),
+    (lambda: Shrinks(lambda loss: {"a": POINTS}).fit(POINTS), OptionError, r"'a' has an array \(12, 2\)"),
     (lambda: Shrinks(update=lambda m: (m.inner, m.own)).fit(POINTS), OptionError, "not Sequential and SGD"),
     (lambda: Shrinks(update=lambda m: ("sgd", m.inner)).fit(POINTS), OptionError, "not str and Sequential"),
-    (lambda: Shrinks().fit(POINTS, validation_split=0.5), OptionError, "the model is not compiled"),
-    (lambda: Shrinks().fit(POINTS, class_weight={0: 1.0}), OptionError, "the model is not compiled"),
+    (lambda: Shrinks().fit(POINTS, validation_split=0.5), OptionError, "validation_split needs targets"),
+    (lambda: Shrinks().fit(POINTS, class_weight={0: 1.0}), OptionError, "class_weight needs targets"),
 ]
 
 
@@ -114,8 +114,9 @@ def test_numbers_of_any_kind_name_the_type_of_integers() -> None:
 def test_a_backup_does_not_leave_out_an_optimizer(tmp_path: Path) -> None:
     hidden = optimizers.Momentum(0.1)
     model = Shrinks(update=lambda m: (hidden, m.inner))
-    model.fit(POINTS, verbose=0)
-    with pytest.raises(OptionError, match=r"Momentum.* that a Backup would not keep: make each an attribute"):
+    with pytest.raises(
+        OptionError, match=r"Momentum.* is no optimizer that the model has as an attribute, where a Backup"
+    ):
         model.fit(POINTS, verbose=0, callbacks=callbacks.Backup(tmp_path / "b"))
 
 

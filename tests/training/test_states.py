@@ -84,12 +84,12 @@ def test_validation_and_evaluate_do_not_disturb_it() -> None:
 
     plain, looked_at = carrying(), carrying()
     alone = fit(plain)
-    with_validation = fit(looked_at, validation_data=(X[:10], T[:10]), callbacks=Evaluates())
+    with_validation = fit(looked_at, validation_data=(X[:8], T[:8]), callbacks=Evaluates())
     assert weights_of(plain) != weights_of(carrying())
     other = carrying()
     assert fit(other)["loss"] == alone["loss"] and weights_of(other) == weights_of(plain)
     third = carrying()
-    assert fit(third, validation_data=(X[:10], T[:10]), callbacks=Evaluates())["loss"] == alone["loss"]
+    assert fit(third, validation_data=(X[:8], T[:8]), callbacks=Evaluates())["loss"] == alone["loss"]
     assert weights_of(third) == weights_of(plain) and len(with_validation["val_loss"]) == 2
 
 

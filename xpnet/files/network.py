@@ -105,10 +105,11 @@ def save_weights(model: Network, path: Path) -> None:
 
 
 def _not_built(model: Network) -> OptionError:
-    if model.parameters():  # of a model that is trained by steps of its own
+    inside = [name for name, layer in model.named_layers() if name and layer.composite and layer.is_built]
+    if inside:  # of a model that is trained by steps of its own
         return OptionError(
-            f"this {type(model).__name__} cannot be saved whole: it was not built itself, only networks inside it; save"
-            " these, or use save_weights"
+            f"this {type(model).__name__} is not built, but networks inside it are: save those, as in"
+            f" model.{inside[0]}.save(path), or its weights alone, by save_weights"
         )
     return OptionError(
         "the model has no weights yet: call model.build(shape) with the shape of one sample, or train it first"
