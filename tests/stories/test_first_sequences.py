@@ -93,6 +93,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: Shrinks(lambda loss: {"a": POINTS}).fit(POINTS), OptionError, r"'a' has an array \(12, 2\)"),
     (lambda: Shrinks(update=lambda m: (m.inner, m.own)).fit(POINTS), OptionError, "not Sequential and SGD"),
     (lambda: Shrinks(update=lambda m: ("sgd", m.inner)).fit(POINTS), OptionError, "not str and Sequential"),
+    (lambda: Shrinks(update=lambda m: (m.own, m.parameters())).fit(POINTS), OptionError, "not SGD and list"),
     (lambda: Shrinks().fit(POINTS, validation_split=0.5), OptionError, "validation_split needs targets"),
     (lambda: Shrinks().fit(POINTS, class_weight={0: 1.0}), OptionError, "class_weight needs targets"),
 ]
