@@ -107,7 +107,7 @@ class Model(TrainableNetwork):
         sample_weight (N,), or (N, T) for labels (N, T), and class_weight {class: weight} (1 for others; in training
         only): the loss is sum_n(w[n] L[n]) / N, w the product of the two; metrics are not weighted. The losses that are
         reported hold the penalties of regularizers. accumulate: a step of the optimizer takes the mean gradient of so
-        many batches, each by its number of samples.
+        many batches, each by what its loss is the mean over: samples, or labels that are not ignored.
         verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 2 elsewhere.
         `epochs` is the number of the last epoch: training goes from initial_epoch to epochs, as in Keras.
         Ctrl-C ends training at once: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on. With

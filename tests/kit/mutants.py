@@ -158,7 +158,9 @@ MUTANTS = [
     Mutant("losses/mean_squared_error.py", "lambda: weighted * (2", "lambda: difference * (2", WEIGHTS),
     Mutant("regularizers.py", "return (2 * self.l2) * w", "return self.l2 * w", REGULARIZERS),
     Mutant("regularizers.py", "if p.regularizer and p.trainable]", "if p.regularizer]", REGULARIZERS),
-    Mutant("training/step.py", "else sum(self.group)", "else len(self.group)", "tests/training/test_accumulation.py"),
+    Mutant(
+        "training/step.py", "max(sum(self.group), 1)", "max(len(self.group), 1)", "tests/training/test_accumulation.py"
+    ),
     Mutant("callbacks/ema.py", "(1 + step) / (10 + step)", "step / (10 + step)", "tests/callbacks/test_ema.py"),
     Mutant("core/tape.py", "grads[x] + dx if x in grads else dx", "dx", "tests/core/test_tape.py"),
     Mutant("core/tape.py", "lambda dy: (dy, dy)", "lambda dy: (dy, -dy)", "tests/core/test_tape.py"),

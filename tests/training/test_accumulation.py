@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import xpnet
 from tests.kit.small import clusters, network
 from tests.kit.strategies import seeds
-from xpnet import layers, optimizers, regularizers, schedules
+from xpnet import layers, losses, optimizers, regularizers, schedules
 from xpnet.backend import Backend
 from xpnet.callbacks import Callback
 from xpnet.errors import OptionError
@@ -93,6 +94,27 @@ def test_a_group_that_a_callback_cuts_off_is_dropped() -> None:
     for model in (whole, cut):  # and it does not enter the next training
         model.fit(x, t, batch_size=60, shuffle=False)
     assert_same_training(whole, cut)
+
+
+@pytest.mark.parametrize("ignored", ["some", "all of a batch", "all of the last batch", "all"])
+def test_labels_that_are_ignored_do_not_count_in_a_group(backend: Backend, ignored: str) -> None:
+    x = np.random.default_rng(0).integers(0, 12, (12, 5))
+    t = x % 3
+    t[:4, 1:] = -1
+    t[
+        {"all of a batch": slice(4, 8), "all of the last batch": slice(8, 12), "all": slice(12)}.get(ignored, slice(0))
+    ] = -1
+    weights = []
+    for size, accumulate in ((12, 1), (4, 3), (5, 3)):
+        xpnet.seed(0)
+        regularizer = regularizers.L2(0.01)
+        model = Sequential([layers.Embedding(12, 6), layers.Dense(3, regularizer=regularizer)]).to(backend)
+        model.compile(optimizers.SGD(0.5), losses.SoftmaxCrossEntropy(ignored_label=-1), metrics=["accuracy"])
+        model.fit(x, t, batch_size=size, accumulate=accumulate, epochs=2, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    for other in weights[1:]:
+        for a, b in zip(weights[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("accumulate", [0, -1, 1.5, True, None])

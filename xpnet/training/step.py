@@ -31,9 +31,7 @@ class Step:
     def __init__(self, model: TrainableNetwork, accumulate: int = 1) -> None:
         self.model, self.backend, self.accumulate = model, model.backend, accumulate
         self.own = model.has_own_step  # whether its train_step is the user's own
-        self.group: list[int] = []  # sizes of the batches whose gradients wait for their update
-        self.completes = True  # whether the batch is the last of its group
-        self.samples = 0  # of the batch
+        self.group: list[float] = []  # weights of the batches whose gradients wait for their update
         self.weight: Any = 0  # of its losses in means over batches: what the loss's `weight_of` says, or its samples
         self.before_update: Callable[[float], None] | None = None  # told of the factor that makes gradients a mean
         self._parameters: dict[Layer, list[Parameter]] = {}  # of each network that an optimizer works on
@@ -45,7 +43,7 @@ class Step:
         """The logs of a batch (x, t) or (x, t, weights), from before the update that it leads to; the `last` batch of
         an epoch always completes its group.
         """
-        self.samples = self.weight = first_leaf(batch).shape[0]
+        self.samples = self.weight = first_leaf(batch).shape[0]  # of the batch
         self._applied = []
         if self.own:
             self._parameters.clear()  # networks may be built in any step
@@ -82,6 +80,8 @@ class Step:
             raise refusals.not_compiled()
         values, back = loss.forward_parts(y, t, self.backend, *weights)
         self.weight = loss.weight_of(t, self.backend)
+        if self.accumulate > 1 and not self.own and not isinstance(self.weight, dict) and self.weight != self.samples:
+            self._weigh_batch(float(self.weight))
         parameters = self._parameters_of(self.model)
         if any(p.regularizer for p in parameters):
             for penalty in penalties(parameters):
@@ -104,12 +104,11 @@ class Step:
         parameters = self._parameters_of(network)
         if self.accumulate > 1:
             refusals.refuse_second_update(parameters, self._applied)
+            scale_gradients(parameters, max(self.group[-1], 1))  # those of a batch are a mean
         self._applied.append(network)
-        if self.accumulate > 1:
-            scale_gradients(parameters, self.group[-1])  # those of a batch are a mean
-            if not self.completes:
-                return
-        samples = 1 if self.accumulate == 1 else sum(self.group)
+        if not self.completes:
+            return
+        samples = 1 if self.accumulate == 1 else max(sum(self.group), 1)
         self.gather_gradients(parameters)
         if any(p.regularizer for p in parameters):
             add_penalty_gradients(parameters, samples)
@@ -142,7 +141,7 @@ class Step:
     def set_state(self, state: dict[str, Any]) -> None:
         """Put back what `get_state` gave, once the parameters are as they were; their gradients come after it."""
         named = dict(self.model.named_parameters())
-        self.group = [int(size) for size in state["group"]]
+        self.group = list(state["group"])
         zero_gradients(named.values())
         for name, optimizer in self.model.named_optimizers():
             optimizer.set_state(state["optimizers"][name], named)
@@ -155,7 +154,12 @@ class Step:
         elif self.own:
             zero_gradients(self.model.parameters())  # somebody else may have left some there
         self.group.append(size)
-        self.completes = last or len(self.group) == self.accumulate
+        self.completes = last or len(self.group) == self.accumulate  # whether the batch is the last of its group
+
+    def _weigh_batch(self, weight: float) -> None:
+        """Let the batch count in its group for what its loss is the mean over, and not for its samples."""
+        scale_gradients(self.model.parameters(), self.group[-1] / max(weight, 1))  # what waits, if there is anything
+        self.group[-1] = weight
 
     def _parameters_of(self, network: Layer) -> list[Parameter]:
         """Those of a network that is built by now, the first time after a look at whether it can be trained."""
