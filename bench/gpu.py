@@ -136,6 +136,23 @@ def table(rows: list[dict[str, Any]], names: list[str]) -> str:
     return "\n".join(lines)
 
 
+def begin(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> tuple[list[str], str, dict[str, str]]:
+    """Onto the GPU, or out: the variants of PyTorch to measure, a remark on it, and what is known of the GPU."""
+    os.environ["XPNET_TF32"] = str(int(arguments.tf32))
+
+    import xpnet
+    from xpnet.doctor import examine
+    from xpnet.networks.recipes import NETWORKS
+
+    if unknown := set(arguments.networks) - set(NETWORKS):
+        parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")
+    try:
+        xpnet.use_backend("cupy")
+    except xpnet.XpnetError as error:
+        sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
+    return *peers(arguments), examine("cupy")["GPU"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=["mlp", "lenet5", "simpleconvnet", "deepconvnet"])
@@ -149,20 +166,11 @@ def main() -> None:
     parser.add_argument("--out", metavar="FILE", help="write the table as Markdown")
     parser.add_argument("--json", metavar="FILE", help="write it as JSON")
     arguments = parser.parse_args()
-    os.environ["XPNET_TF32"] = str(int(arguments.tf32))
+    variants, remark, gpu = begin(parser, arguments)
 
     import xpnet
-    from xpnet.doctor import examine
     from xpnet.networks.recipes import NETWORKS
 
-    if unknown := set(arguments.networks) - set(NETWORKS):
-        parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")
-    try:
-        xpnet.use_backend("cupy")
-    except xpnet.XpnetError as error:
-        sys.exit(f"gpu: {error}")
-    variants, remark = peers(arguments)
-    gpu = examine("cupy")["GPU"]
     print(f"{gpu['device 0']}; driver {gpu['driver']}, CuPy {gpu['CuPy']}; TF32 {'on' if arguments.tf32 else 'off'}")
     about = f"{gpu['device 0']}, {remark}"
     if "no GPU" in gpu["device 0"]:

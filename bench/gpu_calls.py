@@ -11,7 +11,6 @@ device to an idle device, as in bench/gpu.py. All are microseconds, the best of 
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 
 sys.path.append(str(Path(__file__).parent))  # where python -m tests.cudasim runs it
-from gpu import VARIANTS, Runner, peers, torch_runner, xpnet_runner
+from gpu import VARIANTS, Runner, begin, torch_runner, xpnet_runner
 
 Calls = dict[str, Callable[[], Any]]
 
@@ -136,22 +135,11 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS[:2])
     arguments = parser.parse_args()
     arguments.torch_device = "cuda"
-    os.environ["XPNET_TF32"] = str(int(arguments.tf32))
+    variants, remark, gpu = begin(parser, arguments)
 
-    import xpnet
-    from xpnet.doctor import examine
-    from xpnet.networks.recipes import NETWORKS
-
-    if unknown := set(arguments.networks) - set(NETWORKS):
-        parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")
-    try:
-        xpnet.use_backend("cupy")
-    except xpnet.XpnetError as error:
-        sys.exit(f"gpu_calls: {error}")
     import cupy
 
-    variants, remark = peers(arguments)
-    name = examine("cupy")["GPU"]["device 0"]
+    name = gpu["device 0"]
     simulated = "no GPU" in name
     print(f"{name}, {remark}; TF32 {'on' if arguments.tf32 else 'off'}")
     if simulated:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(script: str, *arguments: object, on_device: bool = True) -> subprocess.CompletedProcess[str]:
     if on_device and (reason := MISSING.get("cupy", "left out")):
-        pytest.skip(f"there is no device to run it on: {reason}")
+        pytest.skip(f"needs a GPU, or the stand-in device in its place: {reason}")
     device = ["-m", "tests.cudasim"] if on_device and cudasim.is_active() else []
     command = [sys.executable, "-W", "error", *device, str(ROOT / "examples" / script), *map(str, arguments)]
     path = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))

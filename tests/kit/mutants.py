@@ -35,7 +35,7 @@ WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
 WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
-DRAWS = "tests/training/test_draws.py"
+DRAWS, BATCHES = "tests/training/test_draws.py", "tests/training/test_draws_of_batches.py"
 OWN_STEPS, SEVERAL = "tests/training/test_train_step.py", "tests/training/test_several.py"
 STATES = "tests/training/test_states.py"
 MUTANTS = [
@@ -118,14 +118,14 @@ MUTANTS = [
     Mutant("core/located.py", "and not random.is_apart()", "", DRAWS),
     Mutant("core/network.py", "self.locate()  # which stays", "# which stays", DRAWS),
     Mutant("training/run.py", '"step", epoch, number, root', '"step", number, root', DRAWS),
-    Mutant("training/run.py", "self._draw_from((first, second))", "pass", DRAWS),
-    Mutant("training/iterables.py", "(*self._drawn_from, *place)", "(*self._drawn_from)", DRAWS),
-    Mutant("training/position.py", '"train", self.epoch)', '"train")', DRAWS),
+    Mutant("training/run.py", "self._draw_from((first, second))", "pass", BATCHES),
+    Mutant("training/iterables.py", "(*self._drawn_from, *place)", "(*self._drawn_from)", BATCHES),
+    Mutant("training/position.py", '"train", self.epoch)', '"train")', BATCHES),
     Mutant(
         "data/loader.py",
         '(key, "source", number):\n                batch',
         '(key, "source"):\n                batch',
-        DRAWS,
+        BATCHES,
     ),
     Mutant("training/step.py", "scale_gradients(self.model.parameters(), 1 / size)", "pass", OWN_STEPS),
     Mutant("training/step.py", "refuse_left_gradients(self._applied)", "pass", OWN_STEPS),

@@ -5,7 +5,7 @@
 
 What the way back needs is kept by the closure `back`, not by the layer: a layer may be used twice, shared, nested or
 called from two threads, and each `back` belongs to its own `forward`. The laws that every layer keeps are stated, and
-tested, in tests/laws/test_laws.py. CONTRIBUTING.md shows how to write one.
+tested, in tests/laws. CONTRIBUTING.md shows how to write one.
 """
 
 import copy

@@ -164,6 +164,6 @@ def _cut(parts: tuple[Any, ...], batch_size: int, shuffle: bool = False) -> Batc
 
 def _split(parts: tuple[Any, ...], fraction: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """All parts up to the last `fraction` of the samples, and these."""
-    numbers = np.arange(len(leaves(parts)[0]))
+    numbers = np.arange(len(first_leaf(parts)))
     (first, _), _ = split(numbers, numbers, fraction)
     return mapped(lambda each: each[: len(first)], parts), mapped(lambda each: each[len(first) :], parts)
