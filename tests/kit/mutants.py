@@ -120,7 +120,7 @@ MUTANTS = [
     Mutant("training/run.py", '"step", epoch, number, root', '"step", number, root', DRAWS),
     Mutant("training/run.py", "self._draw_from((first, second))", "pass", BATCHES),
     Mutant("training/iterables.py", "(*self._drawn_from, *place)", "(*self._drawn_from)", BATCHES),
-    Mutant("training/position.py", '"train", self.epoch)', '"train")', BATCHES),
+    Mutant("training/position.py", '"train", self.epoch)', '"train")', DRAWS),
     Mutant(
         "data/loader.py",
         '(key, "source", number):\n                batch',
