@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -101,9 +100,14 @@ def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[A
     return prepared_samples(model, x)
 
 
+def in_parts(feed: Feed, batches: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
+    """Batches of a feed as tuples, those of x alone too, which Batches gives without one."""
+    return ((x,) for x in batches) if isinstance(feed, Batches) and feed.t is None else batches
+
+
 def on_device(model: Network, batch: Any) -> Any:
     """The batch on the model's backend, in the structure that it has."""
-    if isinstance(batch, tuple) and all([isinstance(part, np.ndarray) for part in batch]):  # as it is most often
+    if _is_flat(batch):
         return model.backend.batch(batch, model.dtype)
     return arranged_like(batch, model.backend.batch(leaves(batch), model.dtype))
 
@@ -112,16 +116,19 @@ def staged(model: Network, batches: Iterable[Any]) -> Iterator[Any]:
     """Each batch on the device, perhaps copied while the device computes."""
     waiting: deque[Any] = deque()  # a backend may ask for one batch more than it has given
 
-    def arrays() -> Iterator[list[np.ndarray]]:
+    def arrays() -> Iterator[Iterable[np.ndarray]]:
         for batch in batches:
-            parts = leaves(batch)
-            flat = len(parts) == len(batch) and all(map(is_, parts, batch))  # as it is most often
-            waiting.append(None if flat else batch)
-            yield parts
+            waiting.append(batch)
+            yield batch if _is_flat(batch) else leaves(batch)
 
     for parts in model.backend.staged(arrays(), model.dtype):
         batch = waiting.popleft()
-        yield parts if batch is None else arranged_like(batch, parts)
+        yield parts if _is_flat(batch) else arranged_like(batch, parts)
+
+
+def _is_flat(batch: Any) -> bool:
+    """Whether its parts are arrays, as they most often are, and none of them a tuple or a dict."""
+    return isinstance(batch, tuple) and all([isinstance(part, np.ndarray) for part in batch])
 
 
 def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:

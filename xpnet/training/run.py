@@ -12,11 +12,10 @@ from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBa
 from xpnet.callbacks.base import Logs, list_callbacks
 from xpnet.callbacks.comparison import Described
 from xpnet.core.network import Network
-from xpnet.data.batches import Batches
 from xpnet.errors import NonFiniteError, OptionError
 from xpnet.schedules import warn_of_short_schedule
 from xpnet.training.evaluation import evaluate_batches
-from xpnet.training.feed import Feed, describe_data, staged
+from xpnet.training.feed import Feed, describe_data, in_parts, staged
 from xpnet.training.iterables import PreparedBatches
 from xpnet.training.nonfinite import nonfinite_loss
 from xpnet.training.position import Position
@@ -159,9 +158,7 @@ class Run:
     def _batches_left(self, epoch: int) -> Iterator[Any]:
         if isinstance(self.batches, PreparedBatches):
             self.batches.epochs = epoch - self.options.initial_epoch
-        batches = self.position.rest(self.batches, self.key)
-        alone = isinstance(self.batches, Batches) and self.batches.t is None
-        return ((batch,) for batch in batches) if alone else batches
+        return in_parts(self.batches, self.position.rest(self.batches, self.key))
 
     def _steps_left(self) -> int:
         """Of the optimizer, to the end of the last epoch."""
