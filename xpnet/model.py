@@ -285,7 +285,8 @@ class Sequential(Model):
             nonlocal spent
             if spent:
                 raise called_twice(self)
-            dys = gradients_in(self.label, dy, blanks)
+            if start is not None or getattr(dy, "shape", None) != blanks.shape:  # else it is as it should be
+                dys = gradients_in(self.label, dy, blanks)
             spent = True
             if start is not None and all(each is None for each in dys):  # nothing depends on what the network gave
                 backs.clear()

@@ -48,7 +48,7 @@ class ClassLoss(Loss):
         elif tuple(t.shape) != shape:
             needed = "(N, C) and (N,), (N, T, C) and (N, T), or (N, C, H, W) and (N, H, W)"
             raise ShapeError(f"loss {self.name}: y is {tuple(y.shape)}, t {tuple(t.shape)}; needed are {needed}")
-        elif backend.xp.isdtype(t.dtype, "real floating"):
+        elif t.dtype in (backend.xp.float32, backend.xp.float64):
             raise DataError(f'loss {self.name}: class numbers must be integers, they are floats; t.astype("int64")')
         w = None if sample_weight is None else beside(sample_weight, y, shape, backend)
         if w is not None:  # (M, 1)
