@@ -60,7 +60,7 @@ class _Check:
 
     def _as_input(self, index: int, x: np.ndarray) -> np.ndarray:
         """A copy in float64, or of integers where the layer takes them; a network that is not built takes any."""
-        whole = self.layer.takes_integers
+        whole = self.layer.takes_integers or index in self.layer.integers_at
         if isinstance(self.layer, Network):
             known = self.layer.input_dtypes
             whole = known[index] == "int64" if index < len(known) else whole or x.dtype.kind in "iu"

@@ -57,7 +57,7 @@ def digits(count: int = 3000) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sequences() -> Sequential:
-    """Every layer of sequences of integers, with options that are not the defaults, and several outputs."""
+    """Layers of sequences of integers, with options that are not the defaults, and several outputs."""
     return Sequential(
         [
             layers.Embedding(5, 4, 0.1, "words", "l2"),
@@ -68,7 +68,7 @@ def sequences() -> Sequential:
 
 
 def everything() -> Sequential:
-    """Every layer of one input, with options that are not the defaults."""
+    """A chain of many layers, with options that are not the defaults."""
     inner = Sequential(
         [
             layers.Conv2D(4, (3, 2), (2, 1), ((1, 2), (0, 3)), (1, 2), 2, False, layers.LeakyReLU(0.2), 0.05, "odd"),

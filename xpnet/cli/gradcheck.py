@@ -40,8 +40,9 @@ def gradcheck(names: tuple[str, ...]) -> int:
             continue
         checked += 1
         try:
-            draw = numbers if case.integers else spaced
-            error = gradient_check(layer, *(draw((3, *shape), case.integers) for shape in case.shapes))
+            pairs = zip(case.shapes, case.counts, strict=True)
+            xs = (numbers((3, *shape), count) if count else spaced((3, *shape)) for shape, count in pairs)
+            error = gradient_check(layer, *xs)
         except GradientError as problem:
             wrong += 1
             complain(problem)
@@ -56,7 +57,7 @@ def numbers(shape: Shape, count: int) -> Array:
     return generator().integers(0, count, shape)
 
 
-def spaced(shape: Shape, _: int = 0) -> Array:
+def spaced(shape: Shape) -> Array:
     """Numbers around zero, in random order, 0.01 apart: far from the kinks of ReLU and max pooling."""
     count = prod(shape)
     return ((generator().permutation(count) - count // 2 + 0.5) * 0.01).reshape(shape)

@@ -24,20 +24,20 @@ def check_inputs(layer: Any, *xs: Array) -> None:
                 f"{layer.label}: the inputs are batches of {xs[0].shape[0]} and of {x.shape[0]}; they must be as long"
             )
     shapes = [tuple(x.shape[1:]) for x in xs]
-    for x in xs:
-        check_dtype(layer, dtype_name(x.dtype))
+    for place, x in enumerate(xs):
+        check_dtype(layer, dtype_name(x.dtype), place)
     if not layer.is_built:
         with building:
             if not layer.is_built:
                 layer.build(*shapes)
     layer.output_shape(*shapes)
-    for x in xs:
-        check_dtype(layer, dtype_name(x.dtype))
+    for place, x in enumerate(xs):
+        check_dtype(layer, dtype_name(x.dtype), place)
 
 
-def check_dtype(layer: Any, dtype: str) -> None:
+def check_dtype(layer: Any, dtype: str, place: int = 0) -> None:
     """The data type of an input: that of the layer's parameters, or integers where it takes them."""
-    if layer.takes_integers:
+    if layer.takes_integers or place in layer.integers_at:
         if dtype not in INTEGERS:
             raise DTypeError(
                 f"{layer.label}: the input is {dtype}, the layer takes integers; convert the data with"

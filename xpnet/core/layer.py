@@ -50,6 +50,7 @@ class Layer(Walked, Located, Configured):
     skips_dx = False  # whether `back` takes need_dx=False, for a layer whose input needs no gradient
     skips_dy = False  # whether `back` takes None for some of several outputs, on which nothing depends, or needs zeros
     takes_integers = False  # whether its inputs are integers, for which `back` returns None
+    integers_at: tuple[int, ...] = ()  # else the places of those that are, as of lengths behind sequences: (1,)
     composite = False  # whether it is no more than the layers inside it, as a model is
     name: str | None = None
     backend: Backend  # where it runs: the backend that was current when it was made, or that `to` moved it to
@@ -89,6 +90,9 @@ class Layer(Walked, Located, Configured):
         """The parameters for inputs of these shapes (without the batch), in the order in which they are drawn."""
         return ()
 
+    def build_inside(self, output: Any) -> None:
+        """Build the layers inside, which may have parameters too; `output` is the shape that this one gives."""
+
     def build(self, *shapes: Shape, shape: Shape | None = None) -> Any:
         """Make the parameters for inputs of these shapes (without the batch) and return the output's shape.
 
@@ -102,6 +106,7 @@ class Layer(Walked, Located, Configured):
                 initializers.check_size(each.shape)  # of all, before the first is made
             for each in declared:
                 self._adopt(each)
+            self.build_inside(output)
             self._built = True
         return output
 

@@ -1,42 +1,40 @@
-"""Every layer by its name; a file for each family."""
+"""Every layer by its name; a file for each family, which lists in its `__all__` what it has."""
 
 from xpnet.base.hints import explained
 from xpnet.core.layer import Layer
-from xpnet.layers.activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
-from xpnet.layers.convolution import Conv2D
-from xpnet.layers.dense import Dense
-from xpnet.layers.dropout import Dropout
-from xpnet.layers.embedding import Embedding
-from xpnet.layers.flatten import Flatten
-from xpnet.layers.merge import Add, Average, Concat, Split
-from xpnet.layers.normalization import BatchNorm1D, BatchNorm2D, LocalResponseNorm
-from xpnet.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
-from xpnet.layers.recurrent import SimpleRNN
+from xpnet.layers import (
+    activations,
+    convolution,
+    dense,
+    dropout,
+    embedding,
+    flatten,
+    merge,
+    normalization,
+    pooling,
+    recurrent,
+)
+from xpnet.layers.activations import *
+from xpnet.layers.convolution import *
+from xpnet.layers.dense import *
+from xpnet.layers.dropout import *
+from xpnet.layers.embedding import *
+from xpnet.layers.flatten import *
+from xpnet.layers.merge import *
+from xpnet.layers.normalization import *
+from xpnet.layers.pooling import *
+from xpnet.layers.recurrent import *
 
-__all__ = [
-    "Add",
-    "Average",
-    "AvgPool2D",
-    "BatchNorm1D",
-    "BatchNorm2D",
-    "Concat",
-    "Conv2D",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GlobalAvgPool2D",
-    "Layer",
-    "LeakyReLU",
-    "LocalResponseNorm",
-    "LogSoftmax",
-    "MaxPool2D",
-    "ReLU",
-    "Sigmoid",
-    "SimpleRNN",
-    "Softmax",
-    "Split",
-    "Tanh",
-]
+__all__ = ["Layer"]
+__all__ += activations.__all__
+__all__ += convolution.__all__
+__all__ += dense.__all__
+__all__ += dropout.__all__
+__all__ += embedding.__all__
+__all__ += flatten.__all__
+__all__ += merge.__all__
+__all__ += normalization.__all__
+__all__ += pooling.__all__
+__all__ += recurrent.__all__
 
 __getattr__ = explained(__name__)

@@ -8,6 +8,8 @@ from xpnet.base.lookup import by_name
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
 
+__all__ = ["LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+
 
 class ReLU(Layer):
     """y = max(x, 0);  dx = dy where y > 0, else 0 (Nair and Hinton, 2010)."""

@@ -35,6 +35,10 @@ class Activated(Layer):
 
         return y, both
 
+    def build_inside(self, output: Shape) -> None:
+        if self.then is not None:
+            self.then.build(output)
+
     def children(self) -> Iterator[tuple[str, Layer]]:
         if self.then is not None:
             yield "activation", self.then

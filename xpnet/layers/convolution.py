@@ -11,6 +11,8 @@ from xpnet.core.layer import Back
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layers.base import Weighted
 
+__all__ = ["Conv2D"]
+
 
 class Conv2D(Weighted):
     """y[n,o,i,j] = act(bias[o] + sum_{c,m,l} weight[o,c,m,l] x[n,c, i*stride+m*dilation-top,

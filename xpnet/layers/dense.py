@@ -10,6 +10,8 @@ from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
 from xpnet.layers.base import Weighted
 
+__all__ = ["Dense"]
+
 
 class Dense(Weighted):
     """y = act(x weight^T + bias): x (N, I), weight (units, I), bias (units,), y (N, units).

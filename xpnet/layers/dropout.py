@@ -7,6 +7,8 @@ from xpnet.backend import Array
 from xpnet.base.checks import fraction
 from xpnet.core.layer import Back, Layer
 
+__all__ = ["Dropout"]
+
 
 class Dropout(Layer):
     """In training y = x m, m = 0 with probability `rate`, else 1 / (1 - rate); in inference y = x (Srivastava et al.,

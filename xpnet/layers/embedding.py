@@ -11,6 +11,8 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import DataError
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Layer):
     """y = weight[x]: x (N, ...) integers from 0 to vocabulary - 1, weight (vocabulary, size), y (N, ..., size).

@@ -6,6 +6,8 @@ from xpnet.backend import Array
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 
+__all__ = ["Flatten"]
+
 
 class Flatten(Layer):
     """(N, C, H, W) -> (N, C*H*W), in the order of the shape; the way back restores it."""

@@ -13,6 +13,8 @@ from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
 
+__all__ = ["Add", "Average", "Concat", "Split"]
+
 
 class _Alike(Layer):
     """The base of layers whose inputs are all of one shape."""

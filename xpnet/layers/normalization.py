@@ -10,6 +10,8 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 
+__all__ = ["BatchNorm1D", "BatchNorm2D", "LocalResponseNorm"]
+
 
 class _BatchNorm(Layer):
     """What the two share: statistics over every axis but the channels'."""

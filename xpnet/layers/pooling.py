@@ -6,6 +6,8 @@ from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError, ShapeError
 
+__all__ = ["AvgPool2D", "GlobalAvgPool2D", "MaxPool2D"]
+
 
 class _Pool2D(Layer):
     """What the two share: (N, C, H, W) -> (N, C, OH, OW), OH = floor((H + top + bottom - KH) / stride) + 1."""

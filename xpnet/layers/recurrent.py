@@ -12,6 +12,8 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 
+__all__ = ["SimpleRNN"]
+
 
 class SimpleRNN(Layer):
     """h_t = tanh(x_t weight_ih^T + bias_ih + h_{t-1} weight_hh^T + bias_hh), for t = 1 ... T (Elman, 1990).

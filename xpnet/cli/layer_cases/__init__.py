@@ -1,0 +1,33 @@
+"""The table of layers: each in several configurations, with inputs for it, in a file for each family.
+
+`xpnet gradcheck` and the tests go through it: a row here is all that a new layer needs to be held to the laws.
+"""
+
+from xpnet.cli.layer_cases import (
+    activations,
+    convolution,
+    dense,
+    dropout,
+    embedding,
+    merge,
+    normalization,
+    pooling,
+    recurrent,
+    shaping,
+)
+from xpnet.cli.layer_cases.base import LayerCase, Shape
+
+__all__ = ["LAYER_CASES", "LayerCase", "Shape"]
+
+LAYER_CASES: tuple[LayerCase, ...] = (
+    *convolution.CASES,
+    *dense.CASES,
+    *pooling.CASES,
+    *shaping.CASES,
+    *activations.CASES,
+    *dropout.CASES,
+    *normalization.CASES,
+    *merge.CASES,
+    *embedding.CASES,
+    *recurrent.CASES,
+)
