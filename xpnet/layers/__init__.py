@@ -4,6 +4,7 @@ from xpnet.base.hints import explained
 from xpnet.core.layer import Layer
 from xpnet.layers import (
     activations,
+    adaptive,
     convolution,
     dense,
     dropout,
@@ -11,10 +12,13 @@ from xpnet.layers import (
     flatten,
     merge,
     normalization,
+    padding,
     pooling,
     recurrent,
+    resize,
 )
 from xpnet.layers.activations import *
+from xpnet.layers.adaptive import *
 from xpnet.layers.convolution import *
 from xpnet.layers.dense import *
 from xpnet.layers.dropout import *
@@ -22,11 +26,14 @@ from xpnet.layers.embedding import *
 from xpnet.layers.flatten import *
 from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
+from xpnet.layers.padding import *
 from xpnet.layers.pooling import *
 from xpnet.layers.recurrent import *
+from xpnet.layers.resize import *
 
 __all__ = ["Layer"]
 __all__ += activations.__all__
+__all__ += adaptive.__all__
 __all__ += convolution.__all__
 __all__ += dense.__all__
 __all__ += dropout.__all__
@@ -34,7 +41,9 @@ __all__ += embedding.__all__
 __all__ += flatten.__all__
 __all__ += merge.__all__
 __all__ += normalization.__all__
+__all__ += padding.__all__
 __all__ += pooling.__all__
 __all__ += recurrent.__all__
+__all__ += resize.__all__
 
 __getattr__ = explained(__name__)

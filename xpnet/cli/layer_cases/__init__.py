@@ -5,14 +5,17 @@
 
 from xpnet.cli.layer_cases import (
     activations,
+    adaptive,
     convolution,
     dense,
     dropout,
     embedding,
     merge,
     normalization,
+    padding,
     pooling,
     recurrent,
+    resize,
     shaping,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
@@ -23,6 +26,9 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *convolution.CASES,
     *dense.CASES,
     *pooling.CASES,
+    *adaptive.CASES,
+    *resize.CASES,
+    *padding.CASES,
     *shaping.CASES,
     *activations.CASES,
     *dropout.CASES,
