@@ -31,18 +31,20 @@ class _Pool(Spatial):
     """What all with a window share: (N, C, H, W) -> (N, C, OH, OW), or (N, C, T) -> (N, C, OT)."""
 
     kind = "pool"
-    dilation: Any = 1
 
-    def __init__(self, pool_size: Any, stride: Any, padding: Any, ceil_mode: bool, name: str | None) -> None:
+    def __init__(
+        self, pool_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, name: str | None
+    ) -> None:
         super().__init__(name)
         read_number, read_padding = (pair, check_padding) if self.rank == 2 else (single, check_padding1d)
         self.pool_size: Any = self.read(read_number, pool_size, "pool_size")
         self.stride: Any = self.pool_size if stride is None else self.read(read_number, stride, "stride")
         self.padding: Any = self.read(read_padding, padding)
-        self.dilation = self.read(read_number, self.dilation, "dilation")
+        self.dilation: Any = self.read(read_number, dilation, "dilation")
         self.ceil_mode = self.read(flag, "ceil_mode", ceil_mode)
         window = self.plain_window((1, 1))
-        if self.padding != "same" and any(map(lambda pads, extent: max(pads) >= extent, window.padding, window.extent)):
+        sides = zip(window.padding, window.extent, strict=True)
+        if self.padding != "same" and any(max(pads) >= extent for pads, extent in sides):
             raise OptionError(
                 f"{type(self).__name__}: padding {padding!r} must be smaller than pool_size {self.pool_size!r}, else a"
                 " window would see padding only"
@@ -139,8 +141,7 @@ class MaxPool2D(_MaxPool):
         dilation: int | Pair = 1,
         ceil_mode: bool = False,
     ) -> None:
-        self.dilation = dilation
-        super().__init__(pool_size, stride, padding, ceil_mode, name)
+        super().__init__(pool_size, stride, padding, dilation, ceil_mode, name)
 
 
 class MaxPool1D(_MaxPool):
@@ -166,8 +167,7 @@ class MaxPool1D(_MaxPool):
         ceil_mode: bool = False,
         name: str | None = None,
     ) -> None:
-        self.dilation = dilation
-        super().__init__(pool_size, stride, padding, ceil_mode, name)
+        super().__init__(pool_size, stride, padding, dilation, ceil_mode, name)
 
 
 # ---- the mean ------------------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ class AvgPool2D(_AvgPool):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
-        super().__init__(pool_size, stride, padding, ceil_mode, name)
+        super().__init__(pool_size, stride, padding, 1, ceil_mode, name)
         self.count_include_pad = self.read(flag, "count_include_pad", count_include_pad)
         if divisor_override is not None:
             self.divisor_override = self.read(whole, "divisor_override", divisor_override)
@@ -268,7 +268,7 @@ class AvgPool1D(_AvgPool):
         count_include_pad: bool = True,
         name: str | None = None,
     ) -> None:
-        super().__init__(pool_size, stride, padding, ceil_mode, name)
+        super().__init__(pool_size, stride, padding, 1, ceil_mode, name)
         self.count_include_pad = self.read(flag, "count_include_pad", count_include_pad)
 
 
