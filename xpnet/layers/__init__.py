@@ -5,6 +5,7 @@ from xpnet.core.layer import Layer
 from xpnet.layers import (
     activations,
     convolution,
+    convolution1d,
     dense,
     dropout,
     embedding,
@@ -13,9 +14,12 @@ from xpnet.layers import (
     normalization,
     pooling,
     recurrent,
+    separable,
+    transposed,
 )
 from xpnet.layers.activations import *
 from xpnet.layers.convolution import *
+from xpnet.layers.convolution1d import *
 from xpnet.layers.dense import *
 from xpnet.layers.dropout import *
 from xpnet.layers.embedding import *
@@ -24,10 +28,13 @@ from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
 from xpnet.layers.pooling import *
 from xpnet.layers.recurrent import *
+from xpnet.layers.separable import *
+from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]
 __all__ += activations.__all__
 __all__ += convolution.__all__
+__all__ += convolution1d.__all__
 __all__ += dense.__all__
 __all__ += dropout.__all__
 __all__ += embedding.__all__
@@ -36,5 +43,7 @@ __all__ += merge.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += recurrent.__all__
+__all__ += separable.__all__
+__all__ += transposed.__all__
 
 __getattr__ = explained(__name__)
