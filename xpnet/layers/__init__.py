@@ -9,10 +9,13 @@ from xpnet.layers import (
     dropout,
     embedding,
     flatten,
+    gru,
+    lstm,
     merge,
     normalization,
     pooling,
-    recurrent,
+    simple_rnn,
+    time_distributed,
 )
 from xpnet.layers.activations import *
 from xpnet.layers.convolution import *
@@ -20,10 +23,13 @@ from xpnet.layers.dense import *
 from xpnet.layers.dropout import *
 from xpnet.layers.embedding import *
 from xpnet.layers.flatten import *
+from xpnet.layers.gru import *
+from xpnet.layers.lstm import *
 from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
 from xpnet.layers.pooling import *
-from xpnet.layers.recurrent import *
+from xpnet.layers.simple_rnn import *
+from xpnet.layers.time_distributed import *
 
 __all__ = ["Layer"]
 __all__ += activations.__all__
@@ -32,9 +38,12 @@ __all__ += dense.__all__
 __all__ += dropout.__all__
 __all__ += embedding.__all__
 __all__ += flatten.__all__
+__all__ += gru.__all__
+__all__ += lstm.__all__
 __all__ += merge.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
-__all__ += recurrent.__all__
+__all__ += simple_rnn.__all__
+__all__ += time_distributed.__all__
 
 __getattr__ = explained(__name__)

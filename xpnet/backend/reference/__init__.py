@@ -15,10 +15,11 @@ from xpnet.backend.reference.embedding import Embedding
 from xpnet.backend.reference.losses import Losses
 from xpnet.backend.reference.normalization import Normalization
 from xpnet.backend.reference.pooling import Pooling
+from xpnet.backend.reference.recurrent import Recurrent
 from xpnet.backend.reference.updates import AdamStep, Updates
 
 __all__ = ["AdamStep", "Array", "Backend", "Memory", "dtype_name"]
 
 
-class Backend(Convolution, Dense, Embedding, Pooling, Normalization, Losses, Dropout, Updates):
+class Backend(Convolution, Dense, Embedding, Pooling, Normalization, Losses, Dropout, Recurrent, Updates):
     """An array namespace `xp` on a device, and the primitives that layers, losses and optimizers are made of."""
