@@ -21,6 +21,13 @@ from xpnet.layers import (
     softmax,
     squashing,
     transposed,
+    gru,
+    lstm,
+    merge,
+    normalization,
+    pooling,
+    simple_rnn,
+    time_distributed,
 )
 from xpnet.layers.convolution import *
 from xpnet.layers.convolution1d import *
@@ -40,6 +47,13 @@ from xpnet.layers.separable import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
 from xpnet.layers.transposed import *
+from xpnet.layers.gru import *
+from xpnet.layers.lstm import *
+from xpnet.layers.merge import *
+from xpnet.layers.normalization import *
+from xpnet.layers.pooling import *
+from xpnet.layers.simple_rnn import *
+from xpnet.layers.time_distributed import *
 
 __all__ = ["Layer"]
 __all__ += convolution.__all__
@@ -60,5 +74,12 @@ __all__ += relu.__all__
 __all__ += sample_norm.__all__
 __all__ += softmax.__all__
 __all__ += squashing.__all__
+__all__ += gru.__all__
+__all__ += lstm.__all__
+__all__ += merge.__all__
+__all__ += normalization.__all__
+__all__ += pooling.__all__
+__all__ += simple_rnn.__all__
+__all__ += time_distributed.__all__
 
 __getattr__ = explained(__name__)

@@ -17,6 +17,7 @@ from xpnet.backend.reference.group_norm import GroupNorm
 from xpnet.backend.reference.losses import Losses
 from xpnet.backend.reference.pooling import Pooling
 from xpnet.backend.reference.transposed import Transposed
+from xpnet.backend.reference.recurrent import Recurrent
 from xpnet.backend.reference.updates import AdamStep, Updates
 
 __all__ = ["AdamStep", "Array", "Backend", "Memory", "dtype_name"]
@@ -34,4 +35,5 @@ class Backend(
     Dropout,
     Updates,
 ):
+class Backend(Convolution, Dense, Embedding, Pooling, Normalization, Losses, Dropout, Recurrent, Updates):
     """An array namespace `xp` on a device, and the primitives that layers, losses and optimizers are made of."""
