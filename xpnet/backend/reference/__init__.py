@@ -8,6 +8,7 @@ running statistics and the update steps, which change parameter and state in pla
 """
 
 from xpnet.backend.reference.arrays import Array, Memory, dtype_name
+from xpnet.backend.reference.attention import Attention
 from xpnet.backend.reference.convolution import Convolution
 from xpnet.backend.reference.dense import Dense
 from xpnet.backend.reference.dropout import Dropout
@@ -20,5 +21,5 @@ from xpnet.backend.reference.updates import AdamStep, Updates
 __all__ = ["AdamStep", "Array", "Backend", "Memory", "dtype_name"]
 
 
-class Backend(Convolution, Dense, Embedding, Pooling, Normalization, Losses, Dropout, Updates):
+class Backend(Convolution, Dense, Attention, Embedding, Pooling, Normalization, Losses, Dropout, Updates):
     """An array namespace `xp` on a device, and the primitives that layers, losses and optimizers are made of."""
