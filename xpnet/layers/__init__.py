@@ -4,6 +4,7 @@ from xpnet.base.hints import explained
 from xpnet.core.layer import Layer
 from xpnet.layers import (
     activations,
+    attention,
     convolution,
     dense,
     dropout,
@@ -15,6 +16,7 @@ from xpnet.layers import (
     recurrent,
 )
 from xpnet.layers.activations import *
+from xpnet.layers.attention import *
 from xpnet.layers.convolution import *
 from xpnet.layers.dense import *
 from xpnet.layers.dropout import *
@@ -27,6 +29,7 @@ from xpnet.layers.recurrent import *
 
 __all__ = ["Layer"]
 __all__ += activations.__all__
+__all__ += attention.__all__
 __all__ += convolution.__all__
 __all__ += dense.__all__
 __all__ += dropout.__all__
