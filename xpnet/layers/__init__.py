@@ -3,6 +3,7 @@
 from xpnet.base.hints import explained
 from xpnet.core.layer import Layer
 from xpnet.layers import (
+    attention,
     convolution,
     convolution1d,
     dense,
@@ -10,6 +11,8 @@ from xpnet.layers import (
     embedding,
     flatten,
     gated,
+    gru,
+    lstm,
     merge,
     normalization,
     pooling,
@@ -18,17 +21,13 @@ from xpnet.layers import (
     relu,
     sample_norm,
     separable,
+    simple_rnn,
     softmax,
     squashing,
-    transposed,
-    gru,
-    lstm,
-    merge,
-    normalization,
-    pooling,
-    simple_rnn,
     time_distributed,
+    transposed,
 )
+from xpnet.layers.attention import *
 from xpnet.layers.convolution import *
 from xpnet.layers.convolution1d import *
 from xpnet.layers.dense import *
@@ -36,6 +35,8 @@ from xpnet.layers.dropout import *
 from xpnet.layers.embedding import *
 from xpnet.layers.flatten import *
 from xpnet.layers.gated import *
+from xpnet.layers.gru import *
+from xpnet.layers.lstm import *
 from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
 from xpnet.layers.pooling import *
@@ -44,18 +45,14 @@ from xpnet.layers.recurrent import *
 from xpnet.layers.relu import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.separable import *
+from xpnet.layers.simple_rnn import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
-from xpnet.layers.transposed import *
-from xpnet.layers.gru import *
-from xpnet.layers.lstm import *
-from xpnet.layers.merge import *
-from xpnet.layers.normalization import *
-from xpnet.layers.pooling import *
-from xpnet.layers.simple_rnn import *
 from xpnet.layers.time_distributed import *
+from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]
+__all__ += attention.__all__
 __all__ += convolution.__all__
 __all__ += convolution1d.__all__
 __all__ += dense.__all__
