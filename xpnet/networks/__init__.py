@@ -9,6 +9,17 @@ if TYPE_CHECKING:
     from xpnet.networks.lenet5 import LeNet5, Subsampling, TableConv2D
     from xpnet.networks.mlp import MLP
     from xpnet.networks.multicolumn import MultiColumn
+    from xpnet.networks.resnet import (
+        BasicBlock,
+        Bottleneck,
+        PaddedShortcut,
+        ResNet,
+        ResNet18,
+        ResNet20,
+        ResNet34,
+        ResNet50,
+        ResNet56,
+    )
     from xpnet.networks.simpleconvnet import SimpleConvNet
 
 # Where they stand: each is imported when somebody asks for it, so that `import xpnet` stays quick.
@@ -17,9 +28,16 @@ _PLACES = {
     "lenet5": ("LeNet5", "Subsampling", "TableConv2D"),
     "mlp": ("MLP",),
     "multicolumn": ("MultiColumn",),
+    "resnet": (
+        "BasicBlock", "Bottleneck", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
+        "ResNet56",
+    ),
     "simpleconvnet": ("SimpleConvNet",),
-}
+}  # fmt: skip
 
-__all__ = ["MLP", "DeepConvNet", "LeNet5", "MultiColumn", "SimpleConvNet", "Subsampling", "TableConv2D"]
+__all__ = [
+    "MLP", "BasicBlock", "Bottleneck", "DeepConvNet", "LeNet5", "MultiColumn", "PaddedShortcut", "ResNet", "ResNet18",
+    "ResNet20", "ResNet34", "ResNet50", "ResNet56", "SimpleConvNet", "Subsampling", "TableConv2D",
+]  # fmt: skip
 
 __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
