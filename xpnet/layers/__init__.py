@@ -3,38 +3,53 @@
 from xpnet.base.hints import explained
 from xpnet.core.layer import Layer
 from xpnet.layers import (
-    activations,
     convolution,
     dense,
     dropout,
     embedding,
     flatten,
+    gated,
     merge,
     normalization,
     pooling,
+    rectifiers,
     recurrent,
+    relu,
+    sample_norm,
+    softmax,
+    squashing,
 )
-from xpnet.layers.activations import *
 from xpnet.layers.convolution import *
 from xpnet.layers.dense import *
 from xpnet.layers.dropout import *
 from xpnet.layers.embedding import *
 from xpnet.layers.flatten import *
+from xpnet.layers.gated import *
 from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
 from xpnet.layers.pooling import *
+from xpnet.layers.rectifiers import *
 from xpnet.layers.recurrent import *
+from xpnet.layers.relu import *
+from xpnet.layers.sample_norm import *
+from xpnet.layers.softmax import *
+from xpnet.layers.squashing import *
 
 __all__ = ["Layer"]
-__all__ += activations.__all__
 __all__ += convolution.__all__
 __all__ += dense.__all__
 __all__ += dropout.__all__
 __all__ += embedding.__all__
 __all__ += flatten.__all__
+__all__ += gated.__all__
 __all__ += merge.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
+__all__ += rectifiers.__all__
 __all__ += recurrent.__all__
+__all__ += relu.__all__
+__all__ += sample_norm.__all__
+__all__ += softmax.__all__
+__all__ += squashing.__all__
 
 __getattr__ = explained(__name__)

@@ -11,14 +11,15 @@ from xpnet.backend.reference.arrays import Array, Memory, dtype_name
 from xpnet.backend.reference.convolution import Convolution
 from xpnet.backend.reference.dense import Dense
 from xpnet.backend.reference.dropout import Dropout
+from xpnet.backend.reference.elementwise import Elementwise
 from xpnet.backend.reference.embedding import Embedding
+from xpnet.backend.reference.group_norm import GroupNorm
 from xpnet.backend.reference.losses import Losses
-from xpnet.backend.reference.normalization import Normalization
 from xpnet.backend.reference.pooling import Pooling
 from xpnet.backend.reference.updates import AdamStep, Updates
 
 __all__ = ["AdamStep", "Array", "Backend", "Memory", "dtype_name"]
 
 
-class Backend(Convolution, Dense, Embedding, Pooling, Normalization, Losses, Dropout, Updates):
+class Backend(Convolution, Dense, Embedding, Pooling, GroupNorm, Elementwise, Losses, Dropout, Updates):
     """An array namespace `xp` on a device, and the primitives that layers, losses and optimizers are made of."""

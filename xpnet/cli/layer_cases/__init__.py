@@ -13,6 +13,7 @@ from xpnet.cli.layer_cases import (
     normalization,
     pooling,
     recurrent,
+    sample_norm,
     shaping,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
@@ -27,6 +28,7 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *activations.CASES,
     *dropout.CASES,
     *normalization.CASES,
+    *sample_norm.CASES,
     *merge.CASES,
     *embedding.CASES,
     *recurrent.CASES,
