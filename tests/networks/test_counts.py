@@ -16,6 +16,9 @@ COUNTS: list[tuple[Make, int]] = [
     (networks.ResNet50, 25_557_032),
     (networks.ResNet20, 269_722),
     (networks.ResNet56, 853_018),
+    (networks.MobileNetV1, 4_231_976),
+    (networks.MobileNetV2, 3_504_872),
+    (networks.InceptionNet, 104_306),
 ]
 
 
@@ -43,4 +46,6 @@ def test_options_that_change_the_number(undrawn: None) -> None:
     """Option B has a projection where A has none, twice: 16 * 32 + 2 * 32 and 32 * 64 + 2 * 64."""
     assert learned(networks.ResNet20(shortcuts="projection")) == 269_722 + 576 + 2176
     assert learned(networks.ResNet20(shortcuts=False)) == 269_722
+    assert learned(networks.MobileNetV1(width=0.25)) == 470_072
+    assert learned(networks.MobileNetV2(width=0.5)) == 1_968_680
     assert learned(networks.ResNet18(10, small_images=True, input_shape=(3, 32, 32))) == 11_173_962
