@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from xpnet.backend.reference import Array
 from xpnet.backend.window import Pair, Window, make_window, pair
 from xpnet.base.checks import whole
 from xpnet.errors import OptionError, ShapeError
@@ -40,3 +41,13 @@ def output_length(window: Window, length: int) -> int:
             f" ({padded}); use a smaller kernel or dilation, more padding, or longer inputs"
         )
     return window.output_size((1, length))[1]
+
+
+def as_image(x: Array) -> Array:
+    """(N, C, T) -> (N, C, 1, T), a view; so is a weight (O, C, K)."""
+    return x[:, :, None, :]
+
+
+def as_signal(y: Array) -> Array:
+    """(N, C, 1, T) -> (N, C, T), a view."""
+    return y[:, :, 0, :]

@@ -51,6 +51,13 @@ def height_and_width(name: str, value: Any) -> tuple[int, int]:
     return whole(name, sides[0]), whole(name, sides[1])
 
 
+def finite(name: str, value: Any) -> float:
+    """A number that is neither infinite nor NaN."""
+    if not math.isfinite(_number(value)):
+        raise OptionError(f"{name} must be a finite number, not {value!r}")
+    return float(value)
+
+
 def positive(name: str, value: Any) -> float:
     """A finite number above 0."""
     if not 0 < _number(value) < math.inf:

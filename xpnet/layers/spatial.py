@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from xpnet.backend import Array, Backend
+from xpnet.backend.one_axis import as_image, as_signal
 from xpnet.backend.reference import dtype_name
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
@@ -42,11 +43,11 @@ class Spatial(Layer):
 
     def as_image(self, x: Array) -> Array:
         """An input, or the gradient of an output, as an image."""
-        return x if self.rank == 2 else x[:, :, None, :]
+        return x if self.rank == 2 else as_image(x)
 
     def as_given(self, image: Array) -> Array:
         """The opposite: of the rank that the layer works on."""
-        return image if self.rank == 2 else image[:, :, 0, :]
+        return image if self.rank == 2 else as_signal(image)
 
     def along_axes(self, image: Array, size: tuple[int, int], resize: Resize) -> tuple[Array, Back]:
         """Columns, then rows: where lines are not as long as `size` (OH, OW) says, `resize` makes them so."""

@@ -6,6 +6,7 @@
 from xpnet.cli.layer_cases import (
     activations,
     adaptive,
+    attention,
     convolution,
     dense,
     dropout,
@@ -16,6 +17,7 @@ from xpnet.cli.layer_cases import (
     pooling,
     recurrent,
     resize,
+    sample_norm,
     shaping,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
@@ -23,17 +25,19 @@ from xpnet.cli.layer_cases.base import LayerCase, Shape
 __all__ = ["LAYER_CASES", "LayerCase", "Shape"]
 
 LAYER_CASES: tuple[LayerCase, ...] = (
+    *activations.CASES,
+    *attention.CASES,
     *convolution.CASES,
     *dense.CASES,
+    *dropout.CASES,
+    *embedding.CASES,
+    *merge.CASES,
+    *normalization.CASES,
     *pooling.CASES,
     *adaptive.CASES,
     *resize.CASES,
     *padding.CASES,
-    *shaping.CASES,
-    *activations.CASES,
-    *dropout.CASES,
-    *normalization.CASES,
-    *merge.CASES,
-    *embedding.CASES,
     *recurrent.CASES,
+    *sample_norm.CASES,
+    *shaping.CASES,
 )
