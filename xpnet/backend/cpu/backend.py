@@ -7,11 +7,12 @@ elementwise NumPy code keeps without knowing of it. choice.py says which algorit
 import contextlib
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from xpnet.backend.cpu import choice, columns, one_product
+from xpnet.backend.cpu.algorithm import Algorithm, backward, transposed_backward
 from xpnet.backend.cpu.attention import CpuAttention
 from xpnet.backend.cpu.choice import choose
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
@@ -26,16 +27,6 @@ from xpnet.random import Key
 # A dense layer's product is divided into pieces of so many rows and multiplications at least, some 200 microseconds.
 PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
 UPDATE = 1 << 17  # entries of a parameter that are updated at a time: what an update needs stays in the cache
-
-
-class Algorithm(Protocol):
-    """A way to compute a convolution: a module, or an object."""
-
-    def forward(self, x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array: ...
-
-    def backward(
-        self, dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
-    ) -> tuple[Array | None, Array, Array]: ...
 
 
 class NumpyBackend(CpuAttention):
@@ -86,7 +77,35 @@ class NumpyBackend(CpuAttention):
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
         algorithm = self.algorithms[choose(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
-        return algorithm.backward(dy, x, w, y, window, groups, activation == "relu", need_dx)
+        return backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
+
+    def conv2d_transposed(
+        self,
+        x: Array,
+        w: Array,
+        b: Array | None,
+        window: Window,
+        size: Pair,
+        groups: int = 1,
+        activation: str | None = None,
+    ) -> Array:
+        shape = (x.shape[0], groups * w.shape[1], *size)
+        algorithm = self.algorithms[choose(shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
+        return algorithm.input_gradient(x, w, b, window, size, groups, activation == "relu")
+
+    def conv2d_transposed_backward(
+        self,
+        dy: Array,
+        x: Array,
+        w: Array,
+        y: Array,
+        window: Window,
+        groups: int = 1,
+        activation: str | None = None,
+        need_dx: bool = True,
+    ) -> tuple[Array | None, Array, Array]:
+        algorithm = self.algorithms[choose(dy.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
+        return transposed_backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
 
     def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
         return choice.explain(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)

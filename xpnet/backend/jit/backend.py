@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from xpnet.backend.cpu import choice, threads
-from xpnet.backend.cpu.backend import Algorithm, NumpyBackend, fold_bias
+from xpnet.backend.cpu.algorithm import Algorithm
+from xpnet.backend.cpu.backend import NumpyBackend, fold_bias
 from xpnet.backend.cpu.choice import why_not_compiled
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool

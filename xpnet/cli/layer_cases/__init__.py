@@ -26,6 +26,7 @@ __all__ = ["LAYER_CASES", "LayerCase", "Shape"]
 
 LAYER_CASES: tuple[LayerCase, ...] = (
     *activations.CASES,
+    *adaptive.CASES,
     *attention.CASES,
     *convolution.CASES,
     *dense.CASES,
@@ -33,11 +34,10 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *embedding.CASES,
     *merge.CASES,
     *normalization.CASES,
-    *pooling.CASES,
-    *adaptive.CASES,
-    *resize.CASES,
     *padding.CASES,
+    *pooling.CASES,
     *recurrent.CASES,
+    *resize.CASES,
     *sample_norm.CASES,
     *shaping.CASES,
 )
