@@ -359,7 +359,7 @@ def test_every_backend_explains_a_convolution(backend: Backend) -> None:
     table = TableConv2D(((0,), (0, 1)), 3)
     for other, shape in ((Dense(3), (2, 5)), (MaxPool2D(2), (2, 3, 8, 8)), (table, (2, 2, 8, 8)), (layer, (3, 8, 8))):
         with pytest.raises(
-            OptionError, match=r"explain takes a Conv2D and a batch's shape, \(N, C, H, W\), not .*\([23], "
+            OptionError, match=r"explain takes a convolution and a batch's shape, \(N, C, H, W\), not .*\([23], "
         ):
             backend.explain(other, shape)  # type: ignore[arg-type]
 

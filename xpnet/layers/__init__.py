@@ -4,6 +4,7 @@ from xpnet.base.hints import explained
 from xpnet.core.layer import Layer
 from xpnet.layers import (
     convolution,
+    convolution1d,
     dense,
     dropout,
     embedding,
@@ -18,8 +19,11 @@ from xpnet.layers import (
     sample_norm,
     softmax,
     squashing,
+    separable,
+    transposed,
 )
 from xpnet.layers.convolution import *
+from xpnet.layers.convolution1d import *
 from xpnet.layers.dense import *
 from xpnet.layers.dropout import *
 from xpnet.layers.embedding import *
@@ -34,9 +38,12 @@ from xpnet.layers.relu import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
+from xpnet.layers.separable import *
+from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]
 __all__ += convolution.__all__
+__all__ += convolution1d.__all__
 __all__ += dense.__all__
 __all__ += dropout.__all__
 __all__ += embedding.__all__
@@ -51,5 +58,7 @@ __all__ += relu.__all__
 __all__ += sample_norm.__all__
 __all__ += softmax.__all__
 __all__ += squashing.__all__
+__all__ += separable.__all__
+__all__ += transposed.__all__
 
 __getattr__ = explained(__name__)
