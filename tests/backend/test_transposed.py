@@ -28,7 +28,7 @@ def definition(x: np.ndarray, w: np.ndarray, b: np.ndarray, case: ConvCase) -> n
             column = j * window.stride[1] + l * window.dilation[1] - left
             if 0 <= row < H and 0 <= column < W:
                 y[n, first + o, row, column] += w[c, o, m, l] * x[n, c, i, j]
-    assert O == OG * case.groups
+    assert OG * case.groups == O
     return y
 
 

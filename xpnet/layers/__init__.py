@@ -17,9 +17,9 @@ from xpnet.layers import (
     recurrent,
     relu,
     sample_norm,
+    separable,
     softmax,
     squashing,
-    separable,
     transposed,
 )
 from xpnet.layers.convolution import *
@@ -36,9 +36,9 @@ from xpnet.layers.rectifiers import *
 from xpnet.layers.recurrent import *
 from xpnet.layers.relu import *
 from xpnet.layers.sample_norm import *
+from xpnet.layers.separable import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
-from xpnet.layers.separable import *
 from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]

@@ -12,8 +12,8 @@ from xpnet.backend.reference.dense import Dense
 from xpnet.backend.reference.dropout import Dropout
 from xpnet.backend.reference.elementwise import Elementwise
 from xpnet.backend.reference.embedding import Embedding
-from xpnet.backend.reference.group_norm import GroupNorm
 from xpnet.backend.reference.explanation import Explanation
+from xpnet.backend.reference.group_norm import GroupNorm
 from xpnet.backend.reference.losses import Losses
 from xpnet.backend.reference.pooling import Pooling
 from xpnet.backend.reference.transposed import Transposed
