@@ -136,7 +136,8 @@ def test_the_first_of_equal_pixels_gets_the_gradient(backend: Backend, case: Poo
     for n, c, i, j in product(*map(range, case.y_shape)):
         pixels = []
         for m, l in product(*map(range, case.window.kernel)):  # in reading order
-            row, column = i * case.window.stride[0] + m - top, j * case.window.stride[1] + l - left
+            row = i * case.window.stride[0] + m * case.window.dilation[0] - top
+            column = j * case.window.stride[1] + l * case.window.dilation[1] - left
             if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]:
                 pixels.append((x[n, c, row, column], row, column))
         best, row, column = max(pixels, key=lambda pixel: pixel[0])  # Python's max takes the first

@@ -3,6 +3,7 @@
 from xpnet.base.hints import explained
 from xpnet.core.layer import Layer
 from xpnet.layers import (
+    attention,
     convolution,
     convolution1d,
     dense,
@@ -10,6 +11,8 @@ from xpnet.layers import (
     embedding,
     flatten,
     gated,
+    gru,
+    lstm,
     merge,
     normalization,
     pooling,
@@ -20,8 +23,13 @@ from xpnet.layers import (
     separable,
     softmax,
     squashing,
+    simple_rnn,
+    softmax,
+    squashing,
+    time_distributed,
     transposed,
 )
+from xpnet.layers.attention import *
 from xpnet.layers.convolution import *
 from xpnet.layers.convolution1d import *
 from xpnet.layers.dense import *
@@ -29,6 +37,8 @@ from xpnet.layers.dropout import *
 from xpnet.layers.embedding import *
 from xpnet.layers.flatten import *
 from xpnet.layers.gated import *
+from xpnet.layers.gru import *
+from xpnet.layers.lstm import *
 from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
 from xpnet.layers.pooling import *
@@ -39,9 +49,14 @@ from xpnet.layers.sample_norm import *
 from xpnet.layers.separable import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
+from xpnet.layers.simple_rnn import *
+from xpnet.layers.softmax import *
+from xpnet.layers.squashing import *
+from xpnet.layers.time_distributed import *
 from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]
+__all__ += attention.__all__
 __all__ += convolution.__all__
 __all__ += convolution1d.__all__
 __all__ += dense.__all__
@@ -54,11 +69,18 @@ __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += rectifiers.__all__
 __all__ += recurrent.__all__
+__all__ += separable.__all__
+__all__ += transposed.__all__
 __all__ += relu.__all__
 __all__ += sample_norm.__all__
 __all__ += softmax.__all__
 __all__ += squashing.__all__
-__all__ += separable.__all__
-__all__ += transposed.__all__
+__all__ += gru.__all__
+__all__ += lstm.__all__
+__all__ += merge.__all__
+__all__ += normalization.__all__
+__all__ += pooling.__all__
+__all__ += simple_rnn.__all__
+__all__ += time_distributed.__all__
 
 __getattr__ = explained(__name__)

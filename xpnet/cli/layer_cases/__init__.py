@@ -5,6 +5,7 @@
 
 from xpnet.cli.layer_cases import (
     activations,
+    attention,
     convolution,
     dense,
     dropout,
@@ -32,4 +33,5 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *merge.CASES,
     *embedding.CASES,
     *recurrent.CASES,
+    *attention.CASES,
 )
