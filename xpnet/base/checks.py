@@ -79,13 +79,6 @@ def fraction(name: str, value: Any) -> float:
     return float(value)
 
 
-def switch(name: str, value: Any) -> bool:
-    """True or False."""
-    if not isinstance(value, bool):
-        raise OptionError(f"{name} must be True or False, not {value!r}")
-    return value
-
-
 def _number(value: Any) -> float:
     """The value as a float; NaN, which no comparison lets pass, for what is no real number."""
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

@@ -21,8 +21,6 @@ from xpnet.layers import (
     relu,
     sample_norm,
     separable,
-    softmax,
-    squashing,
     simple_rnn,
     softmax,
     squashing,
@@ -47,8 +45,6 @@ from xpnet.layers.recurrent import *
 from xpnet.layers.relu import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.separable import *
-from xpnet.layers.softmax import *
-from xpnet.layers.squashing import *
 from xpnet.layers.simple_rnn import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *

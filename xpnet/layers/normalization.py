@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from xpnet.backend import Array
-from xpnet.base.checks import at_least_zero, positive, switch, whole
+from xpnet.base.checks import at_least_zero, flag, positive, whole
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
@@ -32,8 +32,8 @@ class _RunningNorm(Layer):
         kind = type(self).__name__
         self.momentum = None if momentum is None else at_least_zero(f"{kind}: momentum", momentum)
         self.eps = positive(f"{kind}: eps", eps)
-        self.affine = switch(f"{kind}: affine", affine)
-        self.running_statistics = switch(f"{kind}: running_statistics", running_statistics)
+        self.affine = flag(f"{kind}: affine", affine)
+        self.running_statistics = flag(f"{kind}: running_statistics", running_statistics)
         if momentum is not None and momentum > 1:
             raise OptionError(f"{kind}: momentum is the new batch's share, at most 1, not {momentum!r}")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from xpnet.backend import Array
-from xpnet.base.checks import at_least_zero, finite, positive, switch
+from xpnet.base.checks import at_least_zero, finite, flag, positive
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
@@ -42,7 +42,7 @@ class PReLU(Layer):
 
     def __init__(self, per_channel: bool = False, start: float = 0.25, name: str | None = None) -> None:
         super().__init__(name)
-        self.per_channel, self.start = switch("PReLU: per_channel", per_channel), finite("PReLU: start", start)
+        self.per_channel, self.start = flag("PReLU: per_channel", per_channel), finite("PReLU: start", start)
 
     def output_shape(self, shape: Shape) -> Shape:
         if self.per_channel and (not shape or (self._built and shape[0] != self.weight.shape[0])):
@@ -152,7 +152,7 @@ class GELU(Elementwise):
 
     def __init__(self, tanh: bool = False, name: str | None = None) -> None:
         super().__init__(name)
-        self.tanh, self.formula = switch("GELU: tanh", tanh), "gelu_tanh" if tanh else "gelu"
+        self.tanh, self.formula = flag("GELU: tanh", tanh), "gelu_tanh" if tanh else "gelu"
 
 
 class SiLU(Elementwise):

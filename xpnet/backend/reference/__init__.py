@@ -25,7 +25,6 @@ from xpnet.backend.reference.updates import AdamStep, Updates
 __all__ = ["AdamStep", "Array", "Backend", "Memory", "dtype_name"]
 
 
-class Backend(Transposed, Explanation, Dense, Embedding, Pooling, GroupNorm, Elementwise, Losses, Dropout, Updates):
 class Backend(
     Transposed,
     Explanation,
