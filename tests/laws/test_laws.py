@@ -90,7 +90,8 @@ def test_nothing_is_written_into_x_or_dy(backend: Backend, case: Case, train: bo
     dy = dy_for(backend, y)
     dy_before = [bits(each) for each in as_tuple(dy)]
     back(dy)
-    back(dy)
+    if not layer.composite:  # the arrays of a network are freed on the way back
+        back(dy)
     assert [bits(x) for x in xs] == before
     assert [bits(each) for each in as_tuple(dy)] == dy_before
 
@@ -330,7 +331,7 @@ def test_without_dx_the_parameters_learn_the_same(backend: Backend, case: Case) 
         parameter.zero_grad()
     random.seed(0)  # the same masks
     _, back = fresh(layer).forward(*xs, train=True)
-    assert back(dy, need_dx=False) is None
+    assert back(dy, need_dx=False) is None or layer.composite  # whose input may go to the output as it is
     for parameter, want in zip(layer.parameters(), expected, strict=True):
         assert_same(parameter.grad, want)
 

@@ -14,6 +14,7 @@ from xpnet.cli.layer_cases import (
     normalization,
     pooling,
     recurrent,
+    residual,
     sample_norm,
     shaping,
 )
@@ -30,6 +31,7 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *dropout.CASES,
     *normalization.CASES,
     *sample_norm.CASES,
+    *residual.CASES,
     *merge.CASES,
     *embedding.CASES,
     *recurrent.CASES,
