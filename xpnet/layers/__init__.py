@@ -76,7 +76,14 @@ __all__ += merge.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += shaping.__all__
+__all__ += rectifiers.__all__
+__all__ += relu.__all__
+__all__ += sample_norm.__all__
+__all__ += separable.__all__
 __all__ += simple_rnn.__all__
+__all__ += softmax.__all__
+__all__ += squashing.__all__
 __all__ += time_distributed.__all__
+__all__ += transposed.__all__
 
 __getattr__ = explained(__name__)
