@@ -16,17 +16,15 @@ PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
 def product(a: Array, b: Array) -> Array:
     """a @ b, by bands of rows on all threads; BLAS's own threads would make the bits depend on their number."""
     out = np.empty((a.shape[0], b.shape[1]), a.dtype)
+
+    def work(i0: int, i1: int) -> None:
+        height = rows_together(i1 - i0, b)
+        left, result = (array[i0:i1].reshape(-1, height, array.shape[1]) for array in (a, out))
+        np.matmul(left, b, out=result)
+
     if out.size:
-        bands = cut_bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size)))
-        run_tiles(lambda i0, i1: multiply(a[i0:i1], b, out[i0:i1]), bands)
+        run_tiles(work, cut_bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
     return out
-
-
-def multiply(a: Array, b: Array, out: Array) -> None:
-    """out = a @ b on this thread."""
-    height = rows_together(len(a), b)
-    left, result = (array.reshape(-1, height, array.shape[1]) for array in (a, out))
-    np.matmul(left, b, out=result)
 
 
 def rows_together(rows: int, b: Array) -> int:

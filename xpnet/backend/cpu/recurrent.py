@@ -10,7 +10,7 @@ import numpy as np
 
 from xpnet.backend.cpu import cells
 from xpnet.backend.cpu.memory_pool import pool
-from xpnet.backend.cpu.products import multiply, product
+from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.work import WORTH, cut_bands, divide_evenly
 from xpnet.backend.reference import Array, Backend
@@ -27,13 +27,13 @@ class CpuRecurrent(Backend):
     def simple_rnn(
         self, z: Array, w: Array, h: Array, nonlinearity: str, alive: Array | None = None, reverse: bool = False
     ) -> Array:
-        T, N, _ = z.shape
+        (T, N, _), across = z.shape, _across(w)
         step, relu, hs = self.cells(z.dtype).simple_rnn_step, nonlinearity == "relu", _states(h, T, reverse)
 
         def work(*n: int) -> None:
             here = slice(*n)
             for t, before, after in steps(T, reverse):
-                multiply(hs[before, here], w.T, hs[after, here])
+                np.matmul(hs[before, here], across, out=hs[after, here])
                 step(z[t, here], hs[before, here], hs[after, here], relu, _at(alive, t, here))
 
         run_tiles(work, _shares(T, N, w.size))
@@ -54,12 +54,12 @@ class CpuRecurrent(Backend):
 
         def work(*n: int) -> None:
             here = slice(*n)
-            d, product = dh[here], np.empty_like(dh[here])
+            d, through = dh[here], np.empty_like(dh[here])
             for t, _, after in reversed(steps(T, reverse)):
                 _add(d, dhs, t, here)
                 step(d, hs[after, here], dz[t, here], relu, _at(alive, t, here))
-                multiply(dz[t, here], w, product)
-                d += product
+                np.matmul(dz[t, here], w, out=through)
+                d += through
 
         run_tiles(work, _shares(T, N, w.size))
         return dz, _of_weight(dz, hs, reverse), dh
@@ -67,7 +67,7 @@ class CpuRecurrent(Backend):
     def lstm(
         self, z: Array, w: Array, h: Array, c: Array, alive: Array | None = None, reverse: bool = False
     ) -> tuple[Array, Array, Array]:
-        T, N, _ = z.shape
+        (T, N, _), across = z.shape, _across(w)
         step, gates = self.cells(z.dtype).lstm_step, pool.empty(z.shape, z.dtype)
         hs, cs = _states(h, T, reverse), _states(c, T, reverse)
 
@@ -75,7 +75,7 @@ class CpuRecurrent(Backend):
             here = slice(*n)
             for t, before, after in steps(T, reverse):
                 a, old, new = gates[t, here], hs[before, here], hs[after, here]
-                multiply(old, w.T, a)
+                np.matmul(old, across, out=a)
                 step(z[t, here], a, cs[before, here], cs[after, here], old, new, _at(alive, t, here))
 
         run_tiles(work, _shares(T, N, w.size))
@@ -99,13 +99,13 @@ class CpuRecurrent(Backend):
 
         def work(*n: int) -> None:
             here = slice(*n)
-            d, product = dh[here], np.empty_like(dh[here])
+            d, through = dh[here], np.empty_like(dh[here])
             for t, before, after in reversed(steps(T, reverse)):
                 _add(d, dhs, t, here)
                 states = cs[before, here], cs[after, here]
                 step(d, dc[here], gates[t, here], *states, dz[t, here], _at(alive, t, here))
-                multiply(dz[t, here], w, product)
-                d += product
+                np.matmul(dz[t, here], w, out=through)
+                d += through
 
         run_tiles(work, _shares(T, N, w.size))
         return dz, _of_weight(dz, hs, reverse), dh, dc
@@ -119,14 +119,14 @@ class CpuRecurrent(Backend):
         alive: Array | None = None,
         reverse: bool = False,
     ) -> tuple[Array, Array]:
-        (T, N, _), H = z.shape, h.shape[1]
+        (T, N, _), H, across = z.shape, h.shape[1], _across(w)
         step, hs, gates = self.cells(z.dtype).gru_step, _states(h, T, reverse), pool.empty((T, N, 4 * H), z.dtype)
 
         def work(*n: int) -> None:
             here = slice(*n)
             m = np.empty((n[1] - n[0], 3 * H), z.dtype)
             for t, before, after in steps(T, reverse):
-                multiply(hs[before, here], w.T, m)
+                np.matmul(hs[before, here], across, out=m)
                 if b is not None:
                     m += b
                 step(z[t, here], m, hs[before, here], hs[after, here], gates[t, here], _at(alive, t, here))
@@ -149,12 +149,12 @@ class CpuRecurrent(Backend):
 
         def work(*n: int) -> None:
             here = slice(*n)
-            d, product = dh[here], np.empty_like(dh[here])
+            d, through = dh[here], np.empty_like(dh[here])
             for t, before, _ in reversed(steps(T, reverse)):
                 _add(d, dhs, t, here)
                 step(d, hs[before, here], gates[t, here], dz[t, here], dm[t, here], _at(alive, t, here))
-                multiply(dm[t, here], w, product)
-                d += product
+                np.matmul(dm[t, here], w, out=through)
+                d += through
 
         run_tiles(work, _shares(T, N, w.size))
         return dz, _of_weight(dm, hs, reverse), dm.sum(axis=(0, 1)), dh
@@ -163,6 +163,11 @@ class CpuRecurrent(Backend):
 def _shares(T: int, N: int, work: int) -> tuple[tuple[int, int], ...]:
     """Which samples go through the steps together, of which each costs so many multiplications."""
     return cut_bands(N, N if T * N * work < WORTH else divide_evenly(N, SAMPLES))
+
+
+def _across(w: Array) -> Array:
+    """w^T with its rows in memory, which a product of few samples is sooner done with than it packs w."""
+    return np.ascontiguousarray(w.T)
 
 
 def _states(first: Array, T: int, reverse: bool) -> Array:
@@ -185,4 +190,4 @@ def _of_weight(dm: Array, hs: Array, reverse: bool) -> Array:
     """dw of m = h_{t-1} w^T over all steps."""
     before = hs[1:] if reverse else hs[:-1]
     rows, states = (a.reshape(-1, a.shape[2]) for a in (dm, before))  # (T*N, ...)
-    return product(rows.T, states)
+    return np.ascontiguousarray(product(states.T, rows).T)  # fewer bands than rows^T states, which each pack a factor

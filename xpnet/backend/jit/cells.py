@@ -82,17 +82,18 @@ def simple_rnn_step_backward(dh, h_new, dz, relu, alive):  # type: ignore[no-unt
 def lstm_step(z, gates, c, c_new, h, h_new, alive):  # type: ignore[no-untyped-def]
     H = c.shape[1]
     for row in range(len(z)):
-        inputs, a = z[row], gates[row]
+        a, old, new, out = gates[row], c[row], c_new[row], h_new[row]
+        i, f, g, o = a[:H], a[H : 2 * H], a[2 * H : 3 * H], a[3 * H :]
+        first, third, last = z[row][: 2 * H], z[row][2 * H : 3 * H], z[row][3 * H :]
         for k in range(2 * H):
-            a[k] = sigmoid(a[k] + inputs[k])
-        for k in range(2 * H, 3 * H):
-            a[k] = tanh(a[k] + inputs[k])
-        for k in range(3 * H, 4 * H):
-            a[k] = sigmoid(a[k] + inputs[k])
+            a[k] = sigmoid(a[k] + first[k])  # i and f
+        for k in range(H):
+            g[k] = tanh(g[k] + third[k])
+        for k in range(H):
+            o[k] = sigmoid(o[k] + last[k])
         if alive is not None and not alive[row]:
-            c_new[row], h_new[row] = c[row], h[row]
+            new[:], out[:] = old, h[row]
             continue
-        i, f, g, o, old, new, out = a[:H], a[H : 2 * H], a[2 * H : 3 * H], a[3 * H :], c[row], c_new[row], h_new[row]
         for k in range(H):
             new[k] = f[k] * old[k] + i[k] * g[k]
         for k in range(H):
