@@ -16,6 +16,7 @@ from xpnet.backend.cuda.attention import CupyAttention
 from xpnet.backend.cuda.convolution import CupyConvolution
 from xpnet.backend.cuda.device import INSTALL, require_device, wants_tf32
 from xpnet.backend.cuda.launch import by_block, elementwise, four_axes, strides
+from xpnet.backend.cuda.recurrent import CupyRecurrent
 from xpnet.backend.reference import AdamStep, Array
 from xpnet.backend.window import Window
 from xpnet.random import Key
@@ -23,7 +24,7 @@ from xpnet.random import Key
 __all__ = ["INSTALL", "CupyBackend", "require_device"]
 
 
-class CupyBackend(CupyAttention, CupyConvolution):
+class CupyBackend(CupyAttention, CupyConvolution, CupyRecurrent):
     """`XPNET_MEMORY_LIMIT` (megabytes) bounds what it takes of the device's memory. With `XPNET_TF32=1`, products of
     float32 matrices run on the tensor cores, which round their factors to 10 bits: about eight times as fast, errors
     of about 1e-3 instead of 1e-6.
