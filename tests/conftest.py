@@ -21,6 +21,7 @@ os.environ.setdefault("XPNET_JIT", "0")  # the backend `numpy` is NumPy's; tests
 cudasim.activate_for_tests()  # before anything imports cupy: the backend `cupy` runs without a GPU too
 
 with contextlib.suppress(ImportError):  # many small products: PyTorch's threads would only get into each other's way
+    os.environ.setdefault("MKL_NUM_THREADS", "1")  # in each thread: the bits of its products depend on how many
     import torch
 
     torch.set_num_threads(1)

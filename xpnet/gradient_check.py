@@ -49,7 +49,7 @@ class _Check:
         self.train, self.eps, self.seed = train, eps, seed
         self.layer = layer.copy().astype("float64")
         self.backend = self.layer.backend
-        self.inputs = [self._as_input(index, np.asarray(self.backend.to_numpy(x))) for index, x in enumerate(xs)]
+        self.inputs = [self._as_input(i, len(xs), np.asarray(self.backend.to_numpy(x))) for i, x in enumerate(xs)]
         self.carried = [(state, state.value) for _, state in self.layer.named_states()]
         y, _ = self.forward()  # builds the layer, if it was not built yet
         self._restore_carried()
@@ -58,13 +58,14 @@ class _Check:
         self.states = [p for p in self.layer.parameters() if not p.trainable]
         self.state_values = [self.backend.copy(p.value) for p in self.states]
 
-    def _as_input(self, index: int, x: np.ndarray) -> np.ndarray:
+    def _as_input(self, index: int, count: int, x: np.ndarray) -> np.ndarray:
         """A copy in float64, or of integers where the layer takes them; a network that is not built takes any."""
-        whole = self.layer.takes_integers or index in self.layer.integers_at
+        places = {index, index - count}  # from the first input, and from the end
+        whole = self.layer.takes_integers or not places.isdisjoint(self.layer.integers_at)
         if isinstance(self.layer, Network):
             known = self.layer.input_dtypes
-            whole = known[index] == "int64" if index < len(known) else whole or x.dtype.kind in "iu"
-        return np.array(x, np.int64 if whole and x.dtype.kind in "iu" else np.float64)
+            whole = known[index] == "int64" if index < len(known) else whole or x.dtype.kind in "iub"
+        return np.array(x, np.int64 if whole and x.dtype.kind in "iub" else np.float64)
 
     def forward(self) -> tuple[Any, Any]:
         random.seed(self.seed)

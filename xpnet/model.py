@@ -336,7 +336,7 @@ class Sequential(Model):
             if not layer.is_built and layer.dtype != self.dtype:
                 layer.astype(self.dtype)
         if self.layers and not self.layers[0].composite:  # another network says it itself
-            check_dtype(self.layers[0], "int64" if integers[0] else self.dtype)
+            check_dtype(self.layers[0], "int64" if integers[0] else self.dtype, 0)
         self.output_shape(shape)  # raises, before any layer is built, if one of them cannot take it
         for layer in self.layers:
             shape = layer.build(shape)

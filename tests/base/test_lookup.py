@@ -26,7 +26,7 @@ FAMILIES: list[tuple[Callable[[Any], Any], str, str]] = [
     (
         activation_layer,
         "ReLU",
-        "there is no activation 'Nothing'; choose one of relu, .*, log_softmax, or give a layer",
+        "there is no activation 'Nothing'; choose one of relu, .*, log_softmax, .*, or give a layer",
     ),
 ]
 families = pytest.mark.parametrize(("get", "name", "words"), FAMILIES, ids=[words[:24] for _, _, words in FAMILIES])

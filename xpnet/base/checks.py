@@ -22,6 +22,13 @@ def integer(name: str, value: Any) -> int:
     return int(value)
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
 def sample_shape(name: str, value: Any) -> tuple[int, ...]:
     """The shape of one sample, without the batch."""
     if isinstance(value, (tuple, list)) and value and all(isinstance(size, (tuple, list)) for size in value):
@@ -42,6 +49,13 @@ def height_and_width(name: str, value: Any) -> tuple[int, int]:
     if len(sides) != 2:
         raise OptionError(f"{name} must be an integer or a pair (H, W), not {value!r}")
     return whole(name, sides[0]), whole(name, sides[1])
+
+
+def finite(name: str, value: Any) -> float:
+    """A number that is neither infinite nor NaN."""
+    if not math.isfinite(_number(value)):
+        raise OptionError(f"{name} must be a finite number, not {value!r}")
+    return float(value)
 
 
 def positive(name: str, value: Any) -> float:

@@ -9,6 +9,7 @@ from xpnet.core.parameter import FLOATS, Parameter
 from xpnet.errors import BackendError, DTypeError, ShapeError
 
 INTEGERS = ("int64", "int32")
+MASKS = (*INTEGERS, "bool")  # what is taken beside numbers, such as which elements of a sequence are real
 
 
 def check_inputs(layer: Any, *xs: Array) -> None:
@@ -25,20 +26,24 @@ def check_inputs(layer: Any, *xs: Array) -> None:
             )
     shapes = [tuple(x.shape[1:]) for x in xs]
     for place, x in enumerate(xs):
-        check_dtype(layer, dtype_name(x.dtype), place)
+        check_dtype(layer, dtype_name(x.dtype), place, place - len(xs))
     if not layer.is_built:
         with building:
             if not layer.is_built:
                 layer.build(*shapes)
     layer.output_shape(*shapes)
     for place, x in enumerate(xs):
-        check_dtype(layer, dtype_name(x.dtype), place)
+        check_dtype(layer, dtype_name(x.dtype), place, place - len(xs))
 
 
-def check_dtype(layer: Any, dtype: str, place: int = 0) -> None:
-    """The data type of an input: that of the layer's parameters, or integers where it takes them."""
-    if layer.takes_integers or place in layer.integers_at:
-        if dtype not in INTEGERS:
+def check_dtype(layer: Any, dtype: str, *places: int) -> None:
+    """The data type of an input: that of the layer's parameters, or integers where it takes them.
+
+    places: where the input stands, counted from the first one and, below zero, from the end.
+    """
+    mixed = not {*places}.isdisjoint(layer.integers_at)
+    if layer.takes_integers or mixed:
+        if dtype not in (MASKS if mixed else INTEGERS):
             raise DTypeError(
                 f"{layer.label}: the input is {dtype}, the layer takes integers; convert the data with"
                 ' x.astype("int64"), and build a network for them by build(shape, dtype="int64")'

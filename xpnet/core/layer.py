@@ -50,7 +50,7 @@ class Layer(Walked, Located, Configured):
     skips_dx = False  # whether `back` takes need_dx=False, for a layer whose input needs no gradient
     skips_dy = False  # whether `back` takes None for some of several outputs, on which nothing depends, or needs zeros
     takes_integers = False  # whether its inputs are integers, for which `back` returns None
-    integers_at: tuple[int, ...] = ()  # else the places of those that are, as of lengths behind sequences: (1,)
+    integers_at: tuple[int, ...] = ()  # else the places of those that are, as of lengths behind sequences: 1, or -1
     composite = False  # whether it is no more than the layers inside it, as a model is
     name: str | None = None
     backend: Backend  # where it runs: the backend that was current when it was made, or that `to` moved it to

@@ -9,7 +9,8 @@ from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
-from xpnet.layers.activations import ReLU, activation_layer
+from xpnet.layers.activations import activation_layer
+from xpnet.layers.relu import ReLU
 
 
 class Activated(Layer):
@@ -36,8 +37,8 @@ class Activated(Layer):
         return y, both
 
     def build_inside(self, output: Shape) -> None:
-        if self.then is not None:
-            self.then.build(output)
+        if self.then is not None and self.then.build(output) != output:
+            raise OptionError(f"{self.label}: activation={self.then!r} changes the shape: put it behind as a layer")
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         if self.then is not None:

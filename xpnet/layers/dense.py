@@ -55,6 +55,9 @@ class Dense(Weighted):
     def declare(self, shape: Shape) -> Iterable[Declared]:
         return self.weight_and_bias((self.units, shape[-1]), shape[-1], self.units, self.tied)
 
+    def build_inside(self, output: Shape) -> None:
+        super().build_inside(output[-1:])  # the activation sees the steps of sequences as rows
+
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         shape, x = x.shape, x if x.ndim == 2 else self.xp.reshape(x, (-1, x.shape[-1]))  # (N*T, I)

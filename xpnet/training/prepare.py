@@ -131,7 +131,7 @@ def _prepare_inputs(model: Network, x: Any) -> tuple[Any, Any, int]:
             raise refusals.unequal_inputs(arrays)
     outputs, samples = _fit_to(model, arrays), len(arrays[0])
     if True in model.integer_inputs:
-        arrays = [each.astype(np.int64, copy=False) if each.dtype.kind in "iu" else each for each in arrays]
+        arrays = [each.astype(np.int64, copy=False) if each.dtype.kind in "iub" else each for each in arrays]
     return tuple(arrays) if isinstance(x, tuple) else arrays[0], outputs, samples
 
 
@@ -152,7 +152,7 @@ def _read_samples(model: Network, x: Any) -> np.ndarray:
     if not isinstance(x, np.ndarray):
         refusals.refuse_no_array(x)
     array = host_array(model, x, "the input data")
-    if array.dtype.kind not in "fiu" or array.ndim < (2 if array.dtype.kind == "f" else 1) or len(array) == 0:
+    if array.dtype.kind not in "fiub" or array.ndim < (2 if array.dtype.kind == "f" else 1) or len(array) == 0:
         raise refusals.bad_samples(array, x)
     return array
 
@@ -161,7 +161,7 @@ def _fit_to(model: Network, arrays: list[np.ndarray]) -> Any:
     """The shape of the network's outputs, held against the inputs, for which it is built if it has not been yet."""
     shapes = [array.shape[1:] for array in arrays]
     if not model.is_built:
-        dtypes = ["int64" if array.dtype.kind in "iu" else model.dtype for array in arrays]
+        dtypes = ["int64" if array.dtype.kind in "iub" else model.dtype for array in arrays]
         try:
             model.build(*shapes, dtype=dtypes)
         except DTypeError as error:

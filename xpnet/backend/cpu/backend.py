@@ -12,13 +12,14 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from xpnet.backend.cpu import choice, columns, one_product
+from xpnet.backend.cpu.attention import CpuAttention
 from xpnet.backend.cpu.choice import choose
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
 from xpnet.backend.cpu.winograd import Winograd
 from xpnet.backend.cpu.work import PRODUCT, cut_bands, share_rows
-from xpnet.backend.reference import AdamStep, Array, Backend
+from xpnet.backend.reference import AdamStep, Array
 from xpnet.backend.window import Window
 from xpnet.random import Key
 
@@ -37,7 +38,7 @@ class Algorithm(Protocol):
     ) -> tuple[Array | None, Array, Array]: ...
 
 
-class NumpyBackend(Backend):
+class NumpyBackend(CpuAttention):
     name = "numpy"
     flat = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cuda import launch, products
-from xpnet.backend.cuda.arrays import CupyArrays
+from xpnet.backend.cuda.attention import CupyAttention
 from xpnet.backend.cuda.device import INSTALL, require_device, wants_tf32
 from xpnet.backend.cuda.launch import by_block, elementwise, four_axes, strides
 from xpnet.backend.reference import AdamStep, Array
@@ -26,7 +26,7 @@ ONE_PIXEL = Window()
 CHUNK, CHUNKS = 1 << 13, 64  # entries of a channel that one block sums, or more: there are so many chunks at most
 
 
-class CupyBackend(CupyArrays):
+class CupyBackend(CupyAttention):
     """`XPNET_MEMORY_LIMIT` (megabytes) bounds what it takes of the device's memory. With `XPNET_TF32=1`, products of
     float32 matrices run on the tensor cores, which round their factors to 10 bits: about eight times as fast, errors
     of about 1e-3 instead of 1e-6.

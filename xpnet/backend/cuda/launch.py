@@ -11,7 +11,10 @@ from xpnet.backend.window import Window
 
 Array = Any
 
-FAMILIES = ("common", "columns", "activations", "pooling", "normalization", "losses", "dropout", "embedding", "updates")
+FAMILIES = (
+    "common", "columns", "activations", "attention", "pooling", "normalization", "losses", "dropout", "embedding",
+    "updates",
+)  # fmt: skip
 THREADS = 256  # of a block of an elementwise kernel
 BLOCKS = 32  # of them for each multiprocessor, at most: further entries are further turns of a thread
 WIDE = 1 << 30  # entries from which on indices have 64 bits

@@ -5,6 +5,7 @@
 
 from xpnet.cli.layer_cases import (
     activations,
+    attention,
     convolution,
     dense,
     dropout,
@@ -13,6 +14,7 @@ from xpnet.cli.layer_cases import (
     normalization,
     pooling,
     recurrent,
+    sample_norm,
     shaping,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
@@ -27,7 +29,9 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *activations.CASES,
     *dropout.CASES,
     *normalization.CASES,
+    *sample_norm.CASES,
     *merge.CASES,
     *embedding.CASES,
     *recurrent.CASES,
+    *attention.CASES,
 )

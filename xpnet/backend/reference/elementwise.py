@@ -1,0 +1,166 @@
+"""Activations of each entry by itself: what each computes, and its way back, side by side.
+
+A formula takes the namespace, x and its constants, and returns y and `back`, which takes dy and returns dx. None
+overflows, whatever x is: exp is taken of what is not above zero, and a square of what is clipped first.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from xpnet.backend.reference.arrays import Array, Arrays
+from xpnet.backend.reference.erf import erf
+
+Back = Callable[[Array], Array]
+Formula = Callable[..., tuple[Array, Back]]
+
+FAR = 40.0  # exp(-FAR**2 / 2) and 1 - tanh(FAR) are 0: a bell curve and its slope are too, from there on
+
+
+def leaky_relu(xp: Any, x: Array, negative_slope: float) -> tuple[Array, Back]:
+    """y = x where x > 0, else negative_slope x."""
+    above = x > 0
+    return xp.where(above, x, negative_slope * x), lambda dy: xp.where(above, dy, negative_slope * dy)
+
+
+def elu(xp: Any, x: Array, alpha: float, scale: float, rate: float) -> tuple[Array, Back]:
+    """y = scale x where x > 0, else scale alpha (exp(rate x) - 1)."""
+    above = x > 0
+    below = (scale * alpha) * xp.expm1(rate * xp.minimum(x, 0.0))
+
+    def back(dy: Array) -> Array:
+        return dy * xp.where(above, scale, rate * (below + scale * alpha))
+
+    return xp.where(above, scale * x, below), back
+
+
+def hard_tanh(xp: Any, x: Array, low: float, high: float) -> tuple[Array, Back]:
+    """y = x from low to high, else the nearer of the two."""
+    return xp.clip(x, low, high), lambda dy: xp.where((x > low) & (x < high), dy, 0)
+
+
+def softplus(xp: Any, x: Array, beta: float, threshold: float) -> tuple[Array, Back]:
+    """y = log(1 + exp(beta x)) / beta, and x itself where beta x > threshold."""
+    z = beta * x
+    e, linear = xp.exp(-xp.abs(z)), z > threshold
+    y = (xp.maximum(z, 0.0) + xp.log1p(e)) / beta
+
+    def back(dy: Array) -> Array:
+        return xp.where(linear, dy, dy * (xp.where(z > 0, 1.0, e) / (1 + e)))
+
+    return xp.where(linear, x, y), back
+
+
+def gelu(xp: Any, x: Array) -> tuple[Array, Back]:
+    """y = x P(x), P the distribution function of the standard normal: (1 + erf(x / sqrt(2))) / 2."""
+    return gelu_with(xp, x, erf(xp, x * math.sqrt(0.5)))
+
+
+def gelu_with(xp: Any, x: Array, error_function: Array) -> tuple[Array, Back]:
+    """From erf(x / sqrt(2))."""
+    below = 0.5 * (1 + error_function)
+
+    def back(dy: Array) -> Array:
+        near = xp.clip(x, -FAR, FAR)
+        return dy * (below + near * (xp.exp(-0.5 * near * near) / math.sqrt(2 * math.pi)))
+
+    return x * below, back
+
+
+def gelu_tanh(xp: Any, x: Array) -> tuple[Array, Back]:
+    """y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2."""
+    factor, near = math.sqrt(2 / math.pi), xp.clip(x, -FAR, FAR)
+    square = near * near
+    t = xp.tanh(factor * near * (1 + 0.044715 * square))
+
+    def back(dy: Array) -> Array:
+        slope = factor * near * (1 + 3 * 0.044715 * square)
+        return dy * (0.5 * (1 + t) * (1 + (1 - t) * slope))
+
+    return x * (0.5 * (1 + t)), back
+
+
+def silu(xp: Any, x: Array) -> tuple[Array, Back]:
+    """y = x sigmoid(x)."""
+    s, _ = sigmoid(xp, x)
+    return x * s, lambda dy: dy * (s * (1 + x * (1 - s)))
+
+
+def mish(xp: Any, x: Array) -> tuple[Array, Back]:
+    """y = x tanh(log(1 + exp(x)))."""
+    positive, e = x > 0, xp.exp(-xp.abs(x))
+    above = xp.where(positive, 1 + 2 * e, e * (e + 2))  # tanh(log(1 + a)) = (a^2 + 2 a) / (a^2 + 2 a + 2)
+    t = above / (above + 2 * xp.where(positive, e * e, 1.0))
+
+    def back(dy: Array) -> Array:
+        s = xp.where(positive, 1.0, e) / (1 + e)
+        return dy * (t + x * (1 - t * t) * s)
+
+    return x * t, back
+
+
+def hard_swish(xp: Any, x: Array) -> tuple[Array, Back]:
+    """y = x clip(x / 6 + 1 / 2, 0, 1)."""
+    gate = xp.clip(x / 6 + 0.5, 0.0, 1.0)
+
+    def back(dy: Array) -> Array:
+        return dy * xp.where((x > -3) & (x < 3), 2 * gate - 0.5, gate)
+
+    return x * gate, back
+
+
+def sigmoid(xp: Any, x: Array) -> tuple[Array, Back]:
+    """y = 1 / (1 + exp(-x))."""
+    e = xp.exp(-xp.abs(x))
+    y = xp.where(x >= 0, 1.0, e) / (1 + e)
+    return y, lambda dy: dy * (y * (1 - y))
+
+
+def log_sigmoid(xp: Any, x: Array) -> tuple[Array, Back]:
+    """y = -log(1 + exp(-x))."""
+    e = xp.exp(-xp.abs(x))
+    return xp.minimum(x, 0.0) - xp.log1p(e), lambda dy: dy * (xp.where(x > 0, e, 1.0) / (1 + e))
+
+
+def tanh(xp: Any, x: Array, amplitude: float, slope: float) -> tuple[Array, Back]:
+    """y = amplitude tanh(slope x)."""
+    y = amplitude * xp.tanh(slope * x)
+    return y, lambda dy: dy * (slope * (amplitude - y * y / amplitude))
+
+
+def softsign(xp: Any, x: Array) -> tuple[Array, Back]:
+    """y = x / (1 + |x|)."""
+    share = 1 / (1 + xp.abs(x))
+    return x * share, lambda dy: dy * (share * share)
+
+
+def hard_sigmoid(xp: Any, x: Array) -> tuple[Array, Back]:
+    """y = clip(x / 6 + 1 / 2, 0, 1)."""
+    return xp.clip(x / 6 + 0.5, 0.0, 1.0), lambda dy: xp.where((x > -3) & (x < 3), dy / 6, 0)
+
+
+FORMULAS: dict[str, Formula] = {
+    formula.__name__: formula
+    for formula in (
+        leaky_relu,
+        elu,
+        hard_tanh,
+        softplus,
+        gelu,
+        gelu_tanh,
+        silu,
+        mish,
+        hard_swish,
+        sigmoid,
+        log_sigmoid,
+        tanh,
+        softsign,
+        hard_sigmoid,
+    )
+}
+
+
+class Elementwise(Arrays):
+    def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Back]:
+        """y and the way back of the activation with this name, whose formula takes these constants."""
+        return FORMULAS[name](self.xp, x, *constants)
