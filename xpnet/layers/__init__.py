@@ -17,7 +17,6 @@ from xpnet.layers import (
     normalization,
     pooling,
     rectifiers,
-    recurrent,
     relu,
     sample_norm,
     separable,
@@ -41,7 +40,6 @@ from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
 from xpnet.layers.pooling import *
 from xpnet.layers.rectifiers import *
-from xpnet.layers.recurrent import *
 from xpnet.layers.relu import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.separable import *
@@ -60,23 +58,19 @@ __all__ += dropout.__all__
 __all__ += embedding.__all__
 __all__ += flatten.__all__
 __all__ += gated.__all__
-__all__ += merge.__all__
-__all__ += normalization.__all__
-__all__ += pooling.__all__
-__all__ += rectifiers.__all__
-__all__ += recurrent.__all__
-__all__ += separable.__all__
-__all__ += transposed.__all__
-__all__ += relu.__all__
-__all__ += sample_norm.__all__
-__all__ += softmax.__all__
-__all__ += squashing.__all__
 __all__ += gru.__all__
 __all__ += lstm.__all__
 __all__ += merge.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
+__all__ += rectifiers.__all__
+__all__ += relu.__all__
+__all__ += sample_norm.__all__
+__all__ += separable.__all__
 __all__ += simple_rnn.__all__
+__all__ += softmax.__all__
+__all__ += squashing.__all__
 __all__ += time_distributed.__all__
+__all__ += transposed.__all__
 
 __getattr__ = explained(__name__)
