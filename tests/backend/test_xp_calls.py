@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kit import loss_table, small
+from tests.kit import loss_table, optimizer_table, small
 from tests.kit.layer_table import CASES
 from tests.kit.strategies import normal
 from tests.metrics import test_metrics
-from tests.optimizers import test_optimizers
 from xpnet import metrics
 from xpnet.backend import Backend, on_backend
 from xpnet.base.nested import mapped
@@ -91,10 +90,10 @@ def recorded() -> frozenset[Call]:
         for y, t in ((normal((3, 1), 0), np.ones(3)), (normal((3, 2), 0), np.ones((3, 2)))):
             metrics.Accuracy().update(y[:, :1], t.reshape(3, -1)[:, 0], backend)
             metrics.BinaryAccuracy().update(y, t, backend)
-        for optimizer, _ in test_optimizers.RULES:
+        for optimizer, _ in optimizer_table.RULES:
             p = Parameter(normal((3, 4), 0, "float32"), backend=backend)
             p.grad = normal((3, 4), 1, "float32")
-            test_optimizers.fresh(optimizer).update([p])
+            optimizer_table.fresh(optimizer).update([p])
         model = small.normed_network()
         model.fit(*small.clusters(), epochs=2, verbose=0, validation_split=0.2)
         model.evaluate(*small.clusters(), verbose=0)

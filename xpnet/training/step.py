@@ -102,6 +102,7 @@ class Step:
             refusals.refuse_strangers(self.model, optimizer, network)
             self._known.append((optimizer, network))
         parameters = self._parameters_of(network)
+        optimizer.assign(parameters)  # before anybody else gives them names
         if self.accumulate > 1:
             refusals.refuse_second_update(parameters, self._applied)
             scale_gradients(parameters, self.group[-1] or 1)  # those of a batch are a mean
