@@ -115,6 +115,11 @@ def four_axes(x: Array) -> Array:
     return x.reshape(*x.shape, *(1,) * (4 - x.ndim)) if x.ndim < 4 else x
 
 
+def aligned(*arrays: Array | None) -> bool:
+    """Whether entry i of one belongs to entry i of the others in memory."""
+    return all(array is None or array.flags.c_contiguous for array in arrays)
+
+
 def pieces(sources: Sequence[Array | None], starts: Sequence[int]) -> Any:
     """Where the parts of a flat array come from, for the kernel `collect`; the sources are contiguous.
 
