@@ -26,6 +26,7 @@ class Twin(NamedTuple):
     make: Callable[..., Layer | Loss]
     call: Callable[..., Any] = plain
     axes: int = 1  # of the first input, if it is a batch
+    kept: tuple[str, ...] = ()  # parameters that a module may lack: then they stay at 1 or 0, where they start
 
 
 # ---- how arguments differ -------------------------------------------------------------------------------------------
@@ -41,13 +42,23 @@ def along_axis(kind: Callable[..., Layer]) -> Twin:
     return Twin(lambda dim: kind(dim or -1), axes=2)
 
 
-def max_pool(kind: Callable[..., Layer], axes: int) -> Twin:
+def pool(kind: Callable[..., Layer], axes: int) -> Twin:
     """Where the largest ones were is known to the way back alone."""
 
-    def make(kernel_size: Any, stride: Any = None, padding: Any = 0, return_indices: bool = False) -> Layer:
-        return kind(kernel_size, stride, padding)
+    def make(*sizes: Any, kernel_size: Any = None, return_indices: bool = False, **more: Any) -> Layer:
+        sizes = sizes or (kernel_size,)
+        return kind(*(size[0] if axes == 3 and isinstance(size, tuple) else size for size in sizes), **more)
 
     return Twin(make, axes=axes)
+
+
+def last_axes(kind: Callable[..., Layer]) -> Twin:
+    """How many axes, not what sizes they have."""
+
+    def make(normalized_shape: Any, eps: Any = None, elementwise_affine: bool = True, **more: Any) -> Layer:
+        return kind(len(normalized_shape), eps, elementwise_affine, **more)
+
+    return Twin(make, axes=2)
 
 
 def mean_loss(kind: Callable[..., Loss]) -> Twin:
@@ -63,20 +74,42 @@ def weighted_outputs(run: Callable[..., Any], given: dict[str, Any], y: Any, t: 
 # ---- the table ------------------------------------------------------------------------------------------------------
 
 TWINS: dict[str, Twin] = {
+    "AvgPool1d": pool(layers.AvgPool1D, 3),
+    "AvgPool2d": pool(layers.AvgPool2D, 4),
     "BCEWithLogitsLoss": Twin(lambda **options: losses.BinaryCrossEntropyWithLogits(), weighted_outputs),
+    "CELU": Twin(layers.CELU),
     "Conv2d": convolution(layers.Conv2D, 4),
+    "ELU": Twin(layers.ELU),
+    "GELU": Twin(lambda approximate="none": layers.GELU(approximate == "tanh")),
+    "GLU": Twin(lambda dim=-1: layers.GLU(dim), axes=2),
+    "GroupNorm": Twin(
+        lambda groups, channels, *more, bias=True: layers.GroupNorm(groups, *more), axes=2, kept=("bias",)
+    ),
+    "Hardswish": Twin(layers.HardSwish),
+    "Hardtanh": Twin(layers.HardTanh),
+    "LayerNorm": last_axes(layers.LayerNorm),
     "LazyConv2d": Twin(layers.Conv2D, axes=4),
     "LeakyReLU": Twin(layers.LeakyReLU),
     "Linear": Twin(lambda inputs, units, bias=True: layers.Dense(units, bias), axes=2),
     "LocalResponseNorm": Twin(layers.LocalResponseNorm, axes=3),
+    "LogSigmoid": Twin(layers.LogSigmoid),
     "LogSoftmax": along_axis(layers.LogSoftmax),
     "MSELoss": mean_loss(losses.MeanSquaredError),
-    "MaxPool2d": max_pool(layers.MaxPool2D, 4),
+    "MaxPool1d": pool(layers.MaxPool1D, 3),
+    "MaxPool2d": pool(layers.MaxPool2D, 4),
+    "Mish": Twin(layers.Mish),
+    "PReLU": Twin(lambda number=1: layers.PReLU(number > 1)),
+    "RMSNorm": last_axes(layers.RMSNorm),
     "ReLU": Twin(layers.ReLU),
+    "ReLU6": Twin(layers.ReLU6),
+    "SELU": Twin(layers.SELU),
+    "SiLU": Twin(layers.SiLU),
     "Sigmoid": Twin(layers.Sigmoid),
     "Softmax": along_axis(layers.Softmax),
     "Softmax2d": Twin(layers.Softmax, axes=4),
     "Softmin": along_axis(layers.Softmax)._replace(call=lambda run, given, x: run(-x)),
+    "Softplus": Twin(layers.Softplus),
+    "Softsign": Twin(layers.Softsign),
     "Tanh": Twin(layers.Tanh),
 }
 
@@ -85,16 +118,12 @@ ABSENT: dict[str, str] = {
     "AdaptiveAvgPool2d": "not yet",
     "AdaptiveMaxPool1d": "not yet",
     "AdaptiveMaxPool2d": "not yet",
-    "AvgPool1d": "not yet",
-    "AvgPool2d": "not yet",
     "BatchNorm1d": "not yet",
     "BatchNorm2d": "not yet",
-    "CELU": "not yet",
     "Conv1d": "not yet",
     "ConvTranspose1d": "not yet",
     "ConvTranspose2d": "not yet",
     "CosineEmbeddingLoss": "not yet",
-    "ELU": "not yet",
     "FractionalMaxPool2d": "draws where its windows are",
     "L1Loss": "not yet",
     "SmoothL1Loss": "not yet",
@@ -104,7 +133,6 @@ ABSENT: dict[str, str] = {
     "Bilinear": "not yet",
     "LPPool1d": "not yet",
     "LPPool2d": "not yet",
-    "MaxPool1d": "not yet",
     "KLDivLoss": "not yet",
     "MarginRankingLoss": "not yet",
     "MultiLabelMarginLoss": "not yet",
@@ -120,35 +148,21 @@ ABSENT: dict[str, str] = {
     "CrossEntropyLoss": "not yet",
     "LinearCrossEntropyLoss": "not yet",
     "CTCLoss": "not yet",
-    "GELU": "not yet",
-    "GLU": "not yet",
-    "GroupNorm": "not yet",
     "Hardshrink": "not yet",
-    "Hardswish": "not yet",
-    "Hardtanh": "not yet",
     "InstanceNorm1d": "not yet",
     "InstanceNorm2d": "not yet",
-    "LayerNorm": "not yet",
-    "RMSNorm": "not yet",
     "TransformerEncoder": "not yet",
     "TransformerEncoderLayer": "not yet",
     "TransformerDecoderLayer": "not yet",
     "Transformer": "not yet",
     "MultiheadAttention": "not yet",
     "Embedding": "not yet",
-    "ReLU6": "not yet",
-    "PReLU": "not yet",
     "RNNCell": "not yet",
     "GRUCell": "not yet",
     "LSTMCell": "not yet",
-    "LogSigmoid": "not yet",
-    "SiLU": "not yet",
-    "Softplus": "not yet",
     "Softshrink": "not yet",
-    "Softsign": "not yet",
     "Tanhshrink": "not yet",
     "Threshold": "not yet",
-    "Mish": "not yet",
     "RNN": "not yet",
     "GRU": "not yet",
     "LSTM": "not yet",
@@ -156,7 +170,6 @@ ABSENT: dict[str, str] = {
     "ReflectionPad2d": "not yet",
     "ReplicationPad1d": "not yet",
     "ReplicationPad2d": "not yet",
-    "SELU": "not yet",
     "ZeroPad1d": "not yet",
     "ZeroPad2d": "not yet",
     "CircularPad1d": "not yet",
