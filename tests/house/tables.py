@@ -49,9 +49,11 @@ class Entry(NamedTuple):
 
     @property
     def elsewhere(self) -> list[str]:
-        """What others call it: "torch.nn.Conv2d", "keras.layers.Conv2D", "the book's Convolution"."""
+        """What others call it: "torch.nn.Conv2d", "keras.layers.Conv2D", "the book's Convolution", each perhaps with a
+        remark in parentheses.
+        """
         _, said, names = self.text.partition(" Elsewhere: ")
-        return names.removesuffix(".").split("; ") if said else []
+        return re.split(r"[;,] (?=torch|keras|the book's)", names.removesuffix(".")) if said else []
 
     @property
     def sources(self) -> list[str]:
@@ -98,7 +100,8 @@ def names_of(owner: str) -> Callable[[Entry], str]:
     starts = {"PyTorch": ("torch.", "torchvision."), "Keras": ("keras.",), "the book": ("the book's ",)}[owner]
 
     def names(entry: Entry) -> str:
-        return ", ".join(f"`{name.removeprefix(BOOK)}`" for name in entry.elsewhere if name.startswith(starts))
+        own = [name.removeprefix(BOOK) for name in entry.elsewhere if name.startswith(starts)]
+        return ", ".join(re.sub(r"^\S+", r"`\g<0>`", name) for name in own)
 
     return names
 

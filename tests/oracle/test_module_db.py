@@ -14,6 +14,7 @@ from tests.oracle.samples import module_infos
 from tests.oracle.twins import ABSENT, TWINS
 from xpnet.backend import make_backend
 from xpnet.core.layer import Layer
+from xpnet.core.parameter import Parameter
 from xpnet.errors import ShapeError
 
 torch = pytest.importorskip("torch", reason='PyTorch is the oracle here: pip install "xpnet[oracle]"')
@@ -109,6 +110,10 @@ class Ours:
             y if not isinstance(self.made, Layer) else tree.tree_map(lambda y: each_axis(y, missing, lambda y: y[0]), y)
         )
 
+    def parameters(self) -> dict[str, Parameter]:
+        """By PyTorch's names."""
+        return {key.removesuffix(self.twin.suffix): p for key, p in self.made.named_parameters()}
+
     def run(self, *xs: Any, train: bool | None = None) -> Any:
         from tests.oracle.bridge import run_layer, run_loss
 
@@ -116,7 +121,7 @@ class Ours:
             return run_loss(self.made, *xs)
         if not self.made.is_built:
             self.made.to(make_backend("numpy")).astype(self.dtype).build(*(tuple(x.shape[1:]) for x in xs))
-            parameters = dict(self.made.named_parameters())
+            parameters = self.parameters()
             assert self.weights.keys() <= parameters.keys() <= self.weights.keys() | set(self.twin.kept)
             for key, value in self.weights.items():
                 parameters[key].value = value
@@ -142,7 +147,7 @@ def compare(name: str, sample: Any, training: bool, dtype: str) -> None:
     if isinstance(ours.made, Layer):
         trained = {key: p.grad.numpy() for key, p in module.named_parameters()}
         statistics = {key: value.numpy() for key, value in learned(module).items() if key not in trained}
-        parameters = dict(ours.made.named_parameters())
+        parameters = ours.parameters()
         for key, array in (trained | statistics).items():
             got.append(parameters[key].grad if key in trained else parameters[key].value)
             expected.append(array)

@@ -7,6 +7,7 @@ stands in `ABSENT`, with the reason.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tests.oracle import sequences
 from xpnet import layers, losses
 from xpnet.core.layer import Layer
 from xpnet.losses import Loss
@@ -27,6 +28,7 @@ class Twin(NamedTuple):
     call: Callable[..., Any] = plain
     axes: int = 1  # of the first input, if it is a batch
     kept: tuple[str, ...] = ()  # parameters that a module may lack: then they stay at 1 or 0, where they start
+    suffix: str = ""  # of the names of parameters here
 
 
 # ---- how arguments differ -------------------------------------------------------------------------------------------
@@ -78,17 +80,28 @@ TWINS: dict[str, Twin] = {
     "AvgPool2d": pool(layers.AvgPool2D, 4),
     "BCEWithLogitsLoss": Twin(lambda **options: losses.BinaryCrossEntropyWithLogits(), weighted_outputs),
     "CELU": Twin(layers.CELU),
+    "Conv1d": convolution(layers.Conv1D, 3),
     "Conv2d": convolution(layers.Conv2D, 4),
+    "ConvTranspose1d": convolution(layers.ConvTranspose1D, 3),
+    "ConvTranspose2d": convolution(layers.ConvTranspose2D, 4),
     "ELU": Twin(layers.ELU),
+    "Embedding": Twin(lambda num_embeddings, embedding_dim: layers.Embedding(num_embeddings, embedding_dim)),
     "GELU": Twin(lambda approximate="none": layers.GELU(approximate == "tanh")),
     "GLU": Twin(lambda dim=-1: layers.GLU(dim), axes=2),
+    "GRU": Twin(sequences.recurrent(layers.GRU), sequences.read, axes=0),
+    "GRUCell": Twin(sequences.cell(layers.GRU), sequences.step, axes=2, suffix="_l0"),
     "GroupNorm": Twin(
         lambda groups, channels, *more, bias=True: layers.GroupNorm(groups, *more), axes=2, kept=("bias",)
     ),
     "Hardswish": Twin(layers.HardSwish),
     "Hardtanh": Twin(layers.HardTanh),
+    "LSTM": Twin(sequences.recurrent(layers.LSTM), sequences.read, axes=0),
+    "LSTMCell": Twin(sequences.cell(layers.LSTM), sequences.step, axes=2, suffix="_l0"),
     "LayerNorm": last_axes(layers.LayerNorm),
+    "LazyConv1d": Twin(layers.Conv1D, axes=3),
     "LazyConv2d": Twin(layers.Conv2D, axes=4),
+    "LazyConvTranspose1d": Twin(layers.ConvTranspose1D, axes=3),
+    "LazyConvTranspose2d": Twin(layers.ConvTranspose2D, axes=4),
     "LeakyReLU": Twin(layers.LeakyReLU),
     "Linear": Twin(lambda inputs, units, bias=True: layers.Dense(units, bias), axes=2),
     "LocalResponseNorm": Twin(layers.LocalResponseNorm, axes=3),
@@ -98,8 +111,11 @@ TWINS: dict[str, Twin] = {
     "MaxPool1d": pool(layers.MaxPool1D, 3),
     "MaxPool2d": pool(layers.MaxPool2D, 4),
     "Mish": Twin(layers.Mish),
+    "MultiheadAttention": Twin(sequences.attention, sequences.attend, axes=0),
     "PReLU": Twin(lambda number=1: layers.PReLU(number > 1)),
     "RMSNorm": last_axes(layers.RMSNorm),
+    "RNN": Twin(sequences.recurrent(layers.SimpleRNN), sequences.read, axes=0),
+    "RNNCell": Twin(sequences.cell(layers.SimpleRNN), sequences.step, axes=2, suffix="_l0"),
     "ReLU": Twin(layers.ReLU),
     "ReLU6": Twin(layers.ReLU6),
     "SELU": Twin(layers.SELU),
@@ -120,16 +136,10 @@ ABSENT: dict[str, str] = {
     "AdaptiveMaxPool2d": "not yet",
     "BatchNorm1d": "not yet",
     "BatchNorm2d": "not yet",
-    "Conv1d": "not yet",
-    "ConvTranspose1d": "not yet",
-    "ConvTranspose2d": "not yet",
     "CosineEmbeddingLoss": "not yet",
     "FractionalMaxPool2d": "draws where its windows are",
     "L1Loss": "not yet",
     "SmoothL1Loss": "not yet",
-    "LazyConv1d": "not yet",
-    "LazyConvTranspose1d": "not yet",
-    "LazyConvTranspose2d": "not yet",
     "Bilinear": "not yet",
     "LPPool1d": "not yet",
     "LPPool2d": "not yet",
@@ -155,17 +165,9 @@ ABSENT: dict[str, str] = {
     "TransformerEncoderLayer": "not yet",
     "TransformerDecoderLayer": "not yet",
     "Transformer": "not yet",
-    "MultiheadAttention": "not yet",
-    "Embedding": "not yet",
-    "RNNCell": "not yet",
-    "GRUCell": "not yet",
-    "LSTMCell": "not yet",
     "Softshrink": "not yet",
     "Tanhshrink": "not yet",
     "Threshold": "not yet",
-    "RNN": "not yet",
-    "GRU": "not yet",
-    "LSTM": "not yet",
     "ReflectionPad1d": "not yet",
     "ReflectionPad2d": "not yet",
     "ReplicationPad1d": "not yet",
