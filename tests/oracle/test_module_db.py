@@ -62,8 +62,10 @@ def tensors(nested: Any) -> list[Any]:
 def drawn(module: Any) -> Any:
     """The module with all its parameters and statistics drawn: values of 0 and 1 would hide an error."""
     draws = torch.Generator().manual_seed(1)
-    for value in learned(module).values():
-        value.copy_(0.5 + torch.rand(value.shape, dtype=value.dtype, generator=draws))
+    for key, value in learned(module).items():
+        value.copy_(torch.randn(value.shape, dtype=value.dtype, generator=draws))
+        if key.endswith("var"):
+            value.copy_(value.abs() + 0.5)
     return module
 
 
