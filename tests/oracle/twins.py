@@ -63,8 +63,33 @@ def last_axes(kind: Callable[..., Layer]) -> Twin:
     return Twin(make, axes=2)
 
 
+def running_norm(kind: Callable[..., Layer], axes: int) -> Twin:
+    """Channels are told by the input; eps stands in front of momentum there."""
+
+    def make(channels: int, eps: float = 1e-5, momentum: Any = 0.1, *more: bool, **options: bool) -> Layer:
+        options.pop("bias", None)
+        return kind(momentum, eps, *more, **options)
+
+    return Twin(make, axes=axes, kept=("bias", "num_batches_tracked"))
+
+
 def mean_loss(kind: Callable[..., Loss]) -> Twin:
     return Twin(lambda reduction="mean", **options: kind(**options))
+
+
+def class_loss(kind: Callable[..., Loss]) -> Twin:
+    """Classes are on axis 1, also those of sequences."""
+
+    def make(weight: Any = None, ignore_index: int | None = None, reduction: str = "mean", **more: Any) -> Loss:
+        return kind(
+            ignored_label=ignore_index, axis=1, class_weights=None if weight is None else weight.tolist(), **more
+        )
+
+    return Twin(make, axes=2)
+
+
+def multi_margin(weight: Any = None, reduction: str = "mean", **options: Any) -> Loss:
+    return losses.MultiClassHinge(class_weights=None if weight is None else weight.tolist(), **options)
 
 
 def weighted_outputs(run: Callable[..., Any], given: dict[str, Any], y: Any, t: Any) -> Any:
@@ -73,17 +98,26 @@ def weighted_outputs(run: Callable[..., Any], given: dict[str, Any], y: Any, t: 
     return run(y, t) if weight is None else run(y, t, weight.expand_as(t))
 
 
+def divergence(run: Callable[..., Any], given: dict[str, Any], y: Any, t: Any) -> Any:
+    """The mean over samples, PyTorch's "batchmean", or over all numbers."""
+    return run(y, t) if given["reduction"] == "batchmean" else run(y, t) / y.shape[1]
+
+
 # ---- the table ------------------------------------------------------------------------------------------------------
 
 TWINS: dict[str, Twin] = {
     "AvgPool1d": pool(layers.AvgPool1D, 3),
     "AvgPool2d": pool(layers.AvgPool2D, 4),
+    "BCELoss": Twin(lambda **options: losses.BinaryCrossEntropyOfProbabilities(), weighted_outputs),
     "BCEWithLogitsLoss": Twin(lambda **options: losses.BinaryCrossEntropyWithLogits(), weighted_outputs),
+    "BatchNorm1d": running_norm(layers.BatchNorm1D, 2),
+    "BatchNorm2d": running_norm(layers.BatchNorm2D, 4),
     "CELU": Twin(layers.CELU),
     "Conv1d": convolution(layers.Conv1D, 3),
     "Conv2d": convolution(layers.Conv2D, 4),
     "ConvTranspose1d": convolution(layers.ConvTranspose1D, 3),
     "ConvTranspose2d": convolution(layers.ConvTranspose2D, 4),
+    "CrossEntropyLoss": class_loss(losses.SoftmaxCrossEntropy),
     "ELU": Twin(layers.ELU),
     "Embedding": Twin(lambda num_embeddings, embedding_dim: layers.Embedding(num_embeddings, embedding_dim)),
     "GELU": Twin(lambda approximate="none": layers.GELU(approximate == "tanh")),
@@ -95,6 +129,11 @@ TWINS: dict[str, Twin] = {
     ),
     "Hardswish": Twin(layers.HardSwish),
     "Hardtanh": Twin(layers.HardTanh),
+    "HuberLoss": mean_loss(losses.Huber),
+    "InstanceNorm1d": running_norm(layers.InstanceNorm1D, 3),
+    "InstanceNorm2d": running_norm(layers.InstanceNorm2D, 4),
+    "KLDivLoss": Twin(lambda log_target=False, reduction="mean": losses.KLDivergence(log_target), divergence, axes=2),
+    "L1Loss": mean_loss(losses.MeanAbsoluteError),
     "LSTM": Twin(sequences.recurrent(layers.LSTM), sequences.read, axes=0),
     "LSTMCell": Twin(sequences.cell(layers.LSTM), sequences.step, axes=2, suffix="_l0"),
     "LayerNorm": last_axes(layers.LayerNorm),
@@ -111,7 +150,10 @@ TWINS: dict[str, Twin] = {
     "MaxPool1d": pool(layers.MaxPool1D, 3),
     "MaxPool2d": pool(layers.MaxPool2D, 4),
     "Mish": Twin(layers.Mish),
+    "MultiLabelSoftMarginLoss": Twin(lambda **options: losses.BinaryCrossEntropyWithLogits(), weighted_outputs),
+    "MultiMarginLoss": Twin(multi_margin),
     "MultiheadAttention": Twin(sequences.attention, sequences.attend, axes=0),
+    "NLLLoss": class_loss(losses.NegativeLogLikelihood),
     "PReLU": Twin(lambda number=1: layers.PReLU(number > 1)),
     "RMSNorm": last_axes(layers.RMSNorm),
     "RNN": Twin(sequences.recurrent(layers.SimpleRNN), sequences.read, axes=0),
@@ -121,6 +163,10 @@ TWINS: dict[str, Twin] = {
     "SELU": Twin(layers.SELU),
     "SiLU": Twin(layers.SiLU),
     "Sigmoid": Twin(layers.Sigmoid),
+    "SmoothL1Loss": mean_loss(losses.SmoothL1),
+    "SoftMarginLoss": Twin(
+        lambda **options: losses.BinaryCrossEntropyWithLogits(), lambda run, given, y, t: run(y, (t + 1) / 2)
+    ),
     "Softmax": along_axis(layers.Softmax),
     "Softmax2d": Twin(layers.Softmax, axes=4),
     "Softmin": along_axis(layers.Softmax)._replace(call=lambda run, given, x: run(-x)),
@@ -134,33 +180,19 @@ ABSENT: dict[str, str] = {
     "AdaptiveAvgPool2d": "not yet",
     "AdaptiveMaxPool1d": "not yet",
     "AdaptiveMaxPool2d": "not yet",
-    "BatchNorm1d": "not yet",
-    "BatchNorm2d": "not yet",
     "CosineEmbeddingLoss": "not yet",
     "FractionalMaxPool2d": "draws where its windows are",
-    "L1Loss": "not yet",
-    "SmoothL1Loss": "not yet",
     "Bilinear": "not yet",
     "LPPool1d": "not yet",
     "LPPool2d": "not yet",
-    "KLDivLoss": "not yet",
     "MarginRankingLoss": "not yet",
     "MultiLabelMarginLoss": "not yet",
-    "MultiMarginLoss": "not yet",
-    "SoftMarginLoss": "not yet",
-    "MultiLabelSoftMarginLoss": "not yet",
-    "NLLLoss": "not yet",
     "GaussianNLLLoss": "not yet",
     "PoissonNLLLoss": "not yet",
     "HingeEmbeddingLoss": "not yet",
-    "HuberLoss": "not yet",
-    "BCELoss": "not yet",
-    "CrossEntropyLoss": "not yet",
     "LinearCrossEntropyLoss": "not yet",
     "CTCLoss": "not yet",
     "Hardshrink": "not yet",
-    "InstanceNorm1d": "not yet",
-    "InstanceNorm2d": "not yet",
     "TransformerEncoder": "not yet",
     "TransformerEncoderLayer": "not yet",
     "TransformerDecoderLayer": "not yet",
