@@ -7,6 +7,7 @@ import torch
 
 from xpnet import layers
 from xpnet.core.layer import Layer
+from xpnet.core.network import Network
 
 Run = Callable[..., Any]
 Given = dict[str, Any]
@@ -84,14 +85,85 @@ def attention(embed_dim: int, num_heads: int, bias: bool, **left_out: Any) -> La
     return layers.MultiHeadAttention(num_heads, bias, mask=True, return_weights=True)
 
 
-def encoder_layer(
-    d_model: int, nhead: int, dim_feedforward: int, dropout: float, activation: Any = "relu", **more: Any
-) -> Layer:
-    more.pop("batch_first", None)
-    name = activation if isinstance(activation, str) else activation.__name__
-    return layers.TransformerEncoderLayer(nhead, dim_feedforward, dropout, name, mask=True, **more)
+# ---- transformers: their masks are always given, of True where nothing is hidden -------------------------------------
+
+NAMES = {
+    "nhead": "heads",
+    "dim_feedforward": "feedforward",
+    "dropout": "dropout",
+    "norm_first": "norm_first",
+    "bias": "bias",
+}
+ORDER = ("d_model", "nhead", "dim_feedforward", "dropout", "activation")
 
 
-def encode(run: Run, given: Given, x: Any, src_mask: Any = None, src_key_padding_mask: Any = None) -> Any:
-    own = batch_first(x, given)
-    return as_called(run(own, seen(own, src_key_padding_mask, src_mask)), x, given)
+def options_of(*values: Any, **named: Any) -> Given:
+    """What a layer of a transformer is told, of what PyTorch's is; activations are functions there."""
+    given = dict(zip(ORDER, values, strict=False)) | named
+    options = {ours: given[theirs] for theirs, ours in NAMES.items() if theirs in given}
+    activation = given.get("activation", "relu")
+    return options | {"activation": getattr(activation, "__name__", activation), "mask": True}
+
+
+def encoder_layer(*values: Any, **named: Any) -> Layer:
+    return layers.TransformerEncoderLayer(**options_of(*values, **named))
+
+
+def decoder_layer(*values: Any, **named: Any) -> Layer:
+    """PyTorch's sees what comes behind, too, unless a mask says otherwise."""
+    return layers.TransformerDecoderLayer(**options_of(*values, **named), memory_mask=True, causal=False)
+
+
+def encoder(layer: Any, count: int, **more: Any) -> Layer:
+    """PyTorch's makes copies of a layer that is there."""
+    sizes = layer.linear1.in_features, layer.self_attn.num_heads, layer.linear1.out_features
+    options = {"norm_first": layer.norm_first, "bias": layer.linear1.bias is not None}
+    return layers.TransformerEncoder(
+        [encoder_layer(*sizes, layer.dropout.p, layer.activation, **options) for _ in range(count)]
+    )
+
+
+class Transformer(Network):
+    """PyTorch's: an encoder, and a decoder that looks at what it gives, each with a norm behind it."""
+
+    integers_at = (2, 3, 4)
+
+    def __init__(self, num_encoder_layers: int, num_decoder_layers: int, bias: bool, **given: Any) -> None:
+        super().__init__()
+        kinds = (layers.TransformerEncoder, encoder_layer, num_encoder_layers), (
+            layers.TransformerDecoder, decoder_layer, num_decoder_layers,
+        )  # fmt: skip
+        self.encoder, self.decoder = (
+            stack([layer(bias=bias, **given) for _ in range(count)], layers.LayerNorm(bias=bias))
+            for stack, layer, count in kinds
+        )
+
+    def call(self, source: Any, target: Any, *real: Any) -> Any:
+        of_source, of_target, of_memory = real
+        return self.decoder(target, self.encoder(source, of_source), of_target, of_memory)
+
+
+def encode(run: Run, given: Given, x: Any, *, src_key_padding_mask: Any = None, **masks: Any) -> Any:
+    """The mask is called src_mask of a layer, and mask of several, which are given as copies of one."""
+    given = {"batch_first": given["encoder_layer"].self_attn.batch_first} if "encoder_layer" in given else given
+    own, rows = batch_first(x, given), masks.get("src_mask", masks.get("mask"))
+    return as_called(run(own, seen(own, src_key_padding_mask, rows)), x, given)
+
+
+def decode(run: Run, given: Given, x: Any, memory: Any, **masks: Any) -> Any:
+    own, memory = batch_first(x, given), batch_first(memory, given)
+    real = [
+        seen(sequence, masks.get(f"{name}_key_padding_mask"), masks.get(f"{name}_mask"))
+        for name, sequence in (("tgt", own), ("memory", memory))
+    ]
+    return as_called(run(own, memory, *real), x, given)
+
+
+def transform(run: Run, given: Given, source: Any, target: Any, **masks: Any) -> Any:
+    """Of the encoder's output nothing is hidden from the decoder, unless a mask of its own says so."""
+    x, t = batch_first(source, given), batch_first(target, given)
+    real = [
+        seen(sequence, masks.get(f"{name}_key_padding_mask"), masks.get(f"{name}_mask"))
+        for name, sequence in (("src", x), ("tgt", t), ("memory", x))
+    ]
+    return as_called(run(x, t, *real), target, given)

@@ -173,6 +173,10 @@ TWINS: dict[str, Twin] = {
     "Softplus": Twin(layers.Softplus),
     "Softsign": Twin(layers.Softsign),
     "Tanh": Twin(layers.Tanh),
+    "Transformer": Twin(sequences.Transformer, sequences.transform, axes=0),
+    "TransformerDecoderLayer": Twin(sequences.decoder_layer, sequences.decode, axes=0),
+    "TransformerEncoder": Twin(sequences.encoder, sequences.encode, axes=0),
+    "TransformerEncoderLayer": Twin(sequences.encoder_layer, sequences.encode, axes=0),
 }
 
 ABSENT: dict[str, str] = {
@@ -193,10 +197,6 @@ ABSENT: dict[str, str] = {
     "LinearCrossEntropyLoss": "not yet",
     "CTCLoss": "not yet",
     "Hardshrink": "not yet",
-    "TransformerEncoder": "not yet",
-    "TransformerEncoderLayer": "not yet",
-    "TransformerDecoderLayer": "not yet",
-    "Transformer": "not yet",
     "Softshrink": "not yet",
     "Tanhshrink": "not yet",
     "Threshold": "not yet",
