@@ -63,6 +63,16 @@ def last_axes(kind: Callable[..., Layer]) -> Twin:
     return Twin(make, axes=2)
 
 
+def padding(kind: Callable[..., Layer], axes: int) -> Twin:
+    """The last axis comes first there: (left, right, top, bottom)."""
+
+    def make(padding: Any, *value: float) -> Layer:
+        ours = tuple(zip(padding[-2::-2], padding[::-2], strict=True)) if isinstance(padding, tuple) else padding
+        return kind(ours[0] if axes == 3 and isinstance(ours, tuple) else ours, *value)
+
+    return Twin(make, axes=axes)
+
+
 def running_norm(kind: Callable[..., Layer], axes: int) -> Twin:
     """Channels are told by the input; eps stands in front of momentum there."""
 
@@ -106,6 +116,10 @@ def divergence(run: Callable[..., Any], given: dict[str, Any], y: Any, t: Any) -
 # ---- the table ------------------------------------------------------------------------------------------------------
 
 TWINS: dict[str, Twin] = {
+    "AdaptiveAvgPool1d": Twin(layers.AdaptiveAvgPool1D, axes=3),
+    "AdaptiveAvgPool2d": Twin(layers.AdaptiveAvgPool2D, axes=4),
+    "AdaptiveMaxPool1d": Twin(layers.AdaptiveMaxPool1D, axes=3),
+    "AdaptiveMaxPool2d": Twin(layers.AdaptiveMaxPool2D, axes=4),
     "AvgPool1d": pool(layers.AvgPool1D, 3),
     "AvgPool2d": pool(layers.AvgPool2D, 4),
     "BCELoss": Twin(lambda **options: losses.BinaryCrossEntropyOfProbabilities(), weighted_outputs),
@@ -113,6 +127,10 @@ TWINS: dict[str, Twin] = {
     "BatchNorm1d": running_norm(layers.BatchNorm1D, 2),
     "BatchNorm2d": running_norm(layers.BatchNorm2D, 4),
     "CELU": Twin(layers.CELU),
+    "CircularPad1d": padding(layers.CircularPad1D, 3),
+    "CircularPad2d": padding(layers.CircularPad2D, 4),
+    "ConstantPad1d": padding(layers.ConstantPad1D, 3),
+    "ConstantPad2d": padding(layers.ConstantPad2D, 4),
     "Conv1d": convolution(layers.Conv1D, 3),
     "Conv2d": convolution(layers.Conv2D, 4),
     "ConvTranspose1d": convolution(layers.ConvTranspose1D, 3),
@@ -160,6 +178,10 @@ TWINS: dict[str, Twin] = {
     "RNNCell": Twin(sequences.cell(layers.SimpleRNN), sequences.step, axes=2, suffix="_l0"),
     "ReLU": Twin(layers.ReLU),
     "ReLU6": Twin(layers.ReLU6),
+    "ReflectionPad1d": padding(layers.ReflectionPad1D, 3),
+    "ReflectionPad2d": padding(layers.ReflectionPad2D, 4),
+    "ReplicationPad1d": padding(layers.ReplicationPad1D, 3),
+    "ReplicationPad2d": padding(layers.ReplicationPad2D, 4),
     "SELU": Twin(layers.SELU),
     "SiLU": Twin(layers.SiLU),
     "Sigmoid": Twin(layers.Sigmoid),
@@ -177,37 +199,26 @@ TWINS: dict[str, Twin] = {
     "TransformerDecoderLayer": Twin(sequences.decoder_layer, sequences.decode, axes=0),
     "TransformerEncoder": Twin(sequences.encoder, sequences.encode, axes=0),
     "TransformerEncoderLayer": Twin(sequences.encoder_layer, sequences.encode, axes=0),
+    "ZeroPad1d": padding(layers.ZeroPad1D, 3),
+    "ZeroPad2d": padding(layers.ZeroPad2D, 4),
 }
 
+# Those of PyTorch alone, and what stands here in their place.
 ABSENT: dict[str, str] = {
-    "AdaptiveAvgPool1d": "not yet",
-    "AdaptiveAvgPool2d": "not yet",
-    "AdaptiveMaxPool1d": "not yet",
-    "AdaptiveMaxPool2d": "not yet",
-    "CosineEmbeddingLoss": "not yet",
-    "FractionalMaxPool2d": "draws where its windows are",
-    "Bilinear": "not yet",
-    "LPPool1d": "not yet",
-    "LPPool2d": "not yet",
-    "MarginRankingLoss": "not yet",
-    "MultiLabelMarginLoss": "not yet",
-    "GaussianNLLLoss": "not yet",
-    "PoissonNLLLoss": "not yet",
-    "HingeEmbeddingLoss": "not yet",
-    "LinearCrossEntropyLoss": "not yet",
-    "CTCLoss": "not yet",
-    "Hardshrink": "not yet",
-    "Softshrink": "not yet",
-    "Tanhshrink": "not yet",
-    "Threshold": "not yet",
-    "ReflectionPad1d": "not yet",
-    "ReflectionPad2d": "not yet",
-    "ReplicationPad1d": "not yet",
-    "ReplicationPad2d": "not yet",
-    "ZeroPad1d": "not yet",
-    "ZeroPad2d": "not yet",
-    "CircularPad1d": "not yet",
-    "CircularPad2d": "not yet",
-    "ConstantPad1d": "not yet",
-    "ConstantPad2d": "not yet",
+    "Bilinear": "a product of two inputs with a tensor of three axes, which has no layer here",
+    "CTCLoss": "a loss of speech recognition, which sums over all alignments: there is no speech here",
+    "CosineEmbeddingLoss": "losses.CosineSimilarity is that of a target of 1; pairs that should differ have no layer",
+    "FractionalMaxPool2d": "it draws where its windows are, from numbers of PyTorch's own",
+    "GaussianNLLLoss": "a loss of three inputs, one of them a variance; losses here have outputs and targets",
+    "Hardshrink": "not in any network of the first chapters",
+    "HingeEmbeddingLoss": "a loss of distances between pairs; losses.Hinge is that of scores",
+    "LPPool1d": "not in any network of the first chapters; AvgPool1D and MaxPool1D are its two ends",
+    "LPPool2d": "not in any network of the first chapters; AvgPool2D and MaxPool2D are its two ends",
+    "LinearCrossEntropyLoss": "layers.Dense and losses.SoftmaxCrossEntropy, which are two things here",
+    "MarginRankingLoss": "a loss of the order of two outputs; losses here have outputs and targets",
+    "MultiLabelMarginLoss": "its targets are lists that end with -1; losses.Hinge takes 0 and 1 for each label",
+    "PoissonNLLLoss": "a loss of counts, which no network of the first chapters has",
+    "Softshrink": "not in any network of the first chapters",
+    "Tanhshrink": "not in any network of the first chapters",
+    "Threshold": "ReLU and HardTanh are those that are used",
 }
