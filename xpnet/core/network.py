@@ -160,7 +160,10 @@ class Network(Layer):
     def _integers_of(self, dtype: str | Sequence[str] | None, inputs: int) -> tuple[bool, ...]:
         """Of each input, whether it is of integers, from the `dtype` that `build` takes."""
         if dtype is None:
-            return self.integer_inputs if len(self.integer_inputs) == inputs else (self.takes_integers,) * inputs
+            if len(self.integer_inputs) == inputs:
+                return self.integer_inputs
+            places = {at % inputs for at in self.integers_at}  # -1 is the last
+            return tuple(self.takes_integers or place in places for place in range(inputs))
         names = tuple(map(dtype_name, dtype if isinstance(dtype, (tuple, list)) else (dtype,) * inputs))
         if len(names) != inputs or not {*names} <= {*FLOATS, *INTEGERS}:
             raise OptionError(

@@ -13,12 +13,14 @@ from xpnet.layers import (
     merge,
     normalization,
     pooling,
+    positions,
     rectifiers,
     recurrent,
     relu,
     sample_norm,
     softmax,
     squashing,
+    transformer,
 )
 from xpnet.layers.attention import *
 from xpnet.layers.convolution import *
@@ -30,12 +32,14 @@ from xpnet.layers.gated import *
 from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
 from xpnet.layers.pooling import *
+from xpnet.layers.positions import *
 from xpnet.layers.rectifiers import *
 from xpnet.layers.recurrent import *
 from xpnet.layers.relu import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
+from xpnet.layers.transformer import *
 
 __all__ = ["Layer"]
 __all__ += attention.__all__
@@ -48,11 +52,13 @@ __all__ += gated.__all__
 __all__ += merge.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
+__all__ += positions.__all__
 __all__ += rectifiers.__all__
 __all__ += recurrent.__all__
 __all__ += relu.__all__
 __all__ += sample_norm.__all__
 __all__ += softmax.__all__
 __all__ += squashing.__all__
+__all__ += transformer.__all__
 
 __getattr__ = explained(__name__)

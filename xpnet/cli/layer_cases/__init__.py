@@ -16,6 +16,7 @@ from xpnet.cli.layer_cases import (
     recurrent,
     sample_norm,
     shaping,
+    transformer,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
 
@@ -34,4 +35,5 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *embedding.CASES,
     *recurrent.CASES,
     *attention.CASES,
+    *transformer.CASES,
 )
