@@ -15,7 +15,8 @@ import functools
 import operator
 import os
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from hashlib import blake2b  # which numpy.random has imported
 from types import TracebackType
@@ -176,6 +177,17 @@ def drawing_next(*purpose: str | int, root: int = 0) -> AbstractContextManager[N
 def first_sample() -> int:
     """The number, in its batch, of the first sample that is at hand: what is drawn for a sample depends on its own."""
     return _current().first_sample
+
+
+@contextmanager
+def samples_of_steps(steps: int) -> Iterator[None]:
+    """Within the block, each sample at hand is so many: the steps of a sequence, one behind the other."""
+    state = _current()
+    before, state.first_sample = state.first_sample, state.first_sample * steps
+    try:
+        yield
+    finally:
+        state.first_sample = before
 
 
 def first_root() -> int:

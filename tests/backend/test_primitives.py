@@ -136,7 +136,8 @@ def test_the_first_of_equal_pixels_gets_the_gradient(backend: Backend, case: Poo
     for n, c, i, j in product(*map(range, case.y_shape)):
         pixels = []
         for m, l in product(*map(range, case.window.kernel)):  # in reading order
-            row, column = i * case.window.stride[0] + m - top, j * case.window.stride[1] + l - left
+            row = i * case.window.stride[0] + m * case.window.dilation[0] - top
+            column = j * case.window.stride[1] + l * case.window.dilation[1] - left
             if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]:
                 pixels.append((x[n, c, row, column], row, column))
         best, row, column = max(pixels, key=lambda pixel: pixel[0])  # Python's max takes the first
@@ -359,7 +360,7 @@ def test_every_backend_explains_a_convolution(backend: Backend) -> None:
     table = TableConv2D(((0,), (0, 1)), 3)
     for other, shape in ((Dense(3), (2, 5)), (MaxPool2D(2), (2, 3, 8, 8)), (table, (2, 2, 8, 8)), (layer, (3, 8, 8))):
         with pytest.raises(
-            OptionError, match=r"explain takes a Conv2D and a batch's shape, \(N, C, H, W\), not .*\([23], "
+            OptionError, match=r"explain takes a convolution and a batch's shape, \(N, C, H, W\), not .*\([23], "
         ):
             backend.explain(other, shape)  # type: ignore[arg-type]
 

@@ -40,21 +40,24 @@ class PoolCase(NamedTuple):
 
 
 @st.composite
-def _axis(draw: Any, pooling: bool) -> tuple[int, int, tuple[int, int], int, int]:
+def _axis(draw: Any, pooling: bool, most_dilated: int = 3) -> tuple[int, int, tuple[int, int], int, int]:
     """(kernel, stride, (before, after), dilation, length) of one axis of the image."""
     kernel, stride, output = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 5))
-    dilation = 1 if pooling else draw(st.integers(1, 3))
+    dilation = draw(st.integers(1, most_dilated))
     unused = draw(st.integers(0, stride - 1))  # rows at the end that no window reaches
     padded = (output - 1) * stride + (kernel - 1) * dilation + 1 + unused
-    most = kernel - 1 if pooling else 4  # a pooling window may not see padding only
+    most = (kernel - 1) * dilation if pooling else 4
     before = draw(st.integers(0, min(most, padded - 1)))
     after = draw(st.integers(0, min(most, padded - 1 - before)))
+    met = [[o * stride + k * dilation for k in range(kernel)] for o in range(output)]
+    if pooling and not all(any(before <= place < padded - after for place in window) for window in met):
+        before = after = 0  # a pooling window may not see padding only
     return kernel, stride, (before, after), dilation, padded - before - after
 
 
 @st.composite
-def _window(draw: Any, pooling: bool) -> tuple[Window, tuple[int, int]]:
-    kernels, strides, paddings, dilations, size = zip(*(draw(_axis(pooling)) for _ in "HW"), strict=True)
+def _window(draw: Any, pooling: bool, most_dilated: int = 3) -> tuple[Window, tuple[int, int]]:
+    kernels, strides, paddings, dilations, size = zip(*(draw(_axis(pooling, most_dilated)) for _ in "HW"), strict=True)
     return Window(kernels, strides, paddings, dilations), size
 
 
@@ -68,9 +71,9 @@ def convolutions(draw: Any, batch: tuple[int, int] = (1, 3), channels: int = 3) 
 
 
 @st.composite
-def poolings(draw: Any, batch: tuple[int, int] = (1, 3)) -> PoolCase:
-    """Any stride (overlapping windows or gaps between them), padding smaller than the window."""
-    window, size = draw(_window(pooling=True))
+def poolings(draw: Any, batch: tuple[int, int] = (1, 3), most_dilated: int = 3) -> PoolCase:
+    """Any stride (windows overlap, or leave gaps), dilation up to so much, padding smaller than the window."""
+    window, size = draw(_window(True, most_dilated))
     return PoolCase(window, (draw(st.integers(*batch)), draw(st.integers(1, 3)), *size), draw(seeds))
 
 

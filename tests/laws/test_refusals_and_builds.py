@@ -36,7 +36,8 @@ def test_a_wrong_shape_is_an_error_that_says_all(backend: Backend, case: Case) -
         message = str(caught.value)
         assert message.startswith(f"middle ({type(layer).__name__}): ")
         got, too_small = shapes[-1], "window covers" in message
-        assert (f"{got[-2]}x{got[-1]} input" if too_small else f"({', '.join(['N', *map(str, got)])})") in message
+        size = "x".join(map(str, got[1:]))  # behind the channels
+        assert (f"the {size} " if too_small else f"({', '.join(['N', *map(str, got)])})") in message
         assert "use a smaller kernel" in message if too_small else ", needed is " in message
     fine = case.inputs(backend)
     assert shape_of(fresh(layer).forward(*fine)[0]) == layer.output_shape(*case.shapes)  # it still works

@@ -1,5 +1,7 @@
 """The networks: their size and shape, their gradient, and that a step lowers their loss."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ from tests.kit.small import digits
 from tests.kit.strategies import normal, spaced
 from xpnet import gradient_check, losses, networks, optimizers
 from xpnet.backend import Backend
+from xpnet.core.layer import Layer
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, Tanh
 from xpnet.model import Model, Sequential
@@ -203,7 +206,10 @@ def test_the_layers_of_lenet5_refuse_what_they_cannot_take() -> None:
         built.forward(np.ones((1, 3, 4, 4), np.float32))
 
 
-def test_every_network_is_listed() -> None:
-    assert sorted(networks.__all__) == sorted(
-        ["MLP", "DeepConvNet", "LeNet5", "MultiColumn", "SimpleConvNet", "Subsampling", "TableConv2D"]
-    )
+def test_every_network_and_every_layer_that_is_made_for_one_is_listed() -> None:
+    found = set()
+    for module in pkgutil.iter_modules(networks.__path__):
+        inside = vars(importlib.import_module(f"xpnet.networks.{module.name}")).items()
+        classes = {name: cls for name, cls in inside if isinstance(cls, type) and issubclass(cls, Layer)}
+        found |= {name for name, cls in classes.items() if cls.__module__.startswith("xpnet.networks.")}
+    assert found == {*networks.__all__}

@@ -112,15 +112,16 @@ def test_conv2d_with_same_padding(
 @given(case=poolings())
 def test_max_pool2d(here: Backend, case: PoolCase) -> None:
     window = case.window
-    layer = MaxPool2D(window.kernel, window.stride, window.padding).to(here)
+    layer = MaxPool2D(window.kernel, window.stride, window.padding, dilation=window.dilation).to(here)
 
     def theirs(x: Any) -> Any:
-        return F.max_pool2d(padded(x, window, -float("inf")), window.kernel, window.stride)
+        y = padded(x, window, -float("inf"))
+        return F.max_pool2d(y, window.kernel, window.stride, dilation=window.dilation)
 
     assert_agree(layer, spaced(case.x_shape, case.seed), theirs, case.seed)
 
 
-@given(case=poolings())
+@given(case=poolings(most_dilated=1))
 def test_avg_pool2d(here: Backend, case: PoolCase) -> None:
     window = case.window
     layer = AvgPool2D(window.kernel, window.stride, window.padding).to(here)

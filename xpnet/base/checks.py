@@ -22,6 +22,13 @@ def integer(name: str, value: Any) -> int:
     return int(value)
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
 def sample_shape(name: str, value: Any) -> tuple[int, ...]:
     """The shape of one sample, without the batch."""
     if isinstance(value, (tuple, list)) and value and all(isinstance(size, (tuple, list)) for size in value):

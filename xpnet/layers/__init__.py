@@ -5,11 +5,14 @@ from xpnet.core.layer import Layer
 from xpnet.layers import (
     attention,
     convolution,
+    convolution1d,
     dense,
     dropout,
     embedding,
     flatten,
     gated,
+    gru,
+    lstm,
     merge,
     normalization,
     pooling,
@@ -18,17 +21,24 @@ from xpnet.layers import (
     recurrent,
     relu,
     sample_norm,
+    separable,
+    simple_rnn,
     softmax,
     squashing,
     transformer,
+    time_distributed,
+    transposed,
 )
 from xpnet.layers.attention import *
 from xpnet.layers.convolution import *
+from xpnet.layers.convolution1d import *
 from xpnet.layers.dense import *
 from xpnet.layers.dropout import *
 from xpnet.layers.embedding import *
 from xpnet.layers.flatten import *
 from xpnet.layers.gated import *
+from xpnet.layers.gru import *
+from xpnet.layers.lstm import *
 from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
 from xpnet.layers.pooling import *
@@ -37,13 +47,18 @@ from xpnet.layers.rectifiers import *
 from xpnet.layers.recurrent import *
 from xpnet.layers.relu import *
 from xpnet.layers.sample_norm import *
+from xpnet.layers.separable import *
+from xpnet.layers.simple_rnn import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
 from xpnet.layers.transformer import *
+from xpnet.layers.time_distributed import *
+from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]
 __all__ += attention.__all__
 __all__ += convolution.__all__
+__all__ += convolution1d.__all__
 __all__ += dense.__all__
 __all__ += dropout.__all__
 __all__ += embedding.__all__
@@ -55,10 +70,19 @@ __all__ += pooling.__all__
 __all__ += positions.__all__
 __all__ += rectifiers.__all__
 __all__ += recurrent.__all__
+__all__ += separable.__all__
+__all__ += transposed.__all__
 __all__ += relu.__all__
 __all__ += sample_norm.__all__
 __all__ += softmax.__all__
 __all__ += squashing.__all__
 __all__ += transformer.__all__
+__all__ += gru.__all__
+__all__ += lstm.__all__
+__all__ += merge.__all__
+__all__ += normalization.__all__
+__all__ += pooling.__all__
+__all__ += simple_rnn.__all__
+__all__ += time_distributed.__all__
 
 __getattr__ = explained(__name__)

@@ -5,16 +5,15 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.backend.window import Padding, Pair, Window, check_padding, make_window, pair
-from xpnet.base.checks import whole
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back
-from xpnet.errors import OptionError, ShapeError
-from xpnet.layers.base import Weighted
+from xpnet.errors import ShapeError
+from xpnet.layers.convolving import Convolving
 
 __all__ = ["Conv2D"]
 
 
-class Conv2D(Weighted):
+class Conv2D(Convolving):
     """y[n,o,i,j] = act(bias[o] + sum_{c,m,l} weight[o,c,m,l] x[n,c, i*stride+m*dilation-top,
     j*stride+l*dilation-left]).
 
@@ -28,6 +27,7 @@ class Conv2D(Weighted):
     regularizer: of the weight: a name ("l2", ...), regularizers.L2(1e-4) or None.
 
     Convolution with shared weights: LeCun et al., 1989; by im2col: Chellapilla et al., 2006.
+    Elsewhere: torch.nn.Conv2d; keras.layers.Conv2D; the book's Convolution.
     """
 
     kind = "conv"
@@ -47,27 +47,25 @@ class Conv2D(Weighted):
         name: str | None = None,
         regularizer: Any = None,
     ) -> None:
-        super().__init__(bias, activation, initializer, regularizer, name)
-        filters, groups = whole("Conv2D: filters", filters), whole("Conv2D: groups", groups)
-        if filters % groups:
-            raise OptionError(f"Conv2D: filters ({filters}) must be a multiple of groups ({groups})")
-        self.filters, self.groups = filters, groups
+        super().__init__(filters, groups, bias, activation, initializer, regularizer, name)
         self.kernel_size, self.stride = pair(kernel_size, "kernel_size"), pair(stride, "stride")
         self.padding, self.dilation = check_padding(padding), pair(dilation, "dilation")
 
     def window(self, size: Pair) -> Window:
         return make_window(self.kernel_size, self.stride, self.padding, self.dilation, size)
 
+    def as_conv2d(self, shape: Shape) -> tuple[Shape, Shape, Window]:
+        """What `backend.explain` asks: the shapes of images and weight, and the window, for a batch of this shape."""
+        _, C, H, W = shape
+        return shape, (self.filters, C // self.groups, *self.kernel_size), self.window((H, W))
+
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 3 or shape[0] % self.groups:
-            needed = "(N, C, H, W)" + (f" with C a multiple of groups={self.groups}" if self.groups > 1 else "")
-            raise self.wrong_shape(shape, needed)
-        if self._built and shape[0] != self.weight.value.shape[1] * self.groups:
-            raise self.wrong_shape(shape, f"(N, {self.weight.shape[1] * self.groups}, H, W)")
+        self.check_channels(shape)
+        _, H, W = shape
         try:
-            return (self.filters, *self.window(shape[1:]).output_size(shape[1:]))
+            return (self.filters, *self.window((H, W)).output_size((H, W)))
         except ShapeError as error:
-            last = "; images are (N, C, H, W): x.transpose(0, 3, 1, 2), if channels come last" if shape[2] < 5 else ""
+            last = "; images are (N, C, H, W): x.transpose(0, 3, 1, 2), if channels come last" if W < 5 else ""
             raise ShapeError(f"{self.label}: {error}{last}") from None
 
     def declare(self, shape: Shape) -> Iterable[Declared]:

@@ -9,7 +9,7 @@ from xpnet.base.checks import whole
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
-from xpnet.errors import DataError
+from xpnet.errors import DataError, OptionError
 
 __all__ = ["Embedding"]
 
@@ -22,8 +22,12 @@ class Embedding(Layer):
 
     vocabulary: how many numbers there are.  size: of a vector.  initializer: of the weight; the default is a standard
     deviation of 1, as in PyTorch.  regularizer: of the weight: a name ("l2", ...), regularizers.L2(1e-4) or None.
+    padding_index: a number that stands for nothing, such as what sequences are padded with: its vector starts as zeros
+    and takes no gradient.
 
     Raises DataError for a number out of range; on a GPU, which would have to be waited for, such a y is arbitrary.
+
+    Elsewhere: torch.nn.Embedding; keras.layers.Embedding; the book's TimeEmbedding.
     """
 
     kind = "embedding"
@@ -32,12 +36,23 @@ class Embedding(Layer):
     weight: Parameter
 
     def __init__(
-        self, vocabulary: int, size: int, initializer: Any = 1.0, name: str | None = None, regularizer: Any = None
+        self,
+        vocabulary: int,
+        size: int,
+        initializer: Any = 1.0,
+        name: str | None = None,
+        regularizer: Any = None,
+        padding_index: int | None = None,
     ) -> None:
         super().__init__(name)
         self.vocabulary, self.size = whole("Embedding: vocabulary", vocabulary), whole("Embedding: size", size)
         initializers.get(initializer)  # an unknown one is an error now, not at build
         self.initializer, self.regularizer = initializer, regularizers.get(regularizer)
+        if padding_index is not None and whole("Embedding: padding_index", padding_index, 0) >= vocabulary:
+            raise OptionError(
+                f"Embedding: padding_index must be one of the numbers 0 to {vocabulary - 1}, not {padding_index}"
+            )
+        self.padding_index = padding_index
 
     def output_shape(self, shape: Shape) -> Shape:
         return (*shape, self.size)
@@ -46,6 +61,12 @@ class Embedding(Layer):
         fans = self.vocabulary, self.size
         yield Declared("weight", (self.vocabulary, self.size), self.initializer, *fans, regularizer=self.regularizer)
 
+    def build_inside(self, output: Shape) -> None:
+        if self.padding_index is not None:
+            value = self.backend.copy(self.weight.value)
+            value[self.padding_index, ...] = 0
+            self.weight.value = value
+
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         if not self.backend.lazy:
@@ -53,7 +74,10 @@ class Embedding(Layer):
         y = self.backend.embedding(x, self.weight.value)
 
         def back(dy: Array) -> None:
-            self.weight.add_grad(self.backend.embedding_backward(dy, x, self.vocabulary))
+            dw = self.backend.embedding_backward(dy, x, self.vocabulary)
+            if self.padding_index is not None:
+                dw[self.padding_index, ...] = 0
+            self.weight.add_grad(dw)
 
         return y, back
 

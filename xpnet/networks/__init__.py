@@ -6,20 +6,43 @@ from xpnet.base.on_demand import imported_on_demand
 
 if TYPE_CHECKING:
     from xpnet.networks.deepconvnet import DeepConvNet
+    from xpnet.networks.inception import ConvNorm, Inception, InceptionNet
     from xpnet.networks.lenet5 import LeNet5, Subsampling, TableConv2D
     from xpnet.networks.mlp import MLP
+    from xpnet.networks.mobilenet import InvertedResidual, MobileNetV1, MobileNetV2
     from xpnet.networks.multicolumn import MultiColumn
+    from xpnet.networks.resnet import (
+        BasicBlock,
+        Bottleneck,
+        PaddedShortcut,
+        ResNet,
+        ResNet18,
+        ResNet20,
+        ResNet34,
+        ResNet50,
+        ResNet56,
+    )
     from xpnet.networks.simpleconvnet import SimpleConvNet
 
 # Where they stand: each is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
     "deepconvnet": ("DeepConvNet",),
+    "inception": ("ConvNorm", "Inception", "InceptionNet"),
     "lenet5": ("LeNet5", "Subsampling", "TableConv2D"),
     "mlp": ("MLP",),
+    "mobilenet": ("InvertedResidual", "MobileNetV1", "MobileNetV2"),
     "multicolumn": ("MultiColumn",),
+    "resnet": (
+        "BasicBlock", "Bottleneck", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
+        "ResNet56",
+    ),
     "simpleconvnet": ("SimpleConvNet",),
-}
+}  # fmt: skip
 
-__all__ = ["MLP", "DeepConvNet", "LeNet5", "MultiColumn", "SimpleConvNet", "Subsampling", "TableConv2D"]
+__all__ = [
+    "MLP", "BasicBlock", "Bottleneck", "ConvNorm", "DeepConvNet", "Inception", "InceptionNet", "InvertedResidual",
+    "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20",
+    "ResNet34", "ResNet50", "ResNet56", "SimpleConvNet", "Subsampling", "TableConv2D",
+]  # fmt: skip
 
 __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

@@ -14,15 +14,29 @@ from xpnet.backend.reference.dense import Dense
 from xpnet.backend.reference.dropout import Dropout
 from xpnet.backend.reference.elementwise import Elementwise
 from xpnet.backend.reference.embedding import Embedding
+from xpnet.backend.reference.explanation import Explanation
 from xpnet.backend.reference.group_norm import GroupNorm
 from xpnet.backend.reference.losses import Losses
 from xpnet.backend.reference.pooling import Pooling
+from xpnet.backend.reference.recurrent import Recurrent
+from xpnet.backend.reference.transposed import Transposed
 from xpnet.backend.reference.updates import AdamStep, Updates
 
 __all__ = ["AdamStep", "Array", "Backend", "Memory", "dtype_name"]
 
 
 class Backend(
-    Convolution, Dense, Attention, Embedding, Pooling, GroupNorm, Elementwise, Losses, Dropout, Updates
-):  # fmt: skip
+    Transposed,
+    Explanation,
+    Dense,
+    Attention,
+    Embedding,
+    Pooling,
+    GroupNorm,
+    Elementwise,
+    Recurrent,
+    Losses,
+    Dropout,
+    Updates,
+):
     """An array namespace `xp` on a device, and the primitives that layers, losses and optimizers are made of."""

@@ -32,4 +32,5 @@ SIGNAL = ((4, 7),)  # (N, C, T), of what moves along an axis behind the channels
 CHANNELS = ((6, 2, 3),)  # of a normalization across them
 
 NO_IMAGE: tuple[Shapes, ...] = (((4,),), ((4, 6),), ((1, 4, 6, 5),))
+NO_SIGNAL: tuple[Shapes, ...] = (((4,),), ((1, 4, 7),))
 OTHER_CHANNELS: tuple[Shapes, ...] = (((3, 6, 5),), ((8, 6, 5),))

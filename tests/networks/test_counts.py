@@ -1,0 +1,51 @@
+"""Every network has as many parameters as it says, and the names that it should; the large ones are not drawn."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xpnet import initializers, networks
+from xpnet.model import Model
+
+Make = Callable[[], Model]
+COUNTS: list[tuple[Make, int]] = [
+    (networks.ResNet18, 11_689_512),
+    (networks.ResNet34, 21_797_672),
+    (networks.ResNet50, 25_557_032),
+    (networks.ResNet20, 269_722),
+    (networks.ResNet56, 853_018),
+    (networks.MobileNetV1, 4_231_976),
+    (networks.MobileNetV2, 3_504_872),
+    (networks.InceptionNet, 104_306),
+]
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are zeros, which take no memory until somebody writes them."""
+
+    def zeros(initializer: Any, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        return np.zeros(shape, np.float32)
+
+    monkeypatch.setattr(initializers, "draw", zeros)
+
+
+def learned(model: Model) -> int:
+    return sum(p.size for p in model.parameters() if p.learned)
+
+
+@pytest.mark.parametrize(("make", "count"), COUNTS, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_the_number_of_parameters_is_the_one_that_it_says(undrawn: None, make: Any, count: int) -> None:
+    assert learned(make()) == count
+    assert f"{count:,} parameters" in (make.__doc__ or "")
+
+
+def test_options_that_change_the_number(undrawn: None) -> None:
+    """Option B has a projection where A has none, twice: 16 * 32 + 2 * 32 and 32 * 64 + 2 * 64."""
+    assert learned(networks.ResNet20(shortcuts="projection")) == 269_722 + 576 + 2176
+    assert learned(networks.ResNet20(shortcuts=False)) == 269_722
+    assert learned(networks.MobileNetV1(width=0.25)) == 470_072
+    assert learned(networks.MobileNetV2(width=0.5)) == 1_968_680
+    assert learned(networks.ResNet18(10, small_images=True, input_shape=(3, 32, 32))) == 11_173_962
