@@ -25,7 +25,7 @@ in_both_modes = pytest.mark.parametrize("train", [True, False], ids=["train", "e
 on_numpy_arrays = pytest.mark.parametrize("backend", ["numpy", "reference"], indirect=True)
 with_parameters = pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.name.startswith(("conv", "dense", "batch", "rnn", "lstm", "gru"))],
+    [case for case in CASES if case.name.startswith(("conv", "dense", "batch", "rnn", "lstm", "gru", "attention"))],
     ids=lambda case: case.name,
 )
 
@@ -90,7 +90,8 @@ def test_nothing_is_written_into_x_or_dy(backend: Backend, case: Case, train: bo
     dy = dy_for(backend, y)
     dy_before = [bits(each) for each in as_tuple(dy)]
     back(dy)
-    back(dy)
+    if not layer.composite:  # the arrays of a network are freed on the way back
+        back(dy)
     assert [bits(x) for x in xs] == before
     assert [bits(each) for each in as_tuple(dy)] == dy_before
 

@@ -76,11 +76,12 @@ class Network(Layer):
             dys = gradients_in(self.label, dy, blanks)
             spent = True
             dxs = tape.walk_back(as_several(output), dys, inputs, need_dx)
-            if need_dx:  # an input that the output does not depend on has gradient zero
-                dxs = [
-                    self.xp.zeros_like(x.value) if dx is None and not integers else dx
-                    for x, dx, integers in zip(inputs, dxs, whole, strict=True)
-                ]
+            if not need_dx:
+                return None
+            dxs = [  # an input that the output does not depend on has gradient zero
+                self.xp.zeros_like(x.value) if dx is None and not integers else dx
+                for x, dx, integers in zip(inputs, dxs, whole, strict=True)
+            ]
             return dxs[0] if len(dxs) == 1 else tuple(dxs)
 
         return values, back

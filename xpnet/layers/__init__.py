@@ -18,15 +18,14 @@ from xpnet.layers import (
     pooling,
     positions,
     rectifiers,
-    recurrent,
     relu,
     sample_norm,
     separable,
     simple_rnn,
     softmax,
     squashing,
-    transformer,
     time_distributed,
+    transformer,
     transposed,
 )
 from xpnet.layers.attention import *
@@ -44,15 +43,14 @@ from xpnet.layers.normalization import *
 from xpnet.layers.pooling import *
 from xpnet.layers.positions import *
 from xpnet.layers.rectifiers import *
-from xpnet.layers.recurrent import *
 from xpnet.layers.relu import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.separable import *
 from xpnet.layers.simple_rnn import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
-from xpnet.layers.transformer import *
 from xpnet.layers.time_distributed import *
+from xpnet.layers.transformer import *
 from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]
@@ -64,25 +62,21 @@ __all__ += dropout.__all__
 __all__ += embedding.__all__
 __all__ += flatten.__all__
 __all__ += gated.__all__
-__all__ += merge.__all__
-__all__ += normalization.__all__
-__all__ += pooling.__all__
-__all__ += positions.__all__
-__all__ += rectifiers.__all__
-__all__ += recurrent.__all__
-__all__ += separable.__all__
-__all__ += transposed.__all__
-__all__ += relu.__all__
-__all__ += sample_norm.__all__
-__all__ += softmax.__all__
-__all__ += squashing.__all__
-__all__ += transformer.__all__
 __all__ += gru.__all__
 __all__ += lstm.__all__
 __all__ += merge.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
+__all__ += positions.__all__
+__all__ += rectifiers.__all__
+__all__ += relu.__all__
+__all__ += sample_norm.__all__
+__all__ += separable.__all__
 __all__ += simple_rnn.__all__
+__all__ += softmax.__all__
+__all__ += squashing.__all__
 __all__ += time_distributed.__all__
+__all__ += transformer.__all__
+__all__ += transposed.__all__
 
 __getattr__ = explained(__name__)

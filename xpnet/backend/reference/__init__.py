@@ -9,7 +9,6 @@ running statistics and the update steps, which change parameter and state in pla
 
 from xpnet.backend.reference.arrays import Array, Memory, dtype_name
 from xpnet.backend.reference.attention import Attention
-from xpnet.backend.reference.convolution import Convolution
 from xpnet.backend.reference.dense import Dense
 from xpnet.backend.reference.dropout import Dropout
 from xpnet.backend.reference.elementwise import Elementwise
