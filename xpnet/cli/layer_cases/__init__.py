@@ -23,17 +23,18 @@ from xpnet.cli.layer_cases.base import LayerCase, Shape
 __all__ = ["LAYER_CASES", "LayerCase", "Shape"]
 
 LAYER_CASES: tuple[LayerCase, ...] = (
+    *activations.CASES,
+    *attention.CASES,
     *convolution.CASES,
     *dense.CASES,
-    *pooling.CASES,
-    *shaping.CASES,
-    *activations.CASES,
     *dropout.CASES,
-    *normalization.CASES,
-    *sample_norm.CASES,
-    *merge.CASES,
     *embedding.CASES,
+    *merge.CASES,
+    *normalization.CASES,
+    *pooling.CASES,
     *recurrent.CASES,
     *attention.CASES,
     *transformer.CASES,
+    *sample_norm.CASES,
+    *shaping.CASES,
 )
