@@ -3,6 +3,7 @@
 from xpnet.base.hints import explained
 from xpnet.core.layer import Layer
 from xpnet.layers import (
+    adaptive,
     attention,
     convolution,
     convolution1d,
@@ -14,11 +15,13 @@ from xpnet.layers import (
     lstm,
     merge,
     normalization,
+    padding,
     pooling,
     positions,
     rectifiers,
     relu,
     residual,
+    resize,
     sample_norm,
     separable,
     shaping,
@@ -29,6 +32,7 @@ from xpnet.layers import (
     transformer,
     transposed,
 )
+from xpnet.layers.adaptive import *
 from xpnet.layers.attention import *
 from xpnet.layers.convolution import *
 from xpnet.layers.convolution1d import *
@@ -40,11 +44,13 @@ from xpnet.layers.gru import *
 from xpnet.layers.lstm import *
 from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
+from xpnet.layers.padding import *
 from xpnet.layers.pooling import *
 from xpnet.layers.positions import *
 from xpnet.layers.rectifiers import *
 from xpnet.layers.relu import *
 from xpnet.layers.residual import *
+from xpnet.layers.resize import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.separable import *
 from xpnet.layers.shaping import *
@@ -56,6 +62,7 @@ from xpnet.layers.transformer import *
 from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]
+__all__ += adaptive.__all__
 __all__ += attention.__all__
 __all__ += convolution.__all__
 __all__ += convolution1d.__all__
@@ -78,11 +85,13 @@ __all__ += gru.__all__
 __all__ += lstm.__all__
 __all__ += merge.__all__
 __all__ += normalization.__all__
+__all__ += padding.__all__
 __all__ += pooling.__all__
 __all__ += positions.__all__
 __all__ += shaping.__all__
 __all__ += rectifiers.__all__
 __all__ += relu.__all__
+__all__ += resize.__all__
 __all__ += sample_norm.__all__
 __all__ += separable.__all__
 __all__ += simple_rnn.__all__
