@@ -16,15 +16,15 @@ from xpnet.backend.cpu.attention import CpuAttention
 from xpnet.backend.cpu.choice import choose
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.products import product
+from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
 from xpnet.backend.cpu.winograd import Winograd
-from xpnet.backend.cpu.work import PRODUCT, cut_bands, share_rows
+from xpnet.backend.cpu.work import share_rows
 from xpnet.backend.reference import AdamStep, Array
 from xpnet.backend.window import Pads, Pair, Window
 from xpnet.random import Key
 
-# A dense layer's product is divided into pieces of so many rows and multiplications at least, some 200 microseconds.
-PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
 UPDATE = 1 << 17  # entries of a parameter that are updated at a time: what an update needs stays in the cache
 
 
@@ -38,7 +38,7 @@ class Algorithm(Protocol):
     ) -> tuple[Array | None, Array, Array]: ...
 
 
-class NumpyBackend(CpuAttention):
+class NumpyBackend(CpuAttention, CpuRecurrent):
     name = "numpy"
     flat = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any
@@ -252,26 +252,6 @@ def fold_bias(how: AdamStep) -> tuple[float, float]:
     """
     c = (1 - how.beta2**how.step) ** 0.5
     return how.lr * c / (1 - how.beta1**how.step), how.eps * c
-
-
-def product(a: Array, b: Array) -> Array:
-    """a @ b, by bands of rows on all threads; BLAS's own threads would make the bits depend on their number."""
-    out = np.empty((a.shape[0], b.shape[1]), a.dtype)
-
-    def work(i0: int, i1: int) -> None:
-        height = rows_together(i1 - i0, b)
-        left, result = (array[i0:i1].reshape(-1, height, array.shape[1]) for array in (a, out))
-        np.matmul(left, b, out=result)
-
-    if out.size:
-        run_tiles(work, cut_bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
-    return out
-
-
-def rows_together(rows: int, b: Array) -> int:
-    """8 or 4, if OpenBLAS then takes the product with a transposed matrix `b` without packing it; else all rows."""
-    fits = [height for height in (8, 4) if rows % height == 0 and height * b.size <= PRODUCT]
-    return fits[0] if fits and b.flags.f_contiguous else rows
 
 
 def rows_met(rows: slice, i0: int, i1: int) -> slice:

@@ -15,6 +15,7 @@ from xpnet.backend.cuda import launch, products
 from xpnet.backend.cuda.attention import CupyAttention
 from xpnet.backend.cuda.device import INSTALL, require_device, wants_tf32
 from xpnet.backend.cuda.launch import by_block, elementwise, four_axes, strides
+from xpnet.backend.cuda.recurrent import CupyRecurrent
 from xpnet.backend.reference import AdamStep, Array
 from xpnet.backend.window import Window
 from xpnet.random import Key
@@ -26,7 +27,7 @@ ONE_PIXEL = Window()
 CHUNK, CHUNKS = 1 << 13, 64  # entries of a channel that one block sums, or more: there are so many chunks at most
 
 
-class CupyBackend(CupyAttention):
+class CupyBackend(CupyAttention, CupyRecurrent):
     """`XPNET_MEMORY_LIMIT` (megabytes) bounds what it takes of the device's memory. With `XPNET_TF32=1`, products of
     float32 matrices run on the tensor cores, which round their factors to 10 bits: about eight times as fast, errors
     of about 1e-3 instead of 1e-6.
