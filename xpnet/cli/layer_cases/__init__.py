@@ -20,6 +20,7 @@ from xpnet.cli.layer_cases import (
     resize,
     sample_norm,
     shaping,
+    transformer,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
 
@@ -40,6 +41,8 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *recurrent.CASES,
     *residual.CASES,
     *resize.CASES,
+    *attention.CASES,
+    *transformer.CASES,
     *sample_norm.CASES,
     *shaping.CASES,
 )
