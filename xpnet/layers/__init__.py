@@ -3,6 +3,7 @@
 from xpnet.base.hints import explained
 from xpnet.core.layer import Layer
 from xpnet.layers import (
+    adaptive,
     attention,
     convolution,
     convolution1d,
@@ -15,9 +16,11 @@ from xpnet.layers import (
     lstm,
     merge,
     normalization,
+    padding,
     pooling,
     rectifiers,
     relu,
+    resize,
     sample_norm,
     separable,
     simple_rnn,
@@ -26,6 +29,7 @@ from xpnet.layers import (
     time_distributed,
     transposed,
 )
+from xpnet.layers.adaptive import *
 from xpnet.layers.attention import *
 from xpnet.layers.convolution import *
 from xpnet.layers.convolution1d import *
@@ -38,9 +42,11 @@ from xpnet.layers.gru import *
 from xpnet.layers.lstm import *
 from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
+from xpnet.layers.padding import *
 from xpnet.layers.pooling import *
 from xpnet.layers.rectifiers import *
 from xpnet.layers.relu import *
+from xpnet.layers.resize import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.separable import *
 from xpnet.layers.simple_rnn import *
@@ -50,6 +56,7 @@ from xpnet.layers.time_distributed import *
 from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]
+__all__ += adaptive.__all__
 __all__ += attention.__all__
 __all__ += convolution.__all__
 __all__ += convolution1d.__all__
@@ -62,9 +69,11 @@ __all__ += gru.__all__
 __all__ += lstm.__all__
 __all__ += merge.__all__
 __all__ += normalization.__all__
+__all__ += padding.__all__
 __all__ += pooling.__all__
 __all__ += rectifiers.__all__
 __all__ += relu.__all__
+__all__ += resize.__all__
 __all__ += sample_norm.__all__
 __all__ += separable.__all__
 __all__ += simple_rnn.__all__

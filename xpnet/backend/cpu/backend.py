@@ -20,7 +20,7 @@ from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
 from xpnet.backend.cpu.winograd import Winograd
 from xpnet.backend.cpu.work import PRODUCT, cut_bands, share_rows
 from xpnet.backend.reference import AdamStep, Array
-from xpnet.backend.window import Window
+from xpnet.backend.window import Pads, Pair, Window
 from xpnet.random import Key
 
 # A dense layer's product is divided into pieces of so many rows and multiplications at least, some 200 microseconds.
@@ -160,6 +160,17 @@ class NumpyBackend(CpuAttention):
         for other in others:
             y += other
         y *= 1 / (window.kernel[0] * window.kernel[1])
+        return hwcn_to_nchw(y)
+
+    def pad(self, x: Array, padding: Pads, value: float = 0.0) -> Array:
+        return pad(x, Window(padding=padding), value)
+
+    def repeat2d(self, x: Array, times: Pair) -> Array:
+        image, (rows, columns) = view_as_hwcn(x), times
+        y = empty_in_order_of(image, (image.shape[0] * rows, image.shape[1] * columns))
+        for i in range(rows):
+            for j in range(columns):
+                y[i::rows, j::columns] = image
         return hwcn_to_nchw(y)
 
     # ---- embedding -------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 from xpnet.cli.layer_cases import (
     activations,
+    adaptive,
     attention,
     convolution,
     dense,
@@ -12,8 +13,10 @@ from xpnet.cli.layer_cases import (
     embedding,
     merge,
     normalization,
+    padding,
     pooling,
     recurrent,
+    resize,
     sample_norm,
     shaping,
 )
@@ -23,6 +26,7 @@ __all__ = ["LAYER_CASES", "LayerCase", "Shape"]
 
 LAYER_CASES: tuple[LayerCase, ...] = (
     *activations.CASES,
+    *adaptive.CASES,
     *attention.CASES,
     *convolution.CASES,
     *dense.CASES,
@@ -30,8 +34,10 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *embedding.CASES,
     *merge.CASES,
     *normalization.CASES,
+    *padding.CASES,
     *pooling.CASES,
     *recurrent.CASES,
+    *resize.CASES,
     *sample_norm.CASES,
     *shaping.CASES,
 )
