@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from xpnet.base.on_demand import imported_on_demand
 
 if TYPE_CHECKING:
+    from xpnet.networks.alexnet import AlexNet
     from xpnet.networks.deepconvnet import DeepConvNet
     from xpnet.networks.inception import ConvNorm, Inception, InceptionNet
     from xpnet.networks.lenet5 import LeNet5, Subsampling, TableConv2D
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
         ResNet56,
     )
     from xpnet.networks.simpleconvnet import SimpleConvNet
+    from xpnet.networks.unet import DoubleConv, UNet
+    from xpnet.networks.vgg import VGG, VGG11, VGG13, VGG16, VGG19
 
 # Where they stand: each is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
+    "alexnet": ("AlexNet",),
     "deepconvnet": ("DeepConvNet",),
     "inception": ("ConvNorm", "Inception", "InceptionNet"),
     "lenet5": ("LeNet5", "Subsampling", "TableConv2D"),
@@ -37,12 +41,15 @@ _PLACES = {
         "ResNet56",
     ),
     "simpleconvnet": ("SimpleConvNet",),
+    "unet": ("DoubleConv", "UNet"),
+    "vgg": ("VGG", "VGG11", "VGG13", "VGG16", "VGG19"),
 }  # fmt: skip
 
 __all__ = [
-    "MLP", "BasicBlock", "Bottleneck", "ConvNorm", "DeepConvNet", "Inception", "InceptionNet", "InvertedResidual",
-    "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20",
-    "ResNet34", "ResNet50", "ResNet56", "SimpleConvNet", "Subsampling", "TableConv2D",
+    "MLP", "VGG", "VGG11", "VGG13", "VGG16", "VGG19", "AlexNet", "BasicBlock", "Bottleneck", "ConvNorm",
+    "DeepConvNet", "DoubleConv", "Inception", "InceptionNet", "InvertedResidual", "LeNet5", "MobileNetV1",
+    "MobileNetV2", "MultiColumn", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
+    "ResNet56", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet",
 ]  # fmt: skip
 
 __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
