@@ -106,11 +106,13 @@ METHODS = {
 ARGUMENTS = {
     "T_max": "steps",
     "alpha": "negative_slope",
+    "approximate": "tanh",
     "betas": "beta1 and beta2",
     "clipnorm": "clip_norm",
     "depth_multiplier": "multiplier",
     "decay_steps": "steps",
     "dilation_rate": "dilation",
+    "elementwise_affine": "affine",
     "embedding_dim": "size",
     "epsilon": "eps",
     "filepath": "path",
@@ -132,8 +134,11 @@ ARGUMENTS = {
     "mask_zero": "not needed: labels behind the end get the loss's ignored_label",
     "n_components": "components",
     "n_splits": "folds",
+    "normalized_shape": "axes, how many of the last axes there are: their lengths the first input tells",
     "num_embeddings": "vocabulary",
     "num_features": "not needed: the first input tells",
+    "num_groups": "groups",
+    "num_parameters": "per_channel",
     "num_workers": "workers",
     "out_channels": "filters",
     "out_features": "units",
@@ -143,6 +148,7 @@ ARGUMENTS = {
     "scale_factor": "scale",
     "strides": "stride",
     "target_size": "size",
+    "track_running_stats": "running_statistics",
     "use_bias": "bias",
 }
 

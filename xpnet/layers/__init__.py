@@ -10,7 +10,6 @@ from xpnet.layers import (
     dense,
     dropout,
     embedding,
-    flatten,
     gated,
     gru,
     lstm,
@@ -21,8 +20,10 @@ from xpnet.layers import (
     rectifiers,
     relu,
     resize,
+    residual,
     sample_norm,
     separable,
+    shaping,
     simple_rnn,
     softmax,
     squashing,
@@ -36,7 +37,6 @@ from xpnet.layers.convolution1d import *
 from xpnet.layers.dense import *
 from xpnet.layers.dropout import *
 from xpnet.layers.embedding import *
-from xpnet.layers.flatten import *
 from xpnet.layers.gated import *
 from xpnet.layers.gru import *
 from xpnet.layers.lstm import *
@@ -47,8 +47,10 @@ from xpnet.layers.pooling import *
 from xpnet.layers.rectifiers import *
 from xpnet.layers.relu import *
 from xpnet.layers.resize import *
+from xpnet.layers.residual import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.separable import *
+from xpnet.layers.shaping import *
 from xpnet.layers.simple_rnn import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
@@ -63,14 +65,25 @@ __all__ += convolution1d.__all__
 __all__ += dense.__all__
 __all__ += dropout.__all__
 __all__ += embedding.__all__
-__all__ += flatten.__all__
 __all__ += gated.__all__
+__all__ += merge.__all__
+__all__ += normalization.__all__
+__all__ += pooling.__all__
+__all__ += rectifiers.__all__
+__all__ += separable.__all__
+__all__ += transposed.__all__
+__all__ += relu.__all__
+__all__ += residual.__all__
+__all__ += sample_norm.__all__
+__all__ += softmax.__all__
+__all__ += squashing.__all__
 __all__ += gru.__all__
 __all__ += lstm.__all__
 __all__ += merge.__all__
 __all__ += normalization.__all__
 __all__ += padding.__all__
 __all__ += pooling.__all__
+__all__ += shaping.__all__
 __all__ += rectifiers.__all__
 __all__ += relu.__all__
 __all__ += resize.__all__

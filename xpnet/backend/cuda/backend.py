@@ -131,6 +131,9 @@ class CupyBackend(CupyAttention):
                 return self.empty((C, N, H, W), x.dtype).transpose(1, 0, 2, 3)
         return self._cp.empty_like(x)
 
+    def _contiguous(self, x: Array | None) -> Array | None:
+        return None if x is None else self._cp.ascontiguousarray(x)
+
     def _product(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         products.product(a, b, out, add, self.tf32)
 
@@ -220,10 +223,10 @@ class CupyBackend(CupyAttention):
 
     # ---- normalisation ---------------------------------------------------------------------------------------------
 
-    def batch_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
-        cp, x4 = self._cp, four_axes(x)
-        gamma, beta = cp.ascontiguousarray(gamma), cp.ascontiguousarray(beta)
-        y, mean, var = self._like(x4), self._like(gamma), self._like(gamma)
+    def batch_norm(self, x: Array, gamma: Array | None, beta: Array | None, eps: float) -> tuple[Array, Array, Array]:
+        x4 = four_axes(x)
+        gamma, beta = self._contiguous(gamma), self._contiguous(beta)
+        y, mean, var = self._like(x4), self.empty(x.shape[1:2], x.dtype), self.empty(x.shape[1:2], x.dtype)
         by_block(
             "batch_norm", x.dtype, x4.shape[1:2], x4.size // x4.shape[1], x4, strides(x4), gamma, beta, y, strides(y),
             mean, var, launch.shape4(x4.shape), float(eps), size=x.size,
@@ -231,11 +234,11 @@ class CupyBackend(CupyAttention):
         return y.reshape(x.shape), mean, var
 
     def batch_norm_backward(
-        self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array, eps: float
+        self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array | None, eps: float
     ) -> tuple[Array, Array, Array]:
-        cp, x4, dy4 = self._cp, four_axes(x), four_axes(dy)
-        mean, var, gamma = (cp.ascontiguousarray(v) for v in (mean, var, gamma))
-        dx, dgamma, dbeta = self._like(x4), self._like(gamma), self._like(gamma)
+        x4, dy4 = four_axes(x), four_axes(dy)
+        mean, var, gamma = map(self._contiguous, (mean, var, gamma))
+        dx, dgamma, dbeta = self._like(x4), self.empty(x.shape[1:2], x.dtype), self.empty(x.shape[1:2], x.dtype)
         by_block(
             "batch_norm_backward", x.dtype, x4.shape[1:2], x4.size // x4.shape[1], dy4, strides(dy4), x4, strides(x4),
             mean, var, gamma, dx, strides(dx), dgamma, dbeta, launch.shape4(x4.shape), float(eps), size=x.size,

@@ -17,6 +17,7 @@ from xpnet.cli.layer_cases import (
     pooling,
     recurrent,
     resize,
+    residual,
     sample_norm,
     shaping,
 )
@@ -31,6 +32,10 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *convolution.CASES,
     *dense.CASES,
     *dropout.CASES,
+    *normalization.CASES,
+    *sample_norm.CASES,
+    *residual.CASES,
+    *merge.CASES,
     *embedding.CASES,
     *merge.CASES,
     *normalization.CASES,
