@@ -97,7 +97,7 @@ def test_every_setting_of_a_recipe_is_heard() -> None:
         assert weights(replace(plain, **{name: value})) != usual, name
 
 
-@pytest.mark.parametrize("network", ["vgg", "resnet20", "inceptionnet"])
+@pytest.mark.parametrize("network", ["vgg", "resnet20", "inceptionnet", "lstm", "gru"])
 def test_the_networks_of_later_years_are_trained_on_digits(network: str) -> None:
     model = NETWORKS[network].make()
     assert model.input_shape == (1, 28, 28) and model.output_shape((1, 28, 28)) == (10,)

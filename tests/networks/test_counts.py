@@ -32,6 +32,11 @@ COUNTS: list[tuple[Make, int]] = [
     (networks.VGG16, 138_357_544),
     (networks.VGG19, 143_667_240),
     (networks.UNet, 482_466),
+    (networks.Autoencoder, 209_968),
+    (networks.ConvAutoencoder, 115_217),
+    (networks.VAE, 652_824),
+    (networks.DCGAN, 898_370),
+    (networks.RecurrentClassifier, 82_186),
 ]
 
 
@@ -71,3 +76,18 @@ def test_options_that_change_the_number(undrawn: None) -> None:
     assert learned(networks.MobileNetV1(width=0.25)) == 470_072
     assert learned(networks.MobileNetV2(width=0.5)) == 1_968_680
     assert learned(networks.ResNet18(10, small_images=True, input_shape=(3, 32, 32))) == 11_173_962
+
+
+def test_recurrent_networks_have_the_layers_of_pytorch(undrawn: None) -> None:
+    """nn.LSTM(28, 128) has 80,896 parameters, nn.GRU three quarters of them, nn.RNN a quarter."""
+    for cell, gates, languages in (("lstm", 4, 111_873), ("gru", 3, 87_041), ("rnn", 1, 37_377)):
+        model = networks.RecurrentClassifier(cell)
+        assert sum(p.size for p in model.rnn.parameters()) == gates * 80_896 // 4
+        assert learned(model) == gates * 80_896 // 4 + 1290
+        assert f"{learned(model):,}" in (type(model).__doc__ or "")
+        language_model = networks.RecurrentLanguageModel(65, cell=cell)
+        assert learned(language_model) == languages
+        assert f"{languages:,}" in (type(language_model).__doc__ or "")
+    assert dict(networks.RecurrentClassifier().named_parameters()).keys() == {
+        "rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0", "fc.weight", "fc.bias",
+    }  # fmt: skip

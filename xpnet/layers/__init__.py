@@ -19,8 +19,8 @@ from xpnet.layers import (
     pooling,
     rectifiers,
     relu,
-    resize,
     residual,
+    resize,
     sample_norm,
     separable,
     shaping,
@@ -46,8 +46,8 @@ from xpnet.layers.padding import *
 from xpnet.layers.pooling import *
 from xpnet.layers.rectifiers import *
 from xpnet.layers.relu import *
-from xpnet.layers.resize import *
 from xpnet.layers.residual import *
+from xpnet.layers.resize import *
 from xpnet.layers.sample_norm import *
 from xpnet.layers.separable import *
 from xpnet.layers.shaping import *

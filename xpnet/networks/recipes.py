@@ -89,6 +89,10 @@ NETWORKS = {
     "vgg": Recipe(small_vgg, epochs=10, batch_size=100, lr=0.002),
     "resnet20": Recipe(partial(networks.ResNet20, input_shape=IMAGE), epochs=10, batch_size=100, lr=0.005),
     "inceptionnet": Recipe(networks.InceptionNet, epochs=10, batch_size=100, lr=0.005),
+    "lstm": Recipe(
+        partial(networks.RecurrentClassifier, "lstm", input_shape=IMAGE), epochs=10, batch_size=100, lr=0.005
+    ),
+    "gru": Recipe(partial(networks.RecurrentClassifier, "gru", input_shape=IMAGE), epochs=10, batch_size=100, lr=0.005),
 }
 
 # The classes of networks for ImageNet, which are too large for digits; `xpnet summary` knows them.

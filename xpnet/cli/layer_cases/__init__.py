@@ -16,8 +16,8 @@ from xpnet.cli.layer_cases import (
     padding,
     pooling,
     recurrent,
-    resize,
     residual,
+    resize,
     sample_norm,
     shaping,
 )
