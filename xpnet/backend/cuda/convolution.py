@@ -166,6 +166,9 @@ class CupyConvolution(CupyArrays):
                 return self.empty((C, N, H, W), x.dtype).transpose(1, 0, 2, 3)
         return self._cp.empty_like(x)
 
+    def _contiguous(self, x: Array | None) -> Array | None:
+        return None if x is None else self._cp.ascontiguousarray(x)
+
     def _product(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         products.product(a, b, out, add, self.tf32)
 

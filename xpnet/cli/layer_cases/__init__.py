@@ -5,6 +5,7 @@
 
 from xpnet.cli.layer_cases import (
     activations,
+    adaptive,
     attention,
     convolution,
     dense,
@@ -12,26 +13,35 @@ from xpnet.cli.layer_cases import (
     embedding,
     merge,
     normalization,
+    padding,
     pooling,
     recurrent,
+    residual,
+    resize,
     sample_norm,
     shaping,
+    transformer,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
 
 __all__ = ["LAYER_CASES", "LayerCase", "Shape"]
 
 LAYER_CASES: tuple[LayerCase, ...] = (
+    *activations.CASES,
+    *adaptive.CASES,
+    *attention.CASES,
     *convolution.CASES,
     *dense.CASES,
-    *pooling.CASES,
-    *shaping.CASES,
-    *activations.CASES,
     *dropout.CASES,
-    *normalization.CASES,
-    *sample_norm.CASES,
-    *merge.CASES,
     *embedding.CASES,
+    *merge.CASES,
+    *normalization.CASES,
+    *padding.CASES,
+    *pooling.CASES,
     *recurrent.CASES,
-    *attention.CASES,
+    *residual.CASES,
+    *resize.CASES,
+    *sample_norm.CASES,
+    *shaping.CASES,
+    *transformer.CASES,
 )
