@@ -28,6 +28,7 @@ class Mutant(NamedTuple):
 LAWS = "tests/laws/test_laws.py"
 LAYERS = "tests/layers/test_residual.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
+TRANSPOSED = "tests/backend/test_transposed.py"
 LOSSES = "tests/losses/test_losses.py"
 ELEMENTS = "tests/losses/test_class_targets.py"
 COUNTS = "tests/metrics/test_class_targets.py"
@@ -43,6 +44,11 @@ MUTANTS = [
     Mutant("backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
     Mutant("backend/reference/convolution.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
     Mutant("backend/reference/convolution.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", LAWS),
+    Mutant("backend/reference/transposed.py", "db = xp.sum(dz, ", "db = -xp.sum(dz, ", LAWS),
+    Mutant("backend/reference/transposed.py", "xp.sum(xp.matmul(pixels, ", "-xp.sum(xp.matmul(pixels, ", LAWS),
+    Mutant("backend/reference/transposed.py", "xp.matmul(kernels, cols)", "-xp.matmul(kernels, cols)", LAWS),
+    Mutant("backend/cpu/columns.py", "closer, -shift)", "closer, 1 - shift)", TRANSPOSED),
+    Mutant("backend/cpu/columns.py", "len(rows) < SH or", "len(rows) > SH or", TRANSPOSED),
     Mutant("backend/reference/dense.py", "dx = self.xp.matmul(dz, w) if", "dx = -self.xp.matmul(dz, w) if", LAWS),
     Mutant("backend/reference/dense.py", "self.xp.matmul(dz.mT, x)", "-self.xp.matmul(dz.mT, x)", LAWS),
     Mutant("backend/reference/pooling.py", "xp.where(hit, dy, 0)", "xp.where(hit, -dy, 0)", LAWS),
