@@ -56,7 +56,7 @@ MUTANTS = [
     Mutant("backend/reference/normalization.py", "dgamma = xp.sum(dy * normal", "dgamma = -xp.sum(dy * normal", LAWS),
     Mutant("backend/reference/normalization.py", "dy * power - (2 * alpha", "dy * power + (2 * alpha", LAWS),
     Mutant("backend/reference/losses.py", "xp.exp(shifted - log_sum) - t", "xp.exp(shifted - log_sum) + t", LOSSES),
-    Mutant("backend/cpu/columns.py", "return dx, dw, sums.sum(axis=0)", "return dx, dw, -sums.sum(axis=0)", LAWS),
+    Mutant("backend/cpu/columns.py", "(dy.shape)), sums.sum(axis=0)", "(dy.shape)), -sums.sum(axis=0)", LAWS),
     Mutant("backend/cpu/columns.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
     Mutant("backend/cpu/columns.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
     Mutant("backend/cpu/activation.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),

@@ -110,7 +110,7 @@ class AdaptiveAvgPool1D(_AdaptiveAvgPool):
     Elsewhere: torch.nn.AdaptiveAvgPool1d; keras.layers.AdaptiveAveragePooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
     def __init__(self, output_size: int | None, name: str | None = None) -> None:
@@ -182,7 +182,7 @@ class AdaptiveMaxPool1D(_AdaptiveMaxPool):
     Elsewhere: torch.nn.AdaptiveMaxPool1d; keras.layers.AdaptiveMaxPooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
     def __init__(self, output_size: int | None, name: str | None = None) -> None:

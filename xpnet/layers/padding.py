@@ -108,7 +108,7 @@ class ZeroPad1D(_ConstantPad):
     Elsewhere: torch.nn.ZeroPad1d; keras.layers.ZeroPadding1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
 
@@ -139,7 +139,7 @@ class ConstantPad1D(_ValuePad):
     Elsewhere: torch.nn.ConstantPad1d.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
 
@@ -223,7 +223,7 @@ class ReflectionPad1D(_CopyPad):
     Elsewhere: torch.nn.ReflectionPad1d.
     """
 
-    rank = 1
+    axes = "T"
     margin = "mirror"
     gives = "scores"
 
@@ -252,7 +252,7 @@ class ReplicationPad1D(_CopyPad):
     Elsewhere: torch.nn.ReplicationPad1d.
     """
 
-    rank = 1
+    axes = "T"
     margin = "edge"
     gives = "scores"
 
@@ -281,7 +281,7 @@ class CircularPad1D(_CopyPad):
     Elsewhere: torch.nn.CircularPad1d.
     """
 
-    rank = 1
+    axes = "T"
     margin = "wrap"
     gives = "scores"
 
@@ -334,5 +334,5 @@ class Crop1D(_Crop):
     Elsewhere: keras.layers.Cropping1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"

@@ -155,7 +155,7 @@ class MaxPool1D(_MaxPool):
     Elsewhere: torch.nn.MaxPool1d; keras.layers.MaxPooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
     def __init__(
@@ -256,7 +256,7 @@ class AvgPool1D(_AvgPool):
     Elsewhere: torch.nn.AvgPool1d; keras.layers.AveragePooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
     def __init__(
@@ -287,7 +287,7 @@ class _GlobalAvgPool(_Global):
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         shape = x.shape
-        y = self.xp.mean(x, axis=self.axes)
+        y = self.xp.mean(x, axis=tuple(range(2, x.ndim)))
 
         def back(dy: Array) -> Array:
             share = dy / math.prod(shape[2:])
@@ -312,7 +312,7 @@ class GlobalAvgPool1D(_GlobalAvgPool):
     Elsewhere: keras.layers.GlobalAveragePooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
 
@@ -320,7 +320,7 @@ class _GlobalMaxPool(_Global):
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         xp = self.xp
-        y = xp.max(x, axis=self.axes)
+        y = xp.max(x, axis=tuple(range(2, x.ndim)))
 
         def back(dy: Array) -> Array:
             (N, C), L = x.shape[:2], math.prod(x.shape[2:])
@@ -350,5 +350,5 @@ class GlobalMaxPool1D(_GlobalMaxPool):
     Elsewhere: keras.layers.GlobalMaxPooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"

@@ -124,7 +124,7 @@ class UpSample1D(_UpSample):
     Elsewhere: torch.nn.Upsample; keras.layers.UpSampling1D.
     """
 
-    rank = 1
+    axes = "T"
     modes = "nearest", "linear"
     gives = "scores"
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from xpnet.backend import Array, Backend
+from xpnet.backend.one_axis import as_image, as_signal
 from xpnet.backend.reference import dtype_name
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
@@ -16,37 +17,36 @@ Resize = Callable[[Backend, Array, int, int], tuple[Array, Back]]  # of an image
 
 
 class Spatial(Layer):
-    """The base of layers of images (N, C, H, W) and, where `rank` is 1, of signals (N, C, T).
+    """The base of layers of images (N, C, H, W) and, where `axes` says so, of signals (N, C, T).
 
     A signal is an image (N, C, 1, T), one pixel high. That is a view, so the primitives of images serve both.
     """
 
-    rank = 2
+    axes = "HW"  # behind the channels
 
     @property
-    def axes(self) -> tuple[int, ...]:
-        """Those behind the channels, counted with the batch."""
-        return (2, 3) if self.rank == 2 else (2,)
+    def rank(self) -> int:
+        """2 for images, 1 for signals."""
+        return len(self.axes)
 
     @property
     def needed(self) -> str:
         """The shape of an input, for errors."""
-        return "(N, C, H, W)" if self.rank == 2 else "(N, C, T)"
+        return f"(N, C, {', '.join(self.axes)})"
 
     def check_rank(self, shape: Shape, least: tuple[int, ...] = (1, 1)) -> None:
         """Raise ShapeError for what is no image, or no signal, or one that is smaller than `least`."""
         if len(shape) != 1 + self.rank or any(map(operator.lt, shape[1:], least)):
-            names = ("H", "W") if self.rank == 2 else ("T",)
-            bounds = [f"{name} of at least {size}" for name, size in zip(names, least, strict=False) if size > 1]
+            bounds = [f"{axis} of at least {size}" for axis, size in zip(self.axes, least, strict=False) if size > 1]
             raise self.wrong_shape(shape, self.needed + (f" with {' and '.join(bounds)}" if bounds else ""))
 
     def as_image(self, x: Array) -> Array:
         """An input, or the gradient of an output, as an image."""
-        return x if self.rank == 2 else x[:, :, None, :]
+        return x if self.rank == 2 else as_image(x)
 
     def as_given(self, image: Array) -> Array:
         """The opposite: of the rank that the layer works on."""
-        return image if self.rank == 2 else image[:, :, 0, :]
+        return image if self.rank == 2 else as_signal(image)
 
     def along_axes(self, image: Array, size: tuple[int, int], resize: Resize) -> tuple[Array, Back]:
         """Columns, then rows: where lines are not as long as `size` (OH, OW) says, `resize` makes them so."""

@@ -20,6 +20,7 @@ from xpnet.cli.layer_cases import (
     resize,
     sample_norm,
     shaping,
+    transformer,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
 
@@ -32,17 +33,15 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *convolution.CASES,
     *dense.CASES,
     *dropout.CASES,
-    *normalization.CASES,
-    *sample_norm.CASES,
-    *residual.CASES,
-    *merge.CASES,
     *embedding.CASES,
     *merge.CASES,
     *normalization.CASES,
     *padding.CASES,
     *pooling.CASES,
     *recurrent.CASES,
+    *residual.CASES,
     *resize.CASES,
     *sample_norm.CASES,
     *shaping.CASES,
+    *transformer.CASES,
 )
