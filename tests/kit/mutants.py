@@ -35,6 +35,7 @@ COUNTS = "tests/metrics/test_class_targets.py"
 JIT = "tests/backend/jit/test_backend.py"
 WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
+RESNET, IMAGES = "tests/networks/test_resnet.py", "tests/networks/test_reconstructions.py"
 WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
 DRAWS, BATCHES = "tests/training/test_draws.py", "tests/training/test_draws_of_batches.py"
@@ -183,6 +184,11 @@ MUTANTS = [
     Mutant("core/tape.py", "lambda dy: (dy, dy)", "lambda dy: (dy, -dy)", "tests/core/test_tape.py"),
     Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
     Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),
+    Mutant("networks/resnet.py", "dx[:, :, ::s, ::s] = dy", "dx[:, :, ::s, ::s] = -dy", RESNET),
+    Mutant("networks/vae.py", "dz, dz * noise / 2", "dz, dz * noise", IMAGES),
+    Mutant("networks/vae.py", "dlog_var + (var - 1) *", "dlog_var + var *", IMAGES),
+    Mutant("networks/vae.py", "dmean + mean * (weight / N)", "dmean + mean * weight", IMAGES),
+    Mutant("networks/gan.py", "with self.discriminator.frozen():", "if True:", IMAGES),
 ]
 
 
