@@ -49,11 +49,11 @@ class Entry(NamedTuple):
 
     @property
     def elsewhere(self) -> list[str]:
-        """What others call it: "torch.nn.Conv2d", "keras.layers.Conv2D", "the book's Convolution", each perhaps with a
-        remark in parentheses.
+        """What others call it: "torch.nn.Conv2d", "keras.layers.Conv2D", "the book's Convolution"; perhaps with
+        arguments or a remark behind it.
         """
         _, said, names = self.text.partition(" Elsewhere: ")
-        return re.split(r"[;,] (?=torch|keras|the book's)", names.removesuffix(".")) if said else []
+        return re.split(rf"[;,] (?=torch|keras|{BOOK})", names.removesuffix(".")) if said else []
 
     @property
     def sources(self) -> list[str]:
@@ -79,7 +79,7 @@ def all_entries() -> dict[str, list[Entry]]:
         "Layers": exported(layers, layers.Layer),
         "Losses": exported(losses, losses.Loss),
         "Metrics": exported(metrics, metrics.Metric),
-        "Optimizers": exported(optimizers, optimizers.Optimizer, optimizers.State),
+        "Optimizers": exported(optimizers, optimizers.Optimizer, optimizers.State, optimizers.Group),
         "Networks": exported(networks),
     }
 
@@ -101,7 +101,7 @@ def names_of(owner: str) -> Callable[[Entry], str]:
 
     def names(entry: Entry) -> str:
         own = [name.removeprefix(BOOK) for name in entry.elsewhere if name.startswith(starts)]
-        return ", ".join(re.sub(r"^\S+", r"`\g<0>`", name) for name in own)
+        return ", ".join(re.sub(r"^[\w.]+", r"`\g<0>`", name) for name in own)
 
     return names
 
