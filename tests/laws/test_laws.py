@@ -25,7 +25,7 @@ in_both_modes = pytest.mark.parametrize("train", [True, False], ids=["train", "e
 on_numpy_arrays = pytest.mark.parametrize("backend", ["numpy", "reference"], indirect=True)
 with_parameters = pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.name.startswith(("conv", "dense", "batch", "rnn", "lstm", "gru"))],
+    [case for case in CASES if case.name.startswith(("conv", "dense", "batch", "rnn", "lstm", "gru", "attention"))],
     ids=lambda case: case.name,
 )
 

@@ -29,13 +29,22 @@ def test_every_layer_says_what_it_gives_or_gives_what_it_is_given(kind: type[Lay
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_the_likelihood_takes_log_probabilities_alone(kind: type[Layer]) -> None:
-    loss = losses.get("negative_log_likelihood")
+@pytest.mark.parametrize("name", ["negative_log_likelihood", "kl_divergence"])
+def test_the_likelihood_takes_log_probabilities_alone(kind: type[Layer], name: str) -> None:
+    loss = losses.get(name)
     if kind in (LogSoftmax, Add, Average):
         loss.check_last(kind)
     else:
         with pytest.raises(OptionError, match=f"the network ends with {kind.__name__}, .* takes the logarithms"):
             loss.check_last(kind)
+
+
+def test_a_loss_of_probabilities_takes_no_scores() -> None:
+    loss = losses.get("binary_cross_entropy_of_probabilities")
+    for kind in (Sigmoid, Softmax, Add):
+        loss.check_last(kind)
+    with pytest.raises(OptionError, match=r"ends with Dense, .*end it with layers.Sigmoid, or use binary_cross_ent"):
+        loss.check_last(layers.Dense)
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)

@@ -17,6 +17,7 @@ from xpnet.layers import (
     normalization,
     padding,
     pooling,
+    positions,
     rectifiers,
     relu,
     residual,
@@ -28,6 +29,7 @@ from xpnet.layers import (
     softmax,
     squashing,
     time_distributed,
+    transformer,
     transposed,
 )
 from xpnet.layers.adaptive import *
@@ -44,6 +46,7 @@ from xpnet.layers.merge import *
 from xpnet.layers.normalization import *
 from xpnet.layers.padding import *
 from xpnet.layers.pooling import *
+from xpnet.layers.positions import *
 from xpnet.layers.rectifiers import *
 from xpnet.layers.relu import *
 from xpnet.layers.residual import *
@@ -55,6 +58,7 @@ from xpnet.layers.simple_rnn import *
 from xpnet.layers.softmax import *
 from xpnet.layers.squashing import *
 from xpnet.layers.time_distributed import *
+from xpnet.layers.transformer import *
 from xpnet.layers.transposed import *
 
 __all__ = ["Layer"]
@@ -72,6 +76,7 @@ __all__ += merge.__all__
 __all__ += normalization.__all__
 __all__ += padding.__all__
 __all__ += pooling.__all__
+__all__ += positions.__all__
 __all__ += rectifiers.__all__
 __all__ += relu.__all__
 __all__ += residual.__all__
@@ -83,6 +88,7 @@ __all__ += simple_rnn.__all__
 __all__ += softmax.__all__
 __all__ += squashing.__all__
 __all__ += time_distributed.__all__
+__all__ += transformer.__all__
 __all__ += transposed.__all__
 
 __getattr__ = explained(__name__)

@@ -6,7 +6,7 @@ elementwise NumPy code keeps without knowing of it. choice.py says which algorit
 
 import contextlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,19 +17,18 @@ from xpnet.backend.cpu.attention import CpuAttention
 from xpnet.backend.cpu.choice import choose
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.products import product
+from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
+from xpnet.backend.cpu.updates import CpuUpdates
 from xpnet.backend.cpu.winograd import Winograd
-from xpnet.backend.cpu.work import PRODUCT, cut_bands, share_rows
-from xpnet.backend.reference import AdamStep, Array
+from xpnet.backend.cpu.work import share_rows
+from xpnet.backend.reference import Array
 from xpnet.backend.window import Pads, Pair, Window
 from xpnet.random import Key
 
-# A dense layer's product is divided into pieces of so many rows and multiplications at least, some 200 microseconds.
-PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
-UPDATE = 1 << 17  # entries of a parameter that are updated at a time: what an update needs stays in the cache
 
-
-class NumpyBackend(CpuAttention):
+class NumpyBackend(CpuAttention, CpuRecurrent, CpuUpdates):
     name = "numpy"
     flat = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any
@@ -226,71 +225,6 @@ class NumpyBackend(CpuAttention):
         stream = np.random.Philox(key=np.array(key, dtype=np.uint64), counter=skipped)
         words = stream.random_raw(-(-end // 2)).astype("<u8", copy=False).view("<u4")[within:end]
         return (words >= round(rate * 2**32)).reshape(shape) * np.asarray(1 / (1 - rate), dtype)
-
-    # ---- update steps ----------------------------------------------------------------------------------------------
-
-    def collect(self, flat: Array, parts: Sequence[Array | None], starts: Sequence[int]) -> None:
-        for part, start, end in zip(parts, starts, (*starts[1:], flat.size), strict=True):
-            size = 0 if part is None else part.size
-            if part is not None:
-                flat[start : start + size].reshape(part.shape)[...] = part
-            flat[start + size : end] = 0
-
-    def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
-        arrays = [p, g, m, v]
-        if all(a.flags.c_contiguous for a in arrays):
-            flat = [a.reshape(-1) for a in arrays]
-            pieces = [[a[i : i + UPDATE] for a in flat] for i in range(0, p.size, UPDATE)]
-        else:
-            pieces = [arrays]
-        _, lr, beta1, beta2, _, weight_decay, decoupled = how
-        rate, least = fold_bias(how)
-        for p, g, m, v in pieces:
-            if weight_decay and decoupled:
-                p *= 1 - lr * weight_decay
-            elif weight_decay:
-                g = g + weight_decay * p
-            m *= beta1  # m = beta1 m + (1 - beta1) g
-            buffer = g * (1 - beta1)
-            m += buffer
-            v *= beta2  # v = beta2 v + (1 - beta2) g**2
-            np.multiply(g, g, out=buffer)
-            buffer *= 1 - beta2
-            v += buffer
-            np.sqrt(v, out=buffer)  # p -= rate m / (sqrt(v) + least)
-            buffer += least
-            np.divide(m, buffer, out=buffer)
-            buffer *= rate
-            p -= buffer
-
-
-def fold_bias(how: AdamStep) -> tuple[float, float]:
-    """(rate, least) with which p -= rate m / (sqrt(v) + least) is the step of Adam.
-
-    That is p -= lr (m / a) / (sqrt(v) / c + eps), with a = 1 - beta1**step and c = sqrt(1 - beta2**step), times c / c.
-    """
-    c = (1 - how.beta2**how.step) ** 0.5
-    return how.lr * c / (1 - how.beta1**how.step), how.eps * c
-
-
-def product(a: Array, b: Array) -> Array:
-    """a @ b, by bands of rows on all threads; BLAS's own threads would make the bits depend on their number."""
-    out = np.empty((a.shape[0], b.shape[1]), a.dtype)
-
-    def work(i0: int, i1: int) -> None:
-        height = rows_together(i1 - i0, b)
-        left, result = (array[i0:i1].reshape(-1, height, array.shape[1]) for array in (a, out))
-        np.matmul(left, b, out=result)
-
-    if out.size:
-        run_tiles(work, cut_bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
-    return out
-
-
-def rows_together(rows: int, b: Array) -> int:
-    """8 or 4, if OpenBLAS then takes the product with a transposed matrix `b` without packing it; else all rows."""
-    fits = [height for height in (8, 4) if rows % height == 0 and height * b.size <= PRODUCT]
-    return fits[0] if fits and b.flags.f_contiguous else rows
 
 
 def rows_met(rows: slice, i0: int, i1: int) -> slice:

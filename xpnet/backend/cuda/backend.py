@@ -6,7 +6,6 @@ Any memory order is taken. Nothing here waits for the device or copies from it, 
 """
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,17 @@ from xpnet.backend.cuda import launch
 from xpnet.backend.cuda.attention import CupyAttention
 from xpnet.backend.cuda.convolution import CupyConvolution
 from xpnet.backend.cuda.device import INSTALL, require_device, wants_tf32
-from xpnet.backend.cuda.launch import by_block, elementwise, four_axes, strides
-from xpnet.backend.reference import AdamStep, Array
+from xpnet.backend.cuda.launch import aligned, by_block, elementwise, four_axes, strides
+from xpnet.backend.cuda.recurrent import CupyRecurrent
+from xpnet.backend.cuda.updates import CupyUpdates
+from xpnet.backend.reference import Array
 from xpnet.backend.window import Window
 from xpnet.random import Key
 
 __all__ = ["INSTALL", "CupyBackend", "require_device"]
 
 
-class CupyBackend(CupyAttention, CupyConvolution):
+class CupyBackend(CupyAttention, CupyConvolution, CupyRecurrent, CupyUpdates):
     """`XPNET_MEMORY_LIMIT` (megabytes) bounds what it takes of the device's memory. With `XPNET_TF32=1`, products of
     float32 matrices run on the tensor cores, which round their factors to 10 bits: about eight times as fast, errors
     of about 1e-3 instead of 1e-6.
@@ -119,7 +120,7 @@ class CupyBackend(CupyAttention, CupyConvolution):
         return dx.reshape(x.shape), dgamma, dbeta
 
     def moving_average(self, average: Array, value: Array, rate: float, weight: float) -> None:
-        if not _aligned(average, value):
+        if not aligned(average, value):
             return super().moving_average(average, value, rate, weight)
         return elementwise(
             "moving_average", average.dtype, average.size, average, value, average.size, float(rate), float(weight)
@@ -177,48 +178,6 @@ class CupyBackend(CupyAttention, CupyConvolution):
         words = (np.uint64(word) for word in (*key, round(rate * 2**32)))
         elementwise("dropout_mask", mask.dtype, blocks, mask, mask.size, first, *words, 1 / (1 - rate))
         return mask
-
-    # ---- update steps ----------------------------------------------------------------------------------------------
-
-    def collect(self, flat: Array, parts: Sequence[Array | None], starts: Sequence[int]) -> None:
-        parts = [None if part is None else self._cp.ascontiguousarray(part) for part in parts]
-        for first in range(0, len(parts), launch.PIECES_MAX):
-            last = first + launch.PIECES_MAX
-            begin, end = starts[first] if first else 0, starts[last] if last < len(starts) else flat.size
-            table = launch.pieces(parts[first:last], starts[first:last])
-            elementwise("collect", flat.dtype, end - begin, flat, table, begin, end)
-
-    def sgd(
-        self, p: Array, g: Array, v: Array | None, *, lr: float, momentum: float, nesterov: bool, weight_decay: float
-    ) -> None:
-        if not _aligned(p, g, v):
-            return super().sgd(p, g, v, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
-        options = float(lr), float(momentum), int(nesterov), float(weight_decay)
-        return elementwise("sgd", p.dtype, p.size, p, g, v, p.size, *options)
-
-    def adagrad(self, p: Array, g: Array, s: Array, *, lr: float, eps: float, weight_decay: float) -> None:
-        if not _aligned(p, g, s):
-            return super().adagrad(p, g, s, lr=lr, eps=eps, weight_decay=weight_decay)
-        return elementwise("adagrad", p.dtype, p.size, p, g, s, p.size, float(lr), float(eps), float(weight_decay))
-
-    def rmsprop(self, p: Array, g: Array, s: Array, *, lr: float, rho: float, eps: float, weight_decay: float) -> None:
-        if not _aligned(p, g, s):
-            return super().rmsprop(p, g, s, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
-        options = float(lr), float(rho), float(eps), float(weight_decay)
-        return elementwise("rmsprop", p.dtype, p.size, p, g, s, p.size, *options)
-
-    def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
-        if not _aligned(p, g, m, v):
-            return super().adam(p, g, m, v, how)
-        step, lr, beta1, beta2, eps, weight_decay, decoupled = how
-        options = float(lr), float(beta1), float(beta2), float(eps), float(weight_decay), int(decoupled)
-        unbias = 1 - beta1**step, 1 - beta2**step
-        return elementwise("adam", p.dtype, p.size, p, g, m, v, p.size, *options, *unbias)
-
-
-def _aligned(*arrays: Array | None) -> bool:
-    """Whether entry i of one belongs to entry i of the others in memory."""
-    return all(array is None or array.flags.c_contiguous for array in arrays)
 
 
 @functools.cache

@@ -20,6 +20,7 @@ from xpnet.cli.layer_cases import (
     resize,
     sample_norm,
     shaping,
+    transformer,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
 
@@ -42,4 +43,5 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *resize.CASES,
     *sample_norm.CASES,
     *shaping.CASES,
+    *transformer.CASES,
 )
