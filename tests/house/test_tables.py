@@ -16,7 +16,6 @@ every_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.
 # What has no name of its own elsewhere, and why.
 NAMELESS = {
     "Autoencoder": "a network that everybody writes anew",
-    "ConfusionMatrix": "a function elsewhere",
     "ConvAutoencoder": "a network that everybody writes anew",
     "DCGAN": "a network that everybody writes anew",
     "DoubleConv": "a part of UNet",
@@ -73,9 +72,9 @@ def test_all_backends_are_those_that_tests_go_through() -> None:
 @every_entry
 def test_it_says_what_others_call_it(entry: Entry) -> None:
     assert bool(entry.elsewhere) != (entry.name in NAMELESS)
-    order = ("torch", "keras", BOOK)
+    order = ("torch", "keras", "sklearn", BOOK)
     places = [next(i for i, start in enumerate(order) if name.startswith(start)) for name in entry.elsewhere]
-    assert places == sorted(places), "PyTorch comes first, then Keras, then the book"
+    assert places == sorted(places), "PyTorch comes first, then Keras, scikit-learn and the book"
 
 
 @every_entry
@@ -83,10 +82,11 @@ def test_the_names_exist(entry: Entry) -> None:
     for said in entry.elsewhere:
         found = re.match(rf"{BOOK}\w+|[\w.]+", said)
         name = found[0] if found else said
-        if not name.startswith("torch."):
+        owner = name.partition(".")[0]
+        if owner not in ("torch", "sklearn"):
             assert name in known_names(), name
             continue
-        pytest.importorskip("torch", reason='PyTorch is asked for its names: pip install "xpnet[oracle]"')
+        pytest.importorskip(owner, reason=f"{owner} is asked for its names, and is not installed")
         module, _, last = name.rpartition(".")
         assert hasattr(importlib.import_module(module), last), name
 

@@ -11,8 +11,6 @@ class Accuracy(ClassMetric):
 
     name: what the history calls it. An element is a sample, or one of a sequence, y (N, T, C), or a pixel, y (N, C, H,
     W); ignored_label (None): the label of those that do not count; axis (None): where the classes are, if elsewhere.
-
-    Elsewhere: keras.metrics.SparseCategoricalAccuracy, keras.metrics.CategoricalAccuracy.
     """
 
     larger_is_better = True
@@ -38,10 +36,7 @@ class Accuracy(ClassMetric):
 
 
 class BinaryAccuracy(Accuracy):
-    """The share of outputs, of all samples, on the right side: y > 0 where t > 0.5. y and t have one shape, any.
-
-    Elsewhere: keras.metrics.BinaryAccuracy (of probabilities).
-    """
+    """The share of outputs, of all samples, on the right side: y > 0 where t > 0.5. y and t have one shape, any."""
 
     def elements(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Array, int | Array]:
         xp = backend.xp
