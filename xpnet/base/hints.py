@@ -198,6 +198,7 @@ ARGUMENTS = {
     "p": "rate",
     "param_groups": "groups",
     "padding_idx": "padding_index",
+    "param_groups": "groups",
     "recurrent_dropout": "dropout",
     "reduction": "not needed: a loss is the mean over the batch",
     "return_sequences": "return_sequence",
@@ -207,8 +208,8 @@ ARGUMENTS = {
     "target_size": "size",
     "track_running_stats": "running_statistics",
     "use_bias": "bias",
-    "weight": "class_weights",
     "vdim": "not needed: the first input tells",
+    "weight": "class_weights",
 }
 
 
