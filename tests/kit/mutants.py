@@ -41,6 +41,7 @@ REGULARIZERS = "tests/test_regularizers.py"
 DRAWS, BATCHES = "tests/training/test_draws.py", "tests/training/test_draws_of_batches.py"
 OWN_STEPS, SEVERAL = "tests/training/test_train_step.py", "tests/training/test_several.py"
 STATES = "tests/training/test_states.py"
+RECURRENT, CELLS = "tests/layers/test_recurrent.py", "tests/backend/test_recurrent.py"
 MUTANTS = [
     Mutant("backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
     Mutant("backend/reference/convolution.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
@@ -91,9 +92,20 @@ MUTANTS = [
     Mutant("backend/cpu/backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
     Mutant("backend/reference/embedding.py", "picked = numbers ==", "picked = numbers + 1 ==", PRIMITIVES),
     Mutant("backend/cpu/backend.py", "np.diff(numbers, prepend=-1)", "np.diff(numbers, prepend=0)", LAWS),
-    Mutant("layers/recurrent.py", "(1 - hs[t, ...] * hs[t, ...])", "(1 + hs[t, ...] * hs[t, ...])", LAWS),
-    Mutant("layers/recurrent.py", "hs[:-1, ...], (T * N, H)", "hs[1:, ...], (T * N, H)", LAWS),
-    Mutant("layers/recurrent.py", "dh + dsequence[:, t - 1, :]", "dsequence[:, t - 1, :]", LAWS),
+    Mutant("backend/reference/recurrent.py", "else dh * (1 - h * h)", "else dh * (1 + h * h)", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "dc_t * cs[before, ...]", "dc_t * cs[after, ...]", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "t, dc_t * f, dc)", "t, dc_t * f, 0 * dc)", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "dh * u + xp.matmul(dm, w), dh)", "xp.matmul(dm, w), dh)", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "hs[1:, ...] if reverse else hs[:-1, ...]", "hs[1:, ...]", RECURRENT),
+    Mutant("backend/cpu/cells.py", "dz_o *= tanh_c", "dz_o *= c_new", CELLS),
+    Mutant("backend/cpu/cells.py", "dh *= u", "dh *= r", CELLS),
+    Mutant("backend/jit/cells.py", "(ONE - t * t)", "(ONE + t * t)", "tests/backend/jit/test_cells.py"),
+    Mutant("backend/jit/cells.py", "d[k] *= u[k]", "d[k] *= r[k]", "tests/backend/jit/test_cells.py"),
+    Mutant("layers/recurrent.py", "dx if masks[layer] is None else dx * masks[layer]", "dx", LAWS),
+    Mutant("layers/recurrent.py", "db_ih if db_hh is None else db_hh", "db_ih", RECURRENT),
+    Mutant("layers/recurrent.py", "first = random.first_sample() *", "first = 0 *", RECURRENT),
+    Mutant("layers/embedding.py", "dw[self.padding_index, ...] = 0", "pass", "tests/layers/test_time_distributed.py"),
+    Mutant("random.py", "state.first_sample * steps", "state.first_sample", "tests/layers/test_time_distributed.py"),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", "tests/core/test_outputs.py"),
     Mutant("backend/reference/elementwise.py", "negative_slope * dy)", "-negative_slope * dy)", LAWS),
     Mutant("backend/reference/elementwise.py", "dy * (y * (1 - y))", "dy * (y * (1 + y))", LAWS),

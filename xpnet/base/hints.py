@@ -196,7 +196,6 @@ ARGUMENTS = {
     "out_features": "units",
     "output_dim": "size",
     "p": "rate",
-    "param_groups": "groups",
     "padding_idx": "padding_index",
     "param_groups": "groups",
     "recurrent_dropout": "dropout",
