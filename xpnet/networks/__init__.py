@@ -6,6 +6,7 @@ from xpnet.base.on_demand import imported_on_demand
 
 if TYPE_CHECKING:
     from xpnet.networks.deepconvnet import DeepConvNet
+    from xpnet.networks.gpt import GPT
     from xpnet.networks.inception import ConvNorm, Inception, InceptionNet
     from xpnet.networks.lenet5 import LeNet5, Subsampling, TableConv2D
     from xpnet.networks.mlp import MLP
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
         ResNet56,
     )
     from xpnet.networks.simpleconvnet import SimpleConvNet
+    from xpnet.networks.vit import ViT
 
 # Where they stand: each is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
     "deepconvnet": ("DeepConvNet",),
+    "gpt": ("GPT",),
     "inception": ("ConvNorm", "Inception", "InceptionNet"),
     "lenet5": ("LeNet5", "Subsampling", "TableConv2D"),
     "mlp": ("MLP",),
@@ -37,12 +40,13 @@ _PLACES = {
         "ResNet56",
     ),
     "simpleconvnet": ("SimpleConvNet",),
+    "vit": ("ViT",),
 }  # fmt: skip
 
 __all__ = [
-    "MLP", "BasicBlock", "Bottleneck", "ConvNorm", "DeepConvNet", "Inception", "InceptionNet", "InvertedResidual",
-    "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20",
-    "ResNet34", "ResNet50", "ResNet56", "SimpleConvNet", "Subsampling", "TableConv2D",
+    "GPT", "MLP", "BasicBlock", "Bottleneck", "ConvNorm", "DeepConvNet", "Inception", "InceptionNet",
+    "InvertedResidual", "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut", "ResNet", "ResNet18",
+    "ResNet20", "ResNet34", "ResNet50", "ResNet56", "SimpleConvNet", "Subsampling", "TableConv2D", "ViT",
 ]  # fmt: skip
 
 __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
