@@ -77,7 +77,6 @@ __all__ += normalization.__all__
 __all__ += padding.__all__
 __all__ += pooling.__all__
 __all__ += positions.__all__
-__all__ += shaping.__all__
 __all__ += rectifiers.__all__
 __all__ += relu.__all__
 __all__ += residual.__all__

@@ -41,8 +41,7 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *recurrent.CASES,
     *residual.CASES,
     *resize.CASES,
-    *attention.CASES,
-    *transformer.CASES,
     *sample_norm.CASES,
     *shaping.CASES,
+    *transformer.CASES,
 )
