@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from xpnet.networks.alexnet import AlexNet
     from xpnet.networks.autoencoder import Autoencoder, ConvAutoencoder
     from xpnet.networks.deepconvnet import DeepConvNet
-    from xpnet.networks.gpt import GPT
     from xpnet.networks.gan import DCGAN
+    from xpnet.networks.gpt import GPT
     from xpnet.networks.inception import ConvNorm, Inception, InceptionNet
     from xpnet.networks.lenet5 import LeNet5, Subsampling, TableConv2D
     from xpnet.networks.mlp import MLP
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
         ResNet56,
     )
     from xpnet.networks.simpleconvnet import SimpleConvNet
-    from xpnet.networks.vit import ViT
     from xpnet.networks.unet import DoubleConv, UNet
     from xpnet.networks.vae import VAE, Sampling
     from xpnet.networks.vgg import VGG, VGG11, VGG13, VGG16, VGG19
+    from xpnet.networks.vit import ViT
 
 # Where they stand: each is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
     "alexnet": ("AlexNet",),
     "autoencoder": ("Autoencoder", "ConvAutoencoder"),
     "deepconvnet": ("DeepConvNet",),
-    "gpt": ("GPT",),
     "gan": ("DCGAN",),
+    "gpt": ("GPT",),
     "inception": ("ConvNorm", "Inception", "InceptionNet"),
     "lenet5": ("LeNet5", "Subsampling", "TableConv2D"),
     "mlp": ("MLP",),
@@ -51,24 +51,18 @@ _PLACES = {
         "ResNet56",
     ),
     "simpleconvnet": ("SimpleConvNet",),
+    "unet": ("DoubleConv", "UNet"),
+    "vae": ("VAE", "Sampling"),
+    "vgg": ("VGG", "VGG11", "VGG13", "VGG16", "VGG19"),
     "vit": ("ViT",),
 }  # fmt: skip
 
 __all__ = [
-    "GPT", "MLP", "BasicBlock", "Bottleneck", "ConvNorm", "DeepConvNet", "Inception", "InceptionNet",
-    "InvertedResidual", "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut", "ResNet", "ResNet18",
-    "ResNet20", "ResNet34", "ResNet50", "ResNet56", "SimpleConvNet", "Subsampling", "TableConv2D", "ViT",
-    "unet": ("DoubleConv", "UNet"),
-    "vae": ("VAE", "Sampling"),
-    "vgg": ("VGG", "VGG11", "VGG13", "VGG16", "VGG19"),
-}  # fmt: skip
-
-__all__ = [
-    "DCGAN", "MLP", "VAE", "VGG", "VGG11", "VGG13", "VGG16", "VGG19", "AlexNet", "Autoencoder", "BasicBlock",
+    "DCGAN", "GPT", "MLP", "VAE", "VGG", "VGG11", "VGG13", "VGG16", "VGG19", "AlexNet", "Autoencoder", "BasicBlock",
     "Bottleneck", "ConvAutoencoder", "ConvNorm", "DeepConvNet", "DoubleConv", "Inception", "InceptionNet",
     "InvertedResidual", "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut",
     "RecurrentClassifier", "RecurrentLanguageModel", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
-    "ResNet56", "Sampling", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet",
+    "ResNet56", "Sampling", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet", "ViT",
 ]  # fmt: skip
 
 __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

@@ -21,7 +21,8 @@ class GPT(Model):
     An embedding of `width` (128) numbers with learned positions, `layers` (4) causal TransformerEncoderLayers of
     `heads` (4) heads and 4 width units, norms first, with GELU, a norm, and scores by the embedding's own weight. T is
     at most `context` (64). dropout: of the embedding, of attention and of what each part adds. 809,856 parameters with
-    a vocabulary of 65; GPT(50257, 1024, 12, 768, 12) is the small GPT-2 of 124,439,808.
+    a vocabulary of 65; GPT(50257, 1024, 12, 768, 12) is the small GPT-2 of 124,439,808
+    parameters.
 
     Weights are normal with a standard deviation of 0.02, of those that add to the sum sqrt(2 layers) times less. Its
     loss is softmax_cross_entropy, with the sequence one step on as targets (N, T); networks.sampling.generate goes on
@@ -55,7 +56,7 @@ class GPT(Model):
         ]
         self.encoder = TransformerEncoder(blocks, LayerNorm())
         self.head = Dense(vocabulary, bias=False, tied=self.embedding)
-        self.build((context,), dtype="int64")
+        self.build((1,), dtype="int64")  # any length will do
         for block in blocks:  # each adds twice to a sum that is to be as large behind them as in front
             for weight in (block.self_attn.out_proj.weight, block.linear2.weight):
                 weight.value *= (2 * layers) ** -0.5
