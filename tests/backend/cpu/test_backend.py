@@ -6,7 +6,8 @@ import pytest
 from tests.kit.helpers import assert_close, assert_same
 from tests.kit.strategies import integers, normal
 from xpnet.backend import Backend, make_backend
-from xpnet.backend.cpu.backend import NumpyBackend, rows_together
+from xpnet.backend.cpu.backend import NumpyBackend
+from xpnet.backend.cpu.products import rows_together
 from xpnet.backend.window import Window
 
 

@@ -7,38 +7,28 @@ elementwise NumPy code keeps without knowing of it. choice.py says which algorit
 import contextlib
 import math
 from collections.abc import Iterable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from xpnet.backend.cpu import choice, columns, one_product
+from xpnet.backend.cpu.algorithm import Algorithm, backward, transposed_backward
 from xpnet.backend.cpu.attention import CpuAttention
 from xpnet.backend.cpu.choice import choose
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.products import product
+from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
 from xpnet.backend.cpu.updates import CpuUpdates
 from xpnet.backend.cpu.winograd import Winograd
-from xpnet.backend.cpu.work import PRODUCT, cut_bands, share_rows
+from xpnet.backend.cpu.work import share_rows
 from xpnet.backend.reference import Array
-from xpnet.backend.window import Window
+from xpnet.backend.window import Pads, Pair, Window
 from xpnet.random import Key
 
-# A dense layer's product is divided into pieces of so many rows and multiplications at least, some 200 microseconds.
-PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
 
-
-class Algorithm(Protocol):
-    """A way to compute a convolution: a module, or an object."""
-
-    def forward(self, x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array: ...
-
-    def backward(
-        self, dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
-    ) -> tuple[Array | None, Array, Array]: ...
-
-
-class NumpyBackend(CpuAttention, CpuUpdates):
+class NumpyBackend(CpuAttention, CpuRecurrent, CpuUpdates):
     name = "numpy"
     flat = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any
@@ -86,7 +76,35 @@ class NumpyBackend(CpuAttention, CpuUpdates):
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
         algorithm = self.algorithms[choose(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
-        return algorithm.backward(dy, x, w, y, window, groups, activation == "relu", need_dx)
+        return backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
+
+    def conv2d_transposed(
+        self,
+        x: Array,
+        w: Array,
+        b: Array | None,
+        window: Window,
+        size: Pair,
+        groups: int = 1,
+        activation: str | None = None,
+    ) -> Array:
+        shape = (x.shape[0], groups * w.shape[1], *size)
+        algorithm = self.algorithms[choose(shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
+        return algorithm.input_gradient(x, w, b, window, size, groups, activation == "relu")
+
+    def conv2d_transposed_backward(
+        self,
+        dy: Array,
+        x: Array,
+        w: Array,
+        y: Array,
+        window: Window,
+        groups: int = 1,
+        activation: str | None = None,
+        need_dx: bool = True,
+    ) -> tuple[Array | None, Array, Array]:
+        algorithm = self.algorithms[choose(dy.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
+        return transposed_backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
 
     def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
         return choice.explain(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)
@@ -162,6 +180,17 @@ class NumpyBackend(CpuAttention, CpuUpdates):
         y *= 1 / (window.kernel[0] * window.kernel[1])
         return hwcn_to_nchw(y)
 
+    def pad(self, x: Array, padding: Pads, value: float = 0.0) -> Array:
+        return pad(x, Window(padding=padding), value)
+
+    def repeat2d(self, x: Array, times: Pair) -> Array:
+        image, (rows, columns) = view_as_hwcn(x), times
+        y = empty_in_order_of(image, (image.shape[0] * rows, image.shape[1] * columns))
+        for i in range(rows):
+            for j in range(columns):
+                y[i::rows, j::columns] = image
+        return hwcn_to_nchw(y)
+
     # ---- embedding -------------------------------------------------------------------------------------------------
 
     def embedding_backward(self, dy: Array, x: Array, vocabulary: int) -> Array:
@@ -196,26 +225,6 @@ class NumpyBackend(CpuAttention, CpuUpdates):
         stream = np.random.Philox(key=np.array(key, dtype=np.uint64), counter=skipped)
         words = stream.random_raw(-(-end // 2)).astype("<u8", copy=False).view("<u4")[within:end]
         return (words >= round(rate * 2**32)).reshape(shape) * np.asarray(1 / (1 - rate), dtype)
-
-
-def product(a: Array, b: Array) -> Array:
-    """a @ b, by bands of rows on all threads; BLAS's own threads would make the bits depend on their number."""
-    out = np.empty((a.shape[0], b.shape[1]), a.dtype)
-
-    def work(i0: int, i1: int) -> None:
-        height = rows_together(i1 - i0, b)
-        left, result = (array[i0:i1].reshape(-1, height, array.shape[1]) for array in (a, out))
-        np.matmul(left, b, out=result)
-
-    if out.size:
-        run_tiles(work, cut_bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
-    return out
-
-
-def rows_together(rows: int, b: Array) -> int:
-    """8 or 4, if OpenBLAS then takes the product with a transposed matrix `b` without packing it; else all rows."""
-    fits = [height for height in (8, 4) if rows % height == 0 and height * b.size <= PRODUCT]
-    return fits[0] if fits and b.flags.f_contiguous else rows
 
 
 def rows_met(rows: slice, i0: int, i1: int) -> slice:

@@ -13,7 +13,7 @@ Array = Any
 
 FAMILIES = (
     "common", "columns", "activations", "attention", "pooling", "normalization", "losses", "dropout", "embedding",
-    "updates",
+    "recurrent", "updates",
 )  # fmt: skip
 THREADS = 256  # of a block of an elementwise kernel
 BLOCKS = 32  # of them for each multiprocessor, at most: further entries are further turns of a thread

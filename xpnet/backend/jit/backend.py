@@ -6,18 +6,19 @@ division into tiles depends on shapes alone, so that the result does not depend 
 """
 
 import importlib.metadata
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from xpnet.backend.cpu import choice, threads
-from xpnet.backend.cpu.backend import Algorithm, NumpyBackend
+from xpnet.backend.cpu.algorithm import Algorithm
+from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.choice import why_not_compiled
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
-from xpnet.backend.jit import direct, kernels
+from xpnet.backend.jit import cells, direct, kernels
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
@@ -69,6 +70,11 @@ class JitBackend(NumpyBackend):
             pieces = [(i0, i1, 0, C * N) for i0, i1 in cut_ranges(OH, count)]
         run_tiles(lambda *piece: kernel(*arrays, *tables, *piece), pieces, blas=False)
         return hwcn_to_nchw(dx.reshape(H, W, C, N))
+
+    # ---- recurrent layers ------------------------------------------------------------------------------------------
+
+    def cells(self, dtype: Any) -> Any:
+        return cells if dtype == np.float32 else super().cells(dtype)
 
     # ---- update steps ----------------------------------------------------------------------------------------------
 
