@@ -14,7 +14,8 @@ from xpnet.backend.cuda import launch
 from xpnet.backend.cuda.attention import CupyAttention
 from xpnet.backend.cuda.convolution import CupyConvolution
 from xpnet.backend.cuda.device import INSTALL, require_device, wants_tf32
-from xpnet.backend.cuda.launch import aligned, by_block, elementwise, four_axes, strides
+from xpnet.backend.cuda.launch import by_block, elementwise, strides
+from xpnet.backend.cuda.normalization import CupyNormalization
 from xpnet.backend.cuda.recurrent import CupyRecurrent
 from xpnet.backend.cuda.updates import CupyUpdates
 from xpnet.backend.reference import Array
@@ -24,7 +25,7 @@ from xpnet.random import Key
 __all__ = ["INSTALL", "CupyBackend", "require_device"]
 
 
-class CupyBackend(CupyAttention, CupyConvolution, CupyRecurrent, CupyUpdates):
+class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurrent, CupyUpdates):
     """`XPNET_MEMORY_LIMIT` (megabytes) bounds what it takes of the device's memory. With `XPNET_TF32=1`, products of
     float32 matrices run on the tensor cores, which round their factors to 10 bits: about eight times as fast, errors
     of about 1e-3 instead of 1e-6.
@@ -95,58 +96,6 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyRecurrent, CupyUpdates):
         elementwise(name, x.dtype, max(x.size, y.size), x, strides(x), y, strides(y), k)
         return y
 
-    # ---- normalisation ---------------------------------------------------------------------------------------------
-
-    def batch_norm(self, x: Array, gamma: Array | None, beta: Array | None, eps: float) -> tuple[Array, Array, Array]:
-        x4 = four_axes(x)
-        gamma, beta = self._contiguous(gamma), self._contiguous(beta)
-        y, mean, var = self._like(x4), self.empty(x.shape[1:2], x.dtype), self.empty(x.shape[1:2], x.dtype)
-        by_block(
-            "batch_norm", x.dtype, x4.shape[1:2], x4.size // x4.shape[1], x4, strides(x4), gamma, beta, y, strides(y),
-            mean, var, launch.shape4(x4.shape), float(eps), size=x.size,
-        )  # fmt: skip
-        return y.reshape(x.shape), mean, var
-
-    def batch_norm_backward(
-        self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array | None, eps: float
-    ) -> tuple[Array, Array, Array]:
-        x4, dy4 = four_axes(x), four_axes(dy)
-        mean, var, gamma = map(self._contiguous, (mean, var, gamma))
-        dx, dgamma, dbeta = self._like(x4), self.empty(x.shape[1:2], x.dtype), self.empty(x.shape[1:2], x.dtype)
-        by_block(
-            "batch_norm_backward", x.dtype, x4.shape[1:2], x4.size // x4.shape[1], dy4, strides(dy4), x4, strides(x4),
-            mean, var, gamma, dx, strides(dx), dgamma, dbeta, launch.shape4(x4.shape), float(eps), size=x.size,
-        )  # fmt: skip
-        return dx.reshape(x.shape), dgamma, dbeta
-
-    def moving_average(self, average: Array, value: Array, rate: float, weight: float) -> None:
-        if not aligned(average, value):
-            return super().moving_average(average, value, rate, weight)
-        return elementwise(
-            "moving_average", average.dtype, average.size, average, value, average.size, float(rate), float(weight)
-        )
-
-    def local_response_norm(self, x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
-        x4 = four_axes(x)
-        y, scale = self._like(x4), self._like(x4)
-        elementwise(
-            "local_response_norm", x.dtype, x.size, x4, strides(x4), y, scale, strides(y), launch.shape4(x4.shape),
-            size, float(alpha), float(beta), float(k),
-        )  # fmt: skip
-        return y.reshape(x.shape), scale.reshape(x.shape)
-
-    def local_response_norm_backward(
-        self, dy: Array, x: Array, scale: Array, size: int, alpha: float, beta: float
-    ) -> Array:
-        dy4, x4, scale4 = four_axes(dy), four_axes(x), four_axes(scale)
-        dx = self._like(x4)
-        arrays = [argument for array in (dy4, x4, scale4, dx) for argument in (array, strides(array))]
-        elementwise(
-            "local_response_norm_backward", x.dtype, x.size, *arrays, launch.shape4(x4.shape), size, float(alpha),
-            float(beta),
-        )  # fmt: skip
-        return dx.reshape(x.shape)
-
     # ---- loss, accuracy and dropout --------------------------------------------------------------------------------
 
     def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array]:
@@ -178,6 +127,12 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyRecurrent, CupyUpdates):
         words = (np.uint64(word) for word in (*key, round(rate * 2**32)))
         elementwise("dropout_mask", mask.dtype, blocks, mask, mask.size, first, *words, 1 / (1 - rate))
         return mask
+
+    def normal(self, shape: tuple[int, ...], key: Key, dtype: Any = "float32", first: int = 0) -> Array:
+        out = self.empty(shape, self.dtype(dtype))
+        blocks = -(-(first % 8 + out.size) // 8)
+        elementwise("normal", out.dtype, blocks, out, out.size, first, *map(np.uint64, key))
+        return out
 
 
 @functools.cache

@@ -156,19 +156,6 @@ class CupyConvolution(CupyArrays):
         count = _images_at_once(N, C * KH * KW * OH * OW * x.itemsize)
         return f"columns: those of {count} images, as many as fit into {WORKSPACE} bytes, and a product for each group"
 
-    def _like(self, x: Array) -> Array:
-        """A new array of the shape of x, in its memory order; cupy.empty_like takes more than twice as long."""
-        if x.flags.c_contiguous:
-            return self.empty(x.shape, x.dtype)
-        if x.ndim == 4:
-            (N, C, H, W), row = x.shape, x.shape[3] * x.itemsize
-            if x.strides == (H * row, N * H * row, row, x.itemsize):  # as convolution returns it
-                return self.empty((C, N, H, W), x.dtype).transpose(1, 0, 2, 3)
-        return self._cp.empty_like(x)
-
-    def _contiguous(self, x: Array | None) -> Array | None:
-        return None if x is None else self._cp.ascontiguousarray(x)
-
     def _product(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         products.product(a, b, out, add, self.tf32)
 

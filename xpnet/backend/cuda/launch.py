@@ -12,8 +12,8 @@ from xpnet.backend.window import Window
 Array = Any
 
 FAMILIES = (
-    "common", "columns", "activations", "attention", "pooling", "normalization", "losses", "dropout", "embedding",
-    "recurrent", "updates",
+    "common", "columns", "activations", "attention", "pooling", "normalization", "group_norm", "elementwise", "losses",
+    "dropout", "embedding", "recurrent", "updates",
 )  # fmt: skip
 THREADS = 256  # of a block of an elementwise kernel
 BLOCKS = 32  # of them for each multiprocessor, at most: further entries are further turns of a thread
