@@ -28,21 +28,29 @@ class Mutant(NamedTuple):
 LAWS = "tests/laws/test_laws.py"
 LAYERS = "tests/layers/test_residual.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
+TRANSPOSED = "tests/backend/test_transposed.py"
 LOSSES = "tests/losses/test_losses.py"
 ELEMENTS = "tests/losses/test_class_targets.py"
 COUNTS = "tests/metrics/test_class_targets.py"
 JIT = "tests/backend/jit/test_backend.py"
 WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
+RESNET, IMAGES = "tests/networks/test_resnet.py", "tests/networks/test_reconstructions.py"
 WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
 DRAWS, BATCHES = "tests/training/test_draws.py", "tests/training/test_draws_of_batches.py"
 OWN_STEPS, SEVERAL = "tests/training/test_train_step.py", "tests/training/test_several.py"
 STATES = "tests/training/test_states.py"
+RECURRENT, CELLS = "tests/layers/test_recurrent.py", "tests/backend/test_recurrent.py"
 MUTANTS = [
     Mutant("backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
     Mutant("backend/reference/convolution.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
     Mutant("backend/reference/convolution.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", LAWS),
+    Mutant("backend/reference/transposed.py", "db = xp.sum(dz, ", "db = -xp.sum(dz, ", LAWS),
+    Mutant("backend/reference/transposed.py", "xp.sum(xp.matmul(pixels, ", "-xp.sum(xp.matmul(pixels, ", LAWS),
+    Mutant("backend/reference/transposed.py", "xp.matmul(kernels, cols)", "-xp.matmul(kernels, cols)", LAWS),
+    Mutant("backend/cpu/columns.py", "closer, -shift)", "closer, 1 - shift)", TRANSPOSED),
+    Mutant("backend/cpu/columns.py", "len(rows) < SH or", "len(rows) > SH or", TRANSPOSED),
     Mutant("backend/reference/dense.py", "dx = self.xp.matmul(dz, w) if", "dx = -self.xp.matmul(dz, w) if", LAWS),
     Mutant("backend/reference/dense.py", "self.xp.matmul(dz.mT, x)", "-self.xp.matmul(dz.mT, x)", LAWS),
     Mutant("backend/reference/pooling.py", "xp.where(hit, dy, 0)", "xp.where(hit, -dy, 0)", LAWS),
@@ -84,9 +92,20 @@ MUTANTS = [
     Mutant("backend/cpu/backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
     Mutant("backend/reference/embedding.py", "picked = numbers ==", "picked = numbers + 1 ==", PRIMITIVES),
     Mutant("backend/cpu/backend.py", "np.diff(numbers, prepend=-1)", "np.diff(numbers, prepend=0)", LAWS),
-    Mutant("layers/recurrent.py", "(1 - hs[t, ...] * hs[t, ...])", "(1 + hs[t, ...] * hs[t, ...])", LAWS),
-    Mutant("layers/recurrent.py", "hs[:-1, ...], (T * N, H)", "hs[1:, ...], (T * N, H)", LAWS),
-    Mutant("layers/recurrent.py", "dh + dsequence[:, t - 1, :]", "dsequence[:, t - 1, :]", LAWS),
+    Mutant("backend/reference/recurrent.py", "else dh * (1 - h * h)", "else dh * (1 + h * h)", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "dc_t * cs[before, ...]", "dc_t * cs[after, ...]", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "t, dc_t * f, dc)", "t, dc_t * f, 0 * dc)", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "dh * u + xp.matmul(dm, w), dh)", "xp.matmul(dm, w), dh)", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "hs[1:, ...] if reverse else hs[:-1, ...]", "hs[1:, ...]", RECURRENT),
+    Mutant("backend/cpu/cells.py", "dz_o *= tanh_c", "dz_o *= c_new", CELLS),
+    Mutant("backend/cpu/cells.py", "dh *= u", "dh *= r", CELLS),
+    Mutant("backend/jit/cells.py", "(ONE - t * t)", "(ONE + t * t)", "tests/backend/jit/test_cells.py"),
+    Mutant("backend/jit/cells.py", "d[k] *= u[k]", "d[k] *= r[k]", "tests/backend/jit/test_cells.py"),
+    Mutant("layers/recurrent.py", "dx if masks[layer] is None else dx * masks[layer]", "dx", LAWS),
+    Mutant("layers/recurrent.py", "db_ih if db_hh is None else db_hh", "db_ih", RECURRENT),
+    Mutant("layers/recurrent.py", "first = random.first_sample() *", "first = 0 *", RECURRENT),
+    Mutant("layers/embedding.py", "dw[self.padding_index, ...] = 0", "pass", "tests/layers/test_time_distributed.py"),
+    Mutant("random.py", "state.first_sample * steps", "state.first_sample", "tests/layers/test_time_distributed.py"),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", "tests/core/test_outputs.py"),
     Mutant("backend/reference/elementwise.py", "above + negative_slope * (1", "above - negative_slope * (1", LAWS),
     Mutant("backend/reference/elementwise.py", "dy * (y * (1 - y))", "dy * (y * (1 + y))", LAWS),
@@ -177,6 +196,11 @@ MUTANTS = [
     Mutant("core/tape.py", "lambda dy: (dy, dy)", "lambda dy: (dy, -dy)", "tests/core/test_tape.py"),
     Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
     Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),
+    Mutant("networks/resnet.py", "dx[:, :, ::s, ::s] = dy", "dx[:, :, ::s, ::s] = -dy", RESNET),
+    Mutant("networks/vae.py", "dz, dz * noise / 2", "dz, dz * noise", IMAGES),
+    Mutant("networks/vae.py", "dlog_var + (var - 1) *", "dlog_var + var *", IMAGES),
+    Mutant("networks/vae.py", "dmean + mean * (weight / N)", "dmean + mean * weight", IMAGES),
+    Mutant("networks/gan.py", "with self.discriminator.frozen():", "if True:", IMAGES),
 ]
 
 
