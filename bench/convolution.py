@@ -20,7 +20,8 @@ import paths  # noqa: F401
 
 from xpnet.backend import Backend
 from xpnet.backend.cpu import choice
-from xpnet.backend.cpu.backend import Algorithm, NumpyBackend
+from xpnet.backend.cpu.algorithm import Algorithm, backward
+from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.threads import single_threaded_blas
 from xpnet.backend.window import Window
 
@@ -64,7 +65,7 @@ def turns_of(
         y = kind.forward(x, w, bias, window, 1, True)
         own = in_order_of(y, x)
         turns["forward"].append(functools.partial(kind.forward, own, w, bias, window, 1, True))
-        turns["backward"].append(functools.partial(kind.backward, y, own, w, y, window, 1, True, True))
+        turns["backward"].append(functools.partial(backward, kind, y, own, w, y, window, 1, True, True))
     return turns
 
 

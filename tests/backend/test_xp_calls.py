@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kit import small
+from tests.kit import loss_table, optimizer_table, small
 from tests.kit.layer_table import CASES
 from tests.kit.strategies import normal
-from tests.losses import test_losses
 from tests.metrics import test_metrics
-from tests.optimizers import test_optimizers
 from xpnet import metrics
 from xpnet.backend import Backend, on_backend
 from xpnet.base.nested import mapped
@@ -84,18 +82,18 @@ def recorded() -> frozenset[Call]:
             layer.reset_state(np.array([True, False, True]))
             y, back = layer.forward(*case.inputs(backend), train=True)
             back(mapped(np.ones_like, y))
-        for loss, _, targets in test_losses.CASES:
-            t = targets(3, 4, 0)
-            loss.forward(normal((3, 4), 0, "float32"), t if t.dtype.kind == "i" else t.astype("float32"), backend)[1]()
+        for loss_case in loss_table.CASES:
+            t, y = loss_case.targets(3, 4, 1), loss_case.outputs(3, 4, 0).astype("float32")
+            loss_case.make(4).forward(y, t if t.dtype.kind == "i" else t.astype("float32"), backend)[1]()
         for metric in (metrics.Accuracy(), metrics.TopK(2), metrics.ConfusionMatrix(4)):
             metric.update(normal((3, 4), 0, "float32"), test_metrics.labels(3, 4, 0), backend)
         for y, t in ((normal((3, 1), 0), np.ones(3)), (normal((3, 2), 0), np.ones((3, 2)))):
             metrics.Accuracy().update(y[:, :1], t.reshape(3, -1)[:, 0], backend)
             metrics.BinaryAccuracy().update(y, t, backend)
-        for optimizer, _ in test_optimizers.RULES:
+        for optimizer, _ in optimizer_table.RULES:
             p = Parameter(normal((3, 4), 0, "float32"), backend=backend)
             p.grad = normal((3, 4), 1, "float32")
-            test_optimizers.fresh(optimizer).update([p])
+            optimizer_table.fresh(optimizer).update([p])
         model = small.normed_network()
         model.fit(*small.clusters(), epochs=2, verbose=0, validation_split=0.2)
         model.evaluate(*small.clusters(), verbose=0)

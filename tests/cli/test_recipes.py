@@ -9,7 +9,8 @@ import pytest
 import xpnet
 from tests.cli.helpers import Command, interrupt_after
 from tests.kit.small import digits
-from xpnet.networks.recipes import NETWORKS, RECIPES, Recipe
+from xpnet import networks
+from xpnet.networks.recipes import LARGE, NETWORKS, RECIPES, Recipe
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -94,3 +95,21 @@ def test_every_setting_of_a_recipe_is_heard() -> None:
     assert set(changed) == {field.name for field in fields(Recipe)}
     for name, value in changed.items():
         assert weights(replace(plain, **{name: value})) != usual, name
+
+
+@pytest.mark.parametrize("network", ["vgg", "resnet20", "inceptionnet", "lstm", "gru"])
+def test_the_networks_of_later_years_are_trained_on_digits(network: str) -> None:
+    model = NETWORKS[network].make()
+    assert model.input_shape == (1, 28, 28) and model.output_shape((1, 28, 28)) == (10,)
+    x, t = digits(100)
+    recipe = replace(NETWORKS[network], epochs=2, batch_size=20)
+    recipe.compile(model, len(x))
+    history = recipe.fit(model, x, t, verbose=0)
+    assert history.history["loss"][-1] < history.history["loss"][0]
+
+
+@pytest.mark.parametrize("network", LARGE)
+def test_large_networks_have_a_summary(command: Command, monkeypatch: pytest.MonkeyPatch, network: str) -> None:
+    monkeypatch.setattr(networks, network, lambda: networks.MLP(name=network))  # the large ones take their time
+    outcome = command("summary", network.lower())
+    assert outcome.status == 0 and outcome.out.startswith(network)

@@ -16,9 +16,9 @@ from xpnet.backend import Backend, make_backend
 from xpnet.core.flat import Flat, find_pieces, lay_out
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.model import Sequential
-from xpnet.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
+from xpnet.optimizers import SGD, AdaGrad, Adam, AdamW, Lion, Momentum, Nadam, Nesterov, Optimizer, RAdam, RMSProp
 
-ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSProp, Adam, AdamW]
+ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSProp, Adam, AdamW, Nadam, RAdam, Lion]
 SHAPES = [(3, 4), (64,), (2, 1, 3, 3), (1,), (65,)]
 
 

@@ -94,12 +94,6 @@ def test_a_tie_comes_back_as_it_was(tmp_path: Path) -> None:
     assert again[1].weight is again[0].weight and again[1].tied is again[0]
 
 
-def test_every_layer_of_one_input_is_in_the_tests_above() -> None:
-    used = {type(layer) for make in (everything, sequences) for _, layer in make().named_layers()}
-    of_several = {layers.Add, layers.Average, layers.Concat}
-    assert {getattr(layers, name) for name in layers.__all__} - used == {layers.Layer} | of_several
-
-
 def test_a_compiled_model_comes_back_ready_to_train(tmp_path: Path) -> None:
     x, t = clusters(30)
     model = normed_network(optimizers.AdamW(schedules.Cosine(0.1, 50, 0.01), 0.8, 0.9, 1e-6, 0.2, 3.0))

@@ -26,6 +26,7 @@ class Mutant(NamedTuple):
 
 
 LAWS = "tests/laws/test_laws.py"
+LAYERS = "tests/layers/test_residual.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
 LOSSES = "tests/losses/test_losses.py"
 ELEMENTS = "tests/losses/test_class_targets.py"
@@ -55,7 +56,7 @@ MUTANTS = [
     Mutant("backend/reference/normalization.py", "dgamma = xp.sum(dy * normal", "dgamma = -xp.sum(dy * normal", LAWS),
     Mutant("backend/reference/normalization.py", "dy * power - (2 * alpha", "dy * power + (2 * alpha", LAWS),
     Mutant("backend/reference/losses.py", "xp.exp(shifted - log_sum) - t", "xp.exp(shifted - log_sum) + t", LOSSES),
-    Mutant("backend/cpu/columns.py", "return dx, dw, sums.sum(axis=0)", "return dx, dw, -sums.sum(axis=0)", LAWS),
+    Mutant("backend/cpu/columns.py", "(dy.shape)), sums.sum(axis=0)", "(dy.shape)), -sums.sum(axis=0)", LAWS),
     Mutant("backend/cpu/columns.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
     Mutant("backend/cpu/columns.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
     Mutant("backend/cpu/activation.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),
@@ -114,7 +115,17 @@ MUTANTS = [
     Mutant("metrics/base.py", "xp.where(counts, t, -1)", "xp.where(counts, t, 0)", COUNTS),
     Mutant("metrics/top_k.py", "(better < self.k) & (t >= 0)", "better < self.k", COUNTS),
     Mutant("layers/dropout.py", "return dy * mask", "return -dy * mask", LAWS),
-    Mutant("layers/dropout.py", "first = random.first_sample() *", "first = 0 *", DRAWS),
+    Mutant("layers/dropout.py", "first = random.first_sample() * math.prod(shape)", "first = 0", DRAWS),
+    Mutant("layers/dropout.py", "self.axis - 1 if self.axis > 0", "self.axis if self.axis > 0", LAYERS),
+    Mutant("layers/residual.py", "_run(self.shortcut, x)", "x", LAYERS),
+    Mutant("layers/shaping.py", "xp.permute_dims(dy, inverse)", "xp.permute_dims(dy, axes)", LAWS),
+    Mutant("layers/merge.py", "(*xs[:place], *xs[place + 1 :])", "xs", LAWS),
+    Mutant("layers/gated.py", "sigmoid_back(dy * a)", "sigmoid_back(dy)", LAWS),
+    Mutant("layers/rectifiers.py", "xp.where(above, 0, dy * x)", "xp.where(above, 0, dy)", LAWS),
+    Mutant("layers/normalization.py", "factor = unbiased if", "factor = unbiased if False and", LAWS),
+    Mutant("backend/reference/group_norm.py", "axis=2, keepdims=True) / count)", "axis=2, keepdims=True))", LAWS),
+    Mutant("backend/reference/elementwise.py", "(1 + (1 - t) * slope)", "(1 - (1 - t) * slope)", LAWS),
+    Mutant("backend/reference/dropout.py", "key, self.device, first - odd)", "key, self.device, first)", DRAWS),
     Mutant("backend/reference/dropout.py", "self.device, first)", "self.device)", PRIMITIVES),
     Mutant("backend/philox.py", "(within + count) // 8)", "count // 8)", "tests/test_random.py"),
     Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", "tests/test_random.py"),
@@ -155,7 +166,7 @@ MUTANTS = [
     Mutant(
         "core/located.py", 'drawing_next(own.root - random.first_root(), own.path, "step"', 'drawing_next("step"', DRAWS
     ),
-    Mutant("layers/flatten.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
+    Mutant("layers/shaping.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
     Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
     Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),
     Mutant("layers/merge.py", "return (dy,) * len(xs)", "return (-dy,) * len(xs)", LAWS),

@@ -25,7 +25,7 @@ in_both_modes = pytest.mark.parametrize("train", [True, False], ids=["train", "e
 on_numpy_arrays = pytest.mark.parametrize("backend", ["numpy", "reference"], indirect=True)
 with_parameters = pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.name.startswith(("conv", "dense", "batch", "rnn", "lstm", "gru"))],
+    [case for case in CASES if case.name.startswith(("conv", "dense", "batch", "rnn", "lstm", "gru", "attention"))],
     ids=lambda case: case.name,
 )
 
@@ -90,7 +90,8 @@ def test_nothing_is_written_into_x_or_dy(backend: Backend, case: Case, train: bo
     dy = dy_for(backend, y)
     dy_before = [bits(each) for each in as_tuple(dy)]
     back(dy)
-    back(dy)
+    if not layer.composite:  # the arrays of a network are freed on the way back
+        back(dy)
     assert [bits(x) for x in xs] == before
     assert [bits(each) for each in as_tuple(dy)] == dy_before
 
@@ -187,7 +188,7 @@ def test_interleaved_calls_do_not_disturb_each_other(backend: Backend, case: Cas
             assert_same(dx, want)
     count = len(expected[0]) - len(layer.parameters())
     for parameter, one, two in zip(layer.parameters(), expected[0][count:], expected[1][count:], strict=True):
-        assert_close(parameter.grad, one + two)
+        assert_close(parameter.grad, np.asarray(one + two))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_two_threads_may_call_one_layer(backend: Backend, case: Case) -> None:
     first = len(expected[0]) - len(layer.parameters())
     for parameter, one, two in zip(layer.parameters(), expected[0][first:], expected[1][first:], strict=False):
         if parameter.trainable:
-            assert_close(parameter.grad, rounds * (one + two))
+            assert_close(parameter.grad, np.asarray(rounds * (one + two)))
 
 
 @every_layer
@@ -236,7 +237,7 @@ def test_a_layer_used_twice_adds_both_gradients(backend: Backend, case: Case) ->
     dxs = as_tuple(tuple(tape.walk_back(outputs, as_tuple(dy), inputs, need_dx=True)))
     values = [output.value for output in outputs]
     for got, want in zip((*values, *dxs, *(p.grad for p in layer.parameters())), once, strict=True):
-        assert_close(got, 2 * want)
+        assert_close(got, np.asarray(2 * want))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -251,7 +252,9 @@ def test_dtype_namespace_and_device_are_kept(backend: Backend, case: Case, train
     assert len(dxs) == case.row.counts.count(0)
 
 
-@every_layer
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if not case.name.endswith("of the batch alone")], ids=lambda case: case.name
+)
 def test_a_batch_of_one_is_one_row_of_a_batch(backend: Backend, case: Case) -> None:
     layer, xs = case.layer(backend, "float64"), case.inputs(backend, "float64")
     y, back = fresh(layer).forward(*xs)
@@ -328,7 +331,7 @@ def test_without_dx_the_parameters_learn_the_same(backend: Backend, case: Case) 
         parameter.zero_grad()
     random.seed(0)  # the same masks
     _, back = fresh(layer).forward(*xs, train=True)
-    assert back(dy, need_dx=False) is None
+    assert back(dy, need_dx=False) is None or layer.composite  # whose input may go to the output as it is
     for parameter, want in zip(layer.parameters(), expected, strict=True):
         assert_same(parameter.grad, want)
 

@@ -1,5 +1,7 @@
 """Losses of classes over the elements of sequences and images are those over rows, without those that are ignored."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +16,10 @@ from xpnet.backend import Backend
 from xpnet.errors import DataError, OptionError, ShapeError
 from xpnet.losses import (
     BinaryCrossEntropyWithLogits,
+    Focal,
     Loss,
     MeanSquaredError,
+    MultiClassHinge,
     NegativeLogLikelihood,
     SoftmaxCrossEntropy,
 )
@@ -30,6 +34,10 @@ class Case(NamedTuple):
     t: np.ndarray
     axis: int | None
     place: int  # of the classes
+
+    @property
+    def classes(self) -> int:
+        return int(self.y.shape[self.place])
 
     def rows(self, a: np.ndarray | None = None) -> np.ndarray:
         a = self.y if a is None else a
@@ -54,10 +62,24 @@ def cases(draw: Any) -> Case:
     return Case(normal(tuple(shape), seed), t, axis, place)
 
 
-def loss_of(kind: str, axis: int | None, ignored: int | None = None) -> Loss:
-    if kind == "likelihood":
-        return NegativeLogLikelihood(ignored, axis)
-    return SoftmaxCrossEntropy(0.1 if kind == "smoothed" else 0.0, ignored, axis)
+BY_CLASS = (0.5, 2.0, 1.5, 3.0)  # weights of classes
+MAKE: dict[str, Callable[..., Loss]] = {
+    "softmax": SoftmaxCrossEntropy,
+    "smoothed": partial(SoftmaxCrossEntropy, 0.1),
+    "likelihood": NegativeLogLikelihood,
+    "focal": partial(Focal, 1.5),
+    "hinge": MultiClassHinge,
+    "closest": partial(MultiClassHinge, 1.0, 2, True),
+    "weighted softmax": SoftmaxCrossEntropy,
+    "weighted smoothed": partial(SoftmaxCrossEntropy, 0.1),
+    "weighted likelihood": NegativeLogLikelihood,
+    "weighted hinge": MultiClassHinge,
+}
+
+
+def loss_of(kind: str, classes: int, axis: int | None, ignored: int | None = None) -> Loss:
+    weights = {"class_weights": BY_CLASS[:classes]} if kind.startswith("weighted") else {}
+    return MAKE[kind](axis=axis, ignored_label=ignored, **weights)
 
 
 def run(
@@ -68,7 +90,7 @@ def run(
     return float(value), backend.to_numpy(back())
 
 
-kinds = pytest.mark.parametrize("kind", ["softmax", "smoothed", "likelihood"])
+kinds = pytest.mark.parametrize("kind", MAKE)
 
 
 @kinds
@@ -78,8 +100,8 @@ def test_elements_are_rows(backend: Backend, kind: str, case: Case, weighted: bo
     w = np.random.default_rng(0).random(case.t.shape) if weighted else None
     t = case.given(np.eye(C)[case.t.ravel()]) if one_hot else case.t
     rows_of_t = case.rows(t) if one_hot else t.ravel()
-    value, dy = run(loss_of(kind, case.axis), backend, case.y, t, w)
-    expected, dy_rows = run(loss_of(kind, None), backend, case.rows(), rows_of_t, None if w is None else w.ravel())
+    value, dy = run(loss_of(kind, C, case.axis), backend, case.y, t, w)
+    expected, dy_rows = run(loss_of(kind, C, None), backend, case.rows(), rows_of_t, None if w is None else w.ravel())
     assert value == expected
     assert dy.shape == case.y.shape
     np.testing.assert_array_equal(case.rows(dy), dy_rows)
@@ -93,7 +115,7 @@ def test_a_weight_of_fewer_axes_is_that_of_all_elements_behind_them(
     shape = case.t.shape[:axes]
     w = np.random.default_rng(seed).random(shape)
     full = np.broadcast_to(w.reshape(shape + (1,) * (case.t.ndim - len(shape))), case.t.shape)
-    loss = loss_of(kind, case.axis)
+    loss = loss_of(kind, case.classes, case.axis)
     (value, dy), (expected, full_dy) = (run(loss, backend, case.y, case.t, each) for each in (w, full.copy()))
     assert value == expected
     np.testing.assert_array_equal(dy, full_dy)
@@ -107,15 +129,16 @@ def test_ignored_elements_are_as_if_they_were_not_there(
     rng = np.random.default_rng(seed)
     ignored, w = rng.random(case.t.shape) < share, rng.random(case.t.shape) if weighted else None
     t, kept = np.where(ignored, IGNORED, case.t), ~ignored.ravel()
-    loss = loss_of(kind, case.axis, IGNORED)
+    loss = loss_of(kind, case.classes, case.axis, IGNORED)
     value, dy = run(loss, backend, case.y, t, w)
-    assert float(loss.weight_of(backend.asarray(t), backend)) == kept.sum()
+    counts = np.take(BY_CLASS, case.t.ravel()[kept]).sum() if getattr(loss, "divides_by_weights", 0) else kept.sum()
+    assert float(loss.weight_of(backend.asarray(t), backend)) == counts
     assert not case.rows(dy)[~kept].any()
     if not kept.any():
         assert value == 0
         return
     of_kept = None if w is None else w.ravel()[kept]
-    expected, dy_rows = run(loss_of(kind, None), backend, case.rows()[kept], t.ravel()[kept], of_kept)
+    expected, dy_rows = run(loss_of(kind, case.classes, None), backend, case.rows()[kept], t.ravel()[kept], of_kept)
     assert value == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(case.rows(dy)[kept], dy_rows, rtol=1e-12, atol=1e-15)
 
@@ -125,7 +148,7 @@ def test_ignored_elements_are_as_if_they_were_not_there(
 def test_scores_of_ignored_elements_change_nothing(backend: Backend, kind: str, score: float) -> None:
     y, t = normal((2, 3, 4), 0, "float32"), np.array([[1, 2, IGNORED], [IGNORED, IGNORED, 0]])
     other = np.where((t == IGNORED)[:, :, None], np.float32(score), y)
-    loss = loss_of(kind, None, IGNORED)
+    loss = loss_of(kind, 4, None, IGNORED)
     (value, dy), (same_value, same_dy) = (run(loss, backend, each, t) for each in (y, other))
     assert value == same_value and dy.tobytes() == same_dy.tobytes()
 
@@ -136,7 +159,7 @@ def test_the_gradient_is_the_derivative_along_any_direction(backend: Backend, ki
     rng, eps = np.random.default_rng(seed), 1e-6
     t = np.where(rng.random(case.t.shape) < 0.3, IGNORED, case.t)
     w, direction = rng.random(t.shape), normal(case.y.shape, seed + 1)
-    loss = loss_of(kind, case.axis, IGNORED)
+    loss = loss_of(kind, case.classes, case.axis, IGNORED)
     _, dy = run(loss, backend, case.y, t, w)
     ahead, behind = (run(loss, backend, case.y + step * direction, t, w)[0] for step in (eps, -eps))
     assert (dy * direction).sum() == pytest.approx((ahead - behind) / (2 * eps), rel=1e-6, abs=1e-8)
@@ -292,4 +315,4 @@ def test_options_that_cannot_be_and_what_others_call_them(backend: Backend) -> N
     with pytest.raises(OptionError, match="ignored_label is for class numbers"):
         S(ignored_label=0).forward(y, y, backend)
     assert repr(losses.get(S(ignored_label=-100))) == "SoftmaxCrossEntropy(ignored_label=-100)"
-    assert NegativeLogLikelihood(axis=1).config() == {"ignored_label": None, "axis": 1}
+    assert NegativeLogLikelihood(axis=1).config() == {"ignored_label": None, "axis": 1, "class_weights": None}

@@ -12,6 +12,8 @@ from xpnet.losses import Loss
 from xpnet.model import Sequential
 
 KINDS: list[type[Layer]] = [getattr(layers, name) for name in layers.__all__ if name != "Layer"]
+OF_LOGARITHMS = (LogSoftmax, layers.LogSigmoid)
+OF_ANY = (Add, Average, layers.Multiply, layers.Residual, layers.TimeDistributed)  # what is inside, or comes in, tells
 
 
 class OwnSoftmax(Softmax):
@@ -24,18 +26,28 @@ class Own(Layer):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_layer_says_what_it_gives_or_gives_what_it_is_given(kind: type[Layer]) -> None:
-    expected = {LogSoftmax: "log_probabilities", Softmax: "probabilities", Sigmoid: "probabilities"}
-    assert vars(kind).get("gives") == (None if kind in (Add, Average) else expected.get(kind, "scores"))
+    expected = dict.fromkeys(OF_LOGARITHMS, "log_probabilities")
+    expected |= dict.fromkeys((Softmax, Sigmoid, layers.HardSigmoid), "probabilities")
+    assert vars(kind).get("gives") == (None if kind in OF_ANY else expected.get(kind, "scores"))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_the_likelihood_takes_log_probabilities_alone(kind: type[Layer]) -> None:
-    loss = losses.get("negative_log_likelihood")
-    if kind in (LogSoftmax, Add, Average):
+@pytest.mark.parametrize("name", ["negative_log_likelihood", "kl_divergence"])
+def test_the_likelihood_takes_log_probabilities_alone(kind: type[Layer], name: str) -> None:
+    loss = losses.get(name)
+    if kind in (*OF_LOGARITHMS, *OF_ANY):
         loss.check_last(kind)
     else:
         with pytest.raises(OptionError, match=f"the network ends with {kind.__name__}, .* takes the logarithms"):
             loss.check_last(kind)
+
+
+def test_a_loss_of_probabilities_takes_no_scores() -> None:
+    loss = losses.get("binary_cross_entropy_of_probabilities")
+    for kind in (Sigmoid, Softmax, Add):
+        loss.check_last(kind)
+    with pytest.raises(OptionError, match=r"ends with Dense, .*end it with layers.Sigmoid, or use binary_cross_ent"):
+        loss.check_last(layers.Dense)
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)

@@ -1,6 +1,5 @@
 """Losses are what their formulas say, with the gradient of their value, for scores of any size."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,138 +8,98 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.helpers import assert_close, assert_lives_on, bits
+from tests.kit.loss_table import (
+    CASES,
+    LossCase,
+    binary_cross_entropy,
+    class_numbers,
+    numbers,
+    probabilities,
+    squared_error,
+)
 from tests.kit.strategies import normal, seeds
 from xpnet import losses
 from xpnet.backend import Backend
 from xpnet.errors import DataError, OptionError, ShapeError
 from xpnet.layers import LogSoftmax
 from xpnet.losses import (
+    BinaryCrossEntropyOfProbabilities,
     BinaryCrossEntropyWithLogits,
+    CosineSimilarity,
+    Dice,
+    Focal,
+    Hinge,
+    Huber,
+    KLDivergence,
     Loss,
+    MeanAbsoluteError,
     MeanSquaredError,
+    MultiClassHinge,
     NegativeLogLikelihood,
+    SmoothL1,
     SoftmaxCrossEntropy,
 )
 
-
-def softmax(y: np.ndarray) -> np.ndarray:
-    e = np.exp(y - y.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+cases = pytest.mark.parametrize("case", CASES, ids=repr)
 
 
-def cross_entropy(y: np.ndarray, t: np.ndarray) -> float:
-    rows = np.eye(y.shape[1])[t] if t.ndim == 1 else t
-    return float(-(rows * np.log(softmax(y))).sum() / len(y))
-
-
-def binary_cross_entropy(y: np.ndarray, t: np.ndarray) -> float:
-    p = 1 / (1 + np.exp(-y))
-    return float(-(t * np.log(p) + (1 - t) * np.log(1 - p)).mean())
-
-
-def smoothed_cross_entropy(y: np.ndarray, t: np.ndarray) -> float:
-    """With e = 0.1: (1 - e) times the cross-entropy with the targets, e times that with the uniform distribution."""
-    return 0.9 * cross_entropy(y, t) + 0.1 * cross_entropy(y, np.full(y.shape, 1 / y.shape[1]))
-
-
-def smoothed_binary_cross_entropy(y: np.ndarray, t: np.ndarray) -> float:
-    """With e = 0.2."""
-    return 0.8 * binary_cross_entropy(y, t) + 0.2 * binary_cross_entropy(y, np.full(y.shape, 0.5))
-
-
-def log_likelihood(y: np.ndarray, t: np.ndarray) -> float:
-    rows = np.eye(y.shape[1])[t] if t.ndim == 1 else t
-    return float(-(rows * y).sum() / len(y))
-
-
-def squared_error(y: np.ndarray, t: np.ndarray) -> float:
-    return float(((y - t) ** 2).mean())
-
-
-def class_numbers(N: int, C: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed + 1).integers(0, C, N)
-
-
-def one_hot(N: int, C: int, seed: int) -> np.ndarray:
-    return np.eye(C)[class_numbers(N, C, seed)]
-
-
-def probabilities(N: int, C: int, seed: int) -> np.ndarray:
-    return softmax(normal((N, C), seed + 1))
-
-
-def numbers(N: int, C: int, seed: int) -> np.ndarray:
-    return normal((N, C), seed + 1)
-
-
-Define = Callable[[np.ndarray, np.ndarray], float]
-Targets = Callable[[int, int, int], np.ndarray]
-CASES = [
-    (SoftmaxCrossEntropy(), cross_entropy, class_numbers),
-    (SoftmaxCrossEntropy(), cross_entropy, one_hot),
-    (SoftmaxCrossEntropy(), cross_entropy, probabilities),
-    (SoftmaxCrossEntropy(label_smoothing=0.1), smoothed_cross_entropy, class_numbers),
-    (SoftmaxCrossEntropy(label_smoothing=0.1), smoothed_cross_entropy, probabilities),
-    (BinaryCrossEntropyWithLogits(label_smoothing=0.2), smoothed_binary_cross_entropy, one_hot),
-    (BinaryCrossEntropyWithLogits(), binary_cross_entropy, one_hot),
-    (BinaryCrossEntropyWithLogits(), binary_cross_entropy, probabilities),
-    (MeanSquaredError(), squared_error, numbers),
-    (NegativeLogLikelihood(), log_likelihood, class_numbers),
-    (NegativeLogLikelihood(), log_likelihood, probabilities),
-]
-cases = pytest.mark.parametrize(
-    ("loss", "define", "targets"), CASES, ids=[f"{loss.name}-{targets.__name__}" for loss, _, targets in CASES]
-)
-
-
-def run(loss: Loss, backend: Backend, y: np.ndarray, t: np.ndarray) -> tuple[float, np.ndarray]:
-    value, back = loss.forward(backend.asarray(y), backend.asarray(t), backend)
+def run(loss: Loss, backend: Backend, y: np.ndarray, t: np.ndarray, *w: np.ndarray) -> tuple[float, np.ndarray]:
+    value, back = loss.forward(backend.asarray(y), backend.asarray(t), backend, *map(backend.asarray, w))
     return float(value), backend.to_numpy(back())
 
 
 @cases
 @given(N=st.integers(1, 5), C=st.integers(2, 6), seed=seeds)
-def test_the_value_is_that_of_the_formula(
-    backend: Backend, loss: Loss, define: Define, targets: Targets, N: int, C: int, seed: int
-) -> None:
-    y, t = 3 * normal((N, C), seed), targets(N, C, seed)
-    value, _ = run(loss, backend, y, t)
-    assert value == pytest.approx(define(y, t), rel=1e-12, abs=1e-14)
+def test_the_value_is_that_of_the_formula(backend: Backend, case: LossCase, N: int, C: int, seed: int) -> None:
+    y, t = 3 * case.outputs(N, C, seed), case.targets(N, C, seed + 1)
+    if case.outputs is probabilities:
+        y /= 3
+    value, _ = run(case.make(C), backend, y, t)
+    assert value == pytest.approx(case.define(y, t), rel=1e-11, abs=1e-14)
 
 
 @cases
 @given(N=st.integers(1, 4), C=st.integers(2, 5), seed=seeds)
 def test_the_gradient_is_the_numerical_derivative_in_every_entry(
-    backend: Backend, loss: Loss, define: Define, targets: Targets, N: int, C: int, seed: int
+    backend: Backend, case: LossCase, N: int, C: int, seed: int
 ) -> None:
-    y, t, eps = normal((N, C), seed), targets(N, C, seed), 1e-6
-    _, dy = run(loss, backend, y, t)
-    numerical = np.empty_like(y)
-    for index in np.ndindex(y.shape):
-        step = np.zeros_like(y)
-        step[index] = eps
-        numerical[index] = (define(y + step, t) - define(y - step, t)) / (2 * eps)
-    np.testing.assert_allclose(dy, numerical, rtol=1e-6, atol=1e-8)
+    y, t = case.outputs(N, C, seed), case.targets(N, C, seed + 1)
+    _, dy = run(case.make(C), backend, y, t)
+    np.testing.assert_allclose(dy, case.slope(y, t), rtol=1e-6, atol=1e-8)
 
 
 @cases
+@pytest.mark.parametrize("weighted", [False, True])
 def test_float32_stays_float32_on_its_device_and_inputs_stay_what_they_are(
-    backend: Backend, loss: Loss, define: Define, targets: Targets
+    backend: Backend, case: LossCase, weighted: bool
 ) -> None:
-    t = targets(3, 4, 0)
-    y = backend.asarray(normal((3, 4), 0, "float32"))
-    labels = backend.asarray(t if t.dtype.kind == "i" else t.astype("float32"))
-    before = bits(y, backend), bits(labels, backend)
-    value, back = loss.forward(y, labels, backend)
+    scores, t, loss = case.outputs(3, 4, 0).astype("float32"), case.targets(3, 4, 1), case.make(4)
+    labels = t if t.dtype.kind == "i" else t.astype("float32")
+    given_ = [scores, labels, *([np.array([0.5, 0, 2], "float32")] if weighted else [])]
+    for array in given_:
+        array.flags.writeable = backend.name not in ("numpy", "reference")  # where it can be said
+    y, labels, *w = [backend.asarray(array) for array in given_]
+    before = [bits(array, backend) for array in (y, labels, *w)]
+    value, back = loss.forward(y, labels, backend, *w)
     assert_lives_on(backend, value * backend.xp.ones_like(y), "float32")
     assert_lives_on(backend, back(), "float32")
-    assert (bits(y, backend), bits(labels, backend)) == before
-    assert_close(back(), run(loss, backend, normal((3, 4), 0, "float32").astype("float64"), t)[1].astype("float32"))
+    assert [bits(array, backend) for array in (y, labels, *w)] == before
+    wide = run(loss, backend, scores.astype("float64"), t, *(given_[2:]))
+    assert float(value) == pytest.approx(wide[0], rel=1e-5)
+    assert_close(back(), wide[1].astype("float32"))
+
+
+@cases
+def test_a_loss_is_made_again_from_what_it_says_of_itself(case: LossCase) -> None:
+    loss = case.make(4)
+    again = type(loss)(**loss.config())
+    assert repr(again) == repr(loss) and again.config() == loss.config()
+    assert type(losses.get(loss.name)) is type(loss)
 
 
 @given(N=st.integers(1, 6), C=st.integers(2, 6), seed=seeds)
 def test_one_hot_rows_and_class_numbers_are_the_same(backend: Backend, N: int, C: int, seed: int) -> None:
-    y, t = normal((N, C), seed, "float32"), class_numbers(N, C, seed)
+    y, t = normal((N, C), seed, "float32"), class_numbers(N, C, seed + 1)
     value, dy = run(SoftmaxCrossEntropy(), backend, y, t)
     for rows in (np.eye(C, dtype=np.float32)[t], np.eye(C, dtype=np.int64)[t]):
         same_value, same_dy = run(SoftmaxCrossEntropy(), backend, y, rows)
@@ -161,6 +120,96 @@ def test_huge_scores_neither_overflow_nor_lose_the_loss(backend: Backend) -> Non
     np.testing.assert_allclose(dy, [[0, 0], [0.25, -0.25]], atol=1e-6)
 
 
+EXTREMES = [np.float32(value) for value in (0, 1, -1, 1e-30, 1e30, -1e30, 100, -100)]
+
+
+@cases
+@pytest.mark.parametrize("score", EXTREMES, ids=str)
+def test_at_kinks_and_for_extreme_scores_the_gradient_is_finite(
+    backend: Backend, case: LossCase, score: np.float32
+) -> None:
+    """Also where outputs are what their targets are, and where all of them are equal."""
+    t, loss = case.targets(3, 4, 1), case.make(4)
+    t = t if t.dtype.kind == "i" else t.astype("float32")
+    y = np.full((3, 4), score)
+    y[1:] = t[1:] if t.shape == y.shape else 0
+    y[2, 1:] = score
+    if case.outputs is probabilities:
+        y = np.clip(y, 0, 1)
+    elif case.outputs is not numbers:
+        y = np.minimum(y, 0)
+    with np.errstate(over="ignore"):  # as in training; a value may be infinite
+        _, dy = run(loss, backend, y, t)
+    assert np.isfinite(dy).all()
+
+
+def test_where_there_are_kinks_the_gradient_is_zero_or_one_of_both_sides(backend: Backend) -> None:
+    y, t = np.array([[1.0, -1.0, 0.0]]), np.array([[1.0, -1.0, 0.0]])
+    kinds: list[tuple[Loss, list[float]]] = [
+        (MeanAbsoluteError(), [0, 0, 0]),
+        (Hinge(), [0, 0, 1 / 3]),
+        (Huber(0.5), [0, 0, 0]),
+        (CosineSimilarity(), [0, 0, 0]),
+    ]
+    for loss, expected in kinds:
+        value, dy = run(loss, backend, y, t)
+        np.testing.assert_allclose(dy, [expected], atol=1e-15)
+        assert value == pytest.approx(1 / 3 if isinstance(loss, Hinge) else 0, abs=1e-15)
+    value, dy = run(CosineSimilarity(), backend, np.zeros((1, 3)), t)
+    assert (value, dy.tolist()) == (1, [[0, 0, 0]])
+    value, dy = run(MultiClassHinge(), backend, np.array([[1.0, 0.0, 0.0]]), np.array([0]))
+    assert (value, dy.tolist()) == (0, [[0, 0, 0]])  # right by just the margin
+
+
+def test_probabilities_of_0_and_1_cost_what_they_cost_in_pytorch(backend: Backend) -> None:
+    y, t = np.array([[0.0, 1.0, 0.0, 1.0]]), np.array([[0.0, 1.0, 1.0, 0.0]])
+    value, dy = run(BinaryCrossEntropyOfProbabilities(), backend, y, t)
+    assert value == 50
+    np.testing.assert_allclose(dy, [[0, 0, -2.5e11, 2.5e11]])
+
+
+def test_dice_is_that_of_a_sample_as_a_whole_and_of_each_class(backend: Backend) -> None:
+    """An image of four pixels, two classes; the network is all but certain."""
+    y = np.array([[[[9.0, 9.0], [-9.0, -9.0]], [[-9.0, -9.0], [9.0, 9.0]]]]) * 5  # class 0 above, class 1 below
+    t = np.array([[[0, 1], [1, 1]]])
+    value, dy = run(Dice(), backend, y, t)
+    assert value == pytest.approx(1 - ((2 * 1 + 1) / (2 + 1 + 1) + (2 * 2 + 1) / (2 + 3 + 1)) / 2)
+    assert dy.shape == y.shape
+    assert run(Dice(), backend, y, np.array([[[0, 0], [1, 1]]]))[0] == pytest.approx(0, abs=1e-12)
+    ignoring = run(Dice(ignored_label=7), backend, y, np.array([[[0, 7], [1, 1]]]))[0]
+    assert ignoring == pytest.approx(0, abs=1e-12)
+    assert Dice().weight_of(backend.asarray(t), backend) == 1
+    two = run(Dice(), backend, np.concatenate([y, y]), np.concatenate([t, t]), np.array([1.0, 3.0]))[0]
+    assert two == pytest.approx(2 * value)
+    with pytest.raises(ShapeError, match=r"sample_weight has shape \(1, 2, 2\); needed is \(1,\)"):
+        run(Dice(), backend, y, t, np.ones((1, 2, 2)))
+
+
+def test_the_gradient_of_dice_is_the_derivative(backend: Backend) -> None:
+    y, t, direction = (
+        normal((2, 3, 2, 2), 0),
+        np.random.default_rng(1).integers(0, 3, (2, 2, 2)),
+        normal((2, 3, 2, 2), 2),
+    )
+    for loss in (Dice(), Dice(0.1, ignored_label=2)):
+        _, dy = run(loss, backend, y, t, np.array([1.0, 2.0]))
+        ahead, behind = (run(loss, backend, y + e * direction, t, np.array([1.0, 2.0]))[0] for e in (1e-6, -1e-6))
+        assert (dy * direction).sum() == pytest.approx((ahead - behind) / 2e-6, rel=1e-6, abs=1e-9)
+
+
+def test_cosines_of_sequences_are_those_of_their_vectors(backend: Backend) -> None:
+    y, t, loss = normal((2, 3, 4), 0), normal((2, 3, 4), 1), CosineSimilarity()
+    rows = [run(loss, backend, y[n, i : i + 1], t[n, i : i + 1]) for n in range(2) for i in range(3)]
+    value, dy = run(loss, backend, y, t)
+    assert value == pytest.approx(np.mean([each for each, _ in rows]))
+    np.testing.assert_allclose(dy.reshape(6, 1, 4), np.array([each for _, each in rows]) / 6, rtol=1e-12)
+    w = np.random.default_rng(0).random((2, 3))
+    own = np.array([each for each, _ in rows])
+    assert run(loss, backend, y, t, w)[0] == pytest.approx(np.mean(own * w.ravel()))
+    assert run(loss, backend, 1e-5 * y, 1e5 * t)[0] == pytest.approx(value)
+    assert loss.weight_of(backend.asarray(t), backend) == 6 and loss.shape_of_elements((3, 4), t) == (2, 3)
+
+
 def test_a_certain_and_right_answer_costs_nothing_and_a_uniform_one_log_C(backend: Backend) -> None:
     assert run(SoftmaxCrossEntropy(), backend, np.array([[50.0, 0, 0]]), np.array([0]))[0] == pytest.approx(
         0, abs=1e-15
@@ -175,7 +224,7 @@ def test_targets_of_any_shape_and_of_integers(backend: Backend, loss: Loss, dtyp
     t = (normal((2, 3, 2, 2), 1) > 0).astype(dtype)
     value, dy = run(loss, backend, y, t)
     define = binary_cross_entropy if loss.name.startswith("binary") else squared_error
-    assert value == pytest.approx(define(y.astype("float64"), t), rel=1e-5)
+    assert value == pytest.approx(define(y.astype("float64"), t).mean(), rel=1e-5)
     assert dy.dtype == np.float32
     assert dy.shape == y.shape
 
@@ -197,6 +246,12 @@ def test_targets_of_any_shape_and_of_integers(backend: Backend, loss: Loss, dtyp
         ("binary_cross_entropy", (1,), np.array([[-1]]), DataError, "between 0 and 1"),
         ("binary_cross_entropy", (1,), np.array([0, 1]), ShapeError, r"targets have shape \(N,\).*gives \(N, 1\)"),
         ("mean_squared_error", (3,), np.zeros((2, 4)), ShapeError, r"\(N, 4\).*gives \(N, 3\)"),
+        ("hinge", (1,), np.array([[0], [-1], [1]]), DataError, "must be 1 and -1, or 1 and 0; they reach from -1 to 1"),
+        ("hinge", (1,), np.array([[0.5]]), DataError, "must be 1 and -1, or 1 and 0"),
+        ("kl_divergence", (3,), np.array([0, 1]), ShapeError, r"in the shape of the outputs, \(N, 3\).*take negative"),
+        ("kl_divergence", (3,), np.ones((2, 3)), DataError, "sum to 1"),
+        ("multi_class_hinge", (3,), np.array([0, 3]), DataError, "labels reach from 0 to 3"),
+        ("binary_cross_entropy_of_probabilities", (1,), np.array([[-1]]), DataError, "between 0 and 1"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(
@@ -260,6 +315,37 @@ def test_a_smoothing_that_is_no_share_is_refused(kind: Any, smoothing: Any) -> N
         kind(label_smoothing=smoothing)
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: SoftmaxCrossEntropy(class_weights=[1.0]), "class_weights must be finite numbers, one for each class"),
+        (lambda: SoftmaxCrossEntropy(class_weights=[1.0, np.inf]), "class_weights must be finite numbers"),
+        (lambda: NegativeLogLikelihood(class_weights={0: 1.0, 1: 2.0}), "must be a list of a number for each class"),
+        (lambda: Focal(alpha=0.25), "Focal: alpha must be a list"),
+        (lambda: Focal(gamma=-1), "Focal: gamma must be a number of at least 0"),
+        (lambda: MultiClassHinge(p=3), "MultiClassHinge: p must be 1 or 2, not 3"),
+        (lambda: MultiClassHinge(margin=0), "MultiClassHinge: margin must be a positive number"),
+        (lambda: Huber(0), "Huber: delta must be a positive number"),
+        (lambda: SmoothL1(beta=-1), "SmoothL1: beta must be a positive number"),
+        (lambda: Dice(smooth=0), "Dice: smooth must be a positive number"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(make: Any, words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        make()
+
+
+def test_class_weights_are_one_for_each_output(backend: Backend) -> None:
+    loss, words = SoftmaxCrossEntropy(class_weights=[1, 2, 3]), "there are 3 class_weights, and the network has 2 outp"
+    with pytest.raises(ShapeError, match=words):
+        run(loss, backend, np.ones((2, 2)), np.array([0, 1]))
+    with pytest.raises(ShapeError, match=words):
+        loss.check((2,), np.array([0, 1]))
+    with pytest.raises(DataError, match="with class_weights, labels are class numbers, or rows of floating point"):
+        run(loss, backend, np.ones((2, 3)), np.eye(3, dtype=np.int64)[:2])
+    assert run(loss, backend, np.ones((2, 3)), np.array([1, 1]))[0] == pytest.approx(np.log(3))
+
+
 @given(N=st.integers(1, 6), C=st.integers(2, 6), seed=seeds)
 def test_behind_log_softmax_the_likelihood_is_softmax_cross_entropy(
     backend: Backend, N: int, C: int, seed: int
@@ -283,12 +369,18 @@ def test_losses_have_names_also_those_of_keras() -> None:
         ("binary_crossentropy", BinaryCrossEntropyWithLogits),
         ("mse", MeanSquaredError),
         ("nll", NegativeLogLikelihood),
+        ("mae", MeanAbsoluteError),
+        ("L1", MeanAbsoluteError),
+        ("kld", KLDivergence),
+        ("hinge", Hinge),
     ):
         assert type(losses.get(name)) is kind
+    assert repr(losses.get("squared_hinge")) == "Hinge(squared=True)"
+    assert repr(losses.get("categorical_hinge")) == "MultiClassHinge(largest=True)"
     own = MeanSquaredError()
     assert losses.get(own) is own
-    with pytest.raises(OptionError, match="there is no loss 'hinge'; choose one of softmax_cross_entropy"):
-        losses.get("hinge")
+    with pytest.raises(OptionError, match="there is no loss 'ctc'; choose one of softmax_cross_entropy"):
+        losses.get("ctc")
 
 
 def test_a_loss_without_a_formula_says_so(backend: Backend) -> None:

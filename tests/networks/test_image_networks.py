@@ -22,6 +22,8 @@ SMALL: dict[str, Callable[..., Model]] = {
     "bottlenecks": lambda **how: networks.ResNet((1, 1), 8, True, classes=4, input_shape=SHAPE, **how),
     "resnet20": lambda **how: networks.ResNet20(4, input_shape=SHAPE, **how),
     "plain": lambda **how: networks.ResNet((2, 1), 8, False, False, True, 4, SHAPE, **how),
+    "vgg": lambda **how: networks.VGG(((4,), (6, 6)), True, 20, 3, 0.0, 4, SHAPE, **how),
+    "vgg without norms": lambda **how: networks.VGG(((4,), (6, 6)), False, 20, 8, 0.0, 4, SHAPE, **how),
     "mobilenetv1": lambda **how: networks.MobileNetV1(4, 0.25, SHAPE, **how),
     "mobilenetv2": lambda **how: networks.MobileNetV2(4, 0.25, 0.0, SHAPE, **how),
     "inceptionnet": lambda **how: networks.InceptionNet(4, 0.0, SHAPE, **how),

@@ -10,82 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.helpers import assert_close, assert_lives_on, assert_same
+from tests.kit.optimizer_table import ALL, RULES, fresh
 from tests.kit.strategies import normal, seeds
 from xpnet import layers, optimizers, random, schedules
 from xpnet.backend import Backend, make_backend
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
-from xpnet.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp, base
+from xpnet.optimizers import SGD, AdaGrad, Adam, AdamW, Muon, Nadam, Optimizer, RMSProp, base
 from xpnet.schedules import Constant, Cosine
-
-Gradients = list[np.ndarray]
-
-
-def sgd(p: np.ndarray, gradients: Gradients, lr: float, momentum: float, nesterov: bool, decay: float) -> np.ndarray:
-    v = np.zeros_like(p)
-    for g in gradients:
-        g = g + decay * p
-        v = momentum * v + g
-        p = p - lr * (g + momentum * v if nesterov else v)
-    return p
-
-
-def adagrad(p: np.ndarray, gradients: Gradients, lr: float, eps: float, decay: float) -> np.ndarray:
-    s = np.zeros_like(p)
-    for g in gradients:
-        g = g + decay * p
-        s = s + g**2
-        p = p - lr * g / (np.sqrt(s) + eps)
-    return p
-
-
-def rmsprop(p: np.ndarray, gradients: Gradients, lr: float, rho: float, eps: float, decay: float) -> np.ndarray:
-    s = np.zeros_like(p)
-    for g in gradients:
-        g = g + decay * p
-        s = rho * s + (1 - rho) * g**2
-        p = p - lr * g / (np.sqrt(s) + eps)
-    return p
-
-
-def adam(
-    p: np.ndarray, gradients: Gradients, lr: float, b1: float, b2: float, eps: float, decay: float, decoupled: bool
-) -> np.ndarray:
-    m, v = np.zeros_like(p), np.zeros_like(p)
-    for step, g in enumerate(gradients, start=1):
-        if decoupled:
-            p = p - lr * decay * p
-        else:
-            g = g + decay * p
-        m = b1 * m + (1 - b1) * g
-        v = b2 * v + (1 - b2) * g**2
-        p = p - lr * (m / (1 - b1**step)) / (np.sqrt(v / (1 - b2**step)) + eps)
-    return p
-
-
-RULES: list[tuple[Optimizer, Callable[[np.ndarray, Gradients], np.ndarray]]] = [
-    (SGD(), lambda p, g: sgd(p, g, 0.01, 0, False, 0)),
-    (SGD(0.1, weight_decay=0.3), lambda p, g: sgd(p, g, 0.1, 0, False, 0.3)),
-    (SGD(0.1, 0.8, weight_decay=0.1), lambda p, g: sgd(p, g, 0.1, 0.8, False, 0.1)),
-    (SGD(0.1, 0.8, True, 0.1), lambda p, g: sgd(p, g, 0.1, 0.8, True, 0.1)),
-    (Momentum(), lambda p, g: sgd(p, g, 0.01, 0.9, False, 0)),
-    (Nesterov(), lambda p, g: sgd(p, g, 0.01, 0.9, True, 0)),
-    (AdaGrad(), lambda p, g: adagrad(p, g, 0.01, 1e-10, 0)),
-    (AdaGrad(0.2, 0.1, 0.3), lambda p, g: adagrad(p, g, 0.2, 0.1, 0.3)),
-    (RMSProp(), lambda p, g: rmsprop(p, g, 0.001, 0.99, 1e-8, 0)),
-    (RMSProp(0.1, 0.7, 0.1, 0.3), lambda p, g: rmsprop(p, g, 0.1, 0.7, 0.1, 0.3)),
-    (Adam(), lambda p, g: adam(p, g, 0.001, 0.9, 0.999, 1e-8, 0, False)),
-    (Adam(0.1, 0.5, 0.7, 0.1, 0.3), lambda p, g: adam(p, g, 0.1, 0.5, 0.7, 0.1, 0.3, False)),
-    (AdamW(), lambda p, g: adam(p, g, 0.001, 0.9, 0.999, 1e-8, 0.01, True)),
-    (AdamW(0.1, 0.5, 0.7, 0.1, 0.3), lambda p, g: adam(p, g, 0.1, 0.5, 0.7, 0.1, 0.3, True)),
-]
-ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSProp, Adam, AdamW]
-
-
-def fresh(optimizer: Optimizer) -> Optimizer:
-    """One with the same settings and no state."""
-    return type(optimizer)(**optimizer.config())
 
 
 def parameter(backend: Backend, value: np.ndarray, **options: Any) -> Parameter:
@@ -309,6 +242,10 @@ def test_state_moves_with_the_parameters(there: str) -> None:
         (lambda: AdamW(weight_decay=-0.1), "weight_decay must be a number of at least 0, not -0.1"),
         (lambda: RMSProp(rho=2), "rho must be"),
         (lambda: AdaGrad(clip_norm=0), "clip_norm must be a positive number, not 0"),
+        (lambda: Adam(clip_value=-1), "clip_value must be a positive number, not -1"),
+        (lambda: Nadam(momentum_decay=-1), "momentum_decay must be a number of at least 0"),
+        (lambda: Muon(iterations=0), "Muon: iterations must be an integer of at least 1"),
+        (lambda: Muon(coefficients=(1.0, 2.0)), "coefficients must be three numbers"),
         (lambda: Cosine(0.1, steps=0), "steps must be an integer of at least 1"),
         (lambda: Cosine(0.1, steps=10, end=-1), "end must be a number of at least 0"),
         (lambda: Constant(0), "lr must be"),
@@ -322,21 +259,21 @@ def test_settings_that_cannot_work_are_refused(make: Callable[[], Any], words: s
         make()
 
 
-def test_the_groups_of_a_step_are_those_of_the_last_one_while_nothing_changes(
+def test_the_bundles_of_a_step_are_those_of_the_last_one_while_nothing_changes(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backend, "flat", True)
     made: list[Any] = []
-    group = base.Group
-    monkeypatch.setattr(base, "Group", lambda *given: made.append(given) or group(*given))
+    bundle = base.Bundle
+    monkeypatch.setattr(base, "Bundle", lambda *given: made.append(given) or bundle(*given))
     ps, optimizer = [parameter(backend, normal((3, 4), i, "float32")) for i in range(3)], Adam()
 
-    def groups_of_a_step() -> list[int]:
+    def bundles_of_a_step() -> list[int]:
         made.clear()
         for p in ps:
             p.grad = np.ones((3, 4))
         optimizer.update(ps)
-        return [len(members) for members, _ in made]
+        return [len(members) for members, *_ in made]
 
     def freeze(trainable: bool) -> None:
         ps[0].trainable = trainable
@@ -352,12 +289,12 @@ def test_the_groups_of_a_step_are_those_of_the_last_one_while_nothing_changes(
     ]
     for change, sizes in changes:
         change()
-        assert groups_of_a_step() == sizes
-        assert groups_of_a_step() == []
+        assert bundles_of_a_step() == sizes
+        assert bundles_of_a_step() == []
 
 
 def test_optimizers_have_names() -> None:
-    for name, kind in zip(("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "AdamW"), ALL, strict=True):
-        assert type(optimizers.get(name)) is kind
+    for name, kind in optimizers.OPTIMIZERS.items():
+        assert type(optimizers.get(name.upper())) is kind
     own = Adam()
     assert optimizers.get(own) is own

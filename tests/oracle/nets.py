@@ -18,7 +18,7 @@ def norm(maps: int) -> nn.Module:
 
 
 class AlexNet(nn.Module):
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, hidden: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
@@ -29,8 +29,8 @@ class AlexNet(nn.Module):
         )  # fmt: skip
         self.avgpool = nn.AdaptiveAvgPool2d(6)
         self.classifier = nn.Sequential(
-            nn.Dropout(), nn.Linear(256 * 36, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(),
-            nn.Linear(4096, classes),
+            nn.Dropout(), nn.Linear(256 * 36, hidden), nn.ReLU(), nn.Dropout(), nn.Linear(hidden, hidden), nn.ReLU(),
+            nn.Linear(hidden, classes),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Any:

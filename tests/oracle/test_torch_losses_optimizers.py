@@ -1,6 +1,7 @@
 """PyTorch as an oracle for losses, optimizers and whole networks: forward, backward and steps give the same numbers."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,22 @@ def softmax(y: np.ndarray) -> np.ndarray:
     return e / e.sum(axis=1, keepdims=True)
 
 
-LOSSES: dict[str, tuple[str, Callable[[int, int, int], np.ndarray], Any]] = {
+LOSSES: dict[str, tuple[str | losses.Loss, Callable[[int, int, int], np.ndarray], Any]] = {
     "integers": ("softmax_cross_entropy", lambda N, C, s: np.random.default_rng(s).integers(0, C, N), F.cross_entropy),
     "probabilities": ("softmax_cross_entropy", lambda N, C, s: softmax(normal((N, C), s)), F.cross_entropy),
     "binary": ("binary_cross_entropy", lambda N, C, s: softmax(normal((N, C), s)), F.binary_cross_entropy_with_logits),
     "likelihood": ("negative_log_likelihood", lambda N, C, s: np.random.default_rng(s).integers(0, C, N), F.nll_loss),
     "squares": ("mean_squared_error", lambda N, C, s: normal((N, C), s), F.mse_loss),
+    "absolutes": ("l1", lambda N, C, s: normal((N, C), s), F.l1_loss),
+    "huber": (losses.Huber(0.3), lambda N, C, s: normal((N, C), s), partial(F.huber_loss, delta=0.3)),
+    "smooth": (losses.SmoothL1(0.3), lambda N, C, s: normal((N, C), s), partial(F.smooth_l1_loss, beta=0.3)),
+    "margin": ("multi_margin", lambda N, C, s: np.random.default_rng(s).integers(0, C, N), F.multi_margin_loss),
+    "divergence": ("kld", lambda N, C, s: softmax(normal((N, C), s)), partial(F.kl_div, reduction="batchmean")),
+    "logarithms": (
+        losses.KLDivergence(log_targets=True),
+        lambda N, C, s: np.log(softmax(normal((N, C), s))),
+        partial(F.kl_div, reduction="batchmean", log_target=True),
+    ),
 }
 
 
@@ -95,6 +106,57 @@ def test_losses_of_elements_without_those_of_an_ignored_label(
     value, back = ours.forward(backend.asarray(y), backend.asarray(t), backend)
     assert float(value) == pytest.approx(float(expected.detach()), rel=1e-10, abs=1e-12)
     np.testing.assert_allclose(backend.to_numpy(back()), y_torch.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+@given(N=st.integers(1, 6), ignored=st.sampled_from([None, 1, -5]), smoothing=st.sampled_from([0.0, 0.2]), seed=seeds)
+def test_weights_of_classes(here: Backend, N: int, ignored: int | None, smoothing: float, seed: int) -> None:
+    rng, C = np.random.default_rng(seed), 4
+    y, t, v = 3 * normal((N, C), seed), rng.integers(0, C, N), rng.uniform(0.1, 2, C)
+    t[0] = 2
+    ours: Any = {"class_weights": v} | ({} if ignored is None else {"ignored_label": ignored})
+    theirs: Any = {"weight": torch.tensor(v)} | ({} if ignored is None else {"ignore_index": ignored})
+    probabilities = softmax(normal((N, C), seed + 1))
+    pairs: list[tuple[losses.Loss, Any, np.ndarray]] = [
+        (
+            losses.SoftmaxCrossEntropy(smoothing, **ours),
+            partial(F.cross_entropy, label_smoothing=smoothing, **theirs),
+            t,
+        ),
+        (losses.NegativeLogLikelihood(**ours), partial(F.nll_loss, **theirs), t),
+    ]
+    if ignored is None:
+        smooth = partial(F.cross_entropy, label_smoothing=smoothing, **theirs)
+        pairs += [
+            (losses.SoftmaxCrossEntropy(smoothing, **ours), smooth, probabilities),
+            (losses.MultiClassHinge(0.7, 2, **ours), partial(F.multi_margin_loss, p=2, margin=0.7, **theirs), t),
+        ]
+    for loss, function, targets in pairs:
+        value, back = loss.forward(here.asarray(y), here.asarray(targets), here)
+        y_torch = torch.tensor(y, requires_grad=True)
+        expected = function(y_torch, torch.tensor(targets))
+        expected.backward()
+        assert float(value) == pytest.approx(float(expected.detach()), rel=1e-10, abs=1e-12)
+        np.testing.assert_allclose(here.to_numpy(back()), y_torch.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+@given(N=st.integers(1, 6), C=st.integers(1, 4), seed=seeds)
+def test_losses_of_probabilities_and_of_directions(here: Backend, N: int, C: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    p, yes = rng.random((N, C)), rng.integers(0, 2, (N, C)).astype(float)
+    p.flat[0], p.flat[-1] = 0, 1
+    ones = torch.ones(N, dtype=torch.float64)
+    of_one = lambda y, t: F.cosine_embedding_loss(y, t, ones)  # noqa: E731
+    pairs: list[tuple[losses.Loss, Any, np.ndarray, np.ndarray]] = [
+        (losses.BinaryCrossEntropyOfProbabilities(), F.binary_cross_entropy, p, yes),
+        (losses.CosineSimilarity(), of_one, normal((N, C + 1), seed), normal((N, C + 1), seed + 1)),
+    ]
+    for loss, function, y, t in pairs:
+        value, back = loss.forward(here.asarray(y), here.asarray(t), here)
+        y_torch = torch.tensor(y, requires_grad=True)
+        expected = function(y_torch, torch.tensor(t))
+        expected.backward()
+        assert float(value) == pytest.approx(float(expected.detach()), rel=1e-9, abs=1e-9)
+        np.testing.assert_allclose(here.to_numpy(back()), y_torch.grad.numpy(), rtol=1e-8, atol=1e-9)
 
 
 # ---- optimizers ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from tests.kit.helpers import assert_close
 from tests.kit.strategies import normal
-from xpnet import networks
+from xpnet import initializers, networks
 from xpnet.model import Model
 
 torch = pytest.importorskip("torch", reason='PyTorch is the oracle here: pip install "xpnet[oracle]"')
@@ -17,8 +17,18 @@ pytestmark = pytest.mark.oracle
 nets = pytest.importorskip("tests.oracle.nets")
 
 SHAPE = (3, 64, 64)
+SMALL = (3, 32, 32)
+VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 # of xpnet, and in plain PyTorch
 PAIRS: dict[str, tuple[Callable[[], Model], Callable[[], Any]]] = {
+    "alexnet": (
+        lambda: networks.AlexNet(5, hidden=64, input_shape=SHAPE),
+        lambda: nets.AlexNet(5, 64),
+    ),
+    "vgg16_bn": (
+        lambda: networks.VGG16(5, True, 64, input_shape=SMALL),
+        lambda: nets.VGG(VGG16, 64, 5, True),
+    ),
     "resnet18": (
         lambda: networks.ResNet18(5, input_shape=SHAPE),
         lambda: nets.ResNet((2, 2, 2, 2), 64, False, 5),
@@ -64,7 +74,7 @@ def made(pair: str, dtype: str) -> tuple[Model, Any]:
 def test_outputs_and_gradients_in_float64(pair: str, train: bool) -> None:
     ours, theirs = made(pair, "float64")
     theirs.train(train)
-    x = normal((3, *SHAPE), 1)
+    x = normal((3, *(ours.input_shape or ())), 1)
     tx = torch.tensor(x, requires_grad=True)
     y, back = ours.forward(x, train=train)
     expected = theirs(tx)
@@ -93,5 +103,24 @@ def agree(ours: Any, theirs: Any, tolerance: float = 1e-8) -> None:
 def test_outputs_in_float32(pair: str) -> None:
     ours, theirs = made(pair, "float32")
     theirs.eval()
-    x = normal((2, *SHAPE), 1, "float32")
+    x = normal((2, *(ours.input_shape or ())), 1, "float32")
     agree(ours.forward(x)[0], theirs(torch.tensor(x)), 1e-4)
+
+
+LARGE: dict[str, tuple[Callable[[], Model], Callable[[], Any]]] = {
+    "alexnet": (networks.AlexNet, lambda: nets.AlexNet(1000, 4096)),
+    "vgg16": (networks.VGG16, lambda: nets.VGG(VGG16, 4096, 1000, False)),
+    "resnet50": (networks.ResNet50, lambda: nets.ResNet((3, 4, 6, 3), 64, True, 1000)),
+    "mobilenetv2": (networks.MobileNetV2, lambda: nets.MobileNetV2(1000)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_names_and_shapes_of_weights_are_those_of_torchvision(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """PyTorch's is on the device "meta", which has no memory; ours is not drawn."""
+    monkeypatch.setattr(initializers, "draw", lambda initializer, shape, *fans: np.zeros(shape, np.float32))
+    make, make_theirs = LARGE[name]
+    with torch.device("meta"):
+        theirs = make_theirs().state_dict()
+    ours = [(name, p.shape) for name, p in make().named_parameters()]
+    assert ours == [(n, tuple(v.shape)) for n, v in theirs.items() if not n.endswith("num_batches_tracked")]

@@ -179,6 +179,9 @@ def test_the_names_that_are_given_instead_exist() -> None:
         (lambda: KFold(n_splits=3), "here it is folds"),
         (lambda: optimizers.Adam([], lr=0.1), "Adam got lr twice: by its name, and as argument 1, []"),
         (lambda: layers.Embedding(input_dim=5, output_dim=3), "here it is vocabulary; it has vocabulary, size"),
+        (lambda: layers.MultiHeadAttention(num_heads=2), "here it is heads; it has heads, bias"),
+        (lambda: layers.MultiHeadAttention(2, embed_dim=8), "here it is not needed: the first input tells"),
+        (lambda: layers.TransformerEncoderLayer(2, dim_feedforward=8), "here it is feedforward"),
         (lambda: PCA(n_components=3), "here it is components"),
         (
             lambda: schedules.Cosine(0.1, decay_steps=3),

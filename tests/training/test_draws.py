@@ -16,7 +16,7 @@ from xpnet.backend import Array, Backend
 from xpnet.callbacks import Callback
 from xpnet.core.layer import Layer
 from xpnet.data import Batches
-from xpnet.layers import Dense, Dropout, Flatten, ReLU
+from xpnet.layers import Dense, Dropout, DropPath, Flatten, GaussianDropout, GaussianNoise, ReLU, SpatialDropout
 from xpnet.metrics import Metric
 from xpnet.model import Model, Sequential, load
 from xpnet.training.nonfinite import first_nonfinite
@@ -302,8 +302,20 @@ def test_a_step_on_a_batch_counts_those_of_its_model() -> None:
     assert_equal(weights(False), weights(True))
 
 
-def test_a_part_of_a_batch_has_its_part_of_the_mask(backend: Backend) -> None:
-    layer, x = Dropout(0.4), backend.asarray(np.ones((7, 3, 5), "float32"))
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Dropout(0.4),
+        SpatialDropout(0.4),
+        SpatialDropout(0.4, -1),
+        DropPath(0.4),
+        GaussianNoise(2.0),
+        GaussianDropout(0.4),
+    ],
+    ids=repr,
+)
+def test_a_part_of_a_batch_has_its_part_of_the_mask(backend: Backend, layer: Layer) -> None:
+    layer, x = layer.copy().to(backend), backend.asarray(np.ones((7, 3, 5), "float32"))
     layer.forward(x, train=True)
 
     def masked(part: slice) -> np.ndarray:

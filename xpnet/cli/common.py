@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
+from xpnet import networks
 from xpnet.backend import backend_names, use_backend
 from xpnet.cli.ends import discard_output
 from xpnet.core.outputs import is_shape
 from xpnet.data.datasets import Labelled, mnist_part
 from xpnet.errors import FileError, ShapeError
 from xpnet.model import Model, load
-from xpnet.networks.recipes import NETWORKS, RECIPES
+from xpnet.networks.recipes import LARGE, NETWORKS, RECIPES
 
 
 def _use(context: click.Context, parameter: click.Parameter, name: str | None) -> None:
@@ -64,12 +65,16 @@ def print_json(result: Any) -> None:
 
 def network_or_file(name: str) -> Model:
     """A new network by its name or its recipe's, or the one that is saved in a file."""
-    named = NETWORKS | RECIPES
+    named = {known: recipe.make for known, recipe in (NETWORKS | RECIPES).items()}
+    large = {known.lower(): known for known in LARGE}
     if name.lower() in named and not os.path.isfile(name):
-        return named[name.lower()].make()
+        return named[name.lower()]()
+    if name.lower() in large and not os.path.isfile(name):
+        made: Model = getattr(networks, large[name.lower()])()
+        return made
     if not os.path.exists(name):
         raise click.UsageError(
-            f"there is no network or file {name!r}; the networks are {', '.join(NETWORKS)}, the recipes"
+            f"there is no network or file {name!r}; the networks are {', '.join([*NETWORKS, *large])}, the recipes"
             f" {' and '.join(RECIPES)}",
             click.get_current_context(),
         )

@@ -92,7 +92,8 @@ def _default(field: str) -> str:
 def train(**options: Any) -> int:
     """Train a network on MNIST and test it.
 
-    NETWORK is simpleconvnet, deepconvnet, lenet5 or mlp; with --recipe it may be left out.
+    NETWORK is simpleconvnet, deepconvnet, lenet5, mlp, a small vgg, resnet20, inceptionnet, or lstm or gru, which read
+    an image row by row; with --recipe it may be left out.
 
     The folder of --out gets NETWORK.safetensors (the trained network), history.csv, history.png (loss and accuracy by
     epoch) and misclassified.png (sixteen test digits that the network gets wrong).

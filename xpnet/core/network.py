@@ -76,11 +76,12 @@ class Network(Layer):
             dys = gradients_in(self.label, dy, blanks)
             spent = True
             dxs = tape.walk_back(as_several(output), dys, inputs, need_dx)
-            if need_dx:  # an input that the output does not depend on has gradient zero
-                dxs = [
-                    self.xp.zeros_like(x.value) if dx is None and not integers else dx
-                    for x, dx, integers in zip(inputs, dxs, whole, strict=True)
-                ]
+            if not need_dx:
+                return None
+            dxs = [  # an input that the output does not depend on has gradient zero
+                self.xp.zeros_like(x.value) if dx is None and not integers else dx
+                for x, dx, integers in zip(inputs, dxs, whole, strict=True)
+            ]
             return dxs[0] if len(dxs) == 1 else tuple(dxs)
 
         return values, back
@@ -160,7 +161,10 @@ class Network(Layer):
     def _integers_of(self, dtype: str | Sequence[str] | None, inputs: int) -> tuple[bool, ...]:
         """Of each input, whether it is of integers, from the `dtype` that `build` takes."""
         if dtype is None:
-            return self.integer_inputs if len(self.integer_inputs) == inputs else (self.takes_integers,) * inputs
+            if len(self.integer_inputs) == inputs:
+                return self.integer_inputs
+            places = {at % inputs for at in self.integers_at}  # -1 is the last
+            return tuple(self.takes_integers or place in places for place in range(inputs))
         names = tuple(map(dtype_name, dtype if isinstance(dtype, (tuple, list)) else (dtype,) * inputs))
         if len(names) != inputs or not {*names} <= {*FLOATS, *INTEGERS}:
             raise OptionError(

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from xpnet.data.idx import read_idx, write_idx
     from xpnet.data.image_folder import ImageFolder
     from xpnet.data.loader import Loader
-    from xpnet.data.sequences import mask_after, mask_of, pad
+    from xpnet.data.sequences import ByLength, mask_after, mask_of, pad
     from xpnet.data.sources import Arrays, MappedArrays, Stream, Subset, read_npz
+    from xpnet.data.text import Vocabulary, windows, windows_in_rows
     from xpnet.data.whitening import PCA, ZCA, Standardize
 
 # Where the rest stands: it is imported when somebody asks for it, so that `import xpnet` stays quick.
@@ -27,8 +28,9 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "idx": ("read_idx", "write_idx"),
     "image_folder": ("ImageFolder",),
     "loader": ("Loader",),
-    "sequences": ("mask_after", "mask_of", "pad"),
+    "sequences": ("ByLength", "mask_after", "mask_of", "pad"),
     "sources": ("Arrays", "MappedArrays", "Stream", "Subset", "read_npz"),
+    "text": ("Vocabulary", "windows", "windows_in_rows"),
     "whitening": ("PCA", "ZCA", "Standardize"),
 }
 
@@ -37,6 +39,7 @@ __all__ = [
     "ZCA",
     "Arrays",
     "Batches",
+    "ByLength",
     "ImageFolder",
     "KFold",
     "Loader",
@@ -46,6 +49,7 @@ __all__ = [
     "Standardize",
     "Stream",
     "Subset",
+    "Vocabulary",
     "augment",
     "cifar10",
     "digit_from_array",
@@ -62,6 +66,8 @@ __all__ = [
     "split",
     "stratified_split",
     "to_unit",
+    "windows",
+    "windows_in_rows",
     "write_idx",
 ]
 

@@ -1,12 +1,15 @@
 """Sequences of different lengths in one array, and the labels of what is behind their ends."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xpnet import random
 from xpnet.base.checks import whole
+from xpnet.base.hints import Explains
 from xpnet.errors import DataError, DTypeError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -78,6 +81,60 @@ def mask_after(t: npt.ArrayLike, lengths: npt.ArrayLike, label: int) -> Array:
     masked = t.copy()
     masked[~mask_of(lengths, t.shape[1])] = _held("mask_after", label, t.dtype)
     return masked
+
+
+class ByLength(Explains):
+    """Mini-batches of sequences of like lengths, so that little is padded; iterate over it once per epoch.
+
+    Yields ((x, lengths), t), or (x, lengths) without t, of `batch_size` sequences each, or fewer in one: x (n, T, ...)
+    is what `pad` makes of them, with `value` behind their ends, and lengths is (n,).
+
+    t: a target for each sequence, (N, ...).  label: the loss's `ignored_label`, if t are sequences too, each as long as
+    its own: it stands behind their ends.  shuffle: a new order of the batches each epoch, and of sequences that are as
+    long as one another, drawn from the seed of xpnet; else the shortest come first.
+
+    Raises what `pad` does, and DataError if targets and sequences do not fit.
+    """
+
+    def __init__(
+        self,
+        sequences: Iterable[npt.ArrayLike],
+        t: Any = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        value: float = 0,
+        label: int | None = None,
+    ) -> None:
+        self.sequences = [np.asarray(sequence) for sequence in sequences]
+        self.lengths = pad(self.sequences, value=value)[1]  # or its error, now
+        self.t: Any = np.asarray(t) if t is not None and label is None else t
+        if label is not None and (t is None or [len(each) for each in t] != self.lengths.tolist()):
+            raise DataError("ByLength: with a label, t are sequences too, each as long as its own")
+        if t is not None and len(self.t) != len(self.sequences):
+            raise DataError(f"ByLength: there are {len(self.sequences)} sequences and {len(self.t)} targets")
+        self.batch_size, self.shuffle = whole("batch_size", batch_size), bool(shuffle)
+        self.value, self.label = value, label
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.sequences) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.starting_at(0)
+
+    def starting_at(self, first: int) -> Iterator[Any]:
+        """The batches from number `first` on (from 0), in the order that a whole iteration has from the same seed."""
+        rng = random.generator("batches") if self.shuffle else None  # drawn now, not when a batch is asked for
+        order = np.arange(len(self.sequences)) if rng is None else rng.permutation(len(self.sequences))
+        order = order[np.argsort(self.lengths[order], kind="stable")]
+        starts = np.arange(0, len(order), self.batch_size)
+        starts = starts if rng is None else rng.permutation(starts)
+        return (self._batch(order[start : start + self.batch_size]) for start in starts[first:])
+
+    def _batch(self, chosen: npt.NDArray[np.intp]) -> Any:
+        x = pad([self.sequences[i] for i in chosen], value=self.value)
+        if self.t is None:
+            return x
+        return x, self.t[chosen] if self.label is None else pad([self.t[i] for i in chosen], value=self.label)[0]
 
 
 def _held(who: str, value: Any, dtype: np.dtype[Any]) -> Array:

@@ -274,8 +274,9 @@ def _build(model: Network, shapes: list[tuple[int, ...]], dtype: str, input_dtyp
 def _assign(model: Network, tensors: Mapping[str, np.ndarray], path: Path) -> None:
     """All weights, or an error before the first one is changed."""
     parameters = dict(model.named_parameters())
-    # PyTorch's batch normalisation also counts its batches, which nothing here needs.
-    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(".num_batches_tracked")}
+    # PyTorch's batch normalization always counts its batches; here only that which needs the count, momentum=None.
+    counts = {name for name in tensors if name.endswith("num_batches_tracked")}
+    tensors = {name: tensor for name, tensor in tensors.items() if name in parameters or name not in counts}
     missing, unknown = sorted(parameters.keys() - tensors.keys()), sorted(tensors.keys() - parameters.keys())
     if missing or unknown:
         parts = [
@@ -290,7 +291,7 @@ def _assign(model: Network, tensors: Mapping[str, np.ndarray], path: Path) -> No
                 f"{path} does not fit the network: {name} has shape {tensor.shape} in the file, {parameter.shape} in"
                 " the network"
             )
-        if tensor.dtype.kind != "f":
+        if tensor.dtype.kind != "f" and name not in counts:
             raise FormatError(f"{path}: {name} holds {tensor.dtype}, weights are floating point numbers")
     for name, parameter in parameters.items():
         parameter.value = tensors[name]
@@ -303,7 +304,7 @@ def _some(names: list[str]) -> str:
 def _write(model: Network, path: Path, metadata: dict[str, str]) -> None:
     from safetensors.numpy import save as to_bytes
 
-    tensors = {name: np.ascontiguousarray(p.backend.to_numpy(p.value)) for name, p in model.named_parameters()}
+    tensors = {name: np.asarray(p.backend.to_numpy(p.value), order="C") for name, p in model.named_parameters()}
     # One key only: safetensors writes several in random order, and equal models should give equal files.
     data = to_bytes(tensors, metadata=metadata or {"format": "xpnet"})
     write_atomically(path, lambda file: file.write(data))

@@ -21,6 +21,8 @@ class Dense(Weighted):
     units: number of outputs.  activation: a name ("relu", ...), a layer or None.  initializer: of the weight; the bias
     starts at 0.  regularizer: of the weight: a name ("l2", ...), regularizers.L2(1e-4) or None.  tied: another layer,
     built before this one, whose weight (units, I) this one shares, such as Embedding(units, I) (Press and Wolf, 2017).
+
+    Elsewhere: torch.nn.Linear; keras.layers.Dense; the book's Affine.
     """
 
     kind = "dense"

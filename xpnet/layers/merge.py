@@ -3,6 +3,7 @@
 In a model's `call`: `layers.Add()(a, b)`, for which `a + b` is short, and `a, b = layers.Split(2)(x)`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import OptionError
 
-__all__ = ["Add", "Average", "Concat", "Split"]
+__all__ = ["Add", "Average", "Concat", "Multiply", "Split"]
 
 
 class _Alike(Layer):
@@ -28,7 +29,10 @@ class _Alike(Layer):
 
 
 class Add(_Alike):
-    """y = x1 + x2 + ..., all of one shape; each input's gradient is dy."""
+    """y = x1 + x2 + ..., all of one shape; each input's gradient is dy.
+
+    Elsewhere: torch.add; keras.layers.Add.
+    """
 
     kind = "add"
 
@@ -43,7 +47,10 @@ class Add(_Alike):
 
 
 class Average(_Alike):
-    """y = (x1 + ... + xk) / k, all of one shape; each input's gradient is dy / k."""
+    """y = (x1 + ... + xk) / k, all of one shape; each input's gradient is dy / k.
+
+    Elsewhere: keras.layers.Average.
+    """
 
     kind = "average"
 
@@ -57,8 +64,48 @@ class Average(_Alike):
         return y, back
 
 
+class Multiply(Layer):
+    """y = x1 x2 ..., entry by entry; an axis of length 1 goes with each entry of the others' (not that of the batch).
+
+    So a gate (N, C, 1, 1) scales the channels of (N, C, H, W) (Hu, Shen and Sun, "Squeeze-and-excitation", 2018).
+    The gradient of an input is dy times the others, summed along its axes of length 1.
+
+    Elsewhere: torch.mul; keras.layers.Multiply.
+    """
+
+    kind = "multiply"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        alike = len(shapes) > 1 and len({len(shape) for shape in shapes}) == 1
+        largest = tuple(map(max, zip(*shapes, strict=True))) if alike else ()
+        if not alike or any(
+            size not in (1, most) for shape in shapes for size, most in zip(shape, largest, strict=True)
+        ):
+            needed = (
+                f"two or more inputs of one shape, but for axes of length 1; they have {', '.join(map(str, shapes))}"
+            )
+            raise self.wrong_shape(shapes[-1], needed)
+        return largest
+
+    def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(*xs)
+
+        def back(dy: Array) -> tuple[Array, ...]:
+            dxs = []
+            for place, x in enumerate(xs):
+                dx = math.prod((*xs[:place], *xs[place + 1 :]), start=dy)
+                axes = tuple(axis for axis, size in enumerate(dx.shape) if size != x.shape[axis])
+                dxs.append(self.xp.sum(dx, axis=axes, keepdims=True) if axes else dx)
+            return tuple(dxs)
+
+        return math.prod(xs[1:], start=xs[0]), back
+
+
 class Concat(Layer):
-    """The inputs behind one another along `axis` (default 1, the channels); the way back cuts dy up again."""
+    """The inputs behind one another along `axis` (default 1, the channels); the way back cuts dy up again.
+
+    Elsewhere: torch.cat; keras.layers.Concatenate.
+    """
 
     kind = "concat"
     gives = "scores"
@@ -96,6 +143,8 @@ class Split(Layer):
 
     parts: how many of equal size, or the size of each, such as (3, 5). dx is the gradients of the parts behind one
     another, with zeros for a part that nothing depends on.
+
+    Elsewhere: torch.split.
     """
 
     kind = "split"

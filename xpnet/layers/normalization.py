@@ -1,83 +1,128 @@
-"""Batch normalisation and local response normalisation."""
+"""Normalization of each channel: of a batch, of each sample, and by the channels beside it."""
 
 import math
 from collections.abc import Iterable
 
 from xpnet.backend import Array
-from xpnet.base.checks import at_least_zero, positive, whole
+from xpnet.base.checks import at_least_zero, flag, positive, whole
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 
-__all__ = ["BatchNorm1D", "BatchNorm2D", "LocalResponseNorm"]
+__all__ = ["BatchNorm1D", "BatchNorm2D", "InstanceNorm1D", "InstanceNorm2D", "LocalResponseNorm"]
 
 
-class _BatchNorm(Layer):
-    """What the two share: statistics over every axis but the channels'."""
+class _RunningNorm(Layer):
+    """What batch and instance normalization share: statistics of a channel, and how they are followed."""
 
     kind = "norm"
     layout = ""  # the input's shape, as the error says it
-    ndim = 0  # its number of axes, without the batch
-    weight: Parameter
-    bias: Parameter
+    ndims: tuple[int, ...] = ()  # its number of axes, without the batch
+    weight: Parameter | None = None
+    bias: Parameter | None = None
     running_mean: Parameter
     running_var: Parameter
+    num_batches_tracked: Parameter
 
-    def __init__(self, momentum: float = 0.1, eps: float = 1e-5, name: str | None = None) -> None:
+    def __init__(
+        self, momentum: float | None, eps: float, affine: bool, running_statistics: bool, name: str | None
+    ) -> None:
         super().__init__(name)
-        self.momentum = at_least_zero(f"{type(self).__name__}: momentum", momentum)
-        self.eps = positive(f"{type(self).__name__}: eps", eps)
-        if momentum > 1:
-            raise OptionError(f"{type(self).__name__}: momentum is the new batch's share, at most 1, not {momentum!r}")
+        kind = type(self).__name__
+        self.momentum = None if momentum is None else at_least_zero(f"{kind}: momentum", momentum)
+        self.eps = positive(f"{kind}: eps", eps)
+        self.affine = flag(f"{kind}: affine", affine)
+        self.running_statistics = flag(f"{kind}: running_statistics", running_statistics)
+        if momentum is not None and momentum > 1:
+            raise OptionError(f"{kind}: momentum is the new batch's share, at most 1, not {momentum!r}")
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != self.ndim or (self._built and shape[0] != self.weight.shape[0]):
-            needed = self.layout.replace("C", str(self.weight.shape[0])) if self._built else self.layout
+        parameter = self.weight if self.weight or not self.running_statistics or not self._built else self.running_mean
+        if len(shape) not in self.ndims or (parameter and shape[0] != parameter.shape[0]):
+            needed = self.layout.replace("C", str(parameter.shape[0])) if parameter else self.layout
             raise self.wrong_shape(shape, needed)
         return shape
 
     def declare(self, shape: Shape) -> Iterable[Declared]:
         C = shape[:1]
-        return (
-            Declared("weight", C, value=1.0),
-            Declared("bias", C),
-            Declared("running_mean", C, trainable=False),
-            Declared("running_var", C, value=1.0, trainable=False),
-        )
+        if self.affine:
+            yield Declared("weight", C, value=1.0)
+            yield Declared("bias", C)
+        if self.running_statistics:
+            yield Declared("running_mean", C, trainable=False)
+            yield Declared("running_var", C, value=1.0, trainable=False)
+            if self.momentum is None:
+                yield Declared("num_batches_tracked", (), trainable=False)
 
-    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
-        self.check(x)
-        gamma = self.weight.value
-        if not train:
-            return self._with_running_statistics(x)
-        y, mean, var = self.backend.batch_norm(x, gamma, self.bias.value, self.eps)
-        count = x.shape[0] * math.prod(x.shape[2:])
-        if count > 1:  # one value a channel says nothing of the variance: leave the running statistics alone
-            m = self.momentum
-            self.backend.moving_average(self.running_mean.value, mean, m, m)
-            self.backend.moving_average(self.running_var.value, var, m, m * count / (count - 1))
+    def _values(self) -> tuple[Array | None, Array | None]:
+        return self.weight.value if self.weight else None, self.bias.value if self.bias else None
 
-        def back(dy: Array) -> Array:
-            dx, dgamma, dbeta = self.backend.batch_norm_backward(dy, x, mean, var, gamma, self.eps)
-            self.weight.add_grad(dgamma)
-            self.bias.add_grad(dbeta)
-            return dx
+    def _add_gradients(self, dweight: Array, dbias: Array) -> None:
+        if self.weight and self.bias:
+            self.weight.add_grad(dweight)
+            self.bias.add_grad(dbias)
 
-        return y, back
+    def _follow(self, mean: Array, var: Array, count: int) -> None:
+        """Move the running statistics towards those of a batch, which are over `count` entries for each channel."""
+        if count == 1:  # one value a channel says nothing of the variance: leave the running statistics alone
+            return
+        unbiased, pairs = count / (count - 1), ((self.running_mean, mean), (self.running_var, var))
+        if self.momentum is None:  # the average of all batches; how many they are is not read from the device
+            batches = self.num_batches_tracked.value
+            batches[...] = batches + 1
+            for parameter, value in pairs:
+                target = value * unbiased if parameter is self.running_var else value
+                parameter.value[...] = parameter.value + (target - parameter.value) / batches
+            return
+        for parameter, value in pairs:
+            factor = unbiased if parameter is self.running_var else 1.0
+            self.backend.moving_average(parameter.value, value, self.momentum, self.momentum * factor)
 
     def _with_running_statistics(self, x: Array) -> tuple[Array, Back]:
         xp, shape = self.xp, (1, -1) + (1,) * (x.ndim - 2)
         inverse = 1 / xp.sqrt(self.running_var.value + self.eps)
-        slope = xp.reshape(self.weight.value * inverse, shape)  # (1, C, 1, 1)
-        normal = (x - xp.reshape(self.running_mean.value, shape)) * xp.reshape(inverse, shape)
-        y = normal * xp.reshape(self.weight.value, shape) + xp.reshape(self.bias.value, shape)
+        normal = (x - xp.reshape(self.running_mean.value, shape)) * xp.reshape(inverse, shape)  # (N, C, H, W)
+        weight, bias = self._values()
+        if weight is None:
+            return normal, lambda dy: dy * xp.reshape(inverse, shape)
+        slope = xp.reshape(weight * inverse, shape)  # (1, C, 1, 1)
+        y = normal * xp.reshape(weight, shape) + xp.reshape(bias, shape)
 
         def back(dy: Array) -> Array:
             axes = (0, *range(2, x.ndim))
-            self.weight.add_grad(xp.sum(dy * normal, axis=axes))
-            self.bias.add_grad(xp.sum(dy, axis=axes))
+            self._add_gradients(xp.sum(dy * normal, axis=axes), xp.sum(dy, axis=axes))
             return dy * slope
+
+        return y, back
+
+
+class _BatchNorm(_RunningNorm):
+    """Statistics over every axis but the channels'."""
+
+    def __init__(
+        self,
+        momentum: float | None = 0.1,
+        eps: float = 1e-5,
+        affine: bool = True,
+        running_statistics: bool = True,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(momentum, eps, affine, running_statistics, name)
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(x)
+        if not train and self.running_statistics:
+            return self._with_running_statistics(x)
+        gamma, beta = self._values()
+        y, mean, var = self.backend.batch_norm(x, gamma, beta, self.eps)
+        if train and self.running_statistics:
+            self._follow(mean, var, x.shape[0] * math.prod(x.shape[2:]))
+
+        def back(dy: Array) -> Array:
+            dx, dgamma, dbeta = self.backend.batch_norm_backward(dy, x, mean, var, gamma, self.eps)
+            self._add_gradients(dgamma, dbeta)
+            return dx
 
         return y, back
 
@@ -88,16 +133,79 @@ class BatchNorm2D(_BatchNorm):
     x (N, C, H, W); weight (starts at 1), bias (starts at 0), running_mean, running_var (C,). Training uses the batch's
     statistics and moves the running ones: running = (1 - momentum) running + momentum batch (PyTorch's convention:
     default 0.1 is what Keras calls 0.9; the running variance is the unbiased one). Inference uses the running ones.
+
+    momentum=None: they are the plain average over all batches.  affine=False: neither weight nor bias.
+    running_statistics=False: there are none, and inference uses the batch's, too.
+
+    Elsewhere: torch.nn.BatchNorm2d; keras.layers.BatchNormalization; the book's BatchNormalization.
     """
 
-    layout, ndim = "(N, C, H, W)", 3
+    layout, ndims = "(N, C, H, W)", (3,)
     gives = "scores"
 
 
 class BatchNorm1D(_BatchNorm):
-    """As BatchNorm2D, for x (N, C): each feature over the batch."""
+    """As BatchNorm2D, for x (N, C), each feature over the batch, and (N, C, T), each channel over batch and time.
 
-    layout, ndim = "(N, C)", 1
+    Elsewhere: torch.nn.BatchNorm1d; keras.layers.BatchNormalization; the book's BatchNormalization.
+    """
+
+    layout, ndims = "(N, C) or (N, C, T)", (1, 2)
+    gives = "scores"
+
+
+class _InstanceNorm(_RunningNorm):
+    """Statistics of each sample and channel."""
+
+    def __init__(
+        self,
+        momentum: float | None = 0.1,
+        eps: float = 1e-5,
+        affine: bool = False,
+        running_statistics: bool = False,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(momentum, eps, affine, running_statistics, name)
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
+        self.check(x)
+        if not train and self.running_statistics:
+            return self._with_running_statistics(x)
+        weight, bias = self._values()
+        y, mean, rstd = self.backend.group_norm(x, x.shape[1], weight, bias, self.eps)
+        if train and self.running_statistics:
+            var = 1 / (rstd * rstd) - self.eps  # (N, C)
+            self._follow(self.xp.mean(mean, axis=0), self.xp.mean(var, axis=0), math.prod(x.shape[2:]))
+
+        def back(dy: Array) -> Array:
+            dx, dweight, dbias = self.backend.group_norm_backward(dy, x, x.shape[1], mean, rstd, weight)
+            self._add_gradients(dweight, dbias)
+            return dx
+
+        return y, back
+
+
+class InstanceNorm2D(_InstanceNorm):
+    """y = (x - mean) / sqrt(var + eps), each channel of each sample over H and W (Ulyanov et al., 2016).
+
+    x (N, C, H, W).  affine=True: times weight (starts at 1), plus bias (starts at 0), both (C,).
+    running_statistics=True: running_mean and running_var (C,) follow the means over the samples, as those of
+    BatchNorm2D do, with the same `momentum`, and inference uses them.
+
+    Elsewhere: torch.nn.InstanceNorm2d.
+    """
+
+    layout, ndims = "(N, C, H, W)", (3,)
+    gives = "scores"
+
+
+class InstanceNorm1D(_InstanceNorm):
+    """As InstanceNorm2D, for x (N, C, T): each channel of each sample over time.
+
+    Elsewhere: torch.nn.InstanceNorm1d.
+    """
+
+    layout, ndims = "(N, C, T)", (2,)
     gives = "scores"
 
 
@@ -107,6 +215,8 @@ class LocalResponseNorm(Layer):
     The channels are c - size//2 ... c + (size-1)//2; those outside count as zero. alpha is divided by size, as in
     PyTorch, Caffe and ONNX; the paper's formula does not divide: its alpha = 1e-4, size 5 is alpha = 5e-4 here. AlexNet
     has k = 2, beta = 0.75.
+
+    Elsewhere: torch.nn.LocalResponseNorm.
     """
 
     kind = "lrn"

@@ -4,7 +4,7 @@ import functools
 import math
 from typing import Any
 
-from xpnet.backend import Array, Backend
+from xpnet.backend import Array
 from xpnet.backend.one_axis import Padding1D, check_padding1d, make_window1d, output_length, single
 from xpnet.backend.reference import dtype_name
 from xpnet.backend.window import Padding, Pair, Window, check_padding, make_window, pair
@@ -12,6 +12,7 @@ from xpnet.base.checks import flag, whole
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back
 from xpnet.errors import OptionError, ShapeError
+from xpnet.layers.constants import constant
 from xpnet.layers.spatial import Spatial
 
 __all__ = [
@@ -30,18 +31,20 @@ class _Pool(Spatial):
     """What all with a window share: (N, C, H, W) -> (N, C, OH, OW), or (N, C, T) -> (N, C, OT)."""
 
     kind = "pool"
-    dilation: Any = 1
 
-    def __init__(self, pool_size: Any, stride: Any, padding: Any, ceil_mode: bool, name: str | None) -> None:
+    def __init__(
+        self, pool_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, name: str | None
+    ) -> None:
         super().__init__(name)
         read_number, read_padding = (pair, check_padding) if self.rank == 2 else (single, check_padding1d)
         self.pool_size: Any = self.read(read_number, pool_size, "pool_size")
         self.stride: Any = self.pool_size if stride is None else self.read(read_number, stride, "stride")
         self.padding: Any = self.read(read_padding, padding)
-        self.dilation = self.read(read_number, self.dilation, "dilation")
+        self.dilation: Any = self.read(read_number, dilation, "dilation")
         self.ceil_mode = self.read(flag, "ceil_mode", ceil_mode)
         window = self.plain_window((1, 1))
-        if self.padding != "same" and any(map(lambda pads, extent: max(pads) >= extent, window.padding, window.extent)):
+        sides = zip(window.padding, window.extent, strict=True)
+        if self.padding != "same" and any(max(pads) >= extent for pads, extent in sides):
             raise OptionError(
                 f"{type(self).__name__}: padding {padding!r} must be smaller than pool_size {self.pool_size!r}, else a"
                 " window would see padding only"
@@ -138,8 +141,7 @@ class MaxPool2D(_MaxPool):
         dilation: int | Pair = 1,
         ceil_mode: bool = False,
     ) -> None:
-        self.dilation = dilation
-        super().__init__(pool_size, stride, padding, ceil_mode, name)
+        super().__init__(pool_size, stride, padding, dilation, ceil_mode, name)
 
 
 class MaxPool1D(_MaxPool):
@@ -153,7 +155,7 @@ class MaxPool1D(_MaxPool):
     Elsewhere: torch.nn.MaxPool1d; keras.layers.MaxPooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
     def __init__(
@@ -165,8 +167,7 @@ class MaxPool1D(_MaxPool):
         ceil_mode: bool = False,
         name: str | None = None,
     ) -> None:
-        self.dilation = dilation
-        super().__init__(pool_size, stride, padding, ceil_mode, name)
+        super().__init__(pool_size, stride, padding, dilation, ceil_mode, name)
 
 
 # ---- the mean ------------------------------------------------------------------------------------------------------
@@ -184,7 +185,7 @@ class _AvgPool(_Pool):
             return math.prod(window.kernel) / self.divisor_override
         if self.count_include_pad and not self.ceil_mode:
             return None
-        return _scale(self.backend, dtype, window, self.plain_window(size), size, self.count_include_pad)
+        return constant(self.backend, dtype, _scale, window, self.plain_window(size), size, self.count_include_pad)
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
@@ -201,8 +202,7 @@ class _AvgPool(_Pool):
         return self.as_given(y if scale is None else y * scale), back
 
 
-@functools.lru_cache(maxsize=256)
-def _scale(backend: Backend, dtype: str, window: Window, plain: Window, size: Pair, count_pads: bool) -> Array:
+def _scale(window: Window, plain: Window, size: Pair, count_pads: bool) -> list[list[float]]:
     """(OH, OW): the window's size through the pixels that count, those of the image and of `plain`'s padding."""
     steps = zip(window.output_size(size), window.kernel, window.stride, size, plain.padding, strict=True)
     counts = []
@@ -210,8 +210,7 @@ def _scale(backend: Backend, dtype: str, window: Window, plain: Window, size: Pa
         first, last = (-before, length + after) if count_pads else (0, length)
         starts = [o * stride - before for o in range(outputs)]
         counts.append([min(start + kernel, last) - max(start, first) for start in starts])
-    whole = math.prod(window.kernel)
-    return backend.asarray([[whole / (rows * columns) for columns in counts[1]] for rows in counts[0]], dtype)
+    return [[math.prod(window.kernel) / (rows * columns) for columns in counts[1]] for rows in counts[0]]
 
 
 class AvgPool2D(_AvgPool):
@@ -240,7 +239,7 @@ class AvgPool2D(_AvgPool):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
-        super().__init__(pool_size, stride, padding, ceil_mode, name)
+        super().__init__(pool_size, stride, padding, 1, ceil_mode, name)
         self.count_include_pad = self.read(flag, "count_include_pad", count_include_pad)
         if divisor_override is not None:
             self.divisor_override = self.read(whole, "divisor_override", divisor_override)
@@ -257,7 +256,7 @@ class AvgPool1D(_AvgPool):
     Elsewhere: torch.nn.AvgPool1d; keras.layers.AveragePooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
     def __init__(
@@ -269,7 +268,7 @@ class AvgPool1D(_AvgPool):
         count_include_pad: bool = True,
         name: str | None = None,
     ) -> None:
-        super().__init__(pool_size, stride, padding, ceil_mode, name)
+        super().__init__(pool_size, stride, padding, 1, ceil_mode, name)
         self.count_include_pad = self.read(flag, "count_include_pad", count_include_pad)
 
 
@@ -288,7 +287,7 @@ class _GlobalAvgPool(_Global):
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         shape = x.shape
-        y = self.xp.mean(x, axis=self.axes)
+        y = self.xp.mean(x, axis=tuple(range(2, x.ndim)))
 
         def back(dy: Array) -> Array:
             share = dy / math.prod(shape[2:])
@@ -301,7 +300,7 @@ class _GlobalAvgPool(_Global):
 class GlobalAvgPool2D(_GlobalAvgPool):
     """(N, C, H, W) -> (N, C), the mean of each channel's image; dy is shared out equally (Lin, Chen and Yan, 2014).
 
-    Elsewhere: torch.nn.AdaptiveAvgPool2d(1); keras.layers.GlobalAveragePooling2D.
+    Elsewhere: keras.layers.GlobalAveragePooling2D.
     """
 
     gives = "scores"
@@ -310,10 +309,10 @@ class GlobalAvgPool2D(_GlobalAvgPool):
 class GlobalAvgPool1D(_GlobalAvgPool):
     """(N, C, T) -> (N, C), the mean of each channel over the steps; dy is shared out equally.
 
-    Elsewhere: torch.nn.AdaptiveAvgPool1d(1); keras.layers.GlobalAveragePooling1D.
+    Elsewhere: keras.layers.GlobalAveragePooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"
 
 
@@ -321,7 +320,7 @@ class _GlobalMaxPool(_Global):
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         xp = self.xp
-        y = xp.max(x, axis=self.axes)
+        y = xp.max(x, axis=tuple(range(2, x.ndim)))
 
         def back(dy: Array) -> Array:
             (N, C), L = x.shape[:2], math.prod(x.shape[2:])
@@ -337,7 +336,7 @@ class GlobalMaxPool2D(_GlobalMaxPool):
 
     Oquab, Bottou, Laptev and Sivic, 2015.
 
-    Elsewhere: torch.nn.AdaptiveMaxPool2d(1); keras.layers.GlobalMaxPooling2D.
+    Elsewhere: keras.layers.GlobalMaxPooling2D.
     """
 
     gives = "scores"
@@ -348,8 +347,8 @@ class GlobalMaxPool1D(_GlobalMaxPool):
 
     Collobert and Weston, 2008.
 
-    Elsewhere: torch.nn.AdaptiveMaxPool1d(1); keras.layers.GlobalMaxPooling1D.
+    Elsewhere: keras.layers.GlobalMaxPooling1D.
     """
 
-    rank = 1
+    axes = "T"
     gives = "scores"

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 from xpnet.backend import Array
-from xpnet.base.checks import at_least_zero, finite, positive
+from xpnet.base.checks import at_least_zero, finite, flag, positive
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
-from xpnet.errors import OptionError
 from xpnet.layers.elementwise import Elementwise
 
 __all__ = ["CELU", "ELU", "GELU", "SELU", "HardSwish", "LeakyReLU", "Mish", "PReLU", "ReLU6", "SiLU", "Softplus"]
@@ -43,12 +42,7 @@ class PReLU(Layer):
 
     def __init__(self, per_channel: bool = False, start: float = 0.25, name: str | None = None) -> None:
         super().__init__(name)
-        if not isinstance(per_channel, bool):
-            raise OptionError(
-                f"PReLU: per_channel must be True or False, not {per_channel!r}; how many there are, the"
-                " first input tells"
-            )
-        self.per_channel, self.start = per_channel, finite("PReLU: start", start)
+        self.per_channel, self.start = flag("PReLU: per_channel", per_channel), finite("PReLU: start", start)
 
     def output_shape(self, shape: Shape) -> Shape:
         if self.per_channel and (not shape or (self._built and shape[0] != self.weight.shape[0])):
@@ -158,9 +152,7 @@ class GELU(Elementwise):
 
     def __init__(self, tanh: bool = False, name: str | None = None) -> None:
         super().__init__(name)
-        if not isinstance(tanh, bool):
-            raise OptionError(f"GELU: tanh must be True or False, not {tanh!r}")
-        self.tanh, self.formula = tanh, "gelu_tanh" if tanh else "gelu"
+        self.tanh, self.formula = flag("GELU: tanh", tanh), "gelu_tanh" if tanh else "gelu"
 
 
 class SiLU(Elementwise):

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from xpnet.backend import Array
-from xpnet.base.checks import positive, whole
+from xpnet.base.checks import flag, positive, whole
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
-from xpnet.errors import OptionError
 
 __all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
 
@@ -53,7 +52,7 @@ class _LastAxes(_SampleNorm):
         kind = type(self).__name__
         self.axes, self.affine = (
             whole(f"{kind}: axes, how many of the last ones,", axes),
-            _switch(kind, "affine", affine),
+            flag(f"{kind}: affine", affine),
         )
         self.eps = None if eps is None else positive(f"{kind}: eps", eps)
 
@@ -88,7 +87,7 @@ class LayerNorm(_LastAxes):
         self, axes: int = 1, eps: float = 1e-5, affine: bool = True, bias: bool = True, name: str | None = None
     ) -> None:
         super().__init__(axes, affine, eps, name)
-        self.has_bias = _switch("LayerNorm", "bias", bias)
+        self.has_bias = flag("LayerNorm: bias", bias)
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}
@@ -128,7 +127,7 @@ class GroupNorm(_SampleNorm):
     def __init__(self, groups: int, eps: float = 1e-5, affine: bool = True, name: str | None = None) -> None:
         super().__init__(name)
         self.groups, self.eps = whole("GroupNorm: groups", groups), positive("GroupNorm: eps", eps)
-        self.affine = _switch("GroupNorm", "affine", affine)
+        self.affine = flag("GroupNorm: affine", affine)
 
     def output_shape(self, shape: Shape) -> Shape:
         if self.weight is not None and shape[:1] != self.weight.shape:
@@ -143,9 +142,3 @@ class GroupNorm(_SampleNorm):
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         return self._forward(x, tuple(x.shape), self.groups)
-
-
-def _switch(layer: str, option: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise OptionError(f"{layer}: {option} must be True or False, not {value!r}")
-    return value

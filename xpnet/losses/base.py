@@ -17,6 +17,7 @@ class Loss(Configured):
 
     name = "loss"
     activation: str | None = None
+    boundary: float | None = None  # of losses whose every output is a question of its own: yes is what lies above it
     takes_several = False  # whether y is the outputs of a network that gives several, in a tuple or a dict
 
     def forward(

@@ -4,9 +4,11 @@ import math
 from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
+from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import integer
 from xpnet.errors import DataError, OptionError, ShapeError
 from xpnet.losses.base import Loss, as_float, batch_of, beside
+from xpnet.losses.class_weights import as_array
 
 
 class ClassLoss(Loss):
@@ -22,7 +24,13 @@ class ClassLoss(Loss):
     Elements whose class number is `ignored_label` (there is none) count neither in the loss nor in its gradient,
     whatever their scores: L is the mean over the others, and 0 if there are none. data.pad and data.mask_after give
     such a label to what is behind the end of a sequence.
+
+    A loss may have `class_weights`, a number for each class; `divides_by_weights` says whether the mean over elements
+    is one by the weights of their classes.
     """
+
+    class_weights: tuple[float, ...] | None = None
+    divides_by_weights = False
 
     def __init__(self, ignored_label: int | None = None, axis: int | None = None) -> None:
         self.ignored_label, self.axis = read_class_options(type(self).__name__, ignored_label, axis)
@@ -35,7 +43,8 @@ class ClassLoss(Loss):
         """The backend; scores (M, C), a row for each of the M elements; targets (M,) or (M, C); weights (M, 1) or None.
 
         An ignored element has scores of 0, a target of 0 and the weight 0. The weight of the others makes a mean over
-        all M elements one over them.
+        all M elements one over them, or, with class weights, a sum over all M that is divided by M one that is divided
+        by the weights of their classes.
         """
         backend = backend or get_backend()
         axis = class_axis("loss", self.name, y.shape, self.axis)
@@ -44,6 +53,7 @@ class ClassLoss(Loss):
         if rows:
             self.same_shape(y, t)
             self._refuse_ignored_rows()
+            self._refuse_whole_rows(t, backend)
             t = as_float(to_rows(t, axis, backend), y, backend)  # (M, C)
         elif tuple(t.shape) != shape:
             needed = "(N, C) and (N,), (N, T, C) and (N, T), or (N, C, H, W) and (N, H, W)"
@@ -54,14 +64,18 @@ class ClassLoss(Loss):
         if w is not None:  # (M, 1)
             w = backend.xp.reshape(w if w.shape == shape else backend.xp.broadcast_to(w, shape), (-1, 1))
         y = y if y.ndim == 2 else to_rows(y, axis, backend)  # (M, C)
+        self._check_weights(y.shape[1])
         if rows:
             return backend, y, t, w
         t = t if t.ndim == 1 else backend.xp.reshape(t, (-1,))  # (M,)
-        if self.ignored_label is not None:
-            y, t, w = self._without_ignored(y, t, w, backend)
+        counts = None if self.ignored_label is None else t != self.ignored_label  # (M,)
+        if counts is not None:
+            y, t = backend.xp.where(backend.xp.reshape(counts, (-1, 1)), y, 0), backend.xp.where(counts, t, 0)
         # as far as it costs nothing: on a device that computes in the background, to look at labels is to wait
         if not backend.lazy and (int(backend.xp.min(t)) < 0 or int(backend.xp.max(t)) >= y.shape[1]):
             raise DataError(f"loss {self.name}: a label is not from 0 to {y.shape[1] - 1}, the network's classes")
+        if counts is not None or self.divides_by_weights:
+            w = self._as_mean(y, t, counts, w, backend)
         return backend, y, t, w
 
     def from_rows(self, dy: Array, shape: tuple[int, ...], backend: Backend) -> Array:
@@ -74,11 +88,16 @@ class ClassLoss(Loss):
         return dy if axis == last else xp.permute_dims(dy, (*range(axis), last, *range(axis, last)))
 
     def weight_of(self, t: Array, backend: Backend) -> int | Array:
-        """The number of elements that are not ignored; of integers in rows, C times that."""
-        if self.ignored_label is not None:
-            return backend.xp.sum(backend.xp.astype(t != self.ignored_label, backend.xp.float64))
-        elements = t.shape
-        if t.ndim > 1 and backend.xp.isdtype(t.dtype, "real floating"):  # probabilities
+        """The number of elements that are not ignored, or the weights of their classes; of integers in rows, C times
+        that.
+        """
+        xp, elements = backend.xp, t.shape
+        rows = t.ndim > 1 and xp.isdtype(t.dtype, "real floating")  # probabilities
+        if self.ignored_label is not None or (self.divides_by_weights and not rows):
+            counts = None if self.ignored_label is None else t != self.ignored_label
+            t = xp.reshape(t if counts is None else xp.where(counts, t, 0), (-1,))  # (M,)
+            return xp.sum(self._shares(t, counts, xp.float64, backend))
+        if rows:
             elements = without_axis(t.shape, class_axis("loss", self.name, t.shape, self.axis))
         return math.prod(elements)
 
@@ -86,20 +105,34 @@ class ClassLoss(Loss):
         rows = t.ndim == len(outputs) + 1
         return without_axis(t.shape, class_axis("loss", self.name, t.shape, self.axis)) if rows else t.shape
 
-    def _without_ignored(self, y: Array, t: Array, w: Array | None, backend: Backend) -> tuple[Array, Array, Array]:
-        """Scores, class numbers and weights, with zeros in the rows of ignored elements."""
+    def weights_of_classes(self, dtype: Any, backend: Backend) -> Array:
+        """`class_weights` on the backend: (C,)."""
+        return as_array(self.class_weights or (), dtype_name(dtype), backend)
+
+    def _as_mean(self, y: Array, t: Array, counts: Array | None, w: Array | None, backend: Backend) -> Array:
+        """The weights (M, 1) with which a sum over all M elements, divided by M, is the mean over those that count."""
+        xp, share = backend.xp, self._shares(t, counts, y.dtype, backend)  # (M,)
+        total = xp.sum(share)
+        total = xp.where(total == 0, 1, total) if self.divides_by_weights else xp.maximum(total, 1)
+        if counts is None:
+            return xp.ones_like(y[:, :1]) * (t.shape[0] / total) if w is None else w * (t.shape[0] / total)
+        counts = xp.reshape(counts, (-1, 1))  # (M, 1)
+        return t.shape[0] / total * (xp.astype(counts, y.dtype) if w is None else xp.where(counts, w, 0))
+
+    def _shares(self, t: Array, counts: Array | None, dtype: Any, backend: Backend) -> Array:
+        """What each element counts in what the loss is divided by: 1 or the weight of its class, 0 if it is ignored."""
         xp = backend.xp
-        counts = t != self.ignored_label  # (M,)
-        t, counts = xp.where(counts, t, 0), xp.reshape(counts, (-1, 1))  # (M,), (M, 1)
-        ones = xp.astype(counts, y.dtype)
-        mean = t.shape[0] / xp.maximum(xp.sum(ones), 1)
-        return xp.where(counts, y, 0), t, mean * (ones if w is None else xp.where(counts, w, 0))
+        if not self.divides_by_weights:
+            return xp.astype(counts, dtype)
+        share = xp.take(self.weights_of_classes(dtype, backend), t)
+        return share if counts is None else xp.where(xp.reshape(counts, (-1,)), share, 0)
 
     # ---- before training -------------------------------------------------------------------------------------------
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
         axis = class_axis("loss", self.name, (0, *outputs), self.axis) - 1  # of a sample
         labels, classes = without_axis(outputs, axis), outputs[axis]
+        self._check_weights(classes)
         if t.ndim == 1 and labels:
             raise ShapeError(
                 f"loss {self.name} needs a network that gives (N, classes) for labels (N,), not {batch_of(outputs)}:"
@@ -161,6 +194,20 @@ class ClassLoss(Loss):
             raise OptionError(
                 f"loss {self.name}: ignored_label is for class numbers, and the targets are rows of probabilities, of"
                 " as many axes as the scores; of such rows, a sample_weight of 0 leaves some out"
+            )
+
+    def _refuse_whole_rows(self, t: Array, backend: Backend) -> None:
+        if self.class_weights is not None and not backend.xp.isdtype(t.dtype, "real floating"):
+            raise DataError(
+                f"loss {self.name}: with class_weights, labels are class numbers, or rows of floating point numbers;"
+                f" these rows are {dtype_name(t.dtype)}"
+            )
+
+    def _check_weights(self, classes: int) -> None:
+        if self.class_weights is not None and len(self.class_weights) != classes:
+            raise ShapeError(
+                f"loss {self.name}: there are {len(self.class_weights)} class_weights, and the network has {classes}"
+                " outputs"
             )
 
     def _check_numbers(self, classes: int, t: Any) -> None:

@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING
 from xpnet.base.on_demand import imported_on_demand
 
 if TYPE_CHECKING:
+    from xpnet.networks.alexnet import AlexNet
+    from xpnet.networks.autoencoder import Autoencoder, ConvAutoencoder
     from xpnet.networks.deepconvnet import DeepConvNet
+    from xpnet.networks.gan import DCGAN
     from xpnet.networks.inception import ConvNorm, Inception, InceptionNet
     from xpnet.networks.lenet5 import LeNet5, Subsampling, TableConv2D
     from xpnet.networks.mlp import MLP
     from xpnet.networks.mobilenet import InvertedResidual, MobileNetV1, MobileNetV2
     from xpnet.networks.multicolumn import MultiColumn
+    from xpnet.networks.recurrent import RecurrentClassifier, RecurrentLanguageModel
     from xpnet.networks.resnet import (
         BasicBlock,
         Bottleneck,
@@ -23,26 +27,38 @@ if TYPE_CHECKING:
         ResNet56,
     )
     from xpnet.networks.simpleconvnet import SimpleConvNet
+    from xpnet.networks.unet import DoubleConv, UNet
+    from xpnet.networks.vae import VAE, Sampling
+    from xpnet.networks.vgg import VGG, VGG11, VGG13, VGG16, VGG19
 
 # Where they stand: each is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
+    "alexnet": ("AlexNet",),
+    "autoencoder": ("Autoencoder", "ConvAutoencoder"),
     "deepconvnet": ("DeepConvNet",),
+    "gan": ("DCGAN",),
     "inception": ("ConvNorm", "Inception", "InceptionNet"),
     "lenet5": ("LeNet5", "Subsampling", "TableConv2D"),
     "mlp": ("MLP",),
     "mobilenet": ("InvertedResidual", "MobileNetV1", "MobileNetV2"),
     "multicolumn": ("MultiColumn",),
+    "recurrent": ("RecurrentClassifier", "RecurrentLanguageModel"),
     "resnet": (
         "BasicBlock", "Bottleneck", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
         "ResNet56",
     ),
     "simpleconvnet": ("SimpleConvNet",),
+    "unet": ("DoubleConv", "UNet"),
+    "vae": ("VAE", "Sampling"),
+    "vgg": ("VGG", "VGG11", "VGG13", "VGG16", "VGG19"),
 }  # fmt: skip
 
 __all__ = [
-    "MLP", "BasicBlock", "Bottleneck", "ConvNorm", "DeepConvNet", "Inception", "InceptionNet", "InvertedResidual",
-    "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20",
-    "ResNet34", "ResNet50", "ResNet56", "SimpleConvNet", "Subsampling", "TableConv2D",
+    "DCGAN", "MLP", "VAE", "VGG", "VGG11", "VGG13", "VGG16", "VGG19", "AlexNet", "Autoencoder", "BasicBlock",
+    "Bottleneck", "ConvAutoencoder", "ConvNorm", "DeepConvNet", "DoubleConv", "Inception", "InceptionNet",
+    "InvertedResidual", "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut",
+    "RecurrentClassifier", "RecurrentLanguageModel", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
+    "ResNet56", "Sampling", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet",
 ]  # fmt: skip
 
 __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

@@ -12,6 +12,8 @@ class DeepConvNet(Sequential):
     layers, the last one included; last_dropout=False leaves that one out. Weights are He's.
 
     Source: Saitoh, *Deep Learning from Scratch* (O'Reilly Japan, 2016), chapter 8. 123,552 parameters for 28x28 images.
+
+    Elsewhere: the book's DeepConvNet.
     """
 
     kind = "deepconvnet"

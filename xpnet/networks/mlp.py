@@ -11,6 +11,8 @@ class MLP(Sequential):
 
     Source: the multi-layer perceptron of every introduction (Rumelhart, Hinton and Williams, 1986). 101,770 parameters
     for 28x28 images.
+
+    Elsewhere: the book's MultiLayerNet.
     """
 
     kind = "mlp"

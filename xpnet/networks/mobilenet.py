@@ -39,12 +39,12 @@ class MobileNetV1(Model):
         super().__init__(name)
         self.classes, self.width = classes, positive("MobileNetV1: width", width)
         maps = max(1, int(32 * width))
-        self.features: list[list[Layer]] = [convolution(maps, 3, ReLU(), 2)]
+        features = [convolution(maps, 3, ReLU(), 2)]
         for filters, stride in self.TABLE:
-            self.features.append(convolution(maps, 3, ReLU(), stride, groups=maps))
+            features.append(convolution(maps, 3, ReLU(), stride, groups=maps))
             maps = max(1, int(filters * width))
-            self.features.append(convolution(maps, 1, ReLU()))
-        self.avgpool, self.fc = GlobalAvgPool2D(), Dense(classes, initializer=0.01)
+            features.append(convolution(maps, 1, ReLU()))
+        self.features, self.avgpool, self.fc = features, GlobalAvgPool2D(), Dense(classes, initializer=0.01)
         self.build(input_shape)
 
     def call(self, x: Any) -> Any:
@@ -108,13 +108,13 @@ class MobileNetV2(Model):
         super().__init__(name)
         self.classes, self.width, self.dropout = classes, positive("MobileNetV2: width", width), dropout
         maps = to_eights(32 * width)
-        self.features: list[Any] = [convolution(maps, 3, ReLU6(), 2)]
+        features: list[Any] = [convolution(maps, 3, ReLU6(), 2)]
         for expansion, base, count, stride in self.TABLE:
             filters = to_eights(base * width)
             for number in range(count):
-                self.features.append(InvertedResidual(maps, filters, 1 if number else stride, expansion))
+                features.append(InvertedResidual(maps, filters, 1 if number else stride, expansion))
                 maps = filters
-        self.features.append(convolution(to_eights(1280 * max(1.0, width)), 1, ReLU6()))
+        self.features = [*features, convolution(to_eights(1280 * max(1.0, width)), 1, ReLU6())]
         self.avgpool, self.classifier = GlobalAvgPool2D(), [Dropout(dropout), Dense(classes, initializer=0.01)]
         self.build(input_shape)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from xpnet import networks
@@ -74,12 +75,30 @@ def small_convnet() -> Sequential:
     return model
 
 
+def small_vgg() -> networks.VGG:
+    """VGG's form at a size for digits."""
+    return networks.VGG(((32, 32), (64, 64)), True, 128, classes=DIGITS, input_shape=IMAGE)
+
+
+DIGITS, IMAGE = 10, (1, 28, 28)
 NETWORKS = {
     "simpleconvnet": Recipe(networks.SimpleConvNet, epochs=20, batch_size=100, lr=0.001),
     "deepconvnet": Recipe(networks.DeepConvNet, epochs=20, batch_size=100, lr=0.001),
     "lenet5": Recipe(networks.LeNet5, epochs=20, batch_size=64, lr=0.001),
     "mlp": Recipe(networks.MLP, epochs=5, batch_size=32, lr=0.002),
+    "vgg": Recipe(small_vgg, epochs=10, batch_size=100, lr=0.002),
+    "resnet20": Recipe(partial(networks.ResNet20, input_shape=IMAGE), epochs=10, batch_size=100, lr=0.005),
+    "inceptionnet": Recipe(networks.InceptionNet, epochs=10, batch_size=100, lr=0.005),
+    "lstm": Recipe(
+        partial(networks.RecurrentClassifier, "lstm", input_shape=IMAGE), epochs=10, batch_size=100, lr=0.005
+    ),
+    "gru": Recipe(partial(networks.RecurrentClassifier, "gru", input_shape=IMAGE), epochs=10, batch_size=100, lr=0.005),
 }
+
+# The classes of networks for ImageNet, which are too large for digits; `xpnet summary` knows them.
+LARGE = (
+    "AlexNet", "VGG11", "VGG13", "VGG16", "VGG19", "ResNet18", "ResNet34", "ResNet50", "MobileNetV1", "MobileNetV2",
+)  # fmt: skip
 
 RECIPES = {
     "best": Recipe(

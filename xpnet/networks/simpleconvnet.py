@@ -8,6 +8,8 @@ class SimpleConvNet(Sequential):
     """conv 30@5x5 - ReLU - max pooling 2x2 - dense 100 - ReLU - dense 10.
 
     Source: Saitoh, *Deep Learning from Scratch* (O'Reilly Japan, 2016), chapter 7. 433,890 parameters for 28x28 images.
+
+    Elsewhere: the book's SimpleConvNet.
     """
 
     kind = "simpleconvnet"

@@ -1,10 +1,14 @@
 """Adam and AdamW: a running mean of the gradients, divided by the size of the latest ones."""
 
+from collections.abc import Iterable
+
 from xpnet.backend.reference import AdamStep
 from xpnet.base.checks import fraction, positive
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
-from xpnet.optimizers.base import Optimizer, State
+from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.groups import Group
+from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
 
 
@@ -13,6 +17,8 @@ class Adam(Optimizer):
     zero.
 
     Kingma and Ba, 2015.
+
+    Elsewhere: torch.optim.Adam; keras.optimizers.Adam; the book's Adam.
     """
 
     slots = ("mean", "squares")
@@ -27,8 +33,10 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        clip_value: float | None = None,
+        groups: Group | Iterable[Group] = (),
     ) -> None:
-        super().__init__(lr, weight_decay, clip_norm)
+        super().__init__(lr, weight_decay, clip_norm, clip_value, groups)
         self.beta1, self.beta2, self.eps = fraction("beta1", beta1), fraction("beta2", beta2), positive("eps", eps)
 
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
@@ -40,6 +48,8 @@ class AdamW(Adam):
     """Adam whose weight decay does not pass through the moments: p -= lr weight_decay p.
 
     Loshchilov and Hutter, 2019.
+
+    Elsewhere: torch.optim.AdamW; keras.optimizers.AdamW.
     """
 
     decoupled = True
@@ -52,5 +62,7 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
         clip_norm: float | None = None,
+        clip_value: float | None = None,
+        groups: Group | Iterable[Group] = (),
     ) -> None:
-        super().__init__(lr, beta1, beta2, eps, weight_decay, clip_norm)
+        super().__init__(lr, beta1, beta2, eps, weight_decay, clip_norm, clip_value, groups)

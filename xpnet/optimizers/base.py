@@ -1,14 +1,16 @@
 """The optimizer: how a step goes, and what of it is kept; how a parameter changes stands in the subclasses."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero, positive
 from xpnet.base.configured import Configured, arguments_of
-from xpnet.core.flat import Flat, lay_out
+from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.errors import OptionError
+from xpnet.optimizers import clipping
+from xpnet.optimizers.groups import Group, Rules, read_groups
+from xpnet.optimizers.state import Bundle, State
 from xpnet.schedules import Schedule
 
 
@@ -29,80 +31,31 @@ def check_rate(lr: Any) -> float | Schedule:
     return positive("lr", lr)
 
 
-class State(dict[str, Array]):
-    """What an optimizer remembers of one parameter: arrays of its shape by name, and how often it was updated."""
-
-    def __init__(self, p: Parameter | Flat, slots: Iterable[str]) -> None:
-        super().__init__({slot: p.backend.zeros(p.shape, p.dtype) for slot in slots})
-        self.backend, self.dtype, self.steps = p.backend, p.dtype, 0
-
-    def fits(self, p: Parameter) -> bool:
-        """Whether the arrays are where the parameter is; it may have moved to another backend or data type."""
-        return p.backend is self.backend and bool(p.dtype == self.dtype)
-
-    def follow(self, p: Parameter) -> None:
-        """Move to where the parameter is."""
-        if not self.fits(p):
-            for slot, array in self.items():
-                self[slot] = p.backend.copy(p.backend.asarray(self.backend.to_numpy(array), p.dtype))
-            self.backend, self.dtype = p.backend, p.dtype
-
-    def on_host(self) -> dict[str, Any]:
-        """Copies of the arrays, as NumPy has them."""
-        return {slot: self.backend.to_numpy(self.backend.copy(array)) for slot, array in self.items()}
-
-
-class Group:
-    """What one call updates: a parameter, or several that lie together, and its `state`, in the same order.
-
-    Parameters of one group have been updated equally often.
-    """
-
-    def __init__(self, parameters: Sequence[Parameter], states: Sequence[State]) -> None:
-        self.parameters, self.states = parameters, states
-        self.piece: Parameter | Flat
-        if len(parameters) == 1:
-            self.piece, self.state = parameters[0], states[0]
-        else:
-            self.piece = lay_out(parameters)
-            self.state = State(self.piece, ())
-            self.state.steps = states[0].steps
-            for slot in states[0]:
-                self.state[slot], parts = self.piece.lay([state[slot] for state in states])
-                for state, part in zip(states, parts, strict=True):
-                    state[slot] = part
-        self._parts = [(state, slot, part) for state in states for slot, part in state.items()]
-
-    def holds(self, state: Mapping[Parameter, State]) -> bool:
-        """Whether all lies as it did; in `state`, anybody may have put other arrays or another count."""
-        if isinstance(self.piece, Parameter):
-            return state.get(self.piece) is self.state and self.state.fits(self.piece)
-        for p, own in zip(self.parameters, self.states, strict=True):
-            if p.flat is not self.piece or state.get(p) is not own or own.steps != self.state.steps:
-                return False
-        return all([own[slot] is part for own, slot, part in self._parts])
-
-    def count_step(self) -> None:
-        steps = self.state.steps + 1
-        for state in (self.state, *self.states):
-            state.steps = steps
-
-
 class Optimizer(Configured):
     """The base: a subclass lists the arrays of state that it keeps for each parameter and says how one is updated."""
 
     slots: tuple[str, ...] = ()  # names of the state arrays of a parameter; each starts at zero
     elementwise = False  # whether no entry's update depends on another, so that parameters may be updated as one array
 
-    def __init__(self, lr: float | Schedule, weight_decay: float, clip_norm: float | None) -> None:
+    def __init__(
+        self,
+        lr: float | Schedule,
+        weight_decay: float,
+        clip_norm: float | None,
+        clip_value: float | None = None,
+        groups: Group | Iterable[Group] = (),
+    ) -> None:
         self.lr = check_rate(lr)
         self.weight_decay = at_least_zero("weight_decay", weight_decay)
         self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
+        self.clip_value = None if clip_value is None else positive("clip_value", clip_value)
+        self.groups = read_groups(type(self), groups)
         self.steps = 0  # taken so far: where the schedule stands
         self.lr_scale = 1.0  # what a callback makes of the rate in the course of training; no setting, and not saved
         self.state: dict[Parameter, State] = {}
-        self._trained: list[Parameter] = []  # as they were arranged in groups
-        self._groups: list[Group] = []
+        self._rules = Rules(self)
+        self._trained: list[Parameter] = []  # as they were arranged in bundles
+        self._bundles: list[Bundle] = []
 
     @property
     def current_lr(self) -> float:
@@ -117,44 +70,64 @@ class Optimizer(Configured):
         """
         parameters = list(parameters)
         lr = self.current_lr
-        groups = self._arrange([p for p in parameters if p.trainable])
+        self.assign(parameters)
+        bundles = self._arrange([p for p in parameters if p.trainable])
+        pieces = [bundle.piece for bundle in bundles]
         if scale != 1:
-            for group in groups:
-                grad = group.piece.grad
+            for piece in pieces:
+                grad = piece.grad
                 grad *= scale
+        if self.clip_value is not None:
+            clipping.clip_values(pieces, self.clip_value)
         if self.clip_norm is not None:
-            clip_gradients([group.piece for group in groups], self.clip_norm)
+            clipping.clip_norm(pieces, self.clip_norm)
         self.steps += 1
-        for group in groups:
-            group.count_step()
-            self.step(group.piece, group.state, lr)
+        for bundle in bundles:
+            bundle.count_step()
+            bundle.rule.step(bundle.piece, bundle.state, lr)
         zero_gradients(parameters)  # of a frozen one too: it may be trained later
+
+    def assign(self, parameters: Iterable[Parameter]) -> None:
+        """Find the groups of parameters that come for the first time, by the names that they have now."""
+        self._rules.assign(parameters)
 
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         """Change `p.value` by `p.grad` and `state`, in place; `p` is a parameter, or several that lie together."""
         raise OptionError(f"{type(self).__name__} does not say how a parameter is updated")
 
-    def _arrange(self, trained: list[Parameter]) -> list[Group]:
-        """In groups, as they are since an earlier step, or made now: those that agree in all that a call takes for
+    def slots_of(self, p: Parameter) -> tuple[str, ...]:
+        """`slots`, for an optimizer that does not keep the same for all parameters."""
+        return self.slots
+
+    def is_elementwise(self, p: Parameter) -> bool:
+        """`elementwise`, for an optimizer that does not update all parameters in the same way."""
+        return self.elementwise
+
+    def _arrange(self, trained: list[Parameter]) -> list[Bundle]:
+        """In bundles, as they are since an earlier step, or made now: those that agree in all that a call takes for
         granted are updated as one.
         """
-        if trained == self._trained and all(group.holds(self.state) for group in self._groups):
-            return self._groups
+        if trained == self._trained and all(bundle.holds(self.state) for bundle in self._bundles):
+            return self._bundles
         alone: list[list[Parameter]] = []
         alike: dict[tuple[Any, ...], list[Parameter]] = {}
         for p in trained:
+            rule = self._rules.of(p)
             if p not in self.state:
-                self.state[p] = State(p, self.slots)
+                self.state[p] = State(p, rule.slots_of(p))
             state = self.state[p]
             state.follow(p)
-            if self.elementwise and p.backend.flat:
-                alike.setdefault((id(p.backend), p.dtype, state.steps), []).append(p)
+            if rule.is_elementwise(p) and p.backend.flat:
+                alike.setdefault((id(rule), id(p.backend), p.dtype, state.steps), []).append(p)
             else:
                 alone.append([p])
         by_size = sorted(alike.values(), key=lambda members: len(members) > 1)  # clip_norm adds them up in this order
-        self._groups = [Group(members, [self.state[p] for p in members]) for members in [*alone, *by_size]]
+        self._bundles = [
+            Bundle(members, [self.state[p] for p in members], self._rules.of(members[0]))
+            for members in [*alone, *by_size]
+        ]
         self._trained = trained
-        return self._groups
+        return self._bundles
 
     def get_state(self, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
         """All that changes in training, of these parameters by name: what `set_state` needs to go on from here."""
@@ -165,6 +138,7 @@ class Optimizer(Configured):
             "settings": {name: value for name, value in self._arguments().items() if _plain(value)},
             "schedule": self.lr.get_state() if isinstance(self.lr, Schedule) else {},
             "parameters": {name: {"steps": state.steps, "arrays": state.on_host()} for name, state in known.items()},
+            **({"groups": self._rules.get_state(parameters)} if self.groups else {}),
         }
 
     def set_state(self, state: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:
@@ -174,10 +148,11 @@ class Optimizer(Configured):
         if isinstance(self.lr, Schedule):
             self.lr.set_state(state["schedule"])
         self.steps, self.lr_scale = state["steps"], state.get("lr_scale", 1.0)
+        self._rules.set_state(state.get("groups", {}), parameters)
         for name, p in parameters.items():
             self.state.pop(p, None)
             if name in state["parameters"]:
-                self.state[p] = own = State(p, self.slots)
+                self.state[p] = own = State(p, self._rules.of(p).slots_of(p))
                 own.steps = state["parameters"][name]["steps"]
                 for slot, array in state["parameters"][name]["arrays"].items():
                     own[slot][...] = p.backend.asarray(array, p.dtype)
@@ -189,17 +164,7 @@ class Optimizer(Configured):
 
     def __getstate__(self) -> dict[str, Any]:
         """The parameters of a copy stand alone, and so does their state."""
-        return vars(self) | {"_trained": [], "_groups": []}
-
-
-def clip_gradients(pieces: list[Parameter | Flat], limit: float) -> None:
-    """Scale all gradients by min(1, limit / norm), on the device; the norm is that of all together."""
-    total: Any = 0.0
-    for p in pieces:
-        total = p.backend.xp.sum(p.grad * p.grad) + total
-    for p in pieces:
-        xp, grad = p.backend.xp, p.grad
-        grad *= xp.minimum(limit / (xp.sqrt(total) + 1e-12), xp.ones_like(total))
+        return vars(self) | {"_trained": [], "_bundles": []}
 
 
 def _plain(value: Any) -> bool:

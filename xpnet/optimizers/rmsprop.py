@@ -1,14 +1,21 @@
 """RMSProp: each entry's step is divided by the size of its latest gradients."""
 
+from collections.abc import Iterable
+
 from xpnet.base.checks import fraction, positive
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
-from xpnet.optimizers.base import Optimizer, State
+from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.groups import Group
+from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
 
 
 class RMSProp(Optimizer):
-    """s = rho s + (1 - rho) g**2;  p -= lr g / (sqrt(s) + eps)  (Tieleman and Hinton, 2012)."""
+    """s = rho s + (1 - rho) g**2;  p -= lr g / (sqrt(s) + eps)  (Tieleman and Hinton, 2012).
+
+    Elsewhere: torch.optim.RMSprop; keras.optimizers.RMSprop; the book's RMSprop.
+    """
 
     slots = ("squares",)
     elementwise = True
@@ -20,8 +27,10 @@ class RMSProp(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        clip_value: float | None = None,
+        groups: Group | Iterable[Group] = (),
     ) -> None:
-        super().__init__(lr, weight_decay, clip_norm)
+        super().__init__(lr, weight_decay, clip_norm, clip_value, groups)
         self.rho, self.eps = fraction("rho", rho), positive("eps", eps)
 
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:

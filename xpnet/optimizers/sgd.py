@@ -1,10 +1,14 @@
 """Down the gradient, with or without momentum: SGD, Momentum, Nesterov."""
 
+from collections.abc import Iterable
+
 from xpnet.base.checks import fraction
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
-from xpnet.optimizers.base import Optimizer, State
+from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.groups import Group
+from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
 
 
@@ -12,6 +16,8 @@ class SGD(Optimizer):
     """v = momentum v + g;  p -= lr v.  With nesterov: p -= lr (g + momentum v).
 
     Polyak, 1964; Sutskever et al., 2013.
+
+    Elsewhere: torch.optim.SGD; keras.optimizers.SGD; the book's SGD.
     """
 
     elementwise = True
@@ -23,8 +29,10 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        clip_value: float | None = None,
+        groups: Group | Iterable[Group] = (),
     ) -> None:
-        super().__init__(lr, weight_decay, clip_norm)
+        super().__init__(lr, weight_decay, clip_norm, clip_value, groups)
         self.momentum, self.nesterov = fraction("momentum", momentum), bool(nesterov)
         if nesterov and not momentum:
             raise OptionError("nesterov needs a momentum above 0; 0.9 is usual")
@@ -43,7 +51,10 @@ class SGD(Optimizer):
 
 
 class Momentum(SGD):
-    """SGD with momentum 0.9."""
+    """SGD with momentum 0.9.
+
+    Elsewhere: torch.optim.SGD(momentum=0.9); keras.optimizers.SGD(momentum=0.9); the book's Momentum.
+    """
 
     def __init__(
         self,
@@ -51,12 +62,17 @@ class Momentum(SGD):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        clip_value: float | None = None,
+        groups: Group | Iterable[Group] = (),
     ) -> None:
-        super().__init__(lr, momentum, False, weight_decay, clip_norm)
+        super().__init__(lr, momentum, False, weight_decay, clip_norm, clip_value, groups)
 
 
 class Nesterov(SGD):
-    """SGD with Nesterov's momentum 0.9."""
+    """SGD with Nesterov's momentum 0.9.
+
+    Elsewhere: torch.optim.SGD(nesterov=True); keras.optimizers.SGD(nesterov=True); the book's Nesterov.
+    """
 
     def __init__(
         self,
@@ -64,5 +80,7 @@ class Nesterov(SGD):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        clip_value: float | None = None,
+        groups: Group | Iterable[Group] = (),
     ) -> None:
-        super().__init__(lr, momentum, True, weight_decay, clip_norm)
+        super().__init__(lr, momentum, True, weight_decay, clip_norm, clip_value, groups)

@@ -102,13 +102,14 @@ class Step:
             refusals.refuse_strangers(self.model, optimizer, network)
             self._known.append((optimizer, network))
         parameters = self._parameters_of(network)
+        optimizer.assign(parameters)  # before anybody else gives them names
         if self.accumulate > 1:
             refusals.refuse_second_update(parameters, self._applied)
-            scale_gradients(parameters, max(self.group[-1], 1))  # those of a batch are a mean
+            scale_gradients(parameters, self.group[-1] or 1)  # those of a batch are a mean
         self._applied.append(network)
         if not self.completes:
             return
-        samples = 1 if self.accumulate == 1 else max(sum(self.group), 1)
+        samples = 1 if self.accumulate == 1 else sum(self.group) or 1
         self.gather_gradients(parameters)
         if any(p.regularizer for p in parameters):
             add_penalty_gradients(parameters, samples)
@@ -158,7 +159,7 @@ class Step:
 
     def _weigh_batch(self, weight: float) -> None:
         """Let the batch count in its group for what its loss is the mean over, and not for its samples."""
-        scale_gradients(self.model.parameters(), self.group[-1] / max(weight, 1))  # what waits, if there is anything
+        scale_gradients(self.model.parameters(), self.group[-1] / (weight or 1))  # what waits, if there is anything
         self.group[-1] = weight
 
     def _parameters_of(self, network: Layer) -> list[Parameter]:

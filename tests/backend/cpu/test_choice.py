@@ -64,7 +64,11 @@ class Spy:
     def forward(self, *_: Any) -> None:
         self.asked.append(self.name)
 
-    backward = forward
+    input_gradient = weight_gradient = forward
+
+    def before_activation(self, *_: Any) -> tuple[None, None]:
+        self.asked.append(self.name)
+        return None, None
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: type(backend).__name__)
@@ -76,8 +80,10 @@ def test_what_is_said_is_what_is_done(backend: NumpyBackend, case: ConvCase) -> 
         patch.setattr(backend, "algorithms", {name: Spy(name, asked) for name in backend.algorithms}, raising=False)
         backend.conv2d(x, w, None, case.window, case.groups)
         backend.conv2d_backward(y, x, w, y, case.window, case.groups)
+        backend.conv2d_transposed(y, w, None, case.window, case.x_shape[2:], case.groups)
+        backend.conv2d_transposed_backward(x, y, w, x, case.window, case.groups)
     said = backend.explain_conv2d(x, w, case.window, case.groups).partition(":")[0]
-    assert asked == [said, said]
+    assert asked == [said] * (1 + 3 + 1 + 3)
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: type(backend).__name__)

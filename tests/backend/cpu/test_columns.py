@@ -73,6 +73,7 @@ def test_tiles_change_rounding_only(small_tiles: None, case: ConvCase, dtype: st
     numpy = make_backend("numpy")
     assert_agree(numpy, "conv2d", x, w, None, case.window, case.groups)
     assert_agree(numpy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
+    assert_agree(numpy, "conv2d_transposed", dy, w, x[0, :, 0, 0], case.window, case.x_shape[2:], case.groups, "relu")
 
 
 def test_small_tiles_are_many(small_tiles: None) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.kit.helpers import assert_close, assert_same
 from tests.kit.strategies import integers, normal, seeds
 from xpnet.backend import Backend
-from xpnet.backend.cpu import choice, winograd
+from xpnet.backend.cpu import algorithm, choice, winograd
 from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.winograd import Winograd, tiles_of
 from xpnet.backend.window import Window
@@ -54,7 +54,15 @@ def test_what_the_reference_computes(
         y = walk.forward(x, w, b if bias else None, window, 1, relu)
         assert_same(y, REFERENCE.conv2d(x, w, b if bias else None, *options))
         dy = integers(y.shape, seed + 3, "float32")
-        results = walk.backward(dy, x, w, y, window, 1, relu, need_dx)
+        results = algorithm.backward(walk, dy, x, w, y, window, 1, relu, need_dx)
+        c = integers(x_shape[1:2], seed + 4, "float32") if bias else None
+        turned = walk.input_gradient(dy, w, c, window, x_shape[2:], 1, relu)
+        turned_back = algorithm.transposed_backward(walk, x, dy, w, turned, window, 1, relu, need_dx)
+    assert_same(turned, REFERENCE.conv2d_transposed(dy, w, c, window, x_shape[2:], *options[1:]))
+    for result, expected in zip(
+        turned_back, REFERENCE.conv2d_transposed_backward(x, dy, w, turned, *options, need_dx), strict=True
+    ):
+        assert (result is None and expected is None) or np.array_equal(result, expected)
     for result, expected in zip(results, REFERENCE.conv2d_backward(dy, x, w, y, *options, need_dx), strict=True):
         assert (result is None and expected is None) or np.array_equal(result, expected)
 

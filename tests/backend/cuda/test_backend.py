@@ -14,7 +14,7 @@ from tests.kit.strategies import ConvCase, convolutions, integers, normal
 from xpnet import layers, losses, networks, optimizers, random
 from xpnet.backend import Backend
 from xpnet.backend.cuda import arrays as cuda_arrays
-from xpnet.backend.cuda import backend as cuda_backend
+from xpnet.backend.cuda import convolution as cuda_convolution
 from xpnet.backend.cuda import device as cuda_device
 from xpnet.backend.cuda import launch as cuda_launch
 from xpnet.backend.window import Window
@@ -46,22 +46,27 @@ def assert_both_agree(backend: Backend, name: str, *args: Any) -> None:
 @given(case=convolutions())
 def test_tiles_of_one_image_give_the_same(cupy: Backend, case: ConvCase) -> None:
     x, w, dy = (integers(s, case.seed + i) for i, s in enumerate((case.x_shape, case.w_shape, case.y_shape)))
-    b, limit = integers(case.w_shape[:1], case.seed + 3), cuda_backend.WORKSPACE
+    b, limit = integers(case.w_shape[:1], case.seed + 3), cuda_convolution.WORKSPACE
     try:
-        cuda_backend.WORKSPACE = 1
-        assert len(list(cuda_backend.tiles(cupy.empty, x, case.window))) == len(x)
+        cuda_convolution.WORKSPACE = 1
+        assert len(list(cuda_convolution.tiles(cupy.empty, x, case.window))) == len(x)
         y = REFERENCE.conv2d(x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d", x, w, b, case.window, case.groups, "relu")
         assert_both_agree(cupy, "conv2d_backward", dy, x, w, y, case.window, case.groups, "relu")
+        turned = REFERENCE.conv2d_transposed(dy, w, x[0, :, 0, 0], case.window, x.shape[2:], case.groups)
+        assert_both_agree(
+            cupy, "conv2d_transposed", dy, w, x[0, :, 0, 0], case.window, x.shape[2:], case.groups, "relu"
+        )
+        assert_both_agree(cupy, "conv2d_transposed_backward", x, dy, w, turned, case.window, case.groups, "relu")
     finally:
-        cuda_backend.WORKSPACE = limit
+        cuda_convolution.WORKSPACE = limit
 
 
 def test_the_workspace_bounds_the_columns(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     x = cupy.zeros((10, 4, 8, 8))
     image = 4 * 9 * WINDOW.output_size((8, 8))[0] * WINDOW.output_size((8, 8))[1] * 4  # bytes
-    monkeypatch.setattr(cuda_backend, "WORKSPACE", 4 * image - 1)
-    tiles = list(cuda_backend.tiles(cupy.empty, x, WINDOW))
+    monkeypatch.setattr(cuda_convolution, "WORKSPACE", 4 * image - 1)
+    tiles = list(cuda_convolution.tiles(cupy.empty, x, WINDOW))
     assert [(tile.start, tile.stop) for tile, _ in tiles] == [(0, 3), (3, 6), (6, 9), (9, 10)]
     assert [cols.shape[3] for _, cols in tiles] == [3, 3, 3, 1]
 
@@ -85,13 +90,13 @@ def test_a_window_of_one_pixel_needs_no_columns(counted: Backend, groups: int, n
 
 
 def test_what_a_convolution_does_is_explained(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_backend, "WORKSPACE", 3 * 4 * 9 * 36 * 4)
+    monkeypatch.setattr(cuda_convolution, "WORKSPACE", 3 * 4 * 9 * 36 * 4)
     assert cupy.explain(layers.Conv2D(2, 3), (10, 4, 8, 8)).startswith("columns: those of 3 images")
     assert cupy.explain(layers.Conv2D(2, 1), (10, 4, 8, 8)).startswith("one product: a window of one pixel")
 
 
 def test_a_channel_may_be_summed_in_chunks(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_backend, "CHUNK", 64)
+    monkeypatch.setattr(cuda_convolution, "CHUNK", 64)
     x, w, dy = integers((5, 4, 9, 9), 1), integers((6, 2, 3, 3), 2), integers((5, 6, 5, 6), 3)
     assert_both_agree(cupy, "conv2d_backward", dy, x, w, integers((5, 6, 5, 6), 4), WINDOW, 2, "relu")
     assert_both_agree(cupy, "dense_backward", integers((300, 3), 5), integers((300, 4), 6), integers((3, 4), 7), None)

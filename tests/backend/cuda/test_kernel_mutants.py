@@ -97,6 +97,20 @@ def recurrent(device: Backend) -> None:
     agree(device, "gru_backward", dhs, h, *REFERENCE.gru(z, w, w[:, 0], h, alive), w, alive)
 
 
+def groups(device: Backend) -> None:
+    x, dy, weight = normal((3, 9, 2, 3), 1), normal((3, 9, 2, 3), 2), normal((9,), 3)
+    _, mean, rstd = REFERENCE.group_norm(x, 3, weight, None, 0.1)
+    agree(device, "group_norm", x, 3, weight, weight, 0.1)
+    agree(device, "group_norm_backward", dy, x, 3, mean, rstd, weight)
+    rows = (a.reshape(27, 6) for a in (dy, x, mean.repeat(3).reshape(27, 1), rstd.repeat(3).reshape(27, 1)))
+    dy, x, mean, rstd = rows
+    agree(device, "group_norm_backward", dy, x, 1, mean, rstd, weight[:6])
+
+
+def noise(device: Backend) -> None:
+    agree(device, "normal", (7, 45), (2**60 + 1, 2**61 + 3), "float64", 11)
+
+
 # The kernels' source holds the words once or more; all of them are replaced.
 MUTANTS: dict[str, tuple[str, str, Callable[[Backend], None]]] = {
     "im2col without its bounds": ("*to = inside ?", "*to = true ?", convolution),
@@ -109,6 +123,11 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Backend], None]]] = {
     "dx without the slope": (" - normal * (product / (Real)count)", "", normalization),
     "the gradient to every maximum": ("if (!met_before(", "if (true || !met_before(", pooling),
     "relu passes everything back": ("if (relu && !(", "if (false && !(", convolution),
+    "groups without the mean of dy": ("(d - sum - normal", "(d - normal", groups),
+    "groups that begin at the first channel": ("shape.W);\n        int c = first + p.c;", "shape.W);\n        int c = p.c;", groups),
+    "a channel too many": ("c < shape.C) dweight", "c <= shape.C) dweight", groups),
+    "sums of one lane too many": ("half >= lanes", "half > lanes", groups),
+    "an odd first number": ("i + 1 >= 0 && i + 1 < count", "i >= 0 && i + 1 < count", noise),
     "softmax that overflows": ("shifted = y[c] - largest", "shifted = y[c]", loss),
     "a moment with its bias": ("(Real)(lr / unbias1)", "(Real)lr", update),
     "one round of Philox too few": ("round < 10", "round < 9", mask),
@@ -122,7 +141,7 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Backend], None]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", [convolution, pooling, normalization, loss, update, mask, recurrent])
+@pytest.mark.parametrize("check", [convolution, pooling, normalization, groups, loss, update, mask, noise, recurrent])
 def test_the_kernels_as_they_are_pass(device: Backend, check: Callable[[Backend], None]) -> None:
     check(device)
 

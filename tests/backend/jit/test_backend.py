@@ -70,6 +70,23 @@ def test_convolution(only_kernels: None, case: ConvCase, relu: bool, need_dx: bo
             assert_same(got, want)
 
 
+@given(case=convolutions(BATCHES, channels=9), relu=st.booleans(), need_dx=st.booleans())
+def test_transposed_convolution(only_kernels: None, case: ConvCase, relu: bool, need_dx: bool) -> None:
+    shapes = case.y_shape, case.w_shape, case.x_shape[1:2], case.x_shape
+    x, w, b, dy = (integers(shape, case.seed + i, "float32") for i, shape in enumerate(shapes))
+    size, options = case.x_shape[2:], (case.groups, "relu" if relu else None)
+    y = REFERENCE.conv2d_transposed(x, w, b, case.window, size, *options)
+    assert_same(JIT.conv2d_transposed(x, w, b, case.window, size, *options), y)
+    expected = REFERENCE.conv2d_transposed_backward(dy, x, w, y, case.window, *options, need_dx)
+    for got, want in zip(
+        JIT.conv2d_transposed_backward(dy, x, w, y, case.window, *options, need_dx), expected, strict=True
+    ):
+        if want is None:
+            assert got is None
+        else:
+            assert_same(got, want)
+
+
 @given(case=poolings(BATCHES))
 def test_max_pooling(only_kernels: None, case: PoolCase) -> None:
     """Small numbers have many ties, of which the first gets the gradient."""

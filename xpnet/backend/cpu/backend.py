@@ -6,12 +6,13 @@ elementwise NumPy code keeps without knowing of it. choice.py says which algorit
 
 import contextlib
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 
 from xpnet.backend.cpu import choice, columns, one_product
+from xpnet.backend.cpu.algorithm import Algorithm, backward, transposed_backward
 from xpnet.backend.cpu.attention import CpuAttention
 from xpnet.backend.cpu.choice import choose
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
@@ -19,26 +20,15 @@ from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
+from xpnet.backend.cpu.updates import CpuUpdates
 from xpnet.backend.cpu.winograd import Winograd
 from xpnet.backend.cpu.work import share_rows
-from xpnet.backend.reference import AdamStep, Array
-from xpnet.backend.window import Window
+from xpnet.backend.reference import Array
+from xpnet.backend.window import Pads, Pair, Window
 from xpnet.random import Key
 
-UPDATE = 1 << 17  # entries of a parameter that are updated at a time: what an update needs stays in the cache
 
-
-class Algorithm(Protocol):
-    """A way to compute a convolution: a module, or an object."""
-
-    def forward(self, x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array: ...
-
-    def backward(
-        self, dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
-    ) -> tuple[Array | None, Array, Array]: ...
-
-
-class NumpyBackend(CpuAttention, CpuRecurrent):
+class NumpyBackend(CpuAttention, CpuRecurrent, CpuUpdates):
     name = "numpy"
     flat = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any
@@ -86,7 +76,35 @@ class NumpyBackend(CpuAttention, CpuRecurrent):
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
         algorithm = self.algorithms[choose(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
-        return algorithm.backward(dy, x, w, y, window, groups, activation == "relu", need_dx)
+        return backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
+
+    def conv2d_transposed(
+        self,
+        x: Array,
+        w: Array,
+        b: Array | None,
+        window: Window,
+        size: Pair,
+        groups: int = 1,
+        activation: str | None = None,
+    ) -> Array:
+        shape = (x.shape[0], groups * w.shape[1], *size)
+        algorithm = self.algorithms[choose(shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
+        return algorithm.input_gradient(x, w, b, window, size, groups, activation == "relu")
+
+    def conv2d_transposed_backward(
+        self,
+        dy: Array,
+        x: Array,
+        w: Array,
+        y: Array,
+        window: Window,
+        groups: int = 1,
+        activation: str | None = None,
+        need_dx: bool = True,
+    ) -> tuple[Array | None, Array, Array]:
+        algorithm = self.algorithms[choose(dy.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
+        return transposed_backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
 
     def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
         return choice.explain(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)
@@ -162,6 +180,17 @@ class NumpyBackend(CpuAttention, CpuRecurrent):
         y *= 1 / (window.kernel[0] * window.kernel[1])
         return hwcn_to_nchw(y)
 
+    def pad(self, x: Array, padding: Pads, value: float = 0.0) -> Array:
+        return pad(x, Window(padding=padding), value)
+
+    def repeat2d(self, x: Array, times: Pair) -> Array:
+        image, (rows, columns) = view_as_hwcn(x), times
+        y = empty_in_order_of(image, (image.shape[0] * rows, image.shape[1] * columns))
+        for i in range(rows):
+            for j in range(columns):
+                y[i::rows, j::columns] = image
+        return hwcn_to_nchw(y)
+
     # ---- embedding -------------------------------------------------------------------------------------------------
 
     def embedding_backward(self, dy: Array, x: Array, vocabulary: int) -> Array:
@@ -196,51 +225,6 @@ class NumpyBackend(CpuAttention, CpuRecurrent):
         stream = np.random.Philox(key=np.array(key, dtype=np.uint64), counter=skipped)
         words = stream.random_raw(-(-end // 2)).astype("<u8", copy=False).view("<u4")[within:end]
         return (words >= round(rate * 2**32)).reshape(shape) * np.asarray(1 / (1 - rate), dtype)
-
-    # ---- update steps ----------------------------------------------------------------------------------------------
-
-    def collect(self, flat: Array, parts: Sequence[Array | None], starts: Sequence[int]) -> None:
-        for part, start, end in zip(parts, starts, (*starts[1:], flat.size), strict=True):
-            size = 0 if part is None else part.size
-            if part is not None:
-                flat[start : start + size].reshape(part.shape)[...] = part
-            flat[start + size : end] = 0
-
-    def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
-        arrays = [p, g, m, v]
-        if all(a.flags.c_contiguous for a in arrays):
-            flat = [a.reshape(-1) for a in arrays]
-            pieces = [[a[i : i + UPDATE] for a in flat] for i in range(0, p.size, UPDATE)]
-        else:
-            pieces = [arrays]
-        _, lr, beta1, beta2, _, weight_decay, decoupled = how
-        rate, least = fold_bias(how)
-        for p, g, m, v in pieces:
-            if weight_decay and decoupled:
-                p *= 1 - lr * weight_decay
-            elif weight_decay:
-                g = g + weight_decay * p
-            m *= beta1  # m = beta1 m + (1 - beta1) g
-            buffer = g * (1 - beta1)
-            m += buffer
-            v *= beta2  # v = beta2 v + (1 - beta2) g**2
-            np.multiply(g, g, out=buffer)
-            buffer *= 1 - beta2
-            v += buffer
-            np.sqrt(v, out=buffer)  # p -= rate m / (sqrt(v) + least)
-            buffer += least
-            np.divide(m, buffer, out=buffer)
-            buffer *= rate
-            p -= buffer
-
-
-def fold_bias(how: AdamStep) -> tuple[float, float]:
-    """(rate, least) with which p -= rate m / (sqrt(v) + least) is the step of Adam.
-
-    That is p -= lr (m / a) / (sqrt(v) / c + eps), with a = 1 - beta1**step and c = sqrt(1 - beta2**step), times c / c.
-    """
-    c = (1 - how.beta2**how.step) ** 0.5
-    return how.lr * c / (1 - how.beta1**how.step), how.eps * c
 
 
 def rows_met(rows: slice, i0: int, i1: int) -> slice:

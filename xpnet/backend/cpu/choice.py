@@ -21,7 +21,7 @@ COLUMNS = "columns"  # cpu/columns.py
 MEANING = {
     WINOGRAD: "kernels of three rows, two rows of the output at a time, from four products instead of six",
     DIRECT: "register tiles in compiled kernels, for which nothing is gathered",
-    ONE_PRODUCT: "forward all columns at once, as they are few, and one product; backward by columns",
+    ONE_PRODUCT: "forward all columns at once, as they are few, and one product; backward, and transposed, by columns",
     COLUMNS: "tiles of columns that stay in the cache, and a product for each row of a tile",
 }
 

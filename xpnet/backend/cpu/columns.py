@@ -13,11 +13,13 @@ number of threads. docs/performance.md has the measurements behind the sizes.
 """
 
 import functools
+import itertools
+import math
 from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.activation import before_activation
+from xpnet.backend.cpu import activation
 from xpnet.backend.cpu.layouts import hcwn_to_nchw, nchw_to_hcwn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles, scratch
@@ -125,18 +127,21 @@ def inside(first: int, step: int, count: int, length: int) -> tuple[int, int]:
     return a, max(a, min(count, -((first - length) // step)))
 
 
-def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
-    """out[i, o, j, n] = act(b[o] + w[o] . columns): w (G, O/G, KH*C*KW), result (OH, O, OW, N)."""
+def correlate(walk: Walk, w: Array, b: Array | None, relu: bool, out: Array) -> None:
+    """out[i, o, j, n] = act(b[o] + w[o] . columns): w (G, O/G, KH*C*KW), out (OH, O, OW, N), which may have gaps."""
     G, OG, _ = w.shape
     (OH, OW), N = walk.size, walk.x.shape[3]
-    out = pool.empty((OH, G * OG, OW * N), w.dtype)
+    rows = out.reshape(OH, G * OG, OW * N) if out.flags.c_contiguous else None
     bias = None if b is None else b.reshape(1, -1, 1)
     tiles = walk.tiles()
     B = divide_channels(OG, w.shape[2] * widest(tiles, N))
 
     def work(i0: int, i1: int, j0: int, j1: int, n0: int, n1: int) -> None:
         tile = i0, i1, j0, j1, n0, n1
-        y = out[i0:i1, :, columns_of(tile, N)]  # (rows, O, P)
+        if rows is None:  # a product does not write into rows with gaps
+            y = np.empty((i1 - i0, G * OG, (j1 - j0) * (n1 - n0)), out.dtype)
+        else:
+            y = rows[i0:i1, :, columns_of(tile, N)]  # (rows, O, P)
         blocks = y.reshape(len(y), G, OG // B, B, -1).transpose(1, 2, 0, 3, 4)  # (G, O/G/B, rows, B, P), a view
         for g in range(G):
             np.matmul(w[g].reshape(OG // B, 1, B, -1), walk.matrices(tile, g), out=blocks[g])
@@ -144,30 +149,29 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool) -> Array:
             y += bias
         if relu:
             np.maximum(y, 0, out=y)
+        if rows is None:
+            out[i0:i1, :, j0:j1, n0:n1] = y.reshape(i1 - i0, G * OG, j1 - j0, n1 - n0)
 
     run_tiles(work, tiles, alone=walk.units < 2)
-    return out.reshape(OH, G * OG, OW, N)
 
 
 def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
     O, C, KH, KW = w.shape
     (top, _), (left, _) = window.padding
-    size = window.output_size(x.shape[2:])
-    walk = Walk(nchw_to_hcwn(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
+    OH, OW = window.output_size(x.shape[2:])
+    walk = Walk(nchw_to_hcwn(x), (OH, OW), window.kernel, window.stride, (top, left), window.dilation, groups, O)
     kernels = w.reshape(groups, O // groups, C, KH, KW).transpose(0, 1, 3, 2, 4).reshape(groups, O // groups, -1)
-    return hcwn_to_nchw(correlate(walk, kernels, b, relu))
+    out = pool.empty((OH, O, OW, len(x)), w.dtype)
+    correlate(walk, kernels, b, relu, out)
+    return hcwn_to_nchw(out)
 
 
-def backward(
-    dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
-) -> tuple[Array | None, Array, Array]:
+def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
     dy = nchw_to_hcwn(dy)
-    OH, O, OW, N = dy.shape
-    dz, sums = before_activation(dy.reshape(OH, O, -1), nchw_to_hcwn(y).reshape(OH, O, -1) if relu else None)
-    dz = dz.reshape(OH, O, OW, N)
-    dw = weight_gradient(dz, x, w, window, groups)
-    dx = hcwn_to_nchw(input_gradient(dz, w, x.shape[2:], window, groups)) if need_dx else None
-    return dx, dw, sums.sum(axis=0)
+    OH, O = dy.shape[:2]
+    y = None if y is None else nchw_to_hcwn(y).reshape(OH, O, -1)
+    dz, sums = activation.before_activation(dy.reshape(OH, O, -1), y)
+    return hcwn_to_nchw(dz.reshape(dy.shape)), sums.sum(axis=0)
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
@@ -175,6 +179,7 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
     O, C, KH, KW = w.shape
     OG, K = O // groups, KH * C * KW
     (top, _), (left, _) = window.padding
+    dz = nchw_to_hcwn(dz)
     size = dz.shape[0:3:2]
     walk = Walk(nchw_to_hcwn(x), size, window.kernel, window.stride, (top, left), window.dilation, groups, O)
     N, tiles = dz.shape[3], walk.tiles()
@@ -195,18 +200,43 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
     return np.ascontiguousarray(dw.transpose(0, 1, 5, 3, 2, 4)).reshape(w.shape)
 
 
-def input_gradient(dz: Array, w: Array, size: tuple[int, int], window: Window, groups: int) -> Array:
-    """dx: dz, spread out by the stride, correlated with the flipped kernel, inputs and outputs exchanged."""
+def input_gradient(
+    dz: Array, w: Array, b: Array | None, window: Window, size: tuple[int, int], groups: int, relu: bool
+) -> Array:
+    """dx: dz correlated with the flipped kernel, inputs and outputs exchanged.
+
+    With a stride, the rows of dx that are a stride apart meet the same rows of the kernel, and no others do: they are a
+    correlation of their own, with no stride and with a smaller kernel. So are the columns.
+    """
     O, C, KH, KW = w.shape
-    (SH, SW), (DH, DW) = window.stride, window.dilation
-    if (SH, SW) != (1, 1):
-        OH, _, OW, N = dz.shape
-        spread = pool.empty(((OH - 1) * SH + 1, O, (OW - 1) * SW + 1, N), dz.dtype)
-        spread[...] = 0
-        spread[::SH, :, ::SW] = dz
-        dz = spread
-    pad = (KH - 1) * DH - window.padding[0][0], (KW - 1) * DW - window.padding[1][0]
+    dz, (SH, SW) = nchw_to_hcwn(dz), window.stride
     flipped = w.reshape(groups, O // groups, C, KH, KW)[:, :, :, ::-1, ::-1]
-    kernels = flipped.transpose(0, 2, 3, 1, 4).reshape(groups, C, -1)  # (G, C/G, KH * O/G * KW)
-    walk = Walk(dz, size, window.kernel, (1, 1), pad, window.dilation, groups, groups * C)
-    return correlate(walk, kernels, None, False)
+    out = pool.empty((size[0], groups * C, size[1], dz.shape[3]), w.dtype)
+    axes = zip(size, window.kernel, window.stride, window.dilation, window.padding, strict=True)
+    rows, columns = (apart(length, k, s, d, pads[0]) for length, k, s, d, pads in axes)
+    if len(rows) < SH or len(columns) < SW:  # what no pixel of the kernel meets
+        out[...] = 0 if b is None else b.reshape(-1, 1, 1)
+        if relu:
+            np.maximum(out, 0, out=out)
+    for (i, m, dh, top), (j, n, dw, left) in itertools.product(rows, columns):
+        part, kernel = out[i::SH, :, j::SW], flipped[:, :, :, m, n]
+        walk = Walk(dz, part.shape[0:3:2], kernel.shape[3:], (1, 1), (top, left), (dh, dw), groups, groups * C)
+        kernels = kernel.transpose(0, 2, 3, 1, 4).reshape(groups, C, -1)  # (G, C/G, KH * O/G * KW)
+        correlate(walk, kernels, b, relu, part)
+    return hcwn_to_nchw(out)
+
+
+@functools.lru_cache(maxsize=4096)
+def apart(length: int, kernel: int, stride: int, dilation: int, pad: int) -> list[tuple[int, slice, int, int]]:
+    """For each set of the rows (or columns) of dx that meets some of the kernel's: its first, those of the flipped
+    kernel, and of the correlation that makes them from dz the dilation and the padding."""
+    found = []
+    for first in range(min(stride, length)):
+        # Row first + t * stride of dx is met by tap m from row t + (first + pad - m * dilation) / stride of dz.
+        taps = [m for m in range(kernel) if (first + pad - m * dilation) % stride == 0]
+        if taps:
+            step = stride // math.gcd(stride, dilation)  # from one of the taps to the next
+            closer = step * dilation // stride
+            shift = (first + pad - taps[-1] * dilation) // stride
+            found.append((first, slice(kernel - 1 - taps[-1], kernel - taps[0], step), closer, -shift))
+    return found

@@ -30,4 +30,6 @@ def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, re
     return y.transpose(3, 0, 1, 2)  # (O, OH, OW, N) -> (N, O, OH, OW)
 
 
-backward = columns.backward  # to train on so few images is not worth a way of its own
+# To train on so few images is not worth a way of its own.
+input_gradient, weight_gradient = columns.input_gradient, columns.weight_gradient
+before_activation = columns.before_activation

@@ -26,7 +26,7 @@ from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles, scratch
 from xpnet.backend.cpu.work import WORTH, cut_bands, divide_channels, divide_evenly
-from xpnet.backend.window import Window
+from xpnet.backend.window import Pair, Window
 
 Array = Any
 Tile = tuple[int, int, int, int]  # first and end pair of output rows, first and end column
@@ -78,8 +78,8 @@ class Winograd:
         if relu:
             np.maximum(y, 0, out=y)
 
-    def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
-        """dz = dy where y > 0 (dy itself without y), and db, its sum over pixels and images: dy, y (OH, OW, O, N)."""
+    def before_activation_of(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
+        """`before_activation` of dy and y (OH, OW, O, N)."""
         OH, OW, O, N = dy.shape
         flat = None if y is None else y.reshape(OH, OW * O, N)
         dz, sums = before_activation(dy.reshape(OH, OW * O, N), flat)
@@ -91,17 +91,17 @@ class Winograd:
         pad = window.padding[0][0], window.padding[1][0]
         return hwcn_to_nchw(self._correlate(nchw_to_hwcn(x), w, b, pad, window.output_size(x.shape[2:]), relu))
 
-    def backward(
-        self, dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
-    ) -> tuple[Array | None, Array, Array]:
-        dz, db = self.before_activation(nchw_to_hwcn(dy), nchw_to_hwcn(y) if relu else None)
-        dw = self._weight_gradient(dz, nchw_to_hwcn(x), w, window)
-        if not need_dx:
-            return None, dw, db
+    def input_gradient(
+        self, dz: Array, w: Array, b: Array | None, window: Window, size: Pair, groups: int, relu: bool
+    ) -> Array:
         # The flipped kernel over dz, inputs and outputs exchanged.
         flipped = w.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
         pad = 2 - window.padding[0][0], w.shape[3] - 1 - window.padding[1][0]
-        return hwcn_to_nchw(self._correlate(dz, flipped, None, pad, x.shape[2:], False)), dw, db
+        return hwcn_to_nchw(self._correlate(nchw_to_hwcn(dz), flipped, b, pad, size, relu))
+
+    def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
+        dz, db = self.before_activation_of(nchw_to_hwcn(dy), None if y is None else nchw_to_hwcn(y))
+        return hwcn_to_nchw(dz), db
 
     def _correlate(
         self, x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
@@ -128,15 +128,16 @@ class Winograd:
         run_tiles(work, tiles_of((-(-OH // 2), OW), KW, TILE_BYTES // column_bytes, OH * OW * KW * C * O * N))
         return out
 
-    def _weight_gradient(self, dz: Array, x: Array, w: Array, window: Window) -> Array:
-        """dw (O, C, 3, KW) from dz (OH, OW, O, N) and x (H, W, C, N); as (KW*C, N) @ (N, O), which BLAS does faster."""
+    def weight_gradient(self, dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
+        """As (KW*C, N) @ (N, O), which BLAS does faster."""
+        dz, x = nchw_to_hwcn(dz), nchw_to_hwcn(x)
         (O, C, _, KW), (OH, OW, _, N) = w.shape, dz.shape
         K, pad = KW * C, (window.padding[0][0], window.padding[1][0])
         turn, part = K >= TURNED, divide_channels(O, K * N)
         column_bytes = 4 * dz.itemsize * (N * (C + 2 * O) + K * O)
         tiles = tiles_of((-(-OH // 2), OW), KW, TILE_BYTES // column_bytes, OH * OW * K * O * N)
-        groups = cut_bands(len(tiles), -(-len(tiles) // SUMS))
-        partial = np.empty((len(groups), 4, O // part, K, part), dz.dtype)
+        shares = cut_bands(len(tiles), -(-len(tiles) // SUMS))
+        partial = np.empty((len(shares), 4, O // part, K, part), dz.dtype)
 
         def add(tile: Tile, total: Array, first: bool) -> None:
             pairs, columns = tile[1] - tile[0], tile[3] - tile[2]
@@ -159,7 +160,7 @@ class Winograd:
             for t in range(a, e):
                 add(tiles[t], partial[index], t == a)
 
-        run_tiles(work, [(index, *group) for index, group in enumerate(groups)])
+        run_tiles(work, [(index, *share) for index, share in enumerate(shares)])
         sums = partial.sum(axis=0).reshape(4, -1)
         dw = np.matmul(G.T.astype(dz.dtype, copy=False), sums).reshape(3, O // part, KW, C, part)
         return np.ascontiguousarray(dw.transpose(1, 4, 3, 0, 2)).reshape(w.shape)

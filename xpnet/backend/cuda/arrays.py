@@ -98,6 +98,19 @@ class CupyArrays(Backend):
         """An event that happens when the device has done all that is in the stream by now."""
         return stream.record(self._cp.cuda.Event(disable_timing=True))
 
+    def _like(self, x: Array) -> Array:
+        """A new array of the shape of x, in its memory order; cupy.empty_like takes more than twice as long."""
+        if x.flags.c_contiguous:
+            return self.empty(x.shape, x.dtype)
+        if x.ndim == 4:
+            (N, C, H, W), row = x.shape, x.shape[3] * x.itemsize
+            if x.strides == (H * row, N * H * row, row, x.itemsize):  # as convolution returns it
+                return self.empty((C, N, H, W), x.dtype).transpose(1, 0, 2, 3)
+        return self._cp.empty_like(x)
+
+    def _contiguous(self, x: Array | None) -> Array | None:
+        return None if x is None else self._cp.ascontiguousarray(x)
+
     def synchronize(self) -> None:
         self._cp.cuda.get_current_stream().synchronize()
 

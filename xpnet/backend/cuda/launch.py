@@ -12,8 +12,8 @@ from xpnet.backend.window import Window
 Array = Any
 
 FAMILIES = (
-    "common", "columns", "activations", "attention", "pooling", "normalization", "losses", "dropout", "embedding",
-    "recurrent", "updates",
+    "common", "columns", "activations", "attention", "pooling", "normalization", "group_norm", "elementwise", "losses",
+    "dropout", "embedding", "recurrent", "updates",
 )  # fmt: skip
 THREADS = 256  # of a block of an elementwise kernel
 BLOCKS = 32  # of them for each multiprocessor, at most: further entries are further turns of a thread
@@ -113,6 +113,11 @@ def four_axes(x: Array) -> Array:
     if x.ndim > 4:
         return x.reshape(*x.shape[:3], -1)
     return x.reshape(*x.shape, *(1,) * (4 - x.ndim)) if x.ndim < 4 else x
+
+
+def aligned(*arrays: Array | None) -> bool:
+    """Whether entry i of one belongs to entry i of the others in memory."""
+    return all(array is None or array.flags.c_contiguous for array in arrays)
 
 
 def pieces(sources: Sequence[Array | None], starts: Sequence[int]) -> Any:

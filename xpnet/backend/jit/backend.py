@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from xpnet.backend.cpu import choice, threads
-from xpnet.backend.cpu.backend import Algorithm, NumpyBackend, fold_bias
+from xpnet.backend.cpu.algorithm import Algorithm
+from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.choice import why_not_compiled
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.updates import fold_bias
 from xpnet.backend.jit import cells, direct, kernels
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd

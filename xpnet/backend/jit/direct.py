@@ -12,11 +12,10 @@ import numpy as np
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
-from xpnet.backend.jit import kernels
-from xpnet.backend.jit.activation import before_activation
+from xpnet.backend.jit import activation, kernels
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.work import count_units, cut_ranges
-from xpnet.backend.window import Window
+from xpnet.backend.window import Pair, Window
 
 Array = Any
 
@@ -30,18 +29,20 @@ def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, re
     return correlate(nchw_to_hwcn(x), w.reshape(groups, -1, *w.shape[1:]), bias, tables, relu)
 
 
-def backward(
-    dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool, need_dx: bool
-) -> tuple[Array | None, Array, Array]:
-    dz, db = before_activation(nchw_to_hwcn(dy), nchw_to_hwcn(y) if relu else None)
-    dw, dx = weight_gradient(dz, nchw_to_hwcn(x), w, window, groups), None
-    if need_dx:
-        # The adjoint is the same walk over dz: each input pixel collects from the output pixels that met it. With
-        # the kernel flipped, what one collects from lies side by side in dz and in the kernel.
-        tables = plan(x.shape[2:], window).met_by[groups == 1]
-        flipped = w.reshape(groups, -1, *w.shape[1:]).transpose(0, 2, 1, 3, 4)[..., ::-1, ::-1]
-        dx = correlate(dz, flipped, np.zeros(x.shape[1], w.dtype), tables, False)
-    return dx, dw, db
+def input_gradient(dz: Array, w: Array, b: Array | None, window: Window, size: Pair, groups: int, relu: bool) -> Array:
+    """The same walk over dz: each input pixel collects from the output pixels that met it.
+
+    With the kernel flipped, what one collects from lies side by side in dz and in the kernel.
+    """
+    tables = plan(size, window).met_by[groups == 1]
+    flipped = w.reshape(groups, -1, *w.shape[1:]).transpose(0, 2, 1, 3, 4)[..., ::-1, ::-1]
+    bias = np.zeros(groups * w.shape[1], w.dtype) if b is None else np.ascontiguousarray(b)
+    return correlate(nchw_to_hwcn(dz), flipped, bias, tables, relu)
+
+
+def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
+    dz, db = activation.before_activation(nchw_to_hwcn(dy), None if y is None else nchw_to_hwcn(y))
+    return hwcn_to_nchw(dz), db
 
 
 def correlate(x: Array, w: Array, b: Array, tables: tuple[np.ndarray, np.ndarray], relu: bool) -> Array:
@@ -65,7 +66,7 @@ def correlate(x: Array, w: Array, b: Array, tables: tuple[np.ndarray, np.ndarray
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
-    """dw (O, C/G, KH, KW), from dz (OH, OW, O, N) and x (H, W, C, N)."""
+    dz, x = nchw_to_hwcn(dz), nchw_to_hwcn(x)
     (O, CG, KH, KW), G, N = w.shape, groups, dz.shape[3]
     (SH, SW), (DH, DW), ((top, _), (left, right)) = window.stride, window.dilation, window.padding
     T, wide = kernels.WEIGHTS[1], (KW, CG)

@@ -39,8 +39,8 @@ class JitWinograd(Winograd):
         else:
             super().finish(M, b, relu, y)
 
-    def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
-        return before_activation(dy, y) if dy.dtype == np.float32 else super().before_activation(dy, y)
+    def before_activation_of(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
+        return before_activation(dy, y) if dy.dtype == np.float32 else super().before_activation_of(dy, y)
 
 
 @njit(nogil=True, cache=True)

@@ -15,13 +15,14 @@ from xpnet.backend.reference.elementwise import Elementwise
 from xpnet.backend.reference.embedding import Embedding
 from xpnet.backend.reference.explanation import Explanation
 from xpnet.backend.reference.group_norm import GroupNorm
+from xpnet.backend.reference.late_updates import LateUpdates, MomentStep, MuonStep
 from xpnet.backend.reference.losses import Losses
 from xpnet.backend.reference.pooling import Pooling
 from xpnet.backend.reference.recurrent import Recurrent
 from xpnet.backend.reference.transposed import Transposed
 from xpnet.backend.reference.updates import AdamStep, Updates
 
-__all__ = ["AdamStep", "Array", "Backend", "Memory", "dtype_name"]
+__all__ = ["AdamStep", "Array", "Backend", "Memory", "MomentStep", "MuonStep", "dtype_name"]
 
 
 class Backend(
@@ -37,5 +38,6 @@ class Backend(
     Losses,
     Dropout,
     Updates,
+    LateUpdates,
 ):
     """An array namespace `xp` on a device, and the primitives that layers, losses and optimizers are made of."""

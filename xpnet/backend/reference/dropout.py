@@ -1,4 +1,4 @@
-"""Which elements dropout keeps."""
+"""Random numbers on the device: which elements dropout keeps, and normal ones."""
 
 import math
 from typing import Any
@@ -21,3 +21,19 @@ class Dropout(Arrays):
         words = philox_words(xp, math.prod(shape), key, self.device, first)  # int64 (count,), values below 2**32
         kept = xp.reshape(words, shape) >= round(rate * 2**32)
         return xp.astype(kept, self.dtype(dtype)) * (1 / (1 - rate))  # rounded once, alike everywhere
+
+    def normal(self, shape: tuple[int, ...], key: Key, dtype: Any = "float32", first: int = 0) -> Array:
+        """Standard normal numbers: number i (in C order) is number first + i of those of the Philox stream `key`.
+
+        Two 32-bit numbers a, b of the stream give two (Box and Muller, 1958): r cos(t) and r sin(t), where
+        r = sqrt(-2 log((a + 1) / 2**32)) and t = 2 pi b / 2**32. They are computed in float64, and so are the same on
+        every backend, to rounding.
+        """
+        xp, count = self.xp, math.prod(shape)
+        odd = first % 2  # the first of a pair is elsewhere
+        pairs = (odd + count + 1) // 2
+        words = philox_words(xp, 2 * pairs, key, self.device, first - odd)
+        a, b = (xp.astype(words[place::2], xp.float64) / 2**32 for place in (0, 1))
+        r, t = xp.sqrt(-2 * xp.log(a + 2**-32)), (2 * math.pi) * b
+        both = xp.reshape(xp.stack([r * xp.cos(t), r * xp.sin(t)], axis=1), (-1,))[odd : odd + count]
+        return xp.astype(xp.reshape(both, shape), self.dtype(dtype))

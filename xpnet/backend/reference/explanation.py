@@ -33,14 +33,15 @@ class Explanation(Convolution):
 
         A transposed one goes the way of the convolution that it turns round.
         """
-        if not isinstance(layer, ConvolutionLayer) or len(shape) != 2 + len(layer.axes):
-            axes = ", ".join(getattr(layer, "axes", "HW"))
+        axes = layer.axes if isinstance(layer, ConvolutionLayer) else ""
+        if len(shape) != 2 + len(axes) or not axes:
+            needed = ", ".join(axes or "HW")
             raise OptionError(
-                f"explain takes a convolution and a batch's shape, (N, C, {axes}), not {layer!r} and {shape}"
+                f"explain takes a convolution and a batch's shape, (N, C, {needed}), not {layer!r} and {shape}"
             )
         layer.output_shape(shape[1:])  # an error where there is none
         images, weight, window = layer.as_conv2d(shape)
-        x, w = (np.broadcast_to(np.zeros((), layer.dtype), axes) for axes in (images, weight))  # takes no memory
+        x, w = (np.broadcast_to(np.zeros((), layer.dtype), each) for each in (images, weight))  # takes no memory
         return self.explain_conv2d(x, w, window, layer.groups)
 
     def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:

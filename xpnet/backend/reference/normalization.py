@@ -6,16 +6,22 @@ from xpnet.backend.reference.arrays import Array, Arrays
 
 
 class Normalization(Arrays):
-    def batch_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
-        """y = gamma (x - mean) / sqrt(var + eps) + beta over all axes but the second; returns y, mean, var (biased)."""
+    def batch_norm(self, x: Array, gamma: Array | None, beta: Array | None, eps: float) -> tuple[Array, Array, Array]:
+        """y = gamma (x - mean) / sqrt(var + eps) + beta over all axes but the second; returns y, mean, var (biased).
+
+        Without gamma and beta they count as 1 and 0.
+        """
         xp, axes = self.xp, (0, *range(2, x.ndim))
         mean = xp.mean(x, axis=axes, keepdims=True)
         var = xp.mean((x - mean) ** 2, axis=axes, keepdims=True)
-        y = (x - mean) * (self._per_channel(gamma, x) / xp.sqrt(var + eps)) + self._per_channel(beta, x)
+        slope = 1 / xp.sqrt(var + eps) if gamma is None else self._per_channel(gamma, x) / xp.sqrt(var + eps)
+        y = (x - mean) * slope
+        if beta is not None:
+            y = y + self._per_channel(beta, x)
         return y, xp.reshape(mean, (-1,)), xp.reshape(var, (-1,))
 
     def batch_norm_backward(
-        self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array, eps: float
+        self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array | None, eps: float
     ) -> tuple[Array, Array, Array]:
         """(dx, dgamma, dbeta) of `batch_norm` (Ioffe and Szegedy, 2015)."""
         xp, axes = self.xp, (0, *range(2, x.ndim))
@@ -24,7 +30,8 @@ class Normalization(Arrays):
         dgamma = xp.sum(dy * normal, axis=axes, keepdims=True)
         dbeta = xp.sum(dy, axis=axes, keepdims=True)
         m = x.shape[0] * math.prod(x.shape[2:])
-        dx = (dy - dbeta / m - normal * (dgamma / m)) * (self._per_channel(gamma, x) * inverse)
+        slope = inverse if gamma is None else self._per_channel(gamma, x) * inverse
+        dx = (dy - dbeta / m - normal * (dgamma / m)) * slope
         return dx, xp.reshape(dgamma, (-1,)), xp.reshape(dbeta, (-1,))
 
     def moving_average(self, average: Array, value: Array, rate: float, weight: float) -> None:

@@ -1,4 +1,4 @@
-"""The largest pixel of a window, and the mean of its pixels."""
+"""The largest pixel of a window, the mean of its pixels, and pixels that become blocks."""
 
 from xpnet.backend.reference.arrays import Array
 from xpnet.backend.reference.windows import Windows
@@ -42,3 +42,9 @@ class Pooling(Windows):
         N, C, OH, OW = dy.shape
         share = self.xp.reshape(dy / (window.kernel[0] * window.kernel[1]), (N, C, 1, 1, OH, OW))
         return self.col2im(self.xp.broadcast_to(share, (N, C, *window.kernel, OH, OW)), size, window)
+
+    def repeat2d(self, x: Array, times: tuple[int, int]) -> Array:
+        """Each pixel becomes a block of so many rows and columns. (N, C, H, W) -> (N, C, H * rows, W * columns)."""
+        (N, C, H, W), (rows, columns) = x.shape, times
+        blocks = self.xp.broadcast_to(x[:, :, :, None, :, None], (N, C, H, rows, W, columns))
+        return self.xp.reshape(blocks, (N, C, H * rows, W * columns))

@@ -5,6 +5,7 @@
 
 from xpnet.cli.layer_cases import (
     activations,
+    adaptive,
     attention,
     convolution,
     dense,
@@ -12,10 +13,14 @@ from xpnet.cli.layer_cases import (
     embedding,
     merge,
     normalization,
+    padding,
     pooling,
     recurrent,
+    residual,
+    resize,
     sample_norm,
     shaping,
+    transformer,
 )
 from xpnet.cli.layer_cases.base import LayerCase, Shape
 
@@ -23,6 +28,7 @@ __all__ = ["LAYER_CASES", "LayerCase", "Shape"]
 
 LAYER_CASES: tuple[LayerCase, ...] = (
     *activations.CASES,
+    *adaptive.CASES,
     *attention.CASES,
     *convolution.CASES,
     *dense.CASES,
@@ -30,8 +36,12 @@ LAYER_CASES: tuple[LayerCase, ...] = (
     *embedding.CASES,
     *merge.CASES,
     *normalization.CASES,
+    *padding.CASES,
     *pooling.CASES,
     *recurrent.CASES,
+    *residual.CASES,
+    *resize.CASES,
     *sample_norm.CASES,
     *shaping.CASES,
+    *transformer.CASES,
 )

@@ -52,4 +52,10 @@ CASES = (
         lambda: layers.MultiHeadAttention(3, dropout=0.3, causal=True, mask=True, return_weights=True),
         (*SEQUENCE, (5,)), (0, 2),
     ),
+    LayerCase("sinusoidal positions", layers.SinusoidalPositions, SEQUENCE, wrong=(((6,),),)),
+    LayerCase("sinusoidal positions of an odd size", layers.SinusoidalPositions, ((4, 5),)),
+    LayerCase(
+        "learned positions", lambda: layers.LearnedPositions(7), SEQUENCE, wrong=(((5, 4),), ((8, 6),), ((6,),)),
+    ),
+    LayerCase("learned positions, all", lambda: layers.LearnedPositions(5, "normal", regularizer="l2"), SEQUENCE),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 // Normalisation.
 
-// Batch normalisation: a block for each channel, which passes over it three times: mean, variance, y.
+// Batch normalisation: a block for each channel, which passes over it three times: mean, variance, y. gamma and beta may
+// be null.
 extern "C" __global__ void batch_norm(
     const Real* x, Strides xs, const Real* gamma, const Real* beta, Real* y, Strides ys, Real* mean, Real* var,
     Shape shape, double eps) {
@@ -19,7 +20,7 @@ extern "C" __global__ void batch_norm(
         sum += away * away;
     }
     Real spread = block_sum(sum) / (Real)count;
-    Real slope = gamma[c] / sqrt(spread + (Real)eps), start = beta[c];
+    Real slope = (gamma ? gamma[c] : (Real)1) / sqrt(spread + (Real)eps), start = beta ? beta[c] : (Real)0;
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, shape.N, shape.H, shape.W);
         y[at(ys, p.n, c, p.h, p.w)] = (x[at(xs, p.n, c, p.h, p.w)] - middle) * slope + start;
@@ -34,6 +35,7 @@ extern "C" __global__ void batch_norm_backward(
     int c = (int)blockIdx.x;
     Index count = (Index)shape.N * shape.H * shape.W;
     Real middle = mean[c], inverse = 1 / sqrt(var[c] + (Real)eps), sum = 0, product = 0;
+    Real slope = gamma ? gamma[c] * inverse : inverse;
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, shape.N, shape.H, shape.W);
         Real d = dy[at(dys, p.n, c, p.h, p.w)];
@@ -45,7 +47,7 @@ extern "C" __global__ void batch_norm_backward(
         Place p(i, shape.N, shape.H, shape.W);
         Real normal = (x[at(xs, p.n, c, p.h, p.w)] - middle) * inverse;
         Real d = dy[at(dys, p.n, c, p.h, p.w)] - sum / (Real)count - normal * (product / (Real)count);
-        dx[at(dxs, p.n, c, p.h, p.w)] = d * gamma[c] * inverse;
+        dx[at(dxs, p.n, c, p.h, p.w)] = d * slope;
     }
     if (threadIdx.x == 0) dgamma[c] = product, dbeta[c] = sum;
 }

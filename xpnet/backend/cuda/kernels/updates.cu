@@ -72,3 +72,29 @@ extern "C" __global__ void adam(
         p[i] = value - (Real)(lr / unbias1) * m[i] / (sqrt(v[i] / (Real)unbias2) + (Real)eps);
     }
 }
+
+// Adam's successors: a step along the gradient and its running mean, each with a rate.
+extern "C" __global__ void moments(
+    Real* p, const Real* g, Real* m, Real* v, long long count, double gradient, double mean, double beta1, double beta2,
+    double unbias, long long adaptive, double eps, double weight_decay, double shrink) {
+    FOR_EACH(i, count) {
+        Real value = p[i];
+        if (shrink != 0) value -= (Real)shrink * value;
+        Real slope = decayed(g[i], value, weight_decay);
+        m[i] = (Real)beta1 * m[i] + (Real)(1 - beta1) * slope;
+        v[i] = (Real)beta2 * v[i] + (Real)(1 - beta2) * slope * slope;
+        Real step = (Real)mean * m[i];
+        if (gradient != 0) step += (Real)gradient * slope;
+        p[i] = value - (adaptive ? step / (sqrt(v[i] / (Real)unbias) + (Real)eps) : step);
+    }
+}
+
+extern "C" __global__ void lion(
+    Real* p, const Real* g, Real* m, long long count, double lr, double beta1, double beta2, double weight_decay) {
+    FOR_EACH(i, count) {
+        Real along = (Real)beta1 * m[i] + (Real)(1 - beta1) * g[i];
+        Real sign = along > 0 ? (Real)1 : along < 0 ? (Real)-1 : along;  // NaN stays NaN
+        p[i] -= (Real)lr * decayed(sign, p[i], weight_decay);
+        m[i] = (Real)beta2 * m[i] + (Real)(1 - beta2) * g[i];
+    }
+}

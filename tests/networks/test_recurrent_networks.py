@@ -1,0 +1,70 @@
+"""Networks that read sequences: classifiers and language models."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xpnet
+from tests.kit.small import digits
+from tests.kit.strategies import normal
+from xpnet.backend import Backend, use_backend
+from xpnet.errors import OptionError
+from xpnet.networks import RecurrentClassifier, RecurrentLanguageModel
+
+every_cell = pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+
+
+@every_cell
+def test_a_classifier_learns_and_comes_back_from_a_file(tmp_path: Path, cell: str) -> None:
+    x, t = digits(40)
+    model = RecurrentClassifier(cell, 16, layers=2, bidirectional=True, dropout=0.1, name="saved")
+    model.compile(xpnet.optimizers.Adam(0.01))
+    assert model.evaluate(x[:, 0], t) == pytest.approx(math.log(10), abs=0.4)
+    model.fit(x[:, 0], t, batch_size=10, epochs=6, verbose=0)
+    assert model.evaluate(x[:, 0], t) < 2.2
+    model.save(tmp_path / "net")
+    again = xpnet.load(tmp_path / "net")
+    assert repr(again) == repr(model)
+    np.testing.assert_array_equal(again.predict(x[:, 0]), model.predict(x[:, 0]))
+
+
+def test_an_image_is_read_row_by_row() -> None:
+    x, _ = digits(5)
+    xpnet.seed(1)
+    images = RecurrentClassifier("gru", 8, input_shape=(1, 28, 28))
+    xpnet.seed(1)
+    rows = RecurrentClassifier("gru", 8)
+    np.testing.assert_array_equal(images.predict(x), rows.predict(x[:, 0]))
+    assert rows.predict(normal((2, 9, 28), 0, "float32")).shape == (2, 10)  # of any length
+    with pytest.raises(OptionError, match=r"input_shape must be \(T, F\), or \(1, H, W\) of images"):
+        RecurrentClassifier(input_shape=(3, 32, 32))
+    with pytest.raises(OptionError, match="there is no cell 'lstn'; choose one of rnn, lstm, gru"):
+        RecurrentClassifier("lstn")
+
+
+@every_cell
+def test_a_language_model_learns_what_comes_next(tmp_path: Path, cell: str) -> None:
+    """Each number is the one before it plus one."""
+    x = (np.arange(12)[None] + np.arange(20)[:, None]) % 7
+    x, t = x[:, :-1], x[:, 1:]
+    model = RecurrentLanguageModel(7, 5, 12, cell, layers=2, dropout=0.1, name="saved")
+    model.compile(xpnet.optimizers.Adam(0.02), metrics=["accuracy"])
+    assert model.evaluate(x, t)[0] == pytest.approx(math.log(7), abs=0.3)
+    model.fit(x, t, batch_size=10, epochs=25, verbose=0)
+    assert model.evaluate(x, t)[1] > 0.95
+    model.save(tmp_path / "net")
+    again = xpnet.load(tmp_path / "net")
+    assert repr(again) == repr(model)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+def test_a_stateful_language_model_goes_on_where_it_was(backend: Backend) -> None:
+    x = np.random.default_rng(0).integers(0, 7, (2, 10))
+    with use_backend(backend):
+        model = RecurrentLanguageModel(7, 5, 6, stateful=True)
+        whole = model.predict(x)
+        model.reset_state()
+        parts = [model.predict(x[:, :4]), model.predict(x[:, 4:])]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,47 @@
+"""What a way to compute a convolution consists of, and what all directions are made of these pieces."""
+
+from typing import Any, Protocol
+
+from xpnet.backend.window import Pair, Window
+
+Array = Any
+
+
+class Algorithm(Protocol):
+    """A way to compute a convolution: a module, or an object. Images are (N, C, H, W), in any memory order."""
+
+    def forward(self, x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
+        """act(b + w * x)."""
+
+    def input_gradient(
+        self, dz: Array, w: Array, b: Array | None, window: Window, size: Pair, groups: int, relu: bool
+    ) -> Array:
+        """The gradient with respect to images of `size`; with bias and activation, a transposed convolution of dz."""
+
+    def weight_gradient(self, dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
+        """dw, of the shape of w."""
+
+    def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
+        """dz = dy where y > 0 (dy itself without y), and its sum for each channel."""
+
+
+def backward(
+    algorithm: Algorithm, dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool,
+    need_dx: bool,
+) -> tuple[Array | None, Array, Array]:  # fmt: skip
+    """(dx or None, dw, db) of `conv2d`."""
+    dz, db = algorithm.before_activation(dy, y if relu else None)
+    dw = algorithm.weight_gradient(dz, x, w, window, groups)
+    dx = algorithm.input_gradient(dz, w, None, window, x.shape[2:], groups, False) if need_dx else None
+    return dx, dw, db
+
+
+def transposed_backward(
+    algorithm: Algorithm, dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool,
+    need_dx: bool,
+) -> tuple[Array | None, Array, Array]:  # fmt: skip
+    """(dx or None, dw, db) of `conv2d_transposed`."""
+    dz, db = algorithm.before_activation(dy, y if relu else None)
+    dw = algorithm.weight_gradient(x, dz, w, window, groups)
+    dx = algorithm.forward(dz, w, None, window, groups, False) if need_dx else None
+    return dx, dw, db

@@ -1,0 +1,77 @@
+"""What an optimizer remembers of parameters, and which of them it updates with one call."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from xpnet.backend import Array
+from xpnet.core.flat import Flat, lay_out
+from xpnet.core.parameter import Parameter
+
+
+class State(dict[str, Array]):
+    """What an optimizer remembers of one parameter: arrays of its shape by name, and how often it was updated."""
+
+    def __init__(self, p: Parameter | Flat, slots: Iterable[str]) -> None:
+        super().__init__({slot: p.backend.zeros(p.shape, p.dtype) for slot in slots})
+        self.backend, self.dtype, self.steps = p.backend, p.dtype, 0
+
+    def fits(self, p: Parameter) -> bool:
+        """Whether the arrays are where the parameter is; it may have moved to another backend or data type."""
+        return p.backend is self.backend and bool(p.dtype == self.dtype)
+
+    def follow(self, p: Parameter) -> None:
+        """Move to where the parameter is."""
+        if not self.fits(p):
+            for slot, array in self.items():
+                self[slot] = p.backend.copy(p.backend.asarray(self.backend.to_numpy(array), p.dtype))
+            self.backend, self.dtype = p.backend, p.dtype
+
+    def on_host(self) -> dict[str, Any]:
+        """Copies of the arrays, as NumPy has them."""
+        return {slot: self.backend.to_numpy(self.backend.copy(array)) for slot, array in self.items()}
+
+
+class Rule(Protocol):
+    """How parameters are updated: by the optimizer, or by it with the settings of a group."""
+
+    def step(self, p: Parameter | Flat, state: State, lr: float) -> None: ...
+
+    def slots_of(self, p: Parameter) -> tuple[str, ...]: ...
+
+    def is_elementwise(self, p: Parameter) -> bool: ...
+
+
+class Bundle:
+    """What one call updates: a parameter, or several that lie together, and its `state`, in the same order.
+
+    Parameters of one bundle have one rule, and have been updated equally often.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], states: Sequence[State], rule: Rule) -> None:
+        self.parameters, self.states, self.rule = parameters, states, rule
+        self.piece: Parameter | Flat
+        if len(parameters) == 1:
+            self.piece, self.state = parameters[0], states[0]
+        else:
+            self.piece = lay_out(parameters)
+            self.state = State(self.piece, ())
+            self.state.steps = states[0].steps
+            for slot in states[0]:
+                self.state[slot], parts = self.piece.lay([state[slot] for state in states])
+                for state, part in zip(states, parts, strict=True):
+                    state[slot] = part
+        self._parts = [(state, slot, part) for state in states for slot, part in state.items()]
+
+    def holds(self, state: Mapping[Parameter, State]) -> bool:
+        """Whether all lies as it did; in `state`, anybody may have put other arrays or another count."""
+        if isinstance(self.piece, Parameter):
+            return state.get(self.piece) is self.state and self.state.fits(self.piece)
+        for p, own in zip(self.parameters, self.states, strict=True):
+            if p.flat is not self.piece or state.get(p) is not own or own.steps != self.state.steps:
+                return False
+        return all([own[slot] is part for own, slot, part in self._parts])
+
+    def count_step(self) -> None:
+        steps = self.state.steps + 1
+        for state in (self.state, *self.states):
+            state.steps = steps
