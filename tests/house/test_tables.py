@@ -25,6 +25,7 @@ NAMELESS = {
     "LearnedPositions": "a parameter of each network elsewhere",
     "MultiColumn": "a network of one paper",
     "OfOutput": "compile makes it of several metrics",
+    "Perplexity": "torchmetrics has it",
     "PaddedShortcut": "a part of CIFAR's ResNets",
     "RecurrentClassifier": "a network that everybody writes anew",
     "ResNet20": "of CIFAR's images, which torchvision has no networks for",
@@ -39,9 +40,9 @@ NAMELESS = {
 }
 # What is arithmetic, or a part of a network that has its paper: nobody in particular has published it.
 PLAIN = {
-    "Add", "Average", "BinaryCrossEntropyOfProbabilities", "BinaryCrossEntropyWithLogits", "CircularPad2D", "Concat",
+    "Add", "Average", "CircularPad2D", "Concat",
     "ConstantPad2D", "ConvNorm", "CosineSimilarity", "Crop2D", "DoubleConv", "Flatten", "Joint", "LogSigmoid",
-    "LogSoftmax", "MeanAbsoluteError", "MeanSquaredError", "Momentum", "NegativeLogLikelihood", "Nesterov", "Permute",
+    "LogSoftmax", "MeanAbsoluteError", "MeanSquaredError", "Permute",
     "ReflectionPad2D", "ReplicationPad2D", "Reshape", "Sigmoid", "Split", "TableConv2D", "TimeDistributed",
     "UpSample2D", "ZeroPad2D",
 }  # fmt: skip
