@@ -27,6 +27,7 @@ class Mutant(NamedTuple):
 
 LAWS = "tests/laws/test_laws.py"
 LAYERS = "tests/layers/test_residual.py"
+ELEMENTWISE = "tests/backend/test_elementwise.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
 TRANSPOSED = "tests/backend/test_transposed.py"
 LOSSES = "tests/losses/test_losses.py"
@@ -107,7 +108,9 @@ MUTANTS = [
     Mutant("layers/embedding.py", "dw[self.padding_index, ...] = 0", "pass", "tests/layers/test_time_distributed.py"),
     Mutant("random.py", "state.first_sample * steps", "state.first_sample", "tests/layers/test_time_distributed.py"),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", "tests/core/test_outputs.py"),
-    Mutant("backend/reference/elementwise.py", "above + negative_slope * (1", "above - negative_slope * (1", LAWS),
+    Mutant(
+        "backend/reference/elementwise.py", "above + negative_slope * (1", "above - negative_slope * (1", ELEMENTWISE
+    ),
     Mutant("backend/reference/elementwise.py", "dy * (y * (1 - y))", "dy * (y * (1 + y))", LAWS),
     Mutant("backend/reference/elementwise.py", "amplitude - y * y", "amplitude + y * y", LAWS),
     Mutant("layers/softmax.py", "return y * (dy - self", "return y * (dy + self", LAWS),
