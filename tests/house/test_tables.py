@@ -19,6 +19,7 @@ NAMELESS = {
     "ConvAutoencoder": "a network that everybody writes anew",
     "DCGAN": "a network that everybody writes anew",
     "DoubleConv": "a part of UNet",
+    "GPT": "a network that everybody writes anew",
     "InceptionNet": "a small network around GoogLeNet's block",
     "Joint": "compile makes it of several losses",
     "LeNet5": "a network that everybody writes anew",
