@@ -143,7 +143,7 @@ class Vocabulary(Explains):
 
     def _pieces(self, text: str) -> Iterable[str]:
         if not isinstance(text, str):
-            raise DataError(f"a text is a string, not {text!r:.60}")
+            raise DataError(f"a text is a string, not {text!r:.60}; of several, encode each by itself")
         return self._split(text)
 
 

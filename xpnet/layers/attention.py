@@ -67,7 +67,9 @@ class MultiHeadAttention(Layer):
         flags = {"bias": bias, "causal": causal, "mask": mask, "return_weights": return_weights}
         for option, value in flags.items():
             if not isinstance(value, bool):
-                raise OptionError(f"MultiHeadAttention: {option} must be True or False, not {value!r:.60}")
+                raise OptionError(
+                    f"MultiHeadAttention: {option} must be True or False, not {value!r:.60}; heads alone is a number"
+                )
         self.bias, self.causal, self.mask, self.return_weights = bias, causal, mask, return_weights
         self.dropout = fraction("MultiHeadAttention: dropout", dropout)
         self.attention_mask = _rows(attention_mask)
@@ -95,7 +97,7 @@ class MultiHeadAttention(Layer):
         if key[0] != S:
             raise self.wrong_shape(value, f"(N, {key[0]}, V): as many values as keys")
         if real and real != ((S,),):
-            raise self.wrong_shape(real[0], f"a mask (N, {S}), a number for each key")
+            raise self.wrong_shape(real[0], f"a mask (N, {S}), as data.mask_of(lengths, {S}) makes it")
         if self.attention_mask:
             rows, columns = len(self.attention_mask), len(self.attention_mask[0])
             if rows != T or columns != S:

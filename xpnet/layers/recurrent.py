@@ -75,7 +75,8 @@ class Recurrent(Layer):
         for flag in FLAGS:
             value = getattr(self, flag)
             if not isinstance(value, bool):  # PyTorch's second argument is a size
-                raise OptionError(f"{own}: {flag} must be True or False, not {value!r}; units alone is a number")
+                hint = "the lengths are the second input" if flag == "lengths" else "units alone is a number"
+                raise OptionError(f"{own}: {flag} must be True or False, not {value!r:.60}; {hint}")
         if stateful and bidirectional:
             raise OptionError(
                 f"{own}: stateful=True goes on where the batch before has ended, which the direction from the end"

@@ -7,6 +7,7 @@ from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero, whole
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
+from xpnet.errors import DataError
 from xpnet.layers import Dense, Flatten, Reshape, Split
 from xpnet.model import Model, Sequential
 from xpnet.networks.noise import normal_numbers
@@ -85,6 +86,8 @@ class VAE(Model):
         return self.decoder(self.sampling(*self.encoder(x)))
 
     def train_step(self, batch: tuple[Any, ...]) -> dict[str, Array]:
+        if len(batch) < 2:
+            raise DataError("VAE: the targets are missing: they are the inputs once more, as in fit(x, x)")
         x, t, *sample_weight = batch
         (mean, log_var), encoder_back = self.encoder.forward(x, train=True)
         z, sampling_back = self.sampling.forward(mean, log_var, train=True)

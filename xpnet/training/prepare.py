@@ -165,8 +165,8 @@ def _fit_to(model: Network, arrays: list[np.ndarray]) -> Any:
         try:
             model.build(*shapes, dtype=dtypes)
         except DTypeError as error:
-            if "int64" in dtypes:
-                raise refusals.bad_samples(arrays[dtypes.index("int64")], None) from error
+            if set(dtypes) == {"int64"}:  # of several kinds the layer's own error says which is wrong
+                raise refusals.bad_samples(arrays[0], None) from error
             raise
     for array, shape, integers, built in zip(arrays, shapes, model.integer_inputs, model.input_shapes, strict=False):
         if (array.dtype.kind != "f") != integers:
