@@ -72,7 +72,7 @@ class CountsByClass(ClassMetric):
         return xp.stack([xp.sum(xp.astype(each, xp.int64), axis=0) for each in (true & guess, guess, true)])
 
     def result(self) -> Any:
-        if self.total is None:
+        if not int(self.samples):
             return float("nan")
         counts = self.total_on_host().astype("float64")
         if self.average == "micro":
