@@ -92,6 +92,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         r"less than heads=512; .*TransformerEncoderLayer\(8\)",
     ),
     (lambda: layers.MultiHeadAttention(512, 8), OptionError, "not 8; heads alone is a number"),  # type: ignore[arg-type]
+    (lambda: layers.LayerNorm(16).build((5, 16)), ShapeError, "16 axes or more .*: axes is how many, not how long"),
     (lambda: data.pad(["one", "two"]), DTypeError, r"as Vocabulary\.encode makes them"),
     (lambda: data.Vocabulary("abc").encode(["a"]), DataError, "encode each by itself"),  # type: ignore[arg-type]
     (lambda: networks.sampling.generate(networks.GPT(6), "she", 1), DataError, r"goes through Vocabulary\.encode"),

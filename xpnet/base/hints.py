@@ -269,7 +269,7 @@ ARGUMENTS = {
     "p": "rate",
     "padding_idx": "padding_index",
     "param_groups": "groups",
-    "pretrained": "not here: model.load_weights(path) reads a file of them",
+    "pretrained": "model.load_weights(path), behind the constructor",
     "recurrent_dropout": "dropout",
     "reduction": "not needed: a loss is the mean over the batch",
     "return_sequences": "return_sequence",
