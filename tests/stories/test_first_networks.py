@@ -1,6 +1,7 @@
 """First tries of recurrent networks, transformers and networks that are ready: what goes wrong is told."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from tests.kit.strategies import normal
 from xpnet import data, layers, losses, metrics, networks
-from xpnet.errors import DataError, DTypeError, OptionError, ShapeError
+from xpnet.errors import DataError, DTypeError, FormatError, OptionError, ShapeError
 from xpnet.model import Model, Sequential
 
 X, LENGTHS = data.pad([[1, 2, 3], [4], [5, 5]])
@@ -49,6 +50,12 @@ def with_forward() -> type:
             return x
 
     return Torch
+
+
+def test_a_file_of_pytorch_that_is_pickled_is_told_what_to_be(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"PK\x03\x04" * 9)
+    with pytest.raises(FormatError, match=r"safetensors\.torch\.save_file makes one$"):
+        chain().load_weights(tmp_path / "weights.pt")
 
 
 def test_the_forms_that_the_messages_lead_to() -> None:

@@ -252,6 +252,7 @@ ARGUMENTS = {
     "need_weights": "return_weights",
     "nhead": "heads",
     "normalized_shape": "axes, how many of the last axes there are: their lengths the first input tells",
+    "squared": "p=2",
     "ns_coefficients": "coefficients",
     "ns_steps": "iterations",
     "num_classes": "classes",
