@@ -50,7 +50,7 @@ class _TransformerLayer(Network):
     def _check_masks(self, masks: Sequence[Any], wanted: int) -> None:
         if len(masks) != wanted:
             raise ShapeError(
-                f"{self.label}: {len(masks)} masks came, and its options take {wanted}: mask=True takes one (N, T)"
+                f"{self.label}: {len(masks)} masks came, and its options take {int(wanted)}: mask=True takes one (N, T)"
             )
 
 
