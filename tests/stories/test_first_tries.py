@@ -137,6 +137,10 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
         (xpnet, "load_model", "here it is load"),
         (xpnet, "Sequental", "perhaps Sequential is meant"),
         (data, "DataLoader", "here it is Loader"),
+        (layers, "LayerNormalization", "here it is LayerNorm"),
+        (layers, "Dropout2d", "here it is SpatialDropout"),
+        (layers, "Swish", "here it is SiLU"),
+        (layers, "StochasticDepth", "here it is DropPath"),
     ):
         with pytest.raises(AttributeError, match=f"has no attribute '{name}'; .*{here}"):
             getattr(module, name)
