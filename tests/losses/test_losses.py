@@ -318,9 +318,8 @@ def test_a_smoothing_that_is_no_share_is_refused(kind: Any, smoothing: Any) -> N
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: SoftmaxCrossEntropy(class_weights=[1.0]), "class_weights must be .*, one for each class"),
+        (lambda: SoftmaxCrossEntropy(class_weights=[1.0]), "class_weights must be finite numbers, one for each class"),
         (lambda: SoftmaxCrossEntropy(class_weights=[1.0, np.inf]), "class_weights must be finite numbers"),
-        (lambda: SoftmaxCrossEntropy(class_weights=[1.0, -1.0]), "class_weights must be finite numbers of at least 0"),
         (lambda: NegativeLogLikelihood(class_weights={0: 1.0, 1: 2.0}), "must be a list of a number for each class"),
         (lambda: Focal(alpha=0.25), "Focal: alpha must be a list"),
         (lambda: Focal(gamma=-1), "Focal: gamma must be a number of at least 0"),

@@ -15,8 +15,8 @@ def read_class_weights(name: str, weights: Sequence[float] | None) -> tuple[floa
     if isinstance(weights, (str, dict)) or not hasattr(weights, "__len__"):
         raise OptionError(f"{name} must be a list of a number for each class, not {weights!r}")
     numbers = tuple(float(weight) for weight in weights)
-    if len(numbers) < 2 or not all(0 <= number < math.inf for number in numbers):
-        raise OptionError(f"{name} must be finite numbers of at least 0, one for each class, not {weights!r}")
+    if len(numbers) < 2 or not all(map(math.isfinite, numbers)):
+        raise OptionError(f"{name} must be finite numbers, one for each class, not {weights!r}")
     return numbers
 
 
