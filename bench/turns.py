@@ -78,6 +78,7 @@ def serve(tree: Path, network: str, mode: str, clock: Callable[[], float]) -> No
 
 def variables(tree: Path, jit: int, threads: int) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("XPNET_")}
+    own.pop("PYTHONDONTWRITEBYTECODE", None)  # an import would compile the source each time
     limits = ("XPNET_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     own |= dict.fromkeys(limits, str(threads))
     return own | {"XPNET_BACKEND": "numpy", "XPNET_JIT": str(jit), "PYTHONPATH": str(tree), "PYTHONHASHSEED": "0"}

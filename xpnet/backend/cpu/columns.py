@@ -70,7 +70,7 @@ class Walk:
         ]
 
     def bands(self, tiles: list[Tile]) -> tuple[tuple[int, int], ...]:
-        """The groups of which columns are made at once: as many as stay in the cache, of the first tile, the largest."""
+        """The groups of which columns are made at once: as many as stay in the cache, of the first, largest tile."""
         if self.groups == 1 or not tiles:
             return ((0, self.groups),)
         i0, i1, j0, j1, n0, n1 = tiles[0]
