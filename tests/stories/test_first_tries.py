@@ -139,6 +139,10 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
         (data, "DataLoader", "here it is Loader"),
         (layers, "GlobalAveragePooling1D", r"GlobalAvgPool1D, of \(N, C, T\): behind layers.Permute"),
         (networks, "generate", "here it is sampling.generate"),
+        (layers, "LayerNormalization", "here it is LayerNorm"),
+        (layers, "Dropout2d", "here it is SpatialDropout"),
+        (layers, "Swish", "here it is SiLU"),
+        (layers, "StochasticDepth", "here it is DropPath"),
     ):
         with pytest.raises(AttributeError, match=f"has no attribute '{name}'; .*{here}"):
             getattr(module, name)

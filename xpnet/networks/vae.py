@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from xpnet.backend import Array
-from xpnet.base.checks import at_least_zero, whole
+from xpnet.base.checks import at_least_zero, sample_shape, whole
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.errors import DataError
@@ -75,6 +75,7 @@ class VAE(Model):
         super().__init__(name)
         self.latent, self.hidden = whole("VAE: latent", latent), hidden
         self.beta = at_least_zero("VAE: beta", beta)
+        input_shape = sample_shape("VAE", input_shape)
         code = Dense(2 * latent, initializer="xavier_normal")
         self.encoder = Sequential([Flatten(), Dense(hidden, activation="relu"), code, Split(2)])
         self.sampling = Sampling()
