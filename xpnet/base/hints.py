@@ -80,7 +80,9 @@ CALLED = {
     "xpnet.metrics": {
         "AUROC": "AUC",
         "F1Score": "F1",
+        "JaccardIndex": "IoU",
         "MeanAbsoluteError": "AbsoluteError",
+        "MeanIoU": "IoU",
         "MeanSquaredError": "SquaredError",
         "R2Score": "R2",
         "RootMeanSquaredError": "RootSquaredError",
