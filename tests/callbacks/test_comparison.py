@@ -265,7 +265,7 @@ def test_a_setting_that_is_newer_than_the_file_agrees_if_it_is_the_default() -> 
         "new is 3 here, and is not there in the backup"
     ]
     assert describe(optimizers.Adam(0.01)).defaults == {
-        "beta1", "beta2", "eps", "weight_decay", "clip_norm", "clip_value", "groups",
+        "beta1", "beta2", "eps", "weight_decay", "clip_norm", "clip_value", "groups"
     }  # fmt: skip
 
 

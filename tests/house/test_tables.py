@@ -19,17 +19,21 @@ NAMELESS = {
     "ConvAutoencoder": "a network that everybody writes anew",
     "DCGAN": "a network that everybody writes anew",
     "DoubleConv": "a part of UNet",
+    "GPT": "a network that everybody writes anew",
     "InceptionNet": "a small network around GoogLeNet's block",
     "Joint": "compile makes it of several losses",
     "LeNet5": "a network that everybody writes anew",
     "LearnedPositions": "a parameter of each network elsewhere",
     "MultiColumn": "a network of one paper",
     "OfOutput": "compile makes it of several metrics",
+    "Perplexity": "torchmetrics has it",
     "PaddedShortcut": "a part of CIFAR's ResNets",
+    "RadialBasis": "a part of LeNet-5 of 1998",
     "RecurrentClassifier": "a network that everybody writes anew",
     "ResNet20": "of CIFAR's images, which torchvision has no networks for",
     "ResNet56": "of CIFAR's images, which torchvision has no networks for",
     "Residual": "a plus sign in each network elsewhere",
+    "RubbishCrossEntropy": "the loss of LeNet-5 of 1998",
     "Sampling": "a part of VAE",
     "SinusoidalPositions": "in PyTorch's tutorials only",
     "Subsampling": "a part of LeNet-5 of 1998",
@@ -39,9 +43,9 @@ NAMELESS = {
 }
 # What is arithmetic, or a part of a network that has its paper: nobody in particular has published it.
 PLAIN = {
-    "Add", "Average", "BinaryCrossEntropyOfProbabilities", "BinaryCrossEntropyWithLogits", "CircularPad2D", "Concat",
+    "Add", "Average", "CircularPad2D", "Concat",
     "ConstantPad2D", "ConvNorm", "CosineSimilarity", "Crop2D", "DoubleConv", "Flatten", "Joint", "LogSigmoid",
-    "LogSoftmax", "MeanAbsoluteError", "MeanSquaredError", "Momentum", "NegativeLogLikelihood", "Nesterov", "Permute",
+    "LogSoftmax", "MeanAbsoluteError", "MeanSquaredError", "Permute",
     "ReflectionPad2D", "ReplicationPad2D", "Reshape", "Sigmoid", "Split", "TableConv2D", "TimeDistributed",
     "UpSample2D", "ZeroPad2D",
 }  # fmt: skip

@@ -27,11 +27,13 @@ class Mutant(NamedTuple):
 
 LAWS = "tests/laws/test_laws.py"
 LAYERS = "tests/layers/test_residual.py"
+ELEMENTWISE = "tests/backend/test_elementwise.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
 TRANSPOSED = "tests/backend/test_transposed.py"
 LOSSES = "tests/losses/test_losses.py"
 ELEMENTS = "tests/losses/test_class_targets.py"
-COUNTS = "tests/metrics/test_class_targets.py"
+COUNTS, METRICS = "tests/metrics/test_class_targets.py", "tests/metrics/test_metrics.py"
+GROUPS = "tests/optimizers/test_groups.py"
 JIT = "tests/backend/jit/test_backend.py"
 WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
@@ -107,7 +109,9 @@ MUTANTS = [
     Mutant("layers/embedding.py", "dw[self.padding_index, ...] = 0", "pass", "tests/layers/test_time_distributed.py"),
     Mutant("random.py", "state.first_sample * steps", "state.first_sample", "tests/layers/test_time_distributed.py"),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", "tests/core/test_outputs.py"),
-    Mutant("backend/reference/elementwise.py", "above + negative_slope * (1", "above - negative_slope * (1", LAWS),
+    Mutant(
+        "backend/reference/elementwise.py", "above + negative_slope * (1", "above - negative_slope * (1", ELEMENTWISE
+    ),
     Mutant("backend/reference/elementwise.py", "dy * (y * (1 - y))", "dy * (y * (1 + y))", LAWS),
     Mutant("backend/reference/elementwise.py", "amplitude - y * y", "amplitude + y * y", LAWS),
     Mutant("layers/softmax.py", "return y * (dy - self", "return y * (dy + self", LAWS),
@@ -115,11 +119,16 @@ MUTANTS = [
     Mutant("layers/merge.py", "return (dy / len(xs),)", "return (dy,)", LAWS),
     Mutant("losses/negative_log_likelihood.py", "(t / -M, shape", "(t / M, shape", LOSSES),
     Mutant("losses/negative_log_likelihood.py", "t = t * w", "t = t * 1", LOSSES),
-    Mutant("losses/class_loss.py", "mean * (ones if", "(ones if", ELEMENTS),
-    Mutant("losses/class_loss.py", "return xp.where(counts, y, 0), t,", "return y, t,", ELEMENTS),
+    Mutant("losses/class_loss.py", "return t.shape[0] / total * (xp.astype", "return 1.0 * (xp.astype", ELEMENTS),
+    Mutant("losses/class_loss.py", "(counts, (-1, 1)), y, 0)", "(counts, (-1, 1)) | True, y, 0)", ELEMENTS),
     Mutant("losses/class_loss.py", "else xp.where(counts, w, 0)", "else w", ELEMENTS),
+    Mutant("losses/class_loss.py", "xp.where(xp.reshape(counts, (-1,)), share, 0)", "share", ELEMENTS),
     Mutant("losses/class_loss.py", "(*range(axis), last, *range(axis, last))", "range(last + 1)", ELEMENTS),
     Mutant("metrics/base.py", "xp.where(counts, t, -1)", "xp.where(counts, t, 0)", COUNTS),
+    Mutant("metrics/by_class.py", "else guess & real", "else guess", COUNTS),
+    Mutant("metrics/of_numbers.py", "+ apart**2 * (old", "+ 0 * (old", METRICS),
+    Mutant("optimizers/groups.py", "lr * self.lr_scale", "lr", GROUPS),
+    Mutant("optimizers/groups.py", "self.places |= {parameters", "0 and {parameters", GROUPS),
     Mutant("metrics/top_k.py", "(better < self.k) & (t >= 0)", "better < self.k", COUNTS),
     Mutant("layers/dropout.py", "return dy * mask", "return -dy * mask", LAWS),
     Mutant("layers/dropout.py", "first = random.first_sample() * math.prod(shape)", "first = 0", DRAWS),
@@ -174,7 +183,7 @@ MUTANTS = [
         "core/located.py", 'drawing_next(own.root - random.first_root(), own.path, "step"', 'drawing_next("step"', DRAWS
     ),
     Mutant("layers/shaping.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
-    Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
+    Mutant("layers/pooling.py", "share = dy / math.prod", "share = -dy / math.prod", LAWS),
     Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),
     Mutant("layers/merge.py", "return (dy,) * len(xs)", "return (-dy,) * len(xs)", LAWS),
     Mutant("layers/merge.py", "parts.append(dy[", "parts.append(-dy[", LAWS),
@@ -183,13 +192,23 @@ MUTANTS = [
     Mutant("losses/mean_squared_error.py", "lambda: weighted * (2 /", "lambda: weighted * (-2 /", LOSSES),
     Mutant("losses/softmax_cross_entropy.py", "self.label_smoothing / C", "self.label_smoothing / M", LOSSES),
     Mutant("losses/binary_cross_entropy.py", "self.label_smoothing / 2", "self.label_smoothing", LOSSES),
-    Mutant("losses/binary_cross_entropy.py", "dy if w is None else dy * w", "dy", WEIGHTS),
+    Mutant("losses/of_entries.py", "dy if w is None else dy * w", "dy", WEIGHTS),
+    Mutant("losses/huber.py", "lambda: clipped  #", "lambda: difference  #", LOSSES),
+    Mutant("losses/hinge.py", "xp.where(own, -xp.sum(dy", "xp.where(own, xp.sum(dy", LOSSES),
+    Mutant("losses/focal.py", "* slope - 1)", "* slope + 1)", LOSSES),
+    Mutant("losses/dice.py", "2 * overlap * p - 2 * t", "2 * overlap * p + 2 * t", LOSSES),
+    Mutant("losses/cosine_similarity.py", "(cos * a - b)", "(cos * a + b)", LOSSES),
+    Mutant("losses/softmax_cross_entropy.py", "dy * total + t * (total - 1)", "dy * total", LOSSES),
+    Mutant("losses/kl_divergence.py", "self.from_rows(t / -M", "self.from_rows(t / M", LOSSES),
     Mutant("losses/softmax_cross_entropy.py", "dy * w\n", "dy\n", WEIGHTS),
     Mutant("losses/mean_squared_error.py", "lambda: weighted * (2", "lambda: difference * (2", WEIGHTS),
     Mutant("regularizers.py", "return (2 * self.l2) * w", "return self.l2 * w", REGULARIZERS),
     Mutant("regularizers.py", "if p.regularizer and p.trainable]", "if p.regularizer]", REGULARIZERS),
     Mutant(
-        "training/step.py", "max(sum(self.group), 1)", "max(len(self.group), 1)", "tests/training/test_accumulation.py"
+        "training/step.py",
+        "else sum(self.group) or 1",
+        "else len(self.group) or 1",
+        "tests/training/test_accumulation.py",
     ),
     Mutant("callbacks/ema.py", "(1 + step) / (10 + step)", "step / (10 + step)", "tests/callbacks/test_ema.py"),
     Mutant("core/tape.py", "grads[x] + dx if x in grads else dx", "dx", "tests/core/test_tape.py"),

@@ -145,7 +145,8 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
 
 
 def test_the_names_that_are_given_instead_exist() -> None:
-    modules = {module.__name__: module for module in (xpnet, data, layers, losses, metrics, optimizers, schedules, callbacks)}
+    families = xpnet, data, layers, losses, metrics, optimizers, schedules, callbacks
+    modules = {module.__name__: module for module in families}
     assert set(hints.CALLED) == set(modules)
     for module, called in hints.CALLED.items():
         for there, here in called.items():

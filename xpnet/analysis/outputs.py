@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -84,29 +84,37 @@ def outputs_of(model: Network, x: Any, paths: Iterable[str]) -> dict[str, list[A
     An array, or a tuple of arrays from a layer of several outputs.
     In inference, on a copy of the model: nobody who uses it in the meantime notices.
     """
+    paths = list(paths)
+    found: dict[str, list[list[np.ndarray]]] = {path: [] for path in paths}
+    for batch in outputs_by_batch(model, x, paths):
+        for path, ys in batch.items():
+            found[path] = found[path] or [[] for _ in ys]
+            for use, y in zip(found[path], ys, strict=True):
+                use.append(mapped(lambda each: np.array(model.backend.to_numpy(each)), y))
+    return {path: [joined(use) for use in uses] for path, uses in found.items()}
+
+
+def outputs_by_batch(model: Network, x: Any, paths: Iterable[str]) -> Iterator[dict[str, list[Any]]]:
+    """As `outputs_of`, for a batch of samples at a time, and on the model's backend."""
+    wanted = set(paths)
     twin = model.copy()
-    layers = {path: layer for path, layer in twin.named_layers() if path in set(paths)}
-    found: dict[str, list[list[np.ndarray]]] = {path: [] for path in layers}
+    layers = {path: layer for path, layer in twin.named_layers() if path in wanted}
     names = {id(layer): path for path, layer in layers.items()}
-    uses: dict[str, int] = {}
+    found: dict[str, list[Any]] = {}
 
     def see(layer: Layer, y: Any, back: Back) -> tuple[Any, Back]:
-        path = names[id(layer)]
-        use = uses[path] = uses.get(path, -1) + 1
-        if use == len(found[path]):
-            found[path].append([])
-        found[path][use].append(mapped(lambda each: np.array(twin.backend.to_numpy(each)), y))
+        found[names[id(layer)]].append(y)
         return y, back
 
     with intercepted(layers.values(), see), twin.backend.computing():
         for part in Batches(x, None, BATCH):
-            uses.clear()
+            found.update((path, []) for path in layers)
             twin.reset_state()
             twin.forward(*map(twin.backend.asarray, as_several(part), twin.input_dtypes))
-    for path, batches in found.items():
-        if not batches:
-            raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
-    return {path: [joined(use) for use in batches] for path, batches in found.items()}
+            for path, batch in found.items():
+                if not batch:
+                    raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
+            yield found
 
 
 def joined(parts: list[Any]) -> Any:

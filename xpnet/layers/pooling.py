@@ -90,10 +90,12 @@ def _with_last(window: Window, size: Pair) -> Window:
 
 def _sees_padding_only(window: Window, size: Pair) -> bool:
     """Whether some window does: one that is dilated may lie around a small image."""
+    if window.dilation == (1, 1):
+        return False
     steps = zip(
         size, window.output_size(size), window.kernel, window.stride, window.dilation, window.padding, strict=True
     )
-    return window.dilation != (1, 1) and any(
+    return any(
         not any(0 <= o * stride + k * dilation - before < length for k in range(kernel))
         for length, outputs, kernel, stride, dilation, (before, _) in steps
         for o in range(outputs)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from xpnet.backend import Array
+from xpnet.backend.window import Window
 from xpnet.base.checks import whole
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
@@ -30,6 +31,11 @@ class PaddedShortcut(Layer):
     def __init__(self, filters: int, stride: int = 2, name: str | None = None) -> None:
         super().__init__(name)
         self.filters, self.stride = whole("PaddedShortcut: filters", filters), whole("PaddedShortcut: stride", stride)
+
+    @property
+    def window(self) -> Window:
+        """What a place of the output sees."""
+        return Window(stride=(self.stride, self.stride))
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 3 or shape[0] > self.filters:
