@@ -16,6 +16,14 @@ def published_alexnet() -> networks.AlexNet:
     return networks.AlexNet(variant="2012")
 
 
+def small_gpt() -> networks.GPT:
+    return networks.GPT(65)
+
+
+def gpt2() -> networks.GPT:
+    return networks.GPT(50257, 1024, 12, 768, 12)
+
+
 COUNTS: list[tuple[Make, int]] = [
     (networks.ResNet18, 11_689_512),
     (networks.ResNet34, 21_797_672),
@@ -37,6 +45,9 @@ COUNTS: list[tuple[Make, int]] = [
     (networks.VAE, 652_824),
     (networks.DCGAN, 898_370),
     (networks.RecurrentClassifier, 82_186),
+    (networks.ViT, 138_890),
+    (small_gpt, 809_856),
+    (gpt2, 124_439_808),
 ]
 
 

@@ -133,6 +133,7 @@ METHODS = {
 }
 
 ARGUMENTS = {
+    "T_max": "steps",
     "adjust_lr_fn": "match_adam",
     "alpha": "negative_slope",
     "approximate": "tanh",
@@ -203,7 +204,6 @@ ARGUMENTS = {
     "return_sequences": "return_sequence",
     "scale_factor": "scale",
     "strides": "stride",
-    "T_max": "steps",
     "target_size": "size",
     "track_running_stats": "running_statistics",
     "use_bias": "bias",

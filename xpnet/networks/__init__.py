@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from xpnet.networks.autoencoder import Autoencoder, ConvAutoencoder
     from xpnet.networks.deepconvnet import DeepConvNet
     from xpnet.networks.gan import DCGAN
+    from xpnet.networks.gpt import GPT
     from xpnet.networks.inception import ConvNorm, Inception, InceptionNet
     from xpnet.networks.lenet5 import LeNet5, Subsampling, TableConv2D
     from xpnet.networks.mlp import MLP
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from xpnet.networks.unet import DoubleConv, UNet
     from xpnet.networks.vae import VAE, Sampling
     from xpnet.networks.vgg import VGG, VGG11, VGG13, VGG16, VGG19
+    from xpnet.networks.vit import ViT
 
 # Where they stand: each is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {
@@ -37,6 +39,7 @@ _PLACES = {
     "autoencoder": ("Autoencoder", "ConvAutoencoder"),
     "deepconvnet": ("DeepConvNet",),
     "gan": ("DCGAN",),
+    "gpt": ("GPT",),
     "inception": ("ConvNorm", "Inception", "InceptionNet"),
     "lenet5": ("LeNet5", "Subsampling", "TableConv2D"),
     "mlp": ("MLP",),
@@ -51,14 +54,15 @@ _PLACES = {
     "unet": ("DoubleConv", "UNet"),
     "vae": ("VAE", "Sampling"),
     "vgg": ("VGG", "VGG11", "VGG13", "VGG16", "VGG19"),
+    "vit": ("ViT",),
 }  # fmt: skip
 
 __all__ = [
-    "DCGAN", "MLP", "VAE", "VGG", "VGG11", "VGG13", "VGG16", "VGG19", "AlexNet", "Autoencoder", "BasicBlock",
+    "DCGAN", "GPT", "MLP", "VAE", "VGG", "VGG11", "VGG13", "VGG16", "VGG19", "AlexNet", "Autoencoder", "BasicBlock",
     "Bottleneck", "ConvAutoencoder", "ConvNorm", "DeepConvNet", "DoubleConv", "Inception", "InceptionNet",
     "InvertedResidual", "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut",
     "RecurrentClassifier", "RecurrentLanguageModel", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
-    "ResNet56", "Sampling", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet",
+    "ResNet56", "Sampling", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet", "ViT",
 ]  # fmt: skip
 
 __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
