@@ -21,7 +21,8 @@ from xpnet.core.inputs import check_dtype, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
 from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in
-from xpnet.core.parameter import FLOATS
+from xpnet.core.parameter import FLOATS, Parameter
+from xpnet.core.walk import held
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file
 from xpnet.files.trainable import TrainableNetwork
@@ -318,7 +319,7 @@ class Sequential(Model):
     def _first_trained(self) -> int:
         """The index of the first layer with parameters: nobody asks for a gradient in front of it."""
         if self._first is None:
-            learned = (i for i, layer in enumerate(self.layers) if any(True for _ in layer.named_parameters()))
+            learned = (i for i, layer in enumerate(self.layers) if held(layer, Parameter))  # which renames none
             first = next(learned, 0)
             if any(True for layer in self.layers[:first] for _ in layer.children()):
                 return first  # until layers are added to a network inside

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kit import loss_table, optimizer_table, small
+from tests.kit import loss_table, metric_table, optimizer_table, small
 from tests.kit.layer_table import CASES
 from tests.kit.strategies import normal
-from tests.metrics import test_metrics
 from xpnet import metrics
 from xpnet.backend import Backend, on_backend
 from xpnet.base.nested import mapped
@@ -85,8 +84,11 @@ def recorded() -> frozenset[Call]:
         for loss_case in loss_table.CASES:
             t, y = loss_case.targets(3, 4, 1), loss_case.outputs(3, 4, 0).astype("float32")
             loss_case.make(4).forward(y, t if t.dtype.kind == "i" else t.astype("float32"), backend)[1]()
-        for metric in (metrics.Accuracy(), metrics.TopK(2), metrics.ConfusionMatrix(4)):
-            metric.update(normal((3, 4), 0, "float32"), test_metrics.labels(3, 4, 0), backend)
+        for metric_case in metric_table.CASES:
+            metric_case.metric.reset()
+            metric_case.metric.update(*metric_case.data(5, 0), backend)
+            metric_case.metric.result()
+            metric_case.metric.reset()
         for y, t in ((normal((3, 1), 0), np.ones(3)), (normal((3, 2), 0), np.ones((3, 2)))):
             metrics.Accuracy().update(y[:, :1], t.reshape(3, -1)[:, 0], backend)
             metrics.BinaryAccuracy().update(y, t, backend)

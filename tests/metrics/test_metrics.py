@@ -1,16 +1,24 @@
 """Metrics count what they say, over batches of any size."""
 
+import copy
+from pathlib import Path
+from types import NoneType
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import xpnet
+from tests.kit.helpers import assert_lives_on, bits
+from tests.kit.metric_table import CASES, MetricCase
+from tests.kit.small import clusters, network
 from tests.kit.strategies import integers, normal, seeds
 from xpnet import losses, metrics
-from xpnet.backend import Array, Backend
+from xpnet.backend import Array, Backend, make_backend
 from xpnet.errors import OptionError, ShapeError
-from xpnet.layers import Flatten
-from xpnet.metrics import Accuracy, BinaryAccuracy, ConfusionMatrix, Metric, TopK
+from xpnet.layers import Dense, Flatten
+from xpnet.metrics import AUC, F1, R2, Accuracy, BinaryAccuracy, ConfusionMatrix, Metric, Precision, Recall, TopK
 from xpnet.model import Sequential
 
 
@@ -24,6 +32,69 @@ def measure(metric: Metric, backend: Backend, y: np.ndarray, t: np.ndarray, cuts
 
 def labels(N: int, C: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed + 1).integers(0, C, N)
+
+
+cases = pytest.mark.parametrize("case", CASES, ids=repr)
+
+
+@cases
+@given(N=st.integers(3, 20), seed=seeds)
+def test_the_result_is_that_of_the_definition(backend: Backend, case: MetricCase, N: int, seed: int) -> None:
+    y, t = case.data(N, seed)
+    np.testing.assert_allclose(measure(case.metric, backend, y, t), case.define(y, t), rtol=1e-6)
+
+
+@cases
+@given(N=st.integers(3, 20), cuts=st.lists(st.integers(1, 19), max_size=3), seed=seeds)
+def test_the_result_is_that_of_all_samples_whatever_the_batches(
+    backend: Backend, case: MetricCase, N: int, cuts: list[int], seed: int
+) -> None:
+    y, t = case.data(N, seed)
+    whole = measure(case.metric, backend, y, t)
+    places = tuple(sorted({cut for cut in cuts if cut < N}))
+    np.testing.assert_allclose(measure(case.metric, backend, y, t, places), whole, rtol=1e-6)
+
+
+@cases
+def test_a_metric_goes_on_from_its_state_and_a_copy_is_another(backend: Backend, case: MetricCase) -> None:
+    y, t = case.data(9, 3)
+    one, other = (type(case.metric)(**case.metric.config()) for _ in range(2))
+    assert repr(one) == repr(case.metric)
+    one.reset()
+    one.update(backend.asarray(y[:4]), backend.asarray(t[:4]), backend)
+    state = one.get_state(backend)
+    assert all(isinstance(value, (np.ndarray, np.generic, int, NoneType)) for value in state.values())
+    other.reset()
+    other.set_state(other.get_state(backend), backend)  # of nothing
+    other.set_state(state, backend)
+    copied = copy.deepcopy(one)
+    for metric in (one, other):
+        metric.update(backend.asarray(y[4:]), backend.asarray(t[4:]), backend)
+        np.testing.assert_array_equal(metric.result(), measure(one, backend, y, t, (4,)))
+        one.update(backend.asarray(y[:4]), backend.asarray(t[:4]), backend)
+    np.testing.assert_array_equal(copied.result(), measure(case.metric, backend, y[:4], t[:4]))
+
+
+@cases
+def test_what_is_counted_stays_on_the_device_and_changes_nothing(backend: Backend, case: MetricCase) -> None:
+    y, t = map(backend.asarray, case.data(5, 0))
+    before = bits(y, backend), bits(t, backend)
+    case.metric.reset()
+    case.metric.update(y, t, backend)
+    if case.metric.total is not None:
+        assert_lives_on(backend, backend.xp.stack([case.metric.total] * 2))
+    assert (bits(y, backend), bits(t, backend)) == before
+    case.metric.reset()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.sklearn], ids=repr)
+@given(N=st.integers(4, 20), seed=seeds)
+def test_scikit_learn_says_the_same(case: MetricCase, N: int, seed: int) -> None:
+    known = pytest.importorskip("sklearn.metrics", reason='scikit-learn is not installed: pip install "xpnet[sklearn]"')
+    y, t = case.data(N, seed)
+    assert case.sklearn
+    result = measure(case.metric, make_backend("numpy"), y, t)
+    np.testing.assert_allclose(result, case.sklearn(known, y, t), rtol=1e-6)
 
 
 @given(N=st.integers(1, 20), C=st.integers(2, 6), seed=seeds)
@@ -155,20 +226,34 @@ def test_a_metric_of_ones_own_takes_labels_and_rows(backend: Backend) -> None:
 
 
 def test_what_cannot_be_counted_is_refused(backend: Backend) -> None:
+    y = np.ones((2, 3), np.float32)
     for make, words in (
         (lambda: TopK(0), "TopK: k must be an integer of at least 1, not 0"),
         (lambda: TopK(1.5), "not 1.5"),  # type: ignore[arg-type]
         (lambda: metrics.get("top_0"), "at least 1"),
         (lambda: ConfusionMatrix(1), "classes must be an integer of at least 2, not 1"),
         (lambda: metrics.get("confusion_matrix"), r"metrics\.ConfusionMatrix\(10\)"),
-        (lambda: metrics.get("recall"), "there is no metric 'recall'; choose one of accuracy"),
+        (lambda: metrics.get("kappa"), "there is no metric 'kappa'; choose one of accuracy, top_5"),
+        (
+            lambda: Precision("weighted"),
+            'Precision: average must be "macro", "micro", "binary" or None, not \'weighted',
+        ),
+        (lambda: F1(threshold="high"), "F1: threshold must be a finite number"),  # type: ignore[arg-type]
+        (lambda: BinaryAccuracy(threshold=np.nan), "BinaryAccuracy: threshold must be a finite number"),
+        (lambda: measure(Recall("binary"), backend, y, np.array([0, 1])), "is for two classes or one output, not 3"),
         (lambda: ConfusionMatrix(3).result(), "has counted nothing yet"),
         (lambda: Metric().update(np.ones((1, 2)), np.ones(1), backend), "Metric does not say what it counts"),
     ):
         with pytest.raises(OptionError, match=words):
             make()
-    with pytest.raises(ShapeError, match="made for 3 classes, the network has 2 outputs"):
-        measure(ConfusionMatrix(3), backend, np.eye(2, dtype=np.float32), np.array([0, 1]))
+    for metric, t, words in (
+        (ConfusionMatrix(4), np.array([0, 1]), "made for 4 classes, the network has 3 outputs"),
+        (AUC(), np.array([0, 1]), "metric auc is for one output or for two classes, not for 3"),
+        (Precision(threshold=0.0), np.array([0, 1]), r"metric precision: outputs are \(2, 3\), and targets \(2,\)"),
+        (R2(), np.ones((2, 1)), r"metric r2: outputs are \(2, 3\), targets \(2, 1\)"),
+    ):
+        with pytest.raises(ShapeError, match=words):
+            measure(metric, backend, y, t)
 
 
 def test_a_metric_says_which_way_is_better() -> None:
@@ -180,3 +265,72 @@ def test_a_metric_says_which_way_is_better() -> None:
     for name, larger in (("f1", True), ("val_f1", True), ("hits", True), ("val_top_2_accuracy", True), ("loss", False)):
         assert metrics.larger_is_better(name, known) is larger
     assert metrics.larger_is_better("val_acc") and not metrics.larger_is_better("f1")
+
+
+@pytest.mark.parametrize(
+    ("loss", "threshold"),
+    [("binary_cross_entropy", 0.0), ("binary_cross_entropy_of_probabilities", 0.5), ("hinge", 0.0), ("focal", None)],
+)
+def test_what_a_metric_means_by_name_depends_on_the_loss(loss: str, threshold: float | None) -> None:
+    for name, kind in (("precision", Precision), ("recall", Recall), ("f1_score", F1)):
+        metric = metrics.get(name, losses.get(loss))
+        assert type(metric) is kind and (metric.threshold, metric.name) == (threshold, name)
+    accuracy = metrics.get("acc", losses.get(loss))
+    assert getattr(accuracy, "threshold", None) == threshold
+    ignoring = metrics.get("perplexity", losses.SoftmaxCrossEntropy(ignored_label=-100, axis=1))
+    assert repr(ignoring) == "Perplexity(ignored_label=-100, axis=1)"
+    for name, shown in (("mae", "mae"), ("rmse", "rmse"), ("r2", "r2"), ("roc_auc", "roc_auc")):
+        assert metrics.get(name).name == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "outputs", "words"),
+    [
+        ("perplexity", "mse", (3,), "perplexity is for networks that choose a class, not for the loss mean_squared"),
+        ("auc", "softmax_cross_entropy", (3,), "auc is for one output or for two classes, and the network has 3"),
+        ("auc", "binary_cross_entropy", (2,), "auc is for one output or for two classes, and the network has 2"),
+    ],
+)
+def test_what_could_not_mean_anything_is_refused(name: str, loss: str, outputs: tuple[int, ...], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        metrics.get(name, losses.get(loss)).check(outputs, losses.get(loss))
+
+
+def test_r2_of_targets_that_are_alike_and_with_a_large_mean(backend: Backend) -> None:
+    t = np.full((6, 2), 5.0)
+    y = t + np.array([[0.0, 1.0]])
+    assert measure(R2(), backend, y, t, (2, 3)) == 0.5  # one output is met, the other is not
+    assert np.isnan(measure(R2(), backend, y[:1], t[:1]))
+    y, t = normal((50, 1), 0), normal((50, 1), 1)
+    near = measure(R2(), backend, y, t)
+    assert measure(R2(), backend, 1e6 + y, 1e6 + t, (10, 20)) == pytest.approx(near, rel=1e-7)
+
+
+def test_areas_and_perplexities_at_their_ends(backend: Backend) -> None:
+    y = np.array([[1.0], [2.0], [3.0], [4.0]], np.float32)
+    for t, expected in (([0, 0, 1, 1], 1.0), ([1, 1, 0, 0], 0.0), ([0, 1, 1, 0], 0.5)):
+        assert measure(AUC(), backend, y, np.array(t)) == expected
+    assert np.isnan(measure(AUC(), backend, y, np.ones(4, np.int64)))
+    assert np.isnan(AUC().result())
+    assert measure(AUC(), backend, 0 * y, np.array([0, 1, 1, 0])) == 0.5  # all scores are equal
+    perplexity = metrics.get("perplexity")
+    assert measure(perplexity, backend, np.zeros((3, 7), np.float32), np.arange(3)) == pytest.approx(7)
+    assert measure(perplexity, backend, np.array([[1e4, 0.0]], np.float32), np.array([1])) == np.inf
+    assert np.isnan(metrics.get("perplexity").result())
+
+
+def test_metrics_of_a_training_are_saved_and_shown(tmp_path: Path) -> None:
+    x, t = clusters(60)
+    model = network(metrics=["f1", "recall", Precision(None, name="of_classes"), "perplexity"])
+    history = model.fit(x, t, epochs=2, validation_data=(x, t), verbose=0).history
+    assert history["of_classes"][0].shape == (3,)
+    assert history["val_perplexity"][-1] == pytest.approx(np.exp(history["val_loss"][-1]), rel=1e-5)
+    model.save(tmp_path / "m")
+    assert repr(xpnet.load(tmp_path / "m").metrics) == repr(model.metrics)
+    y = (t > 0).astype(np.float32)[:, None]
+    one = Sequential([Flatten(), Dense(1)])
+    one.compile("adam", "binary_cross_entropy", ["auc", "f1", "mae"])
+    found = one.evaluate(x, y, batch_size=7, return_dict=True)
+    scores = one.predict(x)
+    assert found["f1"] == pytest.approx(measure(F1(), one.backend, scores, y))
+    assert found["auc"] == pytest.approx(measure(AUC(), one.backend, scores, y))

@@ -233,12 +233,71 @@ def test_adam_and_adamw(
     assert_same_steps(here, ours(lr, beta1, beta2, eps, decay), lambda p: theirs(p, **options), seed)
 
 
+@pytest.mark.parametrize("decoupled", [False, True])
+@given(lr=rates, beta1=betas, beta2=st.floats(0.1, 0.999), eps=epsilons, decay=decays, k=st.floats(0, 1), seed=seeds)
+def test_nadam_and_radam(
+    here: Backend, decoupled: bool, lr: float, beta1: float, beta2: float, eps: float, decay: float, k: float, seed: int
+) -> None:
+    options: Any = {"lr": lr, "eps": eps, "weight_decay": decay}
+    theirs: Any = options | {"betas": (beta1, beta2), "decoupled_weight_decay": decoupled}
+    ours = optimizers.RAdam(beta1=beta1, beta2=beta2, decoupled=decoupled, **options)
+    assert_same_steps(here, ours, lambda p: torch.optim.RAdam(p, **theirs), seed)
+    options |= {"momentum_decay": k}
+    theirs |= {"momentum_decay": k}
+    nadam = optimizers.Nadam(beta1=beta1, beta2=beta2, decoupled=decoupled, **options)
+    torch.set_default_dtype(torch.float64)  # in which it keeps the product of the momenta
+    try:
+        assert_same_steps(here, nadam, lambda p: torch.optim.NAdam(p, **theirs), seed)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@given(nesterov=st.booleans(), momentum=st.floats(0.1, 0.95), match=st.booleans(), seed=seeds)
+def test_muon_as_well_as_pytorch_computes_it(
+    here: Backend, nesterov: bool, momentum: float, match: bool, seed: int
+) -> None:
+    """It makes matrices orthogonal in bfloat16, which has 8 bits."""
+    start = normal((6, 4), seed)
+    p, q = Parameter(here.asarray(start.copy()), backend=here), torch.nn.Parameter(torch.tensor(start))
+    ours = optimizers.Muon(0.1, momentum, nesterov, 0.3, match_adam=match)
+    adjust = "match_rms_adamw" if match else None
+    theirs = torch.optim.Muon([q], 0.1, 0.3, momentum, nesterov, adjust_lr_fn=adjust)
+    for step in range(3):
+        p.grad = g = normal((6, 4), seed + step + 1)
+        q.grad = torch.tensor(g)
+        ours.update([p])
+        theirs.step()
+    np.testing.assert_allclose(here.to_numpy(p.value), q.detach().numpy(), atol=0.03)
+
+
+def test_gradients_clipped_by_value() -> None:
+    p, q = Parameter(np.zeros(3)), torch.nn.Parameter(torch.zeros(3, dtype=torch.float64))
+    p.grad = g = np.array([3.0, -0.2, -5.0])
+    q.grad = torch.tensor(g)
+    torch.nn.utils.clip_grad_value_([q], 1.5)
+    torch.optim.SGD([q], lr=0.1).step()
+    optimizers.SGD(0.1, clip_value=1.5).update([p])
+    np.testing.assert_allclose(p.value, q.detach().numpy(), rtol=1e-12)
+
+
+@given(lr=rates, decay=decays, beta=betas, seed=seeds)
+def test_groups_of_parameters(here: Backend, lr: float, decay: float, beta: float, seed: int) -> None:
+    groups = [optimizers.Group(max_axes=1, weight_decay=0.0, beta1=beta, lr_scale=3.0)]
+
+    def theirs(p: Any) -> Any:
+        own = {"params": p[1:], "weight_decay": 0.0, "betas": (beta, 0.999), "lr": 3 * lr}
+        return torch.optim.AdamW([{"params": p[:1]}, own], lr=lr, weight_decay=decay)
+
+    assert_same_steps(here, optimizers.AdamW(lr, weight_decay=decay, groups=groups), theirs, seed)
+
+
 def test_the_defaults_are_those_of_pytorch() -> None:
     for ours, theirs in (
         (optimizers.Adam(), torch.optim.Adam),
         (optimizers.AdamW(), torch.optim.AdamW),
         (optimizers.RMSProp(), torch.optim.RMSprop),
         (optimizers.AdaGrad(), torch.optim.Adagrad),
+        (optimizers.RAdam(), torch.optim.RAdam),
     ):
         assert_same_steps(make_backend("numpy"), ours, lambda p, theirs=theirs, lr=ours.lr: theirs(p, lr=lr), 0)
 

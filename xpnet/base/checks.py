@@ -58,6 +58,13 @@ def finite(name: str, value: Any) -> float:
     return float(value)
 
 
+def number(name: str, value: Any) -> float:
+    """A finite number."""
+    if not -math.inf < _number(value) < math.inf:
+        raise OptionError(f"{name} must be a finite number, not {value!r}")
+    return float(value)
+
+
 def positive(name: str, value: Any) -> float:
     """A finite number above 0."""
     if not 0 < _number(value) < math.inf:

@@ -77,6 +77,16 @@ CALLED = {
         "SparseCategoricalCrossentropy": "SoftmaxCrossEntropy, of scores before softmax",
         "SquaredHinge": "Hinge(squared=True)",
     },
+    "xpnet.metrics": {
+        "AUROC": "AUC",
+        "F1Score": "F1",
+        "MeanAbsoluteError": "AbsoluteError",
+        "MeanSquaredError": "SquaredError",
+        "R2Score": "R2",
+        "RootMeanSquaredError": "RootSquaredError",
+        "SparseCategoricalAccuracy": "Accuracy",
+        "TopKCategoricalAccuracy": "TopK",
+    },
     "xpnet.optimizers": {
         "Adagrad": "AdaGrad",
         "NAdam": "Nadam",

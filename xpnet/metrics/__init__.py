@@ -2,24 +2,38 @@
 
 from typing import Any
 
+from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name, lookup_name
 from xpnet.base.nested import keys_of
 from xpnet.errors import OptionError
-from xpnet.losses import BinaryCrossEntropyWithLogits, Joint, Loss
+from xpnet.losses import Joint, Loss
 from xpnet.losses.class_loss import ClassLoss
 from xpnet.metrics.accuracy import Accuracy, BinaryAccuracy
-from xpnet.metrics.base import Metric, labels_of, larger_is_better, one_hot
+from xpnet.metrics.auc import AUC
+from xpnet.metrics.base import ClassMetric, Metric, labels_of, larger_is_better, one_hot
+from xpnet.metrics.by_class import F1, CountsByClass, Precision, Recall
 from xpnet.metrics.confusion_matrix import ConfusionMatrix
+from xpnet.metrics.of_numbers import R2, AbsoluteError, RootSquaredError, SquaredError
 from xpnet.metrics.of_output import OfOutput
+from xpnet.metrics.perplexity import Perplexity
 from xpnet.metrics.top_k import TopK
 
 __all__ = [
+    "AUC",
+    "F1",
     "METRICS",
+    "R2",
+    "AbsoluteError",
     "Accuracy",
     "BinaryAccuracy",
     "ConfusionMatrix",
     "Metric",
     "OfOutput",
+    "Perplexity",
+    "Precision",
+    "Recall",
+    "RootSquaredError",
+    "SquaredError",
     "TopK",
     "get",
     "get_several",
@@ -33,8 +47,28 @@ METRICS: dict[str, type[Metric]] = {
     "binary_accuracy": BinaryAccuracy,
     "top_k": TopK,
     "confusion_matrix": ConfusionMatrix,
+    "precision": Precision,
+    "recall": Recall,
+    "f1": F1,
+    "auc": AUC,
+    "perplexity": Perplexity,
+    "mean_absolute_error": AbsoluteError,
+    "mean_squared_error": SquaredError,
+    "root_mean_squared_error": RootSquaredError,
+    "r2": R2,
 }
-_KERAS_NAMES = {"acc": "accuracy", "sparse_categorical_accuracy": "accuracy", "categorical_accuracy": "accuracy"}
+_OTHER_NAMES = {
+    "acc": "accuracy",
+    "sparse_categorical_accuracy": "accuracy",
+    "categorical_accuracy": "accuracy",
+    "f1_score": "f1",
+    "roc_auc": "auc",
+    "mae": "mean_absolute_error",
+    "mse": "mean_squared_error",
+    "rmse": "root_mean_squared_error",
+    "r2_score": "r2",
+}
+_CHOICES = ("accuracy", "top_5 (or any k)", *(name for name in METRICS if name not in ("accuracy", "top_k")))
 
 
 def get(metric: str | Metric, loss: Loss | None = None) -> Metric:
@@ -46,20 +80,29 @@ def get(metric: str | Metric, loss: Loss | None = None) -> Metric:
     if isinstance(metric, Metric):
         return metric
     asked = lookup_name(metric)
-    name = _KERAS_NAMES.get(asked, asked)
+    name = _OTHER_NAMES.get(asked, asked)
+    boundary = None if loss is None else loss.boundary
     of_loss: dict[str, Any] = {}
     if isinstance(loss, ClassLoss):
         of_loss = {"ignored_label": loss.ignored_label, "axis": loss.axis}
-    if name == "accuracy":
-        return BinaryAccuracy(asked) if isinstance(loss, BinaryCrossEntropyWithLogits) else Accuracy(asked, **of_loss)
+    if name == "accuracy" and boundary is not None:
+        return BinaryAccuracy(asked, threshold=boundary)
     stem, _, number = name.removesuffix("_accuracy").rpartition("_")
     if stem == "top" and number.isdigit():
         return TopK(int(number), **of_loss)
     if name == "top_k":
         return TopK(**of_loss)
+    if name == "binary_accuracy":
+        return BinaryAccuracy()
     if name == "confusion_matrix":
         raise OptionError("give the confusion matrix its size: metrics.ConfusionMatrix(10)")
-    return by_name("metric", metric, METRICS, "or give a Metric", choices=("accuracy", "top_5 (or any k)"))
+    kind: Any = METRICS.get(name)
+    if kind is None:
+        return by_name("metric", metric, METRICS, "or give a Metric", choices=_CHOICES)
+    if issubclass(kind, CountsByClass):
+        of_loss["threshold"] = boundary
+    made: Metric = kind(name=asked, **(of_loss if issubclass(kind, ClassMetric) else {}))
+    return made
 
 
 def get_several(metrics: Any, loss: Loss) -> list[Metric]:
@@ -86,3 +129,6 @@ def get_several(metrics: Any, loss: Loss) -> list[Metric]:
 
 def _example(loss: Joint) -> str:
     return "[[], ...], a list for each" if loss.names is None else f'{{"{loss.names[0]}": ["accuracy"]}}'
+
+
+__getattr__ = explained(__name__)

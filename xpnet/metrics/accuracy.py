@@ -1,6 +1,7 @@
 """How often a network is right."""
 
 from xpnet.backend import Array, Backend
+from xpnet.base.checks import number
 from xpnet.errors import OptionError
 from xpnet.losses import Loss, MeanSquaredError
 from xpnet.metrics.base import ClassMetric, refuse_uncounted, without_ignored
@@ -11,6 +12,8 @@ class Accuracy(ClassMetric):
 
     name: what the history calls it. An element is a sample, or one of a sequence, y (N, T, C), or a pixel, y (N, C, H,
     W); ignored_label (None): the label of those that do not count; axis (None): where the classes are, if elsewhere.
+
+    Elsewhere: torchmetrics.Accuracy; keras.metrics.SparseCategoricalAccuracy.
     """
 
     larger_is_better = True
@@ -36,9 +39,24 @@ class Accuracy(ClassMetric):
 
 
 class BinaryAccuracy(Accuracy):
-    """The share of outputs, of all samples, on the right side: y > 0 where t > 0.5. y and t have one shape, any."""
+    """The share of outputs, of all samples, on the right side: y > threshold (0) where t > 0.5. y and t have one shape,
+    any.
+
+    Elsewhere: torchmetrics.classification.BinaryAccuracy; keras.metrics.BinaryAccuracy.
+    """
+
+    def __init__(
+        self,
+        name: str = "accuracy",
+        ignored_label: int | None = None,
+        axis: int | None = None,
+        threshold: float = 0.0,
+    ) -> None:
+        super().__init__(name, ignored_label, axis)
+        self.threshold = number("BinaryAccuracy: threshold", threshold)
 
     def elements(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Array, int | Array]:
         xp = backend.xp
-        t, number = without_ignored(xp.reshape(t, (-1,)), self.ignored_label, backend)
-        return xp.reshape(y, (-1, 1)), t, number  # each output is a row of one: (M, 1), (M,)
+        t, count = without_ignored(xp.reshape(t, (-1,)), self.ignored_label, backend)
+        y = xp.reshape(y, (-1, 1))  # each output is a row of one: (M, 1), (M,)
+        return (y - self.threshold if self.threshold else y), t, count

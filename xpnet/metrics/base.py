@@ -20,6 +20,7 @@ class Metric(Configured):
     larger_is_better: bool | None = None  # None: the name tells, as larger_is_better below says
     total: Array | None = None
     samples: int | Array = 0  # or other elements; an array is a scalar on the device
+    _backend: Backend | None = None  # where the total is
 
     def check(self, outputs: tuple[int, ...], loss: Loss) -> None:
         """Refuse what could not mean anything: outputs of this shape (no batch), or the targets of the loss."""
@@ -39,7 +40,7 @@ class Metric(Configured):
         """Count a batch of outputs and labels, which are on `backend` (by default the current one)."""
         backend = backend or get_backend()
         y, t, number = self.elements(y, t, backend)
-        added = self.count(y, t, backend)
+        added, self._backend = self.count(y, t, backend), backend
         self.total = added if self.total is None else self.total + added
         self.samples = self.samples + number
 
@@ -48,6 +49,10 @@ class Metric(Configured):
         samples = int(self.samples)
         return float(self.total) / samples if samples else float("nan")  # type: ignore[arg-type]
 
+    def total_on_host(self) -> Any:
+        """The total as NumPy has it; None before the first batch. Waits for the device."""
+        return None if self.total is None else (self._backend or get_backend()).to_numpy(self.total)
+
     def get_state(self, backend: Backend | None = None) -> dict[str, Any]:
         """What has been counted so far, as NumPy has it; `backend` is where the outputs are, as in `update`."""
         total = None if self.total is None else (backend or get_backend()).to_numpy(self.total)
@@ -55,8 +60,8 @@ class Metric(Configured):
 
     def set_state(self, state: dict[str, Any], backend: Backend | None = None) -> None:
         """Go on counting from what `get_state` gave."""
-        total, self.samples = state["total"], state["samples"]
-        self.total = None if total is None else (backend or get_backend()).asarray(total)
+        total, self.samples, self._backend = state["total"], state["samples"], backend or get_backend()
+        self.total = None if total is None else self._backend.asarray(total)
 
 
 class ClassMetric(Metric):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xpnet.backend import Array, Backend, get_backend
+from xpnet.backend import Array, Backend
 from xpnet.base.checks import whole
 from xpnet.errors import OptionError, ShapeError
 from xpnet.metrics.base import ClassMetric
@@ -12,6 +12,8 @@ class ConfusionMatrix(ClassMetric):
     """result()[i, j]: how many elements of class i were taken for class j; integers, (classes, classes), NumPy.
 
     Elements, ignored_label (None) and axis (None) are as in Accuracy; a label that is no class is not counted.
+
+    Elsewhere: torchmetrics.ConfusionMatrix; sklearn.metrics.confusion_matrix.
     """
 
     name = "confusion_matrix"
@@ -19,25 +21,20 @@ class ConfusionMatrix(ClassMetric):
     def __init__(self, classes: int, ignored_label: int | None = None, axis: int | None = None) -> None:
         super().__init__(ignored_label, axis)
         self.classes = whole("ConfusionMatrix: classes", classes, 2)
-        self._backend: Backend | None = None
 
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         if y.shape[1] != self.classes:
             raise ShapeError(
                 f"ConfusionMatrix was made for {self.classes} classes, the network has {y.shape[1]} outputs"
             )
-        xp, self._backend = backend.xp, backend
+        xp = backend.xp
         true = xp.astype(backend.one_hot(t, self.classes), xp.float32)  # (M, C)
         guess = xp.astype(backend.one_hot(xp.argmax(y, axis=1), self.classes), xp.float32)
         return xp.astype(xp.matmul(true.mT, guess), xp.int64)  # exact: a batch has fewer than 2**24 samples
 
     def result(self) -> Any:
-        if self.total is None or self._backend is None:
+        if self.total is None:
             raise OptionError(
                 "ConfusionMatrix has counted nothing yet: call update, or evaluate with it among the metrics"
             )
-        return self._backend.to_numpy(self.total)
-
-    def set_state(self, state: dict[str, Any], backend: Backend | None = None) -> None:
-        super().set_state(state, backend)
-        self._backend = backend or get_backend()
+        return self.total_on_host()

@@ -10,6 +10,8 @@ class TopK(ClassMetric):
     """The share of elements whose label is among the k largest outputs (k = 5). Ties count as misses.
 
     Elements, ignored_label (None) and axis (None) are as in Accuracy.
+
+    Elsewhere: torchmetrics.Accuracy(top_k=5); keras.metrics.SparseTopKCategoricalAccuracy.
     """
 
     larger_is_better = True

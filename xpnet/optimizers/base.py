@@ -70,7 +70,7 @@ class Optimizer(Configured):
         """
         parameters = list(parameters)
         lr = self.current_lr
-        self.assign(parameters)
+        self.assign((p.name, p) for p in parameters)
         bundles = self._arrange([p for p in parameters if p.trainable])
         pieces = [bundle.piece for bundle in bundles]
         if scale != 1:
@@ -87,9 +87,10 @@ class Optimizer(Configured):
             bundle.rule.step(bundle.piece, bundle.state, lr)
         zero_gradients(parameters)  # of a frozen one too: it may be trained later
 
-    def assign(self, parameters: Iterable[Parameter]) -> None:
-        """Find the groups of parameters that come for the first time, by the names that they have now."""
-        self._rules.assign(parameters)
+    def assign(self, named: Iterable[tuple[str, Parameter]]) -> None:
+        """Find the groups of parameters that come for the first time, by their names."""
+        if self.groups:
+            self._rules.assign(named)
 
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         """Change `p.value` by `p.grad` and `state`, in place; `p` is a parameter, or several that lie together."""

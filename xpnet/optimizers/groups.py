@@ -46,10 +46,10 @@ class Group(Configured):
     def patterns(self) -> tuple[str, ...]:
         return (self.names,) if isinstance(self.names, str) else self.names
 
-    def fits(self, p: Parameter) -> bool:
-        """Whether the parameter is in the group."""
+    def fits(self, name: str, p: Parameter) -> bool:
+        """Whether a parameter of this name is in the group."""
         few = self.max_axes is None or len(p.shape) <= self.max_axes
-        return few and any(fnmatchcase(p.name, pattern) for pattern in self.patterns)
+        return few and any(fnmatchcase(name, pattern) for pattern in self.patterns)
 
     def config(self) -> dict[str, Any]:
         return {"names": self.names, "max_axes": self.max_axes, **self.settings}
@@ -112,18 +112,18 @@ class Rules:
         self.places: dict[Parameter, tuple[int, ...]] = {}  # of a parameter, those of its groups among all
         self._made: dict[tuple[int, ...], Rule] = {}
 
-    def assign(self, parameters: Iterable[Parameter]) -> None:
-        """Find the groups of parameters that are not known yet, by the names that they have now."""
-        groups = self.optimizer.groups
-        new = [p for p in parameters if p not in self.places] if groups else []
+    def assign(self, named: Iterable[tuple[str, Parameter]]) -> None:
+        """Find the groups of parameters that are not known yet."""
+        groups, new = self.optimizer.groups, {p: name for name, p in named if p not in self.places}
         if not new:
             return
-        found = {p: tuple(place for place, group in enumerate(groups) if group.fits(p)) for p in new}
+        found = {p: tuple(i for i, group in enumerate(groups) if group.fits(name, p)) for p, name in new.items()}
         used = {place for places in (*found.values(), *self.places.values()) for place in places}
         for place, group in enumerate(groups):
             if place not in used:
-                names = ", ".join(p.name or "(no name)" for p in new[:6]) + (", ..." if len(new) > 6 else "")
-                raise OptionError(f"no parameter is in {group!r}: they are called {names}")
+                names = [name or "(no name)" for name in new.values()]
+                more = ", ..." if len(names) > 6 else ""
+                raise OptionError(f"no parameter is in {group!r}: they are called {', '.join(names[:6])}{more}")
         self.places |= found
 
     def get_state(self, parameters: Mapping[str, Parameter]) -> dict[str, list[int]]:

@@ -35,7 +35,7 @@ class Step:
         self.weight: Any = 0  # of its losses in means over batches: what the loss's `weight_of` says, or its samples
         self.before_update: Callable[[float], None] | None = None  # told of the factor that makes gradients a mean
         self._parameters: dict[Layer, list[Parameter]] = {}  # of each network that an optimizer works on
-        self._known: list[tuple[Optimizer, Layer]] = []  # that were asked for an update, and belong to the model
+        self._known: list[tuple[Optimizer, Layer]] = []  # that an update was asked for
         self._applied: list[Layer] = []  # those whose gradients this batch has given up already
         self._in_group: list[Layer] | None = None  # those of the group's first batch, as far as it is known
 
@@ -98,11 +98,12 @@ class Step:
         optimizer, network = optimizer or self.model.optimizer, self.model if network is None else network
         if optimizer is None:
             raise refusals.not_compiled()
-        if self.own and (optimizer, network) not in self._known:
-            refusals.refuse_strangers(self.model, optimizer, network)
+        if (optimizer, network) not in self._known:
+            if self.own:
+                refusals.refuse_strangers(self.model, optimizer, network)
+            optimizer.assign(network.named_parameters())
             self._known.append((optimizer, network))
         parameters = self._parameters_of(network)
-        optimizer.assign(parameters)  # before anybody else gives them names
         if self.accumulate > 1:
             refusals.refuse_second_update(parameters, self._applied)
             scale_gradients(parameters, self.group[-1] or 1)  # those of a batch are a mean
