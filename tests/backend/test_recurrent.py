@@ -1,6 +1,6 @@
 """Every backend's steps of recurrent layers against the reference, and what NaN and infinity become."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.backend.test_primitives import assert_agree
 from tests.kit.strategies import normal, seeds
 from xpnet.backend import Backend
-from xpnet.backend.cpu import work
+from xpnet.backend.cpu import recurrent
 
 
 class Steps(NamedTuple):
@@ -27,10 +27,11 @@ class Steps(NamedTuple):
         return normal(shape, self.seed + seed, self.dtype)
 
     @property
-    def how(self) -> dict[str, Any]:
+    def how(self) -> tuple[np.ndarray | None, bool]:
+        """Which samples have a step, and the direction."""
         lengths = np.random.default_rng(self.seed).integers(0, self.T + 1, self.N)
         alive = np.arange(self.T)[:, None] < lengths if self.lengths else None
-        return {"alive": alive, "reverse": self.reverse}
+        return alive, self.reverse
 
     @property
     def dhs(self) -> np.ndarray | None:
@@ -48,51 +49,50 @@ cases = st.builds(
 )
 
 
-def on(backend: Backend, arrays: Any) -> list[Any]:
-    return [backend.asarray(a) if isinstance(a, np.ndarray) else a for a in arrays]
+def check_simple_rnn(backend: Backend, case: Steps, nonlinearity: str) -> None:
+    z, w = case.normal(case.T, case.N, case.H), case.normal(case.H, case.H, seed=1)
+    h, dh = case.states
+    hs = assert_agree(backend, "simple_rnn", z, w, h, nonlinearity, *case.how)
+    assert_agree(backend, "simple_rnn_backward", case.dhs, dh, hs, w, nonlinearity, *case.how)
 
 
-def agree(backend: Backend, name: str, *args: Any, how: dict[str, Any]) -> Any:
-    return assert_agree(backend, name, *args, *on_host(how))
+def check_lstm(backend: Backend, case: Steps) -> None:
+    z, w = case.normal(case.T, case.N, 4 * case.H), case.normal(4 * case.H, case.H, seed=1)
+    arrays = assert_agree(backend, "lstm", z, w, *case.states, *case.how)
+    assert_agree(backend, "lstm_backward", case.dhs, *case.states, *arrays, w, *case.how)
 
 
-def on_host(how: dict[str, Any]) -> tuple[Any, Any]:
-    return how["alive"], how["reverse"]
+def check_gru(backend: Backend, case: Steps, bias: bool) -> None:
+    z, w = case.normal(case.T, case.N, 3 * case.H), case.normal(3 * case.H, case.H, seed=1)
+    h, dh = case.states
+    b = case.normal(3 * case.H, seed=4) if bias else None
+    hs, gates = assert_agree(backend, "gru", z, w, b, h, *case.how)
+    assert_agree(backend, "gru_backward", case.dhs, dh, hs, gates, w, *case.how)
 
 
 @given(case=cases, nonlinearity=st.sampled_from(["tanh", "relu"]))
 def test_a_simple_rnn_agrees_with_the_reference(backend: Backend, case: Steps, nonlinearity: str) -> None:
-    z, w = case.normal(case.T, case.N, case.H), case.normal(case.H, case.H, seed=1)
-    h, dh = case.states
-    hs = agree(backend, "simple_rnn", z, w, h, nonlinearity, how=case.how)
-    agree(backend, "simple_rnn_backward", case.dhs, dh, hs, w, nonlinearity, how=case.how)
+    check_simple_rnn(backend, case, nonlinearity)
 
 
 @given(case=cases)
 def test_an_lstm_agrees_with_the_reference(backend: Backend, case: Steps) -> None:
-    z, w = case.normal(case.T, case.N, 4 * case.H), case.normal(4 * case.H, case.H, seed=1)
-    hs, cs, gates = agree(backend, "lstm", z, w, *case.states, how=case.how)
-    agree(backend, "lstm_backward", case.dhs, *case.states, hs, cs, gates, w, how=case.how)
+    check_lstm(backend, case)
 
 
 @given(case=cases, bias=st.booleans())
 def test_a_gru_agrees_with_the_reference(backend: Backend, case: Steps, bias: bool) -> None:
-    z, w = case.normal(case.T, case.N, 3 * case.H), case.normal(3 * case.H, case.H, seed=1)
-    h, dh = case.states
-    b = case.normal(3 * case.H, seed=4) if bias else None
-    hs, gates = agree(backend, "gru", z, w, b, h, how=case.how)
-    agree(backend, "gru_backward", case.dhs, dh, hs, gates, w, how=case.how)
+    check_gru(backend, case, bias)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_large_batches_agree_too(backend: Backend, monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
-    """Those of which the threads of a CPU take parts."""
-    case = Steps(3, 70, 4, 0, dtype, True, False, True)
-    monkeypatch.setattr("xpnet.backend.cpu.recurrent.WORTH", 1)
-    assert work.WORTH > 1
-    test_an_lstm_agrees_with_the_reference.hypothesis.inner_test(backend, case)  # type: ignore[attr-defined]
-    test_a_gru_agrees_with_the_reference.hypothesis.inner_test(backend, case, True)  # type: ignore[attr-defined]
-    test_a_simple_rnn_agrees_with_the_reference.hypothesis.inner_test(backend, case, "tanh")  # type: ignore[attr-defined]
+def test_parts_of_a_batch_agree_too(backend: Backend, monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    """Those that the threads of a CPU take through the steps."""
+    monkeypatch.setattr(recurrent, "WORTH", 1)
+    case = Steps(3, 2 * recurrent.SAMPLES + 6, 4, 0, dtype, True, False, True)
+    check_lstm(backend, case)
+    check_gru(backend, case, True)
+    check_simple_rnn(backend, case, "tanh")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -100,12 +100,10 @@ def test_large_batches_agree_too(backend: Backend, monkeypatch: pytest.MonkeyPat
 def test_far_away_the_gates_are_open_or_closed(backend: Backend, dtype: str, value: float) -> None:
     """Without a warning, and NaN stays NaN."""
     z, w, h = np.full((1, 2, 4), value, dtype), np.zeros((4, 1), dtype), np.zeros((2, 1), dtype)
-    _, _, gates = backend.lstm(*on(backend, (z, w, h, h)))
-    up, both = (1.0, value > 0), (value > 0) * 2.0 - 1
-    expected = np.full((1, 2, 4), float(up[1]) if value == value else np.nan)
-    expected[..., 2] = both if value == value else np.nan
+    _, _, gates = backend.lstm(*map(backend.asarray, (z, w, h, h)))
+    expected = np.full((1, 2, 4), 1.0 if value > 0 else 0.0)
+    expected[..., 2] = 1.0 if value > 0 else -1.0
+    expected = expected if value == value else expected * np.nan
     np.testing.assert_allclose(backend.to_numpy(gates), expected, atol=1e-6)
-    y = backend.to_numpy(
-        backend.simple_rnn(*on(backend, (z, np.zeros((4, 4), dtype), np.zeros((2, 4), dtype))), "relu")
-    )
-    np.testing.assert_array_equal(y[1:], np.maximum(z, 0))
+    wide = map(backend.asarray, (z, np.zeros((4, 4), dtype), np.zeros((2, 4), dtype)))
+    np.testing.assert_array_equal(backend.to_numpy(backend.simple_rnn(*wide, "relu"))[1:], np.maximum(z, 0))

@@ -14,9 +14,9 @@ FAMILIES: list[tuple[Callable[[Any], Any], str, str]] = [
     (
         metrics.get,
         "Top_K",
-        r"there is no metric 'Nothing'; choose one of accuracy, top_5 \(or any k\), or give a Metric",
+        r"there is no metric 'Nothing'; choose one of accuracy, top_5 \(or any k\), .*, or give a Metric",
     ),
-    (optimizers.get, "AdamW", "there is no optimizer 'Nothing'; choose one of sgd, .*, adamw, or give an Optimizer"),
+    (optimizers.get, "AdamW", "no optimizer 'Nothing'; choose one of sgd, .*, adamw, .*, or give an Optimizer"),
     (
         regularizers.get,
         "L1_L2",

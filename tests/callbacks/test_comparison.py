@@ -247,7 +247,7 @@ def test_objects_are_described_by_what_they_were_given() -> None:
     rate = schedules.Cosine(0.1, 7)
     assert describe(optimizers.SGD(rate)) == {
         "class": "SGD", "lr": {"class": "Cosine", "lr": 0.1, "steps": 7, "end": 0.0}, "momentum": 0.0, "nesterov":
-        False, "weight_decay": 0.0, "clip_norm": None,
+        False, "weight_decay": 0.0, "clip_norm": None, "clip_value": None, "groups": [],
     }  # fmt: skip
     described = describe([losses.MeanSquaredError(), metrics.TopK(2)])[1]
     assert described == {"class": "TopK", "k": 2, "ignored_label": None, "axis": None}
@@ -264,7 +264,9 @@ def test_a_setting_that_is_newer_than_the_file_agrees_if_it_is_the_default() -> 
     assert list(differences(old, Described({"class": "Adam", "lr": 0.1, "new": 3}))) == [
         "new is 3 here, and is not there in the backup"
     ]
-    assert describe(optimizers.Adam(0.01)).defaults == {"beta1", "beta2", "eps", "weight_decay", "clip_norm"}
+    assert describe(optimizers.Adam(0.01)).defaults == {
+        "beta1", "beta2", "eps", "weight_decay", "clip_norm", "clip_value", "groups"
+    }  # fmt: skip
 
 
 def test_nan_agrees_with_itself() -> None:

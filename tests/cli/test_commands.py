@@ -68,7 +68,7 @@ def test_python_m_xpnet_is_the_command_and_keeps_its_status() -> None:
         (["train", "mlp", "--variant", "1998"], "--variant is for lenet5"),
         (["train", "mlp", "--colour"], "--colour"),
         (["summary", "resnet"], "no network or file 'resnet'; the networks are simpleconvnet"),
-        (["gradcheck", "Conv3D"], "no layer 'Conv3D'; the layers are Add"),
+        (["gradcheck", "Conv3D"], "no layer 'Conv3D'; the layers are AdaptiveAvgPool1D, "),
         (["predict"], "IMAGE"),
         (["fly"], "No such command 'fly'"),
     ],

@@ -49,11 +49,11 @@ class Entry(NamedTuple):
 
     @property
     def elsewhere(self) -> list[str]:
-        """What others call it: "torch.nn.Conv2d", "keras.layers.Conv2D", "the book's Convolution", each perhaps with a
-        remark in parentheses.
+        """What others call it: "torch.nn.Conv2d", "keras.layers.Conv2D", "the book's Convolution"; perhaps with
+        arguments or a remark behind it.
         """
         _, said, names = self.text.partition(" Elsewhere: ")
-        return re.split(r"[;,] (?=torch|keras|the book's)", names.removesuffix(".")) if said else []
+        return re.split(rf"[;,] (?=torch|keras|sklearn|{BOOK})", names.removesuffix(".")) if said else []
 
     @property
     def sources(self) -> list[str]:
@@ -79,7 +79,7 @@ def all_entries() -> dict[str, list[Entry]]:
         "Layers": exported(layers, layers.Layer),
         "Losses": exported(losses, losses.Loss),
         "Metrics": exported(metrics, metrics.Metric),
-        "Optimizers": exported(optimizers, optimizers.Optimizer, optimizers.State),
+        "Optimizers": exported(optimizers, optimizers.Optimizer, optimizers.State, optimizers.Group),
         "Networks": exported(networks),
     }
 
@@ -95,13 +95,21 @@ def papers(entry: Entry) -> str:
     return "; ".join(dict.fromkeys(map(escaped, entry.sources)))
 
 
-def names_of(owner: str) -> Callable[[Entry], str]:
-    """What PyTorch (or torchvision), Keras or the book calls it."""
-    starts = {"PyTorch": ("torch.", "torchvision."), "Keras": ("keras.",), "the book": ("the book's ",)}[owner]
+OWNERS = {
+    "PyTorch": ("torch.", "torchvision.", "torchmetrics."),
+    "Keras": ("keras.",),
+    "scikit-learn": ("sklearn.",),
+    "the book": (BOOK,),
+}
+
+
+def names_of(owner: str) -> Column:
+    """What PyTorch and what is made for it, or Keras, scikit-learn or the book calls it."""
+    starts = OWNERS[owner]
 
     def names(entry: Entry) -> str:
         own = [name.removeprefix(BOOK) for name in entry.elsewhere if name.startswith(starts)]
-        return ", ".join(re.sub(r"^\S+", r"`\g<0>`", name) for name in own)
+        return ", ".join(re.sub(r"^[\w.]+", r"`\g<0>`", name) for name in own)
 
     return names
 
@@ -164,6 +172,7 @@ def escaped(text: str) -> str:
 # ---- the page --------------------------------------------------------------------------------------------------------
 
 ELSEWHERE: dict[str, Column] = {owner: names_of(owner) for owner in ("PyTorch", "Keras", "the book")}
+OF_METRICS: dict[str, Column] = {owner: names_of(owner) for owner in ("PyTorch", "Keras", "scikit-learn")}
 COLUMNS: dict[str, dict[str, Column]] = {
     "Layers": {"what it computes": formula, "for example": shapes, "source": papers},
     "Losses": {"what it computes": formula, "targets": targets, "source": papers},
@@ -174,7 +183,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
 
 
 def table(title: str, entries: list[Entry]) -> Iterator[str]:
-    columns = COLUMNS[title] | ELSEWHERE | {"backends": backends}
+    columns = COLUMNS[title] | (OF_METRICS if title == "Metrics" else ELSEWHERE) | {"backends": backends}
     yield f"\n## {title}\n"
     yield f"| | {' | '.join(columns)} |"
     yield "|---" * (len(columns) + 1) + "|"

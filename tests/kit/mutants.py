@@ -28,21 +28,29 @@ class Mutant(NamedTuple):
 LAWS = "tests/laws/test_laws.py"
 LAYERS = "tests/layers/test_residual.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
+TRANSPOSED = "tests/backend/test_transposed.py"
 LOSSES = "tests/losses/test_losses.py"
 ELEMENTS = "tests/losses/test_class_targets.py"
 COUNTS = "tests/metrics/test_class_targets.py"
 JIT = "tests/backend/jit/test_backend.py"
 WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
+RESNET, IMAGES = "tests/networks/test_resnet.py", "tests/networks/test_reconstructions.py"
 WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
 DRAWS, BATCHES = "tests/training/test_draws.py", "tests/training/test_draws_of_batches.py"
 OWN_STEPS, SEVERAL = "tests/training/test_train_step.py", "tests/training/test_several.py"
 STATES = "tests/training/test_states.py"
+RECURRENT, CELLS = "tests/layers/test_recurrent.py", "tests/backend/test_recurrent.py"
 MUTANTS = [
     Mutant("backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
     Mutant("backend/reference/convolution.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
     Mutant("backend/reference/convolution.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", LAWS),
+    Mutant("backend/reference/transposed.py", "db = xp.sum(dz, ", "db = -xp.sum(dz, ", LAWS),
+    Mutant("backend/reference/transposed.py", "xp.sum(xp.matmul(pixels, ", "-xp.sum(xp.matmul(pixels, ", LAWS),
+    Mutant("backend/reference/transposed.py", "xp.matmul(kernels, cols)", "-xp.matmul(kernels, cols)", LAWS),
+    Mutant("backend/cpu/columns.py", "closer, -shift)", "closer, 1 - shift)", TRANSPOSED),
+    Mutant("backend/cpu/columns.py", "len(rows) < SH or", "len(rows) > SH or", TRANSPOSED),
     Mutant("backend/reference/dense.py", "dx = self.xp.matmul(dz, w) if", "dx = -self.xp.matmul(dz, w) if", LAWS),
     Mutant("backend/reference/dense.py", "self.xp.matmul(dz.mT, x)", "-self.xp.matmul(dz.mT, x)", LAWS),
     Mutant("backend/reference/pooling.py", "xp.where(hit, dy, 0)", "xp.where(hit, -dy, 0)", LAWS),
@@ -84,11 +92,22 @@ MUTANTS = [
     Mutant("backend/cpu/backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
     Mutant("backend/reference/embedding.py", "picked = numbers ==", "picked = numbers + 1 ==", PRIMITIVES),
     Mutant("backend/cpu/backend.py", "np.diff(numbers, prepend=-1)", "np.diff(numbers, prepend=0)", LAWS),
-    Mutant("layers/recurrent.py", "(1 - hs[t, ...] * hs[t, ...])", "(1 + hs[t, ...] * hs[t, ...])", LAWS),
-    Mutant("layers/recurrent.py", "hs[:-1, ...], (T * N, H)", "hs[1:, ...], (T * N, H)", LAWS),
-    Mutant("layers/recurrent.py", "dh + dsequence[:, t - 1, :]", "dsequence[:, t - 1, :]", LAWS),
+    Mutant("backend/reference/recurrent.py", "else dh * (1 - h * h)", "else dh * (1 + h * h)", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "dc_t * cs[before, ...]", "dc_t * cs[after, ...]", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "t, dc_t * f, dc)", "t, dc_t * f, 0 * dc)", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "dh * u + xp.matmul(dm, w), dh)", "xp.matmul(dm, w), dh)", RECURRENT),
+    Mutant("backend/reference/recurrent.py", "hs[1:, ...] if reverse else hs[:-1, ...]", "hs[1:, ...]", RECURRENT),
+    Mutant("backend/cpu/cells.py", "dz_o *= tanh_c", "dz_o *= c_new", CELLS),
+    Mutant("backend/cpu/cells.py", "dh *= u", "dh *= r", CELLS),
+    Mutant("backend/jit/cells.py", "(ONE - t * t)", "(ONE + t * t)", "tests/backend/jit/test_cells.py"),
+    Mutant("backend/jit/cells.py", "d[k] *= u[k]", "d[k] *= r[k]", "tests/backend/jit/test_cells.py"),
+    Mutant("layers/recurrent.py", "dx if masks[layer] is None else dx * masks[layer]", "dx", LAWS),
+    Mutant("layers/recurrent.py", "db_ih if db_hh is None else db_hh", "db_ih", RECURRENT),
+    Mutant("layers/recurrent.py", "first = random.first_sample() *", "first = 0 *", RECURRENT),
+    Mutant("layers/embedding.py", "dw[self.padding_index, ...] = 0", "pass", "tests/layers/test_time_distributed.py"),
+    Mutant("random.py", "state.first_sample * steps", "state.first_sample", "tests/layers/test_time_distributed.py"),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", "tests/core/test_outputs.py"),
-    Mutant("backend/reference/elementwise.py", "negative_slope * dy)", "-negative_slope * dy)", LAWS),
+    Mutant("backend/reference/elementwise.py", "above + negative_slope * (1", "above - negative_slope * (1", LAWS),
     Mutant("backend/reference/elementwise.py", "dy * (y * (1 - y))", "dy * (y * (1 + y))", LAWS),
     Mutant("backend/reference/elementwise.py", "amplitude - y * y", "amplitude + y * y", LAWS),
     Mutant("layers/softmax.py", "return y * (dy - self", "return y * (dy + self", LAWS),
@@ -96,8 +115,8 @@ MUTANTS = [
     Mutant("layers/merge.py", "return (dy / len(xs),)", "return (dy,)", LAWS),
     Mutant("losses/negative_log_likelihood.py", "(t / -M, shape", "(t / M, shape", LOSSES),
     Mutant("losses/negative_log_likelihood.py", "t = t * w", "t = t * 1", LOSSES),
-    Mutant("losses/class_loss.py", "mean * (ones if", "(ones if", ELEMENTS),
-    Mutant("losses/class_loss.py", "return xp.where(counts, y, 0), t,", "return y, t,", ELEMENTS),
+    Mutant("losses/class_loss.py", "return t.shape[0] / total * (xp.astype", "return 1.0 * (xp.astype", ELEMENTS),
+    Mutant("losses/class_loss.py", "(counts, (-1, 1)), y, 0)", "(counts, (-1, 1)) | True, y, 0)", ELEMENTS),
     Mutant("losses/class_loss.py", "else xp.where(counts, w, 0)", "else w", ELEMENTS),
     Mutant("losses/class_loss.py", "(*range(axis), last, *range(axis, last))", "range(last + 1)", ELEMENTS),
     Mutant("metrics/base.py", "xp.where(counts, t, -1)", "xp.where(counts, t, 0)", COUNTS),
@@ -113,7 +132,7 @@ MUTANTS = [
     Mutant("layers/normalization.py", "factor = unbiased if", "factor = unbiased if False and", LAWS),
     Mutant("backend/reference/group_norm.py", "axis=2, keepdims=True) / count)", "axis=2, keepdims=True))", LAWS),
     Mutant("backend/reference/elementwise.py", "(1 + (1 - t) * slope)", "(1 - (1 - t) * slope)", LAWS),
-    Mutant("backend/reference/dropout.py", "key, self.device, first - odd)", "key, self.device, first)", DRAWS),
+    Mutant("backend/reference/dropout.py", "key, first - odd)", "key, first)", DRAWS),
     Mutant("backend/reference/dropout.py", "self.device, first)", "self.device)", PRIMITIVES),
     Mutant("backend/philox.py", "(within + count) // 8)", "count // 8)", "tests/test_random.py"),
     Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", "tests/test_random.py"),
@@ -155,7 +174,7 @@ MUTANTS = [
         "core/located.py", 'drawing_next(own.root - random.first_root(), own.path, "step"', 'drawing_next("step"', DRAWS
     ),
     Mutant("layers/shaping.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", LAWS),
-    Mutant("layers/pooling.py", "self.xp.reshape(dy / (H * W)", "self.xp.reshape(-dy / (H * W)", LAWS),
+    Mutant("layers/pooling.py", "share = dy / math.prod", "share = -dy / math.prod", LAWS),
     Mutant("layers/normalization.py", "return dy * slope", "return -dy * slope", LAWS),
     Mutant("layers/merge.py", "return (dy,) * len(xs)", "return (-dy,) * len(xs)", LAWS),
     Mutant("layers/merge.py", "parts.append(dy[", "parts.append(-dy[", LAWS),
@@ -164,19 +183,27 @@ MUTANTS = [
     Mutant("losses/mean_squared_error.py", "lambda: weighted * (2 /", "lambda: weighted * (-2 /", LOSSES),
     Mutant("losses/softmax_cross_entropy.py", "self.label_smoothing / C", "self.label_smoothing / M", LOSSES),
     Mutant("losses/binary_cross_entropy.py", "self.label_smoothing / 2", "self.label_smoothing", LOSSES),
-    Mutant("losses/binary_cross_entropy.py", "dy if w is None else dy * w", "dy", WEIGHTS),
+    Mutant("losses/of_entries.py", "dy if w is None else dy * w", "dy", WEIGHTS),
     Mutant("losses/softmax_cross_entropy.py", "dy * w\n", "dy\n", WEIGHTS),
     Mutant("losses/mean_squared_error.py", "lambda: weighted * (2", "lambda: difference * (2", WEIGHTS),
     Mutant("regularizers.py", "return (2 * self.l2) * w", "return self.l2 * w", REGULARIZERS),
     Mutant("regularizers.py", "if p.regularizer and p.trainable]", "if p.regularizer]", REGULARIZERS),
     Mutant(
-        "training/step.py", "max(sum(self.group), 1)", "max(len(self.group), 1)", "tests/training/test_accumulation.py"
+        "training/step.py",
+        "else sum(self.group) or 1",
+        "else len(self.group) or 1",
+        "tests/training/test_accumulation.py",
     ),
     Mutant("callbacks/ema.py", "(1 + step) / (10 + step)", "step / (10 + step)", "tests/callbacks/test_ema.py"),
     Mutant("core/tape.py", "grads[x] + dx if x in grads else dx", "dx", "tests/core/test_tape.py"),
     Mutant("core/tape.py", "lambda dy: (dy, dy)", "lambda dy: (dy, -dy)", "tests/core/test_tape.py"),
     Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
     Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),
+    Mutant("networks/resnet.py", "dx[:, :, ::s, ::s] = dy", "dx[:, :, ::s, ::s] = -dy", RESNET),
+    Mutant("networks/vae.py", "dz, dz * noise / 2", "dz, dz * noise", IMAGES),
+    Mutant("networks/vae.py", "dlog_var + (var - 1) *", "dlog_var + var *", IMAGES),
+    Mutant("networks/vae.py", "dmean + mean * (weight / N)", "dmean + mean * weight", IMAGES),
+    Mutant("networks/gan.py", "with self.discriminator.frozen():", "if True:", IMAGES),
 ]
 
 

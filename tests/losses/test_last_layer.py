@@ -12,6 +12,8 @@ from xpnet.losses import Loss
 from xpnet.model import Sequential
 
 KINDS: list[type[Layer]] = [getattr(layers, name) for name in layers.__all__ if name != "Layer"]
+OF_LOGARITHMS = (LogSoftmax, layers.LogSigmoid)
+OF_ANY = (Add, Average, layers.Multiply, layers.Residual, layers.TimeDistributed)  # what is inside, or comes in, tells
 
 
 class OwnSoftmax(Softmax):
@@ -24,15 +26,16 @@ class Own(Layer):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_layer_says_what_it_gives_or_gives_what_it_is_given(kind: type[Layer]) -> None:
-    expected = {LogSoftmax: "log_probabilities", Softmax: "probabilities", Sigmoid: "probabilities"}
-    assert vars(kind).get("gives") == (None if kind in (Add, Average) else expected.get(kind, "scores"))
+    expected = dict.fromkeys(OF_LOGARITHMS, "log_probabilities")
+    expected |= dict.fromkeys((Softmax, Sigmoid, layers.HardSigmoid), "probabilities")
+    assert vars(kind).get("gives") == (None if kind in OF_ANY else expected.get(kind, "scores"))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("name", ["negative_log_likelihood", "kl_divergence"])
 def test_the_likelihood_takes_log_probabilities_alone(kind: type[Layer], name: str) -> None:
     loss = losses.get(name)
-    if kind in (LogSoftmax, Add, Average):
+    if kind in (*OF_LOGARITHMS, *OF_ANY):
         loss.check_last(kind)
     else:
         with pytest.raises(OptionError, match=f"the network ends with {kind.__name__}, .* takes the logarithms"):

@@ -12,7 +12,6 @@ import pytest
 
 from tests.kit.helpers import assert_close
 from tests.oracle.samples import module_infos
-from tests.oracle.twins import ABSENT, TWINS
 from xpnet.backend import make_backend
 from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter
@@ -20,6 +19,10 @@ from xpnet.errors import ShapeError
 
 torch = pytest.importorskip("torch", reason='PyTorch is the oracle here: pip install "xpnet[oracle]"')
 pytest.importorskip("expecttest", reason='PyTorch\'s samples need it: pip install "xpnet[oracle]"')
+
+from tests.oracle.bridge import run_layer, run_loss  # noqa: E402
+from tests.oracle.twins import ABSENT, TWINS  # noqa: E402
+
 pytestmark = pytest.mark.oracle
 tree = torch.utils._pytree
 
@@ -121,8 +124,6 @@ class Ours:
         return {key.removesuffix(self.twin.suffix): p for key, p in self.made.named_parameters()}
 
     def run(self, *xs: Any, train: bool | None = None) -> Any:
-        from tests.oracle.bridge import run_layer, run_loss
-
         if not isinstance(self.made, Layer):
             return run_loss(self.made, *xs)
         if not self.made.is_built:

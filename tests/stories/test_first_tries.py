@@ -12,7 +12,7 @@ import pytest
 
 import xpnet
 from tests.kit.small import clusters, network
-from xpnet import callbacks, data, layers, losses, optimizers, schedules, visualize
+from xpnet import callbacks, data, layers, losses, metrics, optimizers, schedules, visualize
 from xpnet.base import hints
 from xpnet.data import PCA, Arrays, KFold, Loader, Standardize, augment, read_npz
 from xpnet.errors import DataError, FormatError, OptionError, ShapeError, XpnetError
@@ -132,7 +132,7 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
         (losses, "CrossEntropyLoss", "here it is SoftmaxCrossEntropy"),
         (callbacks, "LearningRateScheduler", r"optimizers\.Adam\(schedules\.Cosine"),
         (schedules, "CosineAnnealingLR", "here it is Cosine"),
-        (optimizers, "RMSprop", "perhaps RMSProp is meant"),
+        (optimizers, "RMSprop", "here it is RMSProp"),
         (layers, "Dence", "perhaps Dense is meant"),
         (xpnet, "load_model", "here it is load"),
         (xpnet, "Sequental", "perhaps Sequential is meant"),
@@ -145,7 +145,8 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
 
 
 def test_the_names_that_are_given_instead_exist() -> None:
-    modules = {module.__name__: module for module in (xpnet, data, layers, losses, schedules, callbacks)}
+    families = xpnet, data, layers, losses, metrics, optimizers, schedules, callbacks
+    modules = {module.__name__: module for module in families}
     assert set(hints.CALLED) == set(modules)
     for module, called in hints.CALLED.items():
         for there, here in called.items():

@@ -143,7 +143,6 @@ METHODS = {
 }
 
 ARGUMENTS = {
-    "T_max": "steps",
     "adjust_lr_fn": "match_adam",
     "alpha": "negative_slope",
     "approximate": "tanh",
@@ -214,6 +213,7 @@ ARGUMENTS = {
     "return_sequences": "return_sequence",
     "scale_factor": "scale",
     "strides": "stride",
+    "T_max": "steps",
     "target_size": "size",
     "track_running_stats": "running_statistics",
     "use_bias": "bias",

@@ -22,6 +22,7 @@ class GRU(Recurrent):
     """
 
     kind = "gru"
+    gives = "scores"
     gates = 3
     adds_biases = False  # that of n is behind r
     state: Carried | None

@@ -21,6 +21,7 @@ class LSTM(Recurrent):
     """
 
     kind = "lstm"
+    gives = "scores"
     gates = 4
     kinds = ("state", "cell")
     state: Carried | None

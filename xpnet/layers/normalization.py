@@ -19,8 +19,8 @@ class _RunningNorm(Layer):
     kind = "norm"
     layout = ""  # the input's shape, as the error says it
     ndims: tuple[int, ...] = ()  # its number of axes, without the batch
-    weight: Parameter | None = None
-    bias: Parameter | None = None
+    weight: Parameter | None
+    bias: Parameter | None
     running_mean: Parameter
     running_var: Parameter
     num_batches_tracked: Parameter
@@ -34,11 +34,15 @@ class _RunningNorm(Layer):
         self.eps = positive(f"{kind}: eps", eps)
         self.affine = flag(f"{kind}: affine", affine)
         self.running_statistics = flag(f"{kind}: running_statistics", running_statistics)
+        if not affine:
+            self.weight = self.bias = None
         if momentum is not None and momentum > 1:
             raise OptionError(f"{kind}: momentum is the new batch's share, at most 1, not {momentum!r}")
 
     def output_shape(self, shape: Shape) -> Shape:
-        parameter = self.weight if self.weight or not self.running_statistics or not self._built else self.running_mean
+        parameter = None
+        if self._built:
+            parameter = self.running_mean if self.running_statistics else self.weight
         if len(shape) not in self.ndims or (parameter and shape[0] != parameter.shape[0]):
             needed = self.layout.replace("C", str(parameter.shape[0])) if parameter else self.layout
             raise self.wrong_shape(shape, needed)

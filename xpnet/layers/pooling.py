@@ -138,7 +138,7 @@ class MaxPool2D(_MaxPool):
         stride: int | Pair | None = None,
         padding: Padding = 0,
         name: str | None = None,
-        dilation: int | Pair = 1,
+        dilation: int | Pair = (1, 1),
         ceil_mode: bool = False,
     ) -> None:
         super().__init__(pool_size, stride, padding, dilation, ceil_mode, name)

@@ -44,8 +44,6 @@ class Recurrent(Layer):
     bias_hh_l0 (G*H,); of further layers ..._l1 and so on, whose F is D*H; of the other direction ..._l0_reverse.
     """
 
-    kind = "rnn"
-    gives = "scores"
     skips_dx = skips_dy = True
     gates = 1  # the parts of a step's product
     kinds: tuple[str, ...] = ("state",)  # of states, each an attribute where it is carried from batch to batch

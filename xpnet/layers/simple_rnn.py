@@ -22,6 +22,8 @@ class SimpleRNN(Recurrent):
     Elsewhere: torch.nn.RNN; keras.layers.SimpleRNN; the book's TimeRNN.
     """
 
+    kind = "rnn"
+    gives = "scores"
     state: Carried | None
 
     def __init__(

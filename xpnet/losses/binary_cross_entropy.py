@@ -25,7 +25,7 @@ class BinaryCrossEntropyWithLogits(_BinaryCrossEntropy):
     """L = mean(max(y, 0) - y t + log(1 + exp(-|y|)));  dy = (sigmoid(y) - t) / size.
 
     y are scores before the sigmoid, of any shape; t has the same shape, values from 0 to 1. The form above cannot
-    overflow. label_smoothing e (0) draws the targets towards one half: t' = (1 - e) t + e / 2.
+    overflow. label_smoothing e (0) draws the targets towards one half: t' = (1 - e) t + e / 2. Cox, 1958.
 
     Elsewhere: torch.nn.BCEWithLogitsLoss; keras.losses.BinaryCrossentropy; the book's SigmoidWithLoss.
     """
@@ -51,6 +51,7 @@ class BinaryCrossEntropyOfProbabilities(_BinaryCrossEntropy):
     y are probabilities, of any shape, as a network gives them that ends with layers.Sigmoid; t has the same shape,
     values from 0 to 1. A logarithm is taken to be -100 at least and y (1 - y) 1e-12 at least, as in PyTorch, so that
     both are finite at 0 and 1; BinaryCrossEntropyWithLogits, of scores, loses nothing there and is to be preferred.
+    Cox, 1958.
 
     Elsewhere: torch.nn.BCELoss; keras.losses.BinaryCrossentropy.
     """

@@ -17,7 +17,7 @@ class Focal(ClassLoss):
     gamma (2): 0 is softmax_cross_entropy.  alpha (None: 1 for all): a number for each class; the mean is over the
     number of elements. y, t, ignored_label (None) and axis (None) are as in SoftmaxCrossEntropy. Lin et al., 2017.
 
-    Elsewhere: torchvision.ops.sigmoid_focal_loss (of binary scores); keras.losses.CategoricalFocalCrossentropy.
+    Elsewhere: keras.losses.CategoricalFocalCrossentropy (of probabilities).
     """
 
     name = "focal"

@@ -18,7 +18,7 @@ class Hinge(LossOfEntries):
     1 and 0. squared (False): L = mean(max(0, 1 - s y)**2), which has no kink. Behind a network whose last layer has
     `regularizer=L2(...)` it is a support vector machine (Cortes and Vapnik, 1995; squared: Tang, 2013).
 
-    Elsewhere: keras.losses.Hinge, keras.losses.SquaredHinge.
+    Elsewhere: keras.losses.Hinge; keras.losses.SquaredHinge (squared=True).
     """
 
     name = "hinge"

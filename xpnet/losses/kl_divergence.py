@@ -19,7 +19,7 @@ class KLDivergence(OfLogProbabilities):
 
     The gradient is that of softmax_cross_entropy with rows as targets; the value is 0 where the answer is right.
 
-    Elsewhere: torch.nn.KLDivLoss(reduction="batchmean"); keras.losses.KLDivergence.
+    Elsewhere: torch.nn.KLDivLoss (reduction="batchmean"); keras.losses.KLDivergence (of probabilities).
     """
 
     name = "kl_divergence"

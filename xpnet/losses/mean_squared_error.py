@@ -10,7 +10,7 @@ from xpnet.losses.base import Loss
 class MeanSquaredError(Loss):
     """L = mean((y - t)**2);  dy = 2 (y - t) / size. y and t have one shape, any.
 
-    Elsewhere: torch.nn.MSELoss; keras.losses.MeanSquaredError; the book's MeanSquaredError.
+    Elsewhere: torch.nn.MSELoss; keras.losses.MeanSquaredError; the book's mean_squared_error.
     """
 
     name = "mean_squared_error"

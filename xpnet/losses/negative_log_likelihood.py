@@ -27,6 +27,7 @@ class NegativeLogLikelihood(OfLogProbabilities):
     y (N, C) are log-probabilities, as layers.LogSoftmax gives them, or a mean of such; t, and what else y may be,
     ignored_label (None), axis (None) and class_weights (None), as in SoftmaxCrossEntropy.
     Behind one LogSoftmax this is softmax_cross_entropy. Of a mean it is the mean of what each would have alone.
+    Fisher, 1922.
 
     Elsewhere: torch.nn.NLLLoss.
     """

@@ -13,7 +13,7 @@ class Accuracy(ClassMetric):
     name: what the history calls it. An element is a sample, or one of a sequence, y (N, T, C), or a pixel, y (N, C, H,
     W); ignored_label (None): the label of those that do not count; axis (None): where the classes are, if elsewhere.
 
-    Elsewhere: torchmetrics.Accuracy; keras.metrics.SparseCategoricalAccuracy.
+    Elsewhere: keras.metrics.SparseCategoricalAccuracy; sklearn.metrics.accuracy_score.
     """
 
     larger_is_better = True
@@ -42,7 +42,7 @@ class BinaryAccuracy(Accuracy):
     """The share of outputs, of all samples, on the right side: y > threshold (0) where t > 0.5. y and t have one shape,
     any.
 
-    Elsewhere: torchmetrics.classification.BinaryAccuracy; keras.metrics.BinaryAccuracy.
+    Elsewhere: keras.metrics.BinaryAccuracy.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ class AUC(ClassMetric):
     It is exact, from the ranks of all scores, which it keeps on the device until `reset`: a number and a label for each
     element. NaN if all labels are alike.
 
-    Elsewhere: torchmetrics.AUROC; keras.metrics.AUC (by thresholds); sklearn.metrics.roc_auc_score.
+    Elsewhere: keras.metrics.AUC (by thresholds); sklearn.metrics.roc_auc_score.
     """
 
     name = "auc"

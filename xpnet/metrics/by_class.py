@@ -95,9 +95,9 @@ def share(part: Any, whole: Any) -> Any:
 
 
 class Precision(CountsByClass):
-    """Of the elements that were taken for a class, the share that is of it: hits / guesses.
+    """Of the elements that were taken for a class, the share that is of it: hits / guesses (Kent et al., 1955).
 
-    Elsewhere: torchmetrics.Precision; keras.metrics.Precision; sklearn.metrics.precision_score.
+    Elsewhere: keras.metrics.Precision; sklearn.metrics.precision_score.
     """
 
     name = "precision"
@@ -107,9 +107,9 @@ class Precision(CountsByClass):
 
 
 class Recall(CountsByClass):
-    """Of the elements of a class, the share that was taken for it: hits / elements.
+    """Of the elements of a class, the share that was taken for it: hits / elements (Kent et al., 1955).
 
-    Elsewhere: torchmetrics.Recall; keras.metrics.Recall; sklearn.metrics.recall_score.
+    Elsewhere: keras.metrics.Recall; sklearn.metrics.recall_score.
     """
 
     name = "recall"
@@ -121,7 +121,7 @@ class Recall(CountsByClass):
 class F1(CountsByClass):
     """The harmonic mean of precision and recall: 2 hits / (guesses + elements) (van Rijsbergen, 1979).
 
-    Elsewhere: torchmetrics.F1Score; keras.metrics.F1Score; sklearn.metrics.f1_score.
+    Elsewhere: keras.metrics.F1Score; sklearn.metrics.f1_score.
     """
 
     name = "f1"

@@ -11,9 +11,10 @@ from xpnet.metrics.base import ClassMetric
 class ConfusionMatrix(ClassMetric):
     """result()[i, j]: how many elements of class i were taken for class j; integers, (classes, classes), NumPy.
 
-    Elements, ignored_label (None) and axis (None) are as in Accuracy; a label that is no class is not counted.
+    Elements, ignored_label (None) and axis (None) are as in Accuracy; a label that is no class is not counted. Miller
+    and Nicely, 1955.
 
-    Elsewhere: torchmetrics.ConfusionMatrix; sklearn.metrics.confusion_matrix.
+    Elsewhere: sklearn.metrics.confusion_matrix.
     """
 
     name = "confusion_matrix"

@@ -25,7 +25,7 @@ class OfNumbers(Metric):
 class AbsoluteError(OfNumbers):
     """mean(|y - t|) over all entries.
 
-    Elsewhere: torchmetrics.MeanAbsoluteError; keras.metrics.MeanAbsoluteError; sklearn.metrics.mean_absolute_error.
+    Elsewhere: keras.metrics.MeanAbsoluteError; sklearn.metrics.mean_absolute_error.
     """
 
     name = "mean_absolute_error"
@@ -37,7 +37,7 @@ class AbsoluteError(OfNumbers):
 class SquaredError(OfNumbers):
     """mean((y - t)**2) over all entries.
 
-    Elsewhere: torchmetrics.MeanSquaredError; keras.metrics.MeanSquaredError; sklearn.metrics.mean_squared_error.
+    Elsewhere: keras.metrics.MeanSquaredError; sklearn.metrics.mean_squared_error.
     """
 
     name = "mean_squared_error"
@@ -65,7 +65,7 @@ class R2(OfNumbers):
     Of several outputs, the mean of theirs. Where all targets are alike it is 1 if they are met, else 0; NaN of less
     than two samples. Wright, 1921.
 
-    Elsewhere: torchmetrics.R2Score; keras.metrics.R2Score; sklearn.metrics.r2_score.
+    Elsewhere: keras.metrics.R2Score; sklearn.metrics.r2_score.
     """
 
     name = "r2"

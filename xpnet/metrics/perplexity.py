@@ -15,8 +15,6 @@ class Perplexity(ClassMetric):
     y are scores, or log-probabilities, which are their own logarithm of softmax. Elements, ignored_label (None) and
     axis (None) are as in Accuracy; of rows as targets the largest entry counts. name: what the history calls it.
     Jelinek et al., 1977.
-
-    Elsewhere: torchmetrics.text.Perplexity.
     """
 
     name = "perplexity"

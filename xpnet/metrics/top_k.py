@@ -9,9 +9,9 @@ from xpnet.metrics.base import ClassMetric, refuse_uncounted
 class TopK(ClassMetric):
     """The share of elements whose label is among the k largest outputs (k = 5). Ties count as misses.
 
-    Elements, ignored_label (None) and axis (None) are as in Accuracy.
+    Elements, ignored_label (None) and axis (None) are as in Accuracy. Russakovsky et al., 2015.
 
-    Elsewhere: torchmetrics.Accuracy(top_k=5); keras.metrics.SparseTopKCategoricalAccuracy.
+    Elsewhere: keras.metrics.SparseTopKCategoricalAccuracy; sklearn.metrics.top_k_accuracy_score.
     """
 
     larger_is_better = True

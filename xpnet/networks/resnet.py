@@ -127,6 +127,8 @@ class ResNet(Model):
     Names and shapes of the weights are torchvision's. They start as He's, those of the last layer as N(0, 0.01). Counts
     of parameters are of those that are learned: the running statistics of batch normalisation come on top.
     Source: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2016.
+
+    Elsewhere: torchvision.models.ResNet.
     """
 
     kind = "resnet"

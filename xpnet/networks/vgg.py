@@ -23,6 +23,8 @@ class VGG(Model):
 
     Names and shapes of the weights are torchvision's. They start as He's, those of the last layer as N(0, 0.01).
     Source: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.
+
+    Elsewhere: torchvision.models.VGG.
     """
 
     kind = "vgg"

@@ -30,6 +30,8 @@ class ViT(Model):
     and of what each part adds.
 
     Source: Dosovitskiy et al., "An image is worth 16x16 words", 2021. 138,890 parameters for 28x28 images.
+
+    Elsewhere: torchvision.models.VisionTransformer.
     """
 
     kind = "vit"

@@ -27,8 +27,6 @@ class Group(Configured):
 
     A parameter that several groups fit has the settings of all of them; of one that two have, the last counts. Which
     groups a parameter is in is found out in its first step, and stays; a group that no parameter fits is an error.
-
-    Elsewhere: torch.optim's parameter groups; keras's exclude_from_weight_decay.
     """
 
     def __init__(self, names: str | Sequence[str] = "*", max_axes: int | None = None, **settings: Any) -> None:

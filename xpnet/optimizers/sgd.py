@@ -51,9 +51,9 @@ class SGD(Optimizer):
 
 
 class Momentum(SGD):
-    """SGD with momentum 0.9.
+    """SGD with momentum 0.9 (Polyak, 1964).
 
-    Elsewhere: torch.optim.SGD(momentum=0.9); keras.optimizers.SGD(momentum=0.9); the book's Momentum.
+    Elsewhere: torch.optim.SGD (momentum=0.9); keras.optimizers.SGD (momentum=0.9); the book's Momentum.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class Momentum(SGD):
 
 
 class Nesterov(SGD):
-    """SGD with Nesterov's momentum 0.9.
+    """SGD with Nesterov's momentum 0.9 (Nesterov, 1983).
 
-    Elsewhere: torch.optim.SGD(nesterov=True); keras.optimizers.SGD(nesterov=True); the book's Nesterov.
+    Elsewhere: torch.optim.SGD (nesterov=True); keras.optimizers.SGD (nesterov=True); the book's Nesterov.
     """
 
     def __init__(

@@ -5,7 +5,6 @@ elementwise NumPy code keeps without knowing of it. choice.py says which algorit
 """
 
 import contextlib
-import math
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -15,6 +14,8 @@ from xpnet.backend.cpu import choice, columns, one_product
 from xpnet.backend.cpu.algorithm import Algorithm, backward, transposed_backward
 from xpnet.backend.cpu.attention import CpuAttention
 from xpnet.backend.cpu.choice import choose
+from xpnet.backend.cpu.elementwise import CpuElementwise
+from xpnet.backend.cpu.group_norm import CpuGroupNorm
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.products import product
@@ -28,7 +29,7 @@ from xpnet.backend.window import Pads, Pair, Window
 from xpnet.random import Key
 
 
-class NumpyBackend(CpuAttention, CpuRecurrent, CpuUpdates):
+class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, CpuUpdates):
     name = "numpy"
     flat = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any
@@ -202,7 +203,7 @@ class NumpyBackend(CpuAttention, CpuRecurrent, CpuUpdates):
         dw[numbers[starts]] = np.add.reduceat(dy.reshape(-1, dy.shape[-1])[order], starts, axis=0)
         return dw
 
-    # ---- softmax and dropout ---------------------------------------------------------------------------------------
+    # ---- softmax and random numbers ----------------------------------------------------------------------------------
 
     def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array]:
         if t.ndim != 1:
@@ -217,14 +218,11 @@ class NumpyBackend(CpuAttention, CpuRecurrent, CpuUpdates):
         dy[picked] -= 1
         return losses, dy
 
-    def dropout_mask(
-        self, shape: tuple[int, ...], rate: float, key: Key, dtype: Any = "float32", first: int = 0
-    ) -> Array:
+    def random_words(self, count: int, key: Key, first: int = 0) -> Array:
         skipped, within = divmod(first, 8)  # a counter gives eight numbers
-        end = within + math.prod(shape)
+        end = within + count
         stream = np.random.Philox(key=np.array(key, dtype=np.uint64), counter=skipped)
-        words = stream.random_raw(-(-end // 2)).astype("<u8", copy=False).view("<u4")[within:end]
-        return (words >= round(rate * 2**32)).reshape(shape) * np.asarray(1 / (1 - rate), dtype)
+        return stream.random_raw(-(-end // 2)).astype("<u8", copy=False).view("<u4")[within:end]
 
 
 def rows_met(rows: slice, i0: int, i1: int) -> slice:

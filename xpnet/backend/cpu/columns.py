@@ -23,7 +23,7 @@ from xpnet.backend.cpu import activation
 from xpnet.backend.cpu.layouts import hcwn_to_nchw, nchw_to_hcwn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles, scratch
-from xpnet.backend.cpu.work import CHANNELS, PRODUCT, WORTH, divide_channels, divide_evenly
+from xpnet.backend.cpu.work import CHANNELS, PRODUCT, WORTH, cut_bands, divide_channels, divide_evenly
 from xpnet.backend.window import Window
 
 Array = Any
@@ -69,44 +69,51 @@ class Walk:
             for n in range(0, N, images)
         ]
 
-    def matrices(self, tile: Tile, group: int) -> Array:
-        """The columns of each output row of the tile: (rows, KH*C*KW, P), a view of this thread's scratch space."""
+    def together(self, tile: Tile) -> int:
+        """Of how many groups the columns of the tile are made at once: as many as stay in the cache."""
+        i0, i1, j0, j1, n0, n1 = tile
+        rows = (i1 - i0 - 1) * self.stride[0] + self.kernel[0] if self.shared else (i1 - i0) * self.kernel[0]
+        each = rows * self.C * self.kernel[1] * (j1 - j0) * (n1 - n0) * self.x.itemsize
+        return divide_evenly(self.groups, max(1, TILE_BYTES // max(each, 1)))
+
+    def matrices(self, tile: Tile, g0: int, g1: int) -> Array:
+        """The columns of each output row of the tile, of some groups: (groups, rows, KH*C*KW, P), a view of this
+        thread's scratch space."""
         i0, i1, j0, j1, n0, n1 = tile
         (KH, KW), (SH, _), (DH, _) = self.kernel, self.stride, self.dilation
-        C, N, rows, width = self.C, n1 - n0, i1 - i0, j1 - j0
+        C, N, G, rows, width = self.C, n1 - n0, g1 - g0, i1 - i0, j1 - j0
+        x = self.x[:, g0 * C : g1 * C, :, n0:n1]
+        x = x.reshape(len(x), G, C, -1, N).transpose(1, 0, 2, 3, 4)  # (G, H, C, W, N), a view
         if self.shared:
             count = (rows - 1) * SH + KH
-            flat = scratch(count * C * KW * width * N, self.x.dtype)
-            cols = flat.reshape(count, C, KW, width, N)
-            self.fill(cols, self.channels(group, n0, n1), i0 * SH - self.pad[0], 1, j0)
+            flat = scratch(G * count * C * KW * width * N, self.x.dtype)
+            cols = flat.reshape(G, count, C, KW, width, N)
+            self.fill(cols, x, i0 * SH - self.pad[0], 1, j0)
             # The matrix of one row begins SH rows of columns after that of the row before, and overlaps it.
-            strides = SH * cols.strides[0], cols.strides[2], cols.itemsize
-            return np.ndarray((rows, KH * C * KW, width * N), flat.dtype, flat, strides=strides)
-        cols = scratch(rows * KH * C * KW * width * N, self.x.dtype).reshape(rows, KH, C, KW, width, N)
+            strides = cols.strides[0], SH * cols.strides[1], cols.strides[3], cols.itemsize
+            return np.ndarray((G, rows, KH * C * KW, width * N), flat.dtype, flat, strides=strides)
+        cols = scratch(G * rows * KH * C * KW * width * N, self.x.dtype).reshape(G, rows, KH, C, KW, width, N)
         for m in range(KH):
-            self.fill(cols[:, m], self.channels(group, n0, n1), i0 * SH - self.pad[0] + m * DH, SH, j0)
-        return cols.reshape(rows, KH * C * KW, width * N)
-
-    def channels(self, group: int, n0: int, n1: int) -> Array:
-        return self.x[:, group * self.C : (group + 1) * self.C, :, n0:n1]
+            self.fill(cols[:, :, m], x, i0 * SH - self.pad[0] + m * DH, SH, j0)
+        return cols.reshape(G, rows, KH * C * KW, width * N)
 
     def fill(self, cols: Array, x: Array, first: int, step: int, j0: int) -> None:
-        """cols[r, c, n, j] = x[first + r*step, c, (j0+j)*SW + n*DW - left], zero outside the image."""
-        H, _, W, _ = x.shape
-        count, _, KW, width, _ = cols.shape
+        """cols[:, r, c, n, j] = x[:, first + r*step, c, (j0+j)*SW + n*DW - left], zero outside the image."""
+        H, W = x.shape[1:4:2]
+        count, _, KW, width, _ = cols.shape[1:]
         r0, r1 = inside(first, step, count, H)
-        cols[:r0] = 0
-        cols[r1:] = 0
+        cols[:, :r0] = 0
+        cols[:, r1:] = 0
         for n in range(KW):
             left, SW = j0 * self.stride[1] + n * self.dilation[1] - self.pad[1], self.stride[1]
             a, b = inside(left, SW, width, W)
             if a > 0:
-                cols[r0:r1, :, n, :a] = 0
+                cols[:, r0:r1, :, n, :a] = 0
             if b < width:
-                cols[r0:r1, :, n, b:] = 0
+                cols[:, r0:r1, :, n, b:] = 0
             if r0 < r1 and a < b:
                 rows = slice(first + r0 * step, first + (r1 - 1) * step + 1, step)
-                cols[r0:r1, :, n, a:b] = x[rows, :, left + a * SW : left + (b - 1) * SW + 1 : SW]
+                cols[:, r0:r1, :, n, a:b] = x[:, rows, :, left + a * SW : left + (b - 1) * SW + 1 : SW]
 
 
 def columns_of(tile: Tile, N: int) -> slice:
@@ -135,6 +142,7 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool, out: Array) -> 
     bias = None if b is None else b.reshape(1, -1, 1)
     tiles = walk.tiles()
     B = divide_channels(OG, w.shape[2] * widest(tiles, N))
+    kernels = w.reshape(G, OG // B, 1, B, w.shape[2])
 
     def work(i0: int, i1: int, j0: int, j1: int, n0: int, n1: int) -> None:
         tile = i0, i1, j0, j1, n0, n1
@@ -143,8 +151,9 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool, out: Array) -> 
         else:
             y = rows[i0:i1, :, columns_of(tile, N)]  # (rows, O, P)
         blocks = y.reshape(len(y), G, OG // B, B, -1).transpose(1, 2, 0, 3, 4)  # (G, O/G/B, rows, B, P), a view
-        for g in range(G):
-            np.matmul(w[g].reshape(OG // B, 1, B, -1), walk.matrices(tile, g), out=blocks[g])
+        for g0, g1 in cut_bands(G, walk.together(tile)):
+            columns = walk.matrices(tile, g0, g1)
+            np.matmul(kernels[g0:g1], columns[:, None], out=blocks[g0:g1])
         if bias is not None:
             y += bias
         if relu:
@@ -192,8 +201,9 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
         if K >= TRANSPOSED:
             part = np.ascontiguousarray(part)
         blocks = part.reshape(*part.shape[:2], groups, OG // B, B).transpose(2, 3, 0, 1, 4)  # (G, O/G/B, rows, P, B)
-        for g in range(groups):
-            np.matmul(walk.matrices(tile, g), blocks[g]).sum(axis=1, out=partial[index, g])
+        for g0, g1 in cut_bands(groups, walk.together(tile)):
+            columns = walk.matrices(tile, g0, g1)
+            np.matmul(columns[:, None], blocks[g0:g1]).sum(axis=2, out=partial[index, g0:g1])
 
     run_tiles(work, list(enumerate(tiles)), alone=walk.units < 2)
     dw = partial.sum(axis=0).reshape(groups, OG // B, KH, C, KW, B)
@@ -210,7 +220,7 @@ def input_gradient(
     """
     O, C, KH, KW = w.shape
     dz, (SH, SW) = nchw_to_hcwn(dz), window.stride
-    flipped = w.reshape(groups, O // groups, C, KH, KW)[:, :, :, ::-1, ::-1]
+    flipped = w.reshape(groups, O // groups, C, KH, KW)[:, :, :, ::-1, ::-1].transpose(0, 2, 3, 1, 4)
     out = pool.empty((size[0], groups * C, size[1], dz.shape[3]), w.dtype)
     axes = zip(size, window.kernel, window.stride, window.dilation, window.padding, strict=True)
     rows, columns = (apart(length, k, s, d, pads[0]) for length, k, s, d, pads in axes)
@@ -219,10 +229,9 @@ def input_gradient(
         if relu:
             np.maximum(out, 0, out=out)
     for (i, m, dh, top), (j, n, dw, left) in itertools.product(rows, columns):
-        part, kernel = out[i::SH, :, j::SW], flipped[:, :, :, m, n]
-        walk = Walk(dz, part.shape[0:3:2], kernel.shape[3:], (1, 1), (top, left), (dh, dw), groups, groups * C)
-        kernels = kernel.transpose(0, 2, 3, 1, 4).reshape(groups, C, -1)  # (G, C/G, KH * O/G * KW)
-        correlate(walk, kernels, b, relu, part)
+        part, kernels = out[i::SH, :, j::SW], np.ascontiguousarray(flipped[:, :, m, :, n])  # (G, C/G, KH, O/G, KW)
+        walk = Walk(dz, part.shape[0:3:2], kernels.shape[2:5:2], (1, 1), (top, left), (dh, dw), groups, groups * C)
+        correlate(walk, kernels.reshape(groups, C, -1), b, relu, part)
     return hcwn_to_nchw(out)
 
 

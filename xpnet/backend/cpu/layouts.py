@@ -36,6 +36,25 @@ def hwcn_to_nchw(x: Array) -> Array:
     return x.transpose(3, 2, 0, 1)
 
 
+# ---- for what is elementwise: any order ----------------------------------------------------------------------------
+
+
+def memory_axes(x: Array) -> tuple[int, ...]:
+    """The axes of x from the slowest to the fastest."""
+    return tuple(sorted(range(x.ndim), key=x.strides.__getitem__, reverse=True))
+
+
+def empty_in_axes(x: Array, axes: tuple[int, ...]) -> Array:
+    """An array of the shape of x, whose axes follow one another so in memory; without gaps."""
+    new = pool.empty(tuple(x.shape[axis] for axis in axes), x.dtype)
+    return new.transpose(sorted(range(x.ndim), key=axes.__getitem__))
+
+
+def flat_in_axes(x: Array, axes: tuple[int, ...]) -> Array:
+    """The entries of x behind one another, axes from the slowest to the fastest: a view where they lie so."""
+    return np.ascontiguousarray(x.transpose(axes)).reshape(-1)
+
+
 # ---- for pooling, which takes both: every slice of pixels is made of runs of images ---------------------------------
 
 

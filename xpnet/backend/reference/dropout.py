@@ -9,6 +9,10 @@ from xpnet.random import Key
 
 
 class Dropout(Arrays):
+    def random_words(self, count: int, key: Key, first: int = 0) -> Array:
+        """Whole numbers below 2**32 (of any integer type): the Philox stream `key` from number `first` on."""
+        return philox_words(self.xp, count, key, self.device, first)
+
     def dropout_mask(
         self, shape: tuple[int, ...], rate: float, key: Key, dtype: Any = "float32", first: int = 0
     ) -> Array:
@@ -18,8 +22,7 @@ class Dropout(Arrays):
         least rate * 2**32: the same elements on every backend, and of a part of a batch the same as of the whole.
         """
         xp = self.xp
-        words = philox_words(xp, math.prod(shape), key, self.device, first)  # int64 (count,), values below 2**32
-        kept = xp.reshape(words, shape) >= round(rate * 2**32)
+        kept = xp.reshape(self.random_words(math.prod(shape), key, first), shape) >= round(rate * 2**32)
         return xp.astype(kept, self.dtype(dtype)) * (1 / (1 - rate))  # rounded once, alike everywhere
 
     def normal(self, shape: tuple[int, ...], key: Key, dtype: Any = "float32", first: int = 0) -> Array:
@@ -32,7 +35,7 @@ class Dropout(Arrays):
         xp, count = self.xp, math.prod(shape)
         odd = first % 2  # the first of a pair is elsewhere
         pairs = (odd + count + 1) // 2
-        words = philox_words(xp, 2 * pairs, key, self.device, first - odd)
+        words = self.random_words(2 * pairs, key, first - odd)
         a, b = (xp.astype(words[place::2], xp.float64) / 2**32 for place in (0, 1))
         r, t = xp.sqrt(-2 * xp.log(a + 2**-32)), (2 * math.pi) * b
         both = xp.reshape(xp.stack([r * xp.cos(t), r * xp.sin(t)], axis=1), (-1,))[odd : odd + count]

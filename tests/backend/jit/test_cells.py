@@ -1,0 +1,38 @@
+"""The compiled steps of recurrent layers: what the reference computes, in float32."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.backend.test_recurrent import Steps, cases, check_gru, check_lstm, check_simple_rnn
+from xpnet.backend import use_backend
+from xpnet.backend.cpu import recurrent
+
+pytestmark = pytest.mark.slow
+
+jit_backend = pytest.importorskip("xpnet.backend.jit.backend", reason='needs Numba: pip install "xpnet[jit]"')
+from xpnet.backend.jit import cells  # noqa: E402
+
+JIT = jit_backend.JitBackend()
+
+
+@given(case=cases, relu=st.booleans(), bias=st.booleans(), parts=st.booleans())
+def test_each_agrees_with_the_reference(case: Steps, relu: bool, bias: bool, parts: bool) -> None:
+    case = case._replace(dtype="float32", N=recurrent.SAMPLES + case.N if parts else case.N)
+    assert JIT.cells(np.dtype("float32")) is cells
+    with use_backend(JIT), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recurrent, "WORTH", 1)
+        check_simple_rnn(JIT, case, "relu" if relu else "tanh")
+        check_lstm(JIT, case)
+        check_gru(JIT, case, bias)
+
+
+def test_tanh_is_right_to_some_units_in_the_last_place() -> None:
+    x = np.concatenate([s * np.geomspace(1e-30, 100, 20001, dtype=np.float32) for s in (1, -1)])
+    got = np.array([cells.tanh(value) for value in x], np.float32)
+    expected = np.tanh(x.astype(np.float64))
+    assert np.all(np.abs(got - expected) <= 5 * np.spacing(np.abs(expected).astype(np.float32)))
+    assert [cells.tanh(np.float32(value)) for value in (0, np.inf, -np.inf)] == pytest.approx([0, 1, -1], abs=1e-7)
+    assert np.isnan(cells.tanh(np.float32(np.nan)))
+    assert cells.sigmoid(np.float32(-200)) == pytest.approx(0, abs=1e-7)
