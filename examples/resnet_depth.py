@@ -43,7 +43,7 @@ def main() -> None:
     (x, t), (x_test, t_test) = digits(args.limit)
     epochs = range(1, args.epochs + 1)
     for axes, shortcuts in zip(panels, (False, "padded"), strict=True):
-        title = "with shortcuts" if shortcuts else "without"
+        title = "with shortcuts" if shortcuts else "without shortcuts"
         for depth in args.depths:
             xpnet.seed(0)
             model = NETWORKS[depth](shortcuts=shortcuts, input_shape=(1, 8, 8))
@@ -51,7 +51,7 @@ def main() -> None:
             history = model.fit(x, t, 50, args.epochs, validation_data=(x_test, t_test), verbose=0).history
             train, test = ([100 - 100 * each for each in history[name]] for name in ("accuracy", "val_accuracy"))
             print(
-                f"{depth} layers {title:14}  errors: training images {train[-1]:4.1f} %, test images {test[-1]:4.1f} %"
+                f"{depth} layers {title:17}  errors: training images {train[-1]:4.1f} %, test images {test[-1]:4.1f} %"
             )
             axes.plot(epochs, train, color=COLOURS[depth], linestyle="--", label=f"{depth} layers, training images")
             axes.plot(epochs, test, color=COLOURS[depth], label=f"{depth} layers, test images")
