@@ -19,21 +19,21 @@ NETWORKS, COLOURS = {20: networks.ResNet20, 56: networks.ResNet56}, {20: "#0072B
 
 
 def digits(limit: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """1,797 handwritten digits of 8 x 8 pixels: some of the first 1,000 to train on, the rest to test with."""
+    """1,797 handwritten digits of 8 x 8 pixels: the first 1,000 to train on, the others to test with."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
         sys.exit('resnet_depth: its digits come with scikit-learn, which is missing: pip install "xpnet[examples]"')
     x, t = load_digits(return_X_y=True)
     x = (x / 16).astype(np.float32).reshape(-1, 1, 8, 8)
-    return (x[:1000][:limit], t[:1000][:limit]), (x[1000:], t[1000:])
+    return (x[:1000][:limit], t[:1000][:limit]), (x[1000:][:limit], t[1000:][:limit])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="ResNets of 20 and 56 layers, and the same without shortcuts.")
     parser.add_argument("--depths", type=int, nargs="+", choices=NETWORKS, default=[20, 56])
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--limit", type=int, default=1000, help="the number of images to train on")
+    parser.add_argument("--limit", type=int, default=1000, help="use this many images at most")
     parser.add_argument("--lr", type=float, default=0.05, help="with momentum 0.9")
     parser.add_argument("--out", default="runs/resnet_depth.png", help="the file to save the picture in")
     args = parser.parse_args()
