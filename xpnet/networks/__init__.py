@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from xpnet.base.on_demand import imported_on_demand
 
 if TYPE_CHECKING:
-    from xpnet.networks import sampling
+    from xpnet.networks import sampling as sampling
     from xpnet.networks.alexnet import AlexNet
     from xpnet.networks.autoencoder import Autoencoder, ConvAutoencoder
     from xpnet.networks.deepconvnet import DeepConvNet
@@ -66,7 +66,7 @@ __all__ = [
     "Bottleneck", "ConvAutoencoder", "ConvNorm", "DeepConvNet", "DoubleConv", "Inception", "InceptionNet",
     "InvertedResidual", "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut", "RadialBasis",
     "RecurrentClassifier", "RecurrentLanguageModel", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
-    "ResNet56", "Sampling", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet", "ViT", "sampling",
+    "ResNet56", "Sampling", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet", "ViT",
 ]  # fmt: skip
 
 __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
