@@ -4,7 +4,7 @@
     python bench/compare.py --against textbook --networks deepconvnet
     python bench/compare.py --against keras --modes train --variants jit
 
-The ratio is images per second of xpnet over those of the other one, the median over the rounds with its quartiles: 2
+The ratio is samples per second of xpnet over those of the other one, the median over the rounds with its quartiles: 2
 means twice as fast. PyTorch is measured contiguous and channels_last, and the faster one counts. All use the same
 number of threads. `train` is forward, loss, backward and Adam; `infer` a forward pass, `latency` one of a single image.
 Variants of xpnet are `numpy` (NumPy alone) and, where Numba is installed, `jit`. Each variant and number of threads has
@@ -25,11 +25,16 @@ import time
 from typing import Any
 
 from footprint import footprint
-from peers import BATCH, Step, keras_step, textbook_step, torch_step, xpnet_step
+from peers import BATCH, KERAS, TEXTBOOK, Step, keras_step, textbook_step, xpnet_step
 
 PAUSE = 0.1  # seconds before each turn: threads of BLAS and OpenMP spin for a while after their work is done
 TURN = 0.04  # seconds of steps in a turn, at least
 MODES = ("train", "infer", "latency")
+OTHERS = {  # the networks that each has, and what it takes: modules, and how to get them
+    "textbook": (tuple(TEXTBOOK), (), ""),
+    "torch": (tuple(BATCH), ("torch",), 'pip install "xpnet[oracle]"'),
+    "keras": (KERAS, ("keras",), "pip install keras jax"),
+}
 
 
 def alternate(steps: list[Step], rounds: int) -> list[list[float]]:
@@ -61,6 +66,8 @@ def compare(network: str, mode: str, against: str, rounds: int) -> dict[str, Any
     elif against == "keras":
         others = [keras_step(network, batch, train)]
     else:
+        from torch_peers import torch_step
+
         others = [torch_step(network, batch, channels_last, train) for channels_last in (False, True)]
     own, *rest = alternate([xpnet_step(network, batch, train), *others], rounds)
     best = min(rest, key=statistics.median)
@@ -71,8 +78,8 @@ def compare(network: str, mode: str, against: str, rounds: int) -> dict[str, Any
         "batch": batch,
         "threads": threads(),
         "variant": variant(),
-        "xpnet_images_per_s": round(batch / statistics.median(own), 1),
-        "peer_images_per_s": round(batch / statistics.median(best), 1),
+        "xpnet_samples_per_s": round(batch / statistics.median(own), 1),
+        "peer_samples_per_s": round(batch / statistics.median(best), 1),
         "ratio": round(middle, 3),
         "quartiles": [round(low, 3), round(high, 3)],
     }
@@ -121,7 +128,7 @@ def in_a_process(arguments: argparse.Namespace, kind: str, count: int) -> list[d
             low, high = row["quartiles"]
             print(
                 f"{row['network']:<14} {row['mode']:<8} {row['batch']:>5} {row['threads']:>7}  {row['variant']:<7}"
-                f"{row['xpnet_images_per_s']:>9,.0f} {row['peer_images_per_s']:>9,.0f} {row['ratio']:>6.2f}"
+                f"{row['xpnet_samples_per_s']:>9,.0f} {row['peer_samples_per_s']:>9,.0f} {row['ratio']:>6.2f}"
                 f"  {low:.2f} ... {high:.2f}",
                 flush=True,
             )
@@ -144,7 +151,7 @@ def draw(path: str, rows: list[dict[str, Any]], against: str) -> None:
                 axes.barh(place, row["ratio"], color="tab:blue" if row["ratio"] >= 1 else "tab:orange")
                 axes.plot([low, high], [place, place], color="black", linewidth=1)
         axes.axvline(1, color="gray", linewidth=0.8)
-        axes.set(xlabel=f"images/s, xpnet / {against}", title=f"{panel[0]}, threads: {panel[1]}")
+        axes.set(xlabel=f"samples/s, xpnet / {against}", title=f"{panel[0]}, threads: {panel[1]}")
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(labels) - 0.5, -0.5)
     figure.savefig(path, dpi=110)
@@ -166,15 +173,19 @@ def main() -> None:
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch = arguments.against == "torch"
-    everything = [name for name in BATCH if arguments.against != "textbook" or name != "vgg"]
-    arguments.networks = arguments.networks or everything
+    known, modules, install = OTHERS[arguments.against]
+    arguments.networks = arguments.networks or known
+    if missing := set(arguments.networks) - set(known):
+        sys.exit(f"compare: {arguments.against} has no {', '.join(sorted(missing))}; choose of {', '.join(known)}")
+    if absent := [module for module in modules if importlib.util.find_spec(module) is None]:
+        sys.exit(f"compare: {absent[0]} is not installed: {install}")
     arguments.modes = arguments.modes or (["train"] if arguments.against == "textbook" else list(MODES))
     if arguments.inner:
         measure(arguments)
         return
     counts = arguments.threads or sorted({1, usable_cpus()} if torch else {usable_cpus()}, reverse=True)
     kinds = arguments.variants or (["numpy", "jit"] if importlib.util.find_spec("numba") else ["numpy"])
-    print(f"xpnet against {arguments.against}, {usable_cpus()} cores, images/s")
+    print(f"xpnet against {arguments.against}, {usable_cpus()} cores, samples/s")
     head = f"{'network':<14} {'mode':<8} {'batch':>5} {'threads':>7}  {'variant':<7}{'xpnet':>9} {arguments.against:>9}"
     print(f"{head}  ratio")
     rows = [row for count in counts for kind in kinds for row in in_a_process(arguments, kind, count)]

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from peers import BATCH, torch_step, xpnet_step
+from peers import BATCH, xpnet_step
 
 STEPS = 5
 CACHED = (".pyc", ".nbi", ".nbc")  # made on first use
@@ -34,6 +34,8 @@ def peak_mb(network: str, batch: int, peer: str) -> float:
     def step(size: int, train: bool) -> Any:
         if peer == "xpnet":
             return xpnet_step(network, size, train)
+        from torch_peers import torch_step
+
         return torch_step(network, size, peer == "channels_last", train)
 
     step(16, True)()  # libraries, kernels and threads are there

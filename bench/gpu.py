@@ -1,4 +1,4 @@
-"""xpnet on `cupy` beside PyTorch on CUDA: training steps and inference of the four networks, on a machine with a GPU.
+"""xpnet on `cupy` beside PyTorch on CUDA: training and inference of the networks of compare.py, on a GPU.
 
     python bench/gpu.py --out gpu.md --json gpu.json
     python bench/gpu.py --networks deepconvnet --tf32
@@ -6,7 +6,7 @@
 
 PyTorch runs eagerly, contiguous and channels_last, and compiled (torch.compile, contiguous); each is a column. A round
 is `--steps` steps of each in turn, timed by the clock from an idle device to an idle device, so that launching counts
-as much as computing. The ratio is images per second of xpnet over those of the best of PyTorch, the median over the
+as much as computing. The ratio is samples per second of xpnet over those of the best of PyTorch, the median over the
 rounds with its quartiles: 2 means twice as fast. Products are float32 on both sides; `--tf32` allows TF32 on both.
 """
 
@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 sys.path.append(str(Path(__file__).parent))  # where python -m tests.cudasim runs it
-from peers import data, torch_network
+from peers import BATCH, data, xpnet_network
 
+NETWORKS = [name for name in BATCH if name != "dcgan"]  # those that a loss and labels train
 VARIANTS = ("eager", "channels_last", "compiled")
 
 
@@ -37,11 +38,8 @@ class Runner(NamedTuple):
 
 def xpnet_runner(network: str, batch: int, train: bool) -> Runner:
     import xpnet
-    from xpnet.networks.recipes import NETWORKS
 
-    xpnet.seed(0)
-    backend, (x, t) = xpnet.get_backend(), data(batch)
-    model = NETWORKS[network].make()
+    backend, (x, t), model = xpnet.get_backend(), data(batch, network), xpnet_network(network)
     model.compile("adam")
     train_step = model.make_step()
 
@@ -54,6 +52,7 @@ def xpnet_runner(network: str, batch: int, train: bool) -> Runner:
 
 def torch_runner(network: str, batch: int, train: bool, variant: str, device: str) -> Runner:
     import torch
+    from torch_peers import torch_network
 
     torch.manual_seed(0)
     form = torch.channels_last if variant == "channels_last" else torch.contiguous_format
@@ -61,15 +60,16 @@ def torch_runner(network: str, batch: int, train: bool, variant: str, device: st
     model.train(train)
     run = torch.compile(model) if variant == "compiled" else model
     optimizer, loss = torch.optim.Adam(model.parameters()), torch.nn.CrossEntropyLoss()
-    x, t = (torch.from_numpy(a).pin_memory() if device == "cuda" else torch.from_numpy(a) for a in data(batch))
+    x, t = (torch.from_numpy(a).pin_memory() if device == "cuda" else torch.from_numpy(a) for a in data(batch, network))
 
     def step() -> Any:
-        inputs = x.to(device, non_blocking=True).to(memory_format=form)
+        inputs = x.to(device, non_blocking=True)
+        inputs = inputs.to(memory_format=form) if x.ndim == 4 else inputs
         if not train:
             with torch.inference_mode():
                 return run(inputs)
         optimizer.zero_grad()
-        value = loss(run(inputs), t.to(device, non_blocking=True))
+        value = loss(run(inputs).flatten(0, -2), t.to(device, non_blocking=True).flatten())
         value.backward()
         optimizer.step()
         return value
@@ -101,7 +101,7 @@ def row(network: str, mode: str, batch: int, runners: list[Runner], arguments: a
     own, *others = measure(runners, arguments.rounds, arguments.steps)
     rates = {r.name: batch / statistics.median(t) for r, t in zip(runners, [own, *others], strict=True)}
     memory = {r.name: round(r.peak_bytes() / 2**20) for r in runners}
-    result = {"network": network, "mode": mode, "batch": batch, "images_per_s": rates, "peak_mb": memory}
+    result = {"network": network, "mode": mode, "batch": batch, "samples_per_s": rates, "peak_mb": memory}
     if others:
         best = min(others, key=statistics.median)
         ratios = [b / a for a, b in zip(own, best, strict=True)]
@@ -126,11 +126,11 @@ def peers(arguments: argparse.Namespace) -> tuple[list[str], str]:
 
 
 def table(rows: list[dict[str, Any]], names: list[str]) -> str:
-    heads = ["network", "mode", "batch", *(f"{name}, images/s (MB)" for name in names), "ratio (quartiles)"]
+    heads = ["network", "mode", "batch", *(f"{name}, samples/s (MB)" for name in names), "ratio (quartiles)"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for r in rows:
         cells = [r["network"], r["mode"], str(r["batch"])]
-        cells += [f"{r['images_per_s'][name]:,.0f} ({r['peak_mb'][name]})" for name in names]
+        cells += [f"{r['samples_per_s'][name]:,.0f} ({r['peak_mb'][name]})" for name in names]
         cells += [f"{r['ratio']:.2f} ({r['quartiles'][0]:.2f} to {r['quartiles'][1]:.2f})" if "ratio" in r else ""]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -142,7 +142,6 @@ def begin(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> tup
 
     import xpnet
     from xpnet.doctor import examine
-    from xpnet.networks.recipes import NETWORKS
 
     if unknown := set(arguments.networks) - set(NETWORKS):
         parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")
@@ -156,7 +155,7 @@ def begin(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> tup
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=["mlp", "lenet5", "simpleconvnet", "deepconvnet"])
-    parser.add_argument("--batch", type=int, help="images in a batch (default: each network's own)")
+    parser.add_argument("--batch", type=int, help="samples in a batch (default: each network's own)")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--steps", type=int, default=20, help="steps of each in a round")
     parser.add_argument("--tf32", action="store_true")
@@ -169,7 +168,6 @@ def main() -> None:
     variants, remark, gpu = begin(parser, arguments)
 
     import xpnet
-    from xpnet.networks.recipes import NETWORKS
 
     print(f"{gpu['device 0']}; driver {gpu['driver']}, CuPy {gpu['CuPy']}; TF32 {'on' if arguments.tf32 else 'off'}")
     about = f"{gpu['device 0']}, {remark}"
@@ -177,7 +175,7 @@ def main() -> None:
         about += ". **On a stand-in device: these times say nothing about a GPU**"
     rows = []
     for network in arguments.networks:
-        batch = arguments.batch or NETWORKS[network].batch_size
+        batch = arguments.batch or BATCH[network]
         for mode in ("train", "infer"):
             xpnet.get_backend().free_memory()
             train = mode == "train"

@@ -21,6 +21,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parent))  # where python -m tests.cudasim runs it
 from gpu import VARIANTS, Runner, begin, torch_runner, xpnet_runner
+from peers import BATCH
 
 Calls = dict[str, Callable[[], Any]]
 
@@ -106,12 +107,11 @@ def print_calls(rounds: int, count: int) -> None:
 
 def print_steps(arguments: argparse.Namespace, variants: list[str], hold: Callable[[float], None]) -> None:
     import xpnet
-    from xpnet.networks.recipes import NETWORKS
 
     heads = ["network", "mode", "batch", *(f"{name}, device (clock)" for name in ("xpnet", *variants))]
     print("\n| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for network in arguments.networks:
-        for batch in arguments.batches or [NETWORKS[network].batch_size]:
+        for batch in arguments.batches or [BATCH[network]]:
             for mode in ("train", "infer"):
                 xpnet.get_backend().free_memory()
                 runners = [xpnet_runner(network, batch, mode == "train")]
@@ -127,7 +127,7 @@ def print_steps(arguments: argparse.Namespace, variants: list[str], hold: Callab
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="*", default=["mlp", "lenet5", "simpleconvnet", "deepconvnet"])
-    parser.add_argument("--batches", nargs="+", type=int, help="images in a batch (default: each network's own)")
+    parser.add_argument("--batches", nargs="+", type=int, help="samples in a batch (default: each network's own)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8, help="steps in a round; 40 times as many of a single call")
     parser.add_argument("--tf32", action="store_true", help="on both sides")

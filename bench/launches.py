@@ -5,8 +5,9 @@
     python bench/launches.py --json
 
 xpnet's backend `cupy` stands beside the plain reference, the same code on CuPy's namespace without any kernel of its
-own. A step is what `fit` does for a batch: staging, forward, loss, backward, Adam, and accuracy. It is counted on the
-stand-in device (tests/cudasim), after steps that compile and warm up; the numbers are those of a GPU, times are not.
+own. A step is what `fit` does for a batch: staging, forward, loss, backward, Adam, and accuracy; of a GAN, both
+updates. It is counted on the stand-in device (tests/cudasim), after steps that compile and warm up; the numbers are
+those of a GPU, times are not. The networks are those of compare.py.
 """
 
 import argparse
@@ -15,6 +16,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from peers import BATCH, data, xpnet_network
+
 from tests import cudasim
 
 COLUMNS = {  # counter -> head of its column
@@ -34,12 +37,9 @@ def count(
     network: str, plain: bool, batch: int, warm: int = 2, steps: int = 2
 ) -> tuple[dict[str, int], dict[str, int]]:
     """The counters of one step in `fit`, and the calls by name."""
-    import numpy as np
-
     import xpnet
     from xpnet.backend.cuda.arrays import CupyArrays
     from xpnet.backend.cuda.backend import CupyBackend
-    from xpnet.networks.recipes import NETWORKS
 
     found: list[tuple[dict[str, int], dict[str, int]]] = []
 
@@ -49,13 +49,12 @@ def count(
                 found.append((cudasim.counters(), cudasim.calls()))
             cudasim.reset()
 
-    xpnet.seed(0)
-    rng, N = np.random.default_rng(0), batch * (warm + steps + 1)  # the last step has no batch to copy ahead
-    x, t = rng.random((N, 1, 28, 28), dtype=np.float32), rng.integers(0, 10, N)
+    arrays = data(batch * (warm + steps + 1), network)  # the last step has no batch to copy ahead
     with xpnet.use_backend(CupyArrays() if plain else CupyBackend()):
-        model = NETWORKS[network].make()
-        model.compile("adam", metrics=["accuracy"])
-        model.fit(x, t, batch, verbose=0, callbacks=[Watch()])
+        model = xpnet_network(network)
+        if not model.has_own_step:
+            model.compile("adam", metrics=["accuracy"])
+        model.fit(*arrays, batch_size=batch, verbose=0, callbacks=[Watch()])
     first, second = found[:steps]
     same = set(COLUMNS) - {"peak_bytes"}
     assert all(first[0][name] == second[0][name] for name in same), "the steps differ"
@@ -65,14 +64,12 @@ def count(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=["mlp", "lenet5", "simpleconvnet", "deepconvnet"])
-    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=100, help="default: 100")
     parser.add_argument("--by-name", action="store_true", help="also list kernels and library functions")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    from xpnet.networks.recipes import NETWORKS
-
-    if unknown := set(arguments.networks) - set(NETWORKS):
-        parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(NETWORKS)}")
+    if unknown := set(arguments.networks) - set(BATCH):
+        parser.error(f"there is no network {', '.join(sorted(unknown))}; choose of {', '.join(BATCH)}")
     try:
         cudasim.activate()
     except cudasim.Unavailable as why:

@@ -1,7 +1,8 @@
-"""The networks of the benches, ready to run on random images: in xpnet, and in what it is measured against.
+"""The networks of the benches, ready to run on random data: in xpnet, and in what it is measured against.
 
 Each maker returns a function that does one training step (forward, loss, backward, Adam), or one inference, on the
-batch it was made with. Training ends with the loss as a Python number, inference with the scores.
+batch it was made with. Training ends with the loss as a Python number, inference with the scores. PyTorch's stand in
+torch_peers.py.
 """
 
 import os
@@ -15,20 +16,48 @@ import textbook
 import xpnet
 from xpnet import layers, networks
 from xpnet.model import Model
+from xpnet.networks.mobilenet import convolution
 
 Step = Callable[[], Any]
 
-BATCH = {"mlp": 32, "lenet5": 64, "simpleconvnet": 100, "deepconvnet": 100, "vgg": 64}
+BATCH = {
+    "mlp": 32, "lenet5": 64, "simpleconvnet": 100, "deepconvnet": 100, "vgg": 64,
+    "resnet20": 64, "mobilenet": 64, "lstm": 64, "gpt": 16, "dcgan": 64,
+}  # fmt: skip
 VGG = (32, 64, 128)  # filters of the blocks
+MOBILENET = ((32, 16, 1, 1), (16, 24, 2, 6), (24, 24, 1, 6), (24, 24, 1, 6))  # maps, filters, stride and expansion
+GPT = {"vocabulary": 65, "context": 64, "layers": 4, "width": 128, "heads": 4}
+TEXTBOOK = {
+    "mlp": textbook.mlp,
+    "lenet5": textbook.lenet5,
+    "simpleconvnet": textbook.simple_conv_net,
+    "deepconvnet": textbook.deep_conv_net,
+}
+KERAS = (*TEXTBOOK, "vgg")
+NOISE = 100  # numbers that a GAN draws an image from
+SHAPES = {"vgg": (3, 32, 32), "resnet20": (3, 32, 32), "mobilenet": (3, 32, 32), "lstm": (28, 28)}
 
 
-def shape(network: str) -> tuple[int, int, int]:
-    return (3, 32, 32) if network == "vgg" else (1, 28, 28)
+def shape(network: str) -> tuple[int, ...]:
+    """Of a sample."""
+    return SHAPES.get(network, (1, 28, 28))
 
 
-def data(batch: int, network: str = "mlp") -> tuple[np.ndarray, np.ndarray]:
+def data(batch: int, network: str = "mlp") -> tuple[np.ndarray, ...]:
+    """What a training step takes: samples and labels, a sequence and the same one step on, or images alone."""
     rng = np.random.default_rng(0)
-    return rng.random((batch, *shape(network)), dtype=np.float32), rng.integers(0, 10, batch)
+    if network == "gpt":
+        text = rng.integers(0, GPT["vocabulary"], (batch, GPT["context"] + 1))
+        return text[:, :-1].copy(), text[:, 1:].copy()
+    x = rng.random((batch, *shape(network)), dtype=np.float32)
+    return (2 * x - 1,) if network == "dcgan" else (x, rng.integers(0, 10, batch))
+
+
+def inputs(batch: int, network: str) -> np.ndarray:
+    """What an inference takes: samples, or the noise that images are drawn from."""
+    if network == "dcgan":
+        return np.random.default_rng(0).standard_normal((batch, NOISE), np.float32)
+    return data(batch, network)[0]
 
 
 # ---- xpnet ---------------------------------------------------------------------------------------------------------
@@ -44,6 +73,16 @@ def vgg() -> Model:
     return model
 
 
+def mobilenet() -> Model:
+    """The first blocks of MobileNetV2 (Sandler et al., 2018) behind a convolution of stride 1, for images of 32x32x3:
+    one without expansion, one of stride 2 and two with a shortcut, of 96 and 144 maps inside.
+    """
+    first, blocks = convolution(MOBILENET[0][0], 3, layers.ReLU6()), [networks.InvertedResidual(*m) for m in MOBILENET]
+    model = xpnet.Sequential([*first, *blocks, layers.GlobalAvgPool2D(), layers.Dense(10)])
+    model.build(shape("mobilenet"))
+    return model
+
+
 def xpnet_network(network: str) -> Model:
     makers = {
         "mlp": networks.MLP,
@@ -51,90 +90,42 @@ def xpnet_network(network: str) -> Model:
         "simpleconvnet": networks.SimpleConvNet,
         "deepconvnet": networks.DeepConvNet,
         "vgg": vgg,
+        "resnet20": networks.ResNet20,
+        "mobilenet": mobilenet,
+        "lstm": networks.RecurrentClassifier,
+        "gpt": lambda: networks.GPT(**GPT, dropout=0.0),
+        "dcgan": lambda: networks.DCGAN(NOISE),
     }
     xpnet.seed(0)
     return makers[network]()
 
 
 def xpnet_step(network: str, batch: int, train: bool = True) -> Step:
-    model, (x, t) = xpnet_network(network), data(batch, network)
-    model.compile("adam")
+    return step_of(xpnet_network(network), network, batch, train)
+
+
+def step_of(model: Model, network: str, batch: int, train: bool = True) -> Step:
+    """A training step of the model, or an inference, on a batch of the network's data."""
     if not train:
-        inputs = model.backend.asarray(x)
-        return lambda: model(inputs)
-    step = model.make_step()
-    return lambda: float(step(model.backend.batch((x, t), model.dtype), "the benchmark")["loss"])
+        x = model.backend.asarray(inputs(batch, network))
+        return lambda: model(x)
+    if not model.has_own_step:
+        model.compile("adam")
+    step, arrays = model.make_step(), data(batch, network)
+
+    def train_step() -> float:
+        logs = step(model.backend.batch(arrays, model.dtype), "the benchmark")
+        return sum(map(float, logs.values()))  # the one loss, or those of both networks
+
+    return train_step
 
 
 # ---- a textbook ----------------------------------------------------------------------------------------------------
 
 
 def textbook_step(network: str, batch: int) -> Step:
-    makers = {
-        "mlp": textbook.mlp,
-        "lenet5": textbook.lenet5,
-        "simpleconvnet": textbook.simple_conv_net,
-        "deepconvnet": textbook.deep_conv_net,
-    }
-    if network not in makers:
-        raise SystemExit(f"compare: the textbook has no {network}; choose of {', '.join(makers)} with --networks")
-    model, (x, t) = makers[network](), data(batch)
+    model, (x, t) = TEXTBOOK[network](), data(batch)
     return lambda: float(model.train_step(x, t))
-
-
-# ---- PyTorch -------------------------------------------------------------------------------------------------------
-
-
-def torch_step(network: str, batch: int, channels_last: bool, train: bool = True) -> Step:
-    import torch
-    from torch import nn
-
-    torch.manual_seed(0)
-    model, (x, t) = torch_network(network), data(batch, network)
-    form = torch.channels_last if channels_last else torch.contiguous_format
-    model = model.to(memory_format=form).train(train)
-    optimizer, loss = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
-    inputs, targets = torch.tensor(x).to(memory_format=form), torch.tensor(t)
-
-    def infer() -> Any:
-        with torch.inference_mode():
-            return model(inputs)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        value = loss(model(inputs), targets)
-        value.backward()
-        optimizer.step()
-        return float(value.detach())
-
-    return step if train else infer
-
-
-def torch_network(network: str) -> Any:
-    """The same network, layer by layer, in PyTorch."""
-    from torch import nn
-
-    if network == "mlp":
-        return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
-    if network == "simpleconvnet":
-        first = [nn.Conv2d(1, 30, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
-        return nn.Sequential(*first, nn.Linear(4320, 100), nn.ReLU(), nn.Linear(100, 10))
-    if network == "lenet5":
-        first = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
-        second = [nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
-        dense = [nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)]
-        return nn.Sequential(*first, *second, *dense)
-    blocks: list[nn.Module] = []
-    plan = [(f, 1) for f in VGG] if network == "vgg" else [(16, 1), (32, 2), (64, 1)]
-    channels = shape(network)[0]
-    for filters, padding in plan:
-        blocks += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU()]
-        blocks += [nn.Conv2d(filters, filters, 3, padding=padding), nn.ReLU(), nn.MaxPool2d(2)]
-        channels = filters
-    if network == "vgg":
-        return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(2048, 128), nn.ReLU(), nn.Linear(128, 10))
-    dense = [nn.Flatten(), nn.Linear(1024, 50), nn.ReLU(), nn.Dropout(), nn.Linear(50, 10), nn.Dropout()]
-    return nn.Sequential(*blocks, *dense)
 
 
 # ---- Keras 3 -------------------------------------------------------------------------------------------------------
@@ -143,10 +134,7 @@ def torch_network(network: str) -> Any:
 def keras_step(network: str, batch: int, train: bool = True) -> Step:
     """On KERAS_BACKEND, by default JAX, the fastest of its backends on these networks; compiled."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
-    try:
-        import keras
-    except ImportError as error:
-        raise SystemExit(f"compare: {error}. Install it: pip install keras jax") from error
+    import keras
 
     x, t = data(batch, network)
     x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))  # Keras's order on a CPU

@@ -15,7 +15,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +105,19 @@ class Meter:
         self.shape: tuple[int, ...] = ()
 
 
-def name_of(layer: Any) -> str:
-    return layer.name or type(layer).__name__.lower()
+def parts(path: str, layer: Any) -> Iterator[tuple[str, Any]]:
+    """The layers that a network is made of, with their paths; those that only join others are gone into."""
+    for name, child in layer.children():
+        inside = f"{path}{name}"
+        if child.composite:
+            yield from parts(f"{inside}.", child)
+        else:
+            yield inside, child
 
 
-def meter(layer: Any, meters: dict[tuple[str, str], Meter], first: bool) -> None:
+def meter(name: str, layer: Any, meters: dict[tuple[str, str], Meter], first: bool) -> None:
     """Measure each forward of the layer, and each way back. `first`: nobody asks for the gradient of its input."""
-    forward, name = layer.forward, name_of(layer)
+    forward = layer.forward
 
     def count(direction: str, start: float, arrays: list[Any], y: Any, products: int) -> None:
         found = meters[name, direction]
@@ -121,16 +127,15 @@ def meter(layer: Any, meters: dict[tuple[str, str], Meter], first: bool) -> None
         if isinstance(layer, (Conv2D, Dense)):
             found.operations += 2 * products * y.size * (layer.weight.value.size // layer.weight.shape[0])
 
-    def measured(x: Any, train: bool = False) -> Any:
+    def measured(*xs: Any, train: bool = False) -> Any:
         start, weights = time.perf_counter(), [p.value for p in layer.parameters()]
-        y, back = forward(x, train=train)
-        count("forward", start, [x, y, *weights], y, 1)
+        y, back = forward(*xs, train=train)
+        count("forward", start, [*xs, y, *weights], y, 1)
 
         def measured_back(dy: Any, **options: Any) -> Any:
             start = time.perf_counter()
             dx = back(dy, **options)
-            gradients = [dx if dx is not None else None, *weights]
-            count("backward", start, [dy, x, y, *weights, *gradients], y, 1 if first else 2)
+            count("backward", start, [dy, *xs, y, *weights, dx, *weights], y, 1 if first else 2)
             return dx
 
         return y, measured_back
@@ -152,19 +157,20 @@ def large_product() -> float:
 def profile(arguments: argparse.Namespace) -> None:
     peak = large_product()
     batch = arguments.batch or BATCH[arguments.network]
-    model, (x, t) = xpnet_network(arguments.network), data(batch, arguments.network)
+    model, arrays = xpnet_network(arguments.network), data(batch, arguments.network)
     model.compile("adam")
     train_step, backend = model.make_step(), xpnet.get_backend()
 
     def step() -> None:
-        train_step(backend.batch((x, t), model.dtype), "the profile")
+        train_step(backend.batch(arrays, model.dtype), "the profile")
 
     for _ in range(2):
         step()
     clock = watch(backend)
     meters: dict[tuple[str, str], Meter] = defaultdict(Meter)
-    for index, layer in enumerate(model.layers):
-        meter(layer, meters, index == 0)
+    inside = dict(parts("", model))
+    for index, (path, layer) in enumerate(inside.items()):
+        meter(type(layer).__name__ if arguments.by_class else path, layer, meters, index == 0)
     start = clock.restart()
     for _ in range(arguments.steps):
         step()
@@ -175,7 +181,9 @@ def profile(arguments: argparse.Namespace) -> None:
     variant = backend.jit or "NumPy alone"
     print(f"{arguments.network}, batch {batch}, one thread, {variant}: {1e3 * total:.2f} ms a step")
     print(f"one large product reaches {peak:.0f} GFLOP/s\n")
-    print(f"{'layer':<12} {'direction':<9} {'ms':>7} {'share':>6} {'GFLOP/s':>8} {'of large':>8} {'MB':>7} {'GB/s':>6}")
+    width = max(12, *(len(name) for name, _ in meters))
+    heads = f"{'ms':>7} {'share':>6} {'GFLOP/s':>8} {'of large':>8} {'MB':>7} {'GB/s':>6}"
+    print(f"{'layer':<{width}} {'direction':<9} {heads}")
     rows = []
     for (name, direction), found in meters.items():
         ms, rate = 1e3 * found.seconds / arguments.steps, found.operations / found.seconds / 1e9
@@ -183,12 +191,13 @@ def profile(arguments: argparse.Namespace) -> None:
         rows.append({"layer": name, "direction": direction, "ms": ms, "gflops": rate, "mb": megabytes})
         flops = f"{rate:>8.1f} {rate / peak:>8.0%}" if rate else f"{'':>8} {'':>8}"
         print(
-            f"{name:<12} {direction:<9} {ms:>7.2f} {ms / total / 1e3:>6.1%} {flops} {megabytes:>7.1f}"
+            f"{name:<{width}} {direction:<9} {ms:>7.2f} {ms / total / 1e3:>6.1%} {flops} {megabytes:>7.1f}"
             f" {megabytes / ms:>6.1f}"
         )
-    convolutions = [layer for layer in model.layers if isinstance(layer, Conv2D)]
-    chosen = {name_of(conv): backend.explain(conv, meters[name_of(conv), "forward"].shape) for conv in convolutions}
-    print("", *(f"{name:<12} {words}" for name, words in chosen.items()), sep="\n")
+    shapes = {} if arguments.by_class else {name: meters[name, "forward"].shape for name in inside}
+    convolutions = {name: layer for name, layer in inside.items() if name in shapes and isinstance(layer, Conv2D)}
+    chosen = {name: backend.explain(layer, shapes[name]) for name, layer in convolutions.items()}
+    print("", *(f"{name:<{width}} {words}" for name, words in chosen.items()), sep="\n")
     print("\n" + ", ".join(f"{kind} {1e3 * kinds[kind]:.2f} ms ({kinds[kind] / total:.0%})" for kind in KINDS))
     if arguments.json:
         report = {"network": arguments.network, "batch": batch, "variant": variant, "ms": 1e3 * total}
@@ -206,6 +215,7 @@ def main() -> None:
     parser.add_argument("network", choices=BATCH, nargs="?", default="deepconvnet")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--by-class", action="store_true", help="sums over the layers of a class")
     parser.add_argument("--json", metavar="FILE", help="also write it as JSON")
     arguments = parser.parse_args()
     os.environ["XPNET_NUM_THREADS"] = "1"  # read when the first layer computes

@@ -55,12 +55,12 @@ def serve(tree: Path, network: str, mode: str, clock: Callable[[], float]) -> No
         raise SystemExit(f"turns: this is the xpnet of {xpnet.__file__}, and not that of {tree}")
     if network not in BATCH:
         raise SystemExit(f"turns: there is no network {network}; choose of {', '.join(BATCH)}")
-    model, (x, t) = xpnet_network(network), data(1 if mode == "latency" else BATCH[network], network)
+    model, arrays = xpnet_network(network), data(1 if mode == "latency" else BATCH[network], network)
     model.compile("adam")
-    inputs = model.backend.asarray(x)
+    inputs = model.backend.asarray(arrays[0])
 
     def step() -> Any:
-        return model.train_on_batch(x, t) if mode == "train" else model(inputs)
+        return model.train_on_batch(*arrays) if mode == "train" else model(inputs)
 
     for _ in range(3):
         step()
@@ -78,6 +78,7 @@ def serve(tree: Path, network: str, mode: str, clock: Callable[[], float]) -> No
 
 def variables(tree: Path, jit: int, threads: int) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("XPNET_")}
+    own.pop("PYTHONDONTWRITEBYTECODE", None)  # an import would compile the source each time
     limits = ("XPNET_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     own |= dict.fromkeys(limits, str(threads))
     return own | {"XPNET_BACKEND": "numpy", "XPNET_JIT": str(jit), "PYTHONPATH": str(tree), "PYTHONHASHSEED": "0"}

@@ -38,15 +38,15 @@ __version__ = "0.1.0"
 
 
 # What a file may name. Classes of the user's own are given to `load`.
-_register("xpnet.model", ["Sequential"])
-_register("xpnet.networks", networks.__all__)
-_register("xpnet.layers", [name for name in layers.__all__ if name != "Layer"])
-_register("xpnet.losses", [*(cls.__name__ for cls in losses.LOSSES.values()), "Joint"])
-_register("xpnet.metrics", [*(cls.__name__ for cls in metrics.METRICS.values()), "OfOutput"])
-_register("xpnet.optimizers", [*(cls.__name__ for cls in optimizers.OPTIMIZERS.values()), "Group"])
-_register("xpnet.schedules", ["Constant", "Cosine", "Exponential", "OneCycle", "Step", "Warmup"])
-_register("xpnet.initializers", [cls.__name__ for cls in initializers.INITIALIZERS.values()])
-_register("xpnet.regularizers", [cls.__name__ for cls in regularizers.REGULARIZERS.values()])
+_register("xpnet.model", lambda: ["Sequential"])
+_register("xpnet.networks", lambda: networks.__all__)
+_register("xpnet.layers", lambda: [name for name in layers.__all__ if name != "Layer"])
+_register("xpnet.losses", lambda: [*(cls.__name__ for cls in losses.LOSSES.values()), "Joint"])
+_register("xpnet.metrics", lambda: [*(cls.__name__ for cls in metrics.METRICS.values()), "OfOutput"])
+_register("xpnet.optimizers", lambda: [*(cls.__name__ for cls in optimizers.OPTIMIZERS.values()), "Group"])
+_register("xpnet.schedules", lambda: ["Constant", "Cosine", "Exponential", "OneCycle", "Step", "Warmup"])
+_register("xpnet.initializers", lambda: [cls.__name__ for cls in initializers.INITIALIZERS.values()])
+_register("xpnet.regularizers", lambda: [cls.__name__ for cls in regularizers.REGULARIZERS.values()])
 
 # What is imported when somebody asks for it, so that `import xpnet` stays quick.
 _PLACES = {

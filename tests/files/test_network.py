@@ -327,7 +327,7 @@ def test_what_cannot_be_saved_says_so(tmp_path: Path) -> None:
 
 
 def test_only_classes_that_a_user_can_make_are_allowed() -> None:
-    allowed = set(files.PLACES)
+    allowed = set(files.places())
     assert {"Dense", "Sequential", "LeNet5", "Adam", "Cosine", "TopK", "HeNormal", "MeanSquaredError"} <= allowed
     assert not {"Layer", "Model", "Network", "Optimizer", "Configured", "Activated"} & allowed
 
@@ -340,4 +340,4 @@ def test_every_class_that_a_user_can_make_is_allowed(module: Any) -> None:
     classes = [c for name in names if isinstance(c := getattr(module, name), type) and issubclass(c, Configured)]
     bases = {"Layer", "Loss", "Metric", "Optimizer", "Schedule", "Initializer", "Regularizer"}
     ours = {c.__name__ for c in classes if c.__module__.startswith(module.__name__)} - bases
-    assert ours and {name: files.PLACES.get(name) for name in ours} == dict.fromkeys(ours, module.__name__)
+    assert ours and {name: files.places().get(name) for name in ours} == dict.fromkeys(ours, module.__name__)

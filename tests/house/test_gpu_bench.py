@@ -61,7 +61,7 @@ def test_the_table_of_a_gpu(tmp_path: Path) -> None:
     assert "these times say nothing about a GPU" in text and "| mlp | train | 4 | " in text
     report = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))
     assert [row["mode"] for row in report["rows"]] == ["train", "infer"]
-    assert all(row["images_per_s"]["xpnet"] > 0 for row in report["rows"])
+    assert all(row["samples_per_s"]["xpnet"] > 0 for row in report["rows"])
     assert report["about"]["peers"] == "measured alone, as asked for"
 
 
@@ -80,13 +80,13 @@ def test_pytorch_stands_beside_it() -> None:
     options = "--networks", "mlp", "--batch", 4, "--rounds", 3, "--steps", 1
     torch = "--torch-device", "cpu", "--variants", "eager", "channels_last"
     out = on_device("-m", "tests.cudasim", "bench/gpu.py", *options, *torch)
-    assert "eager, images/s (MB) | channels_last, images/s (MB) | ratio" in out and "**on the CPU**" in out
+    assert "eager, samples/s (MB) | channels_last, samples/s (MB) | ratio" in out and "**on the CPU**" in out
 
 
 @pytest.mark.parametrize("script", ["launches.py", "gpu.py", "gpu_calls.py"])
 def test_an_unknown_network_is_told(script: str) -> None:
     done = run(f"bench/{script}", "--networks", "resnet")
-    assert done.returncode == 2 and "there is no network resnet; choose of simpleconvnet" in done.stderr
+    assert done.returncode == 2 and "there is no network resnet; choose of mlp" in done.stderr
 
 
 @pytest.mark.parametrize("script", ["gpu", "gpu_calls"])

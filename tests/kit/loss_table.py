@@ -20,6 +20,7 @@ from xpnet.losses import (
     MeanSquaredError,
     MultiClassHinge,
     NegativeLogLikelihood,
+    RubbishCrossEntropy,
     SmoothL1,
     SoftmaxCrossEntropy,
 )
@@ -128,6 +129,11 @@ def focal_of_classes(y: np.ndarray, t: np.ndarray) -> np.ndarray:
     """With gamma = 0.5."""
     p = softmax(y)
     return -(BY_CLASS[: y.shape[1]] * rows(y, t) * (1 - p) ** 0.5 * np.log(p)).sum(axis=1)
+
+
+def beside_rubbish(y: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Equation 9 of LeCun et al., 1998, of penalties -y: with j = 0.5."""
+    return (rows(y, t) * -y).sum(axis=1) + np.log(np.exp(-0.5) + np.exp(y).sum(axis=1))
 
 
 def dice(y: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -248,6 +254,8 @@ CASES = [
     LossCase(plain(Focal()), focal, probabilities),
     LossCase(lambda classes: Focal(0.5, BY_CLASS[:classes]), focal_of_classes, class_numbers),
     LossCase(plain(Focal(0.0)), cross_entropy, class_numbers),
+    LossCase(plain(RubbishCrossEntropy(0.5)), beside_rubbish, class_numbers),
+    LossCase(plain(RubbishCrossEntropy(0.5)), beside_rubbish, probabilities),
     LossCase(plain(Dice()), dice, class_numbers),
     LossCase(plain(Dice()), dice, probabilities),
     LossCase(plain(MultiClassHinge()), multi_class_hinge, class_numbers),

@@ -27,15 +27,18 @@ class Mutant(NamedTuple):
 
 LAWS = "tests/laws/test_laws.py"
 LAYERS = "tests/layers/test_residual.py"
+ELEMENTWISE = "tests/backend/test_elementwise.py"
 PRIMITIVES = "tests/backend/test_primitives.py"
 TRANSPOSED = "tests/backend/test_transposed.py"
 LOSSES = "tests/losses/test_losses.py"
 ELEMENTS = "tests/losses/test_class_targets.py"
-COUNTS = "tests/metrics/test_class_targets.py"
+COUNTS, METRICS = "tests/metrics/test_class_targets.py", "tests/metrics/test_metrics.py"
+GROUPS = "tests/optimizers/test_groups.py"
 JIT = "tests/backend/jit/test_backend.py"
 WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
 RESNET, IMAGES = "tests/networks/test_resnet.py", "tests/networks/test_reconstructions.py"
+RADIAL = "tests/networks/test_radial_basis.py"
 WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
 DRAWS, BATCHES = "tests/training/test_draws.py", "tests/training/test_draws_of_batches.py"
@@ -107,7 +110,9 @@ MUTANTS = [
     Mutant("layers/embedding.py", "dw[self.padding_index, ...] = 0", "pass", "tests/layers/test_time_distributed.py"),
     Mutant("random.py", "state.first_sample * steps", "state.first_sample", "tests/layers/test_time_distributed.py"),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", "tests/core/test_outputs.py"),
-    Mutant("backend/reference/elementwise.py", "above + negative_slope * (1", "above - negative_slope * (1", LAWS),
+    Mutant(
+        "backend/reference/elementwise.py", "above + negative_slope * (1", "above - negative_slope * (1", ELEMENTWISE
+    ),
     Mutant("backend/reference/elementwise.py", "dy * (y * (1 - y))", "dy * (y * (1 + y))", LAWS),
     Mutant("backend/reference/elementwise.py", "amplitude - y * y", "amplitude + y * y", LAWS),
     Mutant("layers/softmax.py", "return y * (dy - self", "return y * (dy + self", LAWS),
@@ -118,8 +123,13 @@ MUTANTS = [
     Mutant("losses/class_loss.py", "return t.shape[0] / total * (xp.astype", "return 1.0 * (xp.astype", ELEMENTS),
     Mutant("losses/class_loss.py", "(counts, (-1, 1)), y, 0)", "(counts, (-1, 1)) | True, y, 0)", ELEMENTS),
     Mutant("losses/class_loss.py", "else xp.where(counts, w, 0)", "else w", ELEMENTS),
+    Mutant("losses/class_loss.py", "xp.where(xp.reshape(counts, (-1,)), share, 0)", "share", ELEMENTS),
     Mutant("losses/class_loss.py", "(*range(axis), last, *range(axis, last))", "range(last + 1)", ELEMENTS),
     Mutant("metrics/base.py", "xp.where(counts, t, -1)", "xp.where(counts, t, 0)", COUNTS),
+    Mutant("metrics/by_class.py", "else guess & real", "else guess", COUNTS),
+    Mutant("metrics/of_numbers.py", "+ apart**2 * (old", "+ 0 * (old", METRICS),
+    Mutant("optimizers/groups.py", "lr * self.lr_scale", "lr", GROUPS),
+    Mutant("optimizers/groups.py", "self.places |= {parameters", "0 and {parameters", GROUPS),
     Mutant("metrics/top_k.py", "(better < self.k) & (t >= 0)", "better < self.k", COUNTS),
     Mutant("layers/dropout.py", "return dy * mask", "return -dy * mask", LAWS),
     Mutant("layers/dropout.py", "first = random.first_sample() * math.prod(shape)", "first = 0", DRAWS),
@@ -184,6 +194,13 @@ MUTANTS = [
     Mutant("losses/softmax_cross_entropy.py", "self.label_smoothing / C", "self.label_smoothing / M", LOSSES),
     Mutant("losses/binary_cross_entropy.py", "self.label_smoothing / 2", "self.label_smoothing", LOSSES),
     Mutant("losses/of_entries.py", "dy if w is None else dy * w", "dy", WEIGHTS),
+    Mutant("losses/huber.py", "lambda: clipped  #", "lambda: difference  #", LOSSES),
+    Mutant("losses/hinge.py", "xp.where(own, -xp.sum(dy", "xp.where(own, xp.sum(dy", LOSSES),
+    Mutant("losses/focal.py", "* slope - 1)", "* slope + 1)", LOSSES),
+    Mutant("losses/dice.py", "2 * overlap * p - 2 * t", "2 * overlap * p + 2 * t", LOSSES),
+    Mutant("losses/cosine_similarity.py", "(cos * a - b)", "(cos * a + b)", LOSSES),
+    Mutant("losses/softmax_cross_entropy.py", "dy * total + t * (total - 1)", "dy * total", LOSSES),
+    Mutant("losses/kl_divergence.py", "self.from_rows(t / -M", "self.from_rows(t / M", LOSSES),
     Mutant("losses/softmax_cross_entropy.py", "dy * w\n", "dy\n", WEIGHTS),
     Mutant("losses/mean_squared_error.py", "lambda: weighted * (2", "lambda: difference * (2", WEIGHTS),
     Mutant("regularizers.py", "return (2 * self.l2) * w", "return self.l2 * w", REGULARIZERS),
@@ -199,6 +216,8 @@ MUTANTS = [
     Mutant("core/tape.py", "lambda dy: (dy, dy)", "lambda dy: (dy, -dy)", "tests/core/test_tape.py"),
     Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
     Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),
+    Mutant("networks/radial_basis.py", "return -2 * xp.sum(dy", "return 2 * xp.sum(dy", RADIAL),
+    Mutant("losses/rubbish_cross_entropy.py", "nothing - self.margin", "nothing + self.margin", LOSSES),
     Mutant("networks/resnet.py", "dx[:, :, ::s, ::s] = dy", "dx[:, :, ::s, ::s] = -dy", RESNET),
     Mutant("networks/vae.py", "dz, dz * noise / 2", "dz, dz * noise", IMAGES),
     Mutant("networks/vae.py", "dlog_var + (var - 1) *", "dlog_var + var *", IMAGES),

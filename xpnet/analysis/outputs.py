@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,9 @@ def activations(model: Network, x: Any, layers: Iterable[str | Layer] | None = N
     """The outputs of layers for samples x in inference, by path: {"conv1": (N, 16, 28, 28), ..., "dense2": (N, 10)}.
 
     x: as for `predict`, several inputs in a tuple or a dict; or one sample without the batch.
-    layers: paths or layers; by default all of them. Uses of a layer after its first are called "conv1 (use 2)"; where
-    it has several outputs, they are "split1 (output 1)" and so on. The model is not changed. Raises OptionError for a
-    layer that is not there or not used, and what `predict` raises.
+    layers: paths or layers; by default all that are used. Uses of a layer after its first are called "conv1 (use 2)";
+    where it has several outputs, they are "split1 (output 1)" and so on. The model is not changed. Raises OptionError
+    for a layer that is not there or not used, and what `predict` raises.
     """
     x = prepare_samples(model, x) if _is_several(model, x) else as_batch(model, x)
     if layers is None:
@@ -34,7 +34,7 @@ def activations(model: Network, x: Any, layers: Iterable[str | Layer] | None = N
     else:
         given = [layers] if isinstance(layers, (str, Layer)) else layers
         paths = [path_of(model, layer) for layer in given]
-    found = outputs_of(model, x, paths)
+    found = outputs_of(model, x, paths, required=layers is not None)
     return {
         path + (f" (use {use + 1})" if use else "") + (f" ({name})" if name else ""): each
         for path in paths
@@ -78,35 +78,45 @@ def as_batch(model: Network, x: Any) -> np.ndarray:
     return samples
 
 
-def outputs_of(model: Network, x: Any, paths: Iterable[str]) -> dict[str, list[Any]]:
+def outputs_of(model: Network, x: Any, paths: Iterable[str], required: bool = True) -> dict[str, list[Any]]:
     """What the layers at these paths give for the samples, by path, for each time that they are used.
 
-    An array, or a tuple of arrays from a layer of several outputs.
+    An array, or a tuple of arrays from a layer of several outputs. required: whether each must be used.
     In inference, on a copy of the model: nobody who uses it in the meantime notices.
     """
+    paths = list(paths)
+    found: dict[str, list[list[np.ndarray]]] = {path: [] for path in paths}
+    for batch in outputs_by_batch(model, x, paths, required):
+        for path, ys in batch.items():
+            found[path] = found[path] or [[] for _ in ys]
+            for use, y in zip(found[path], ys, strict=True):
+                use.append(mapped(lambda each: np.array(model.backend.to_numpy(each)), y))
+    return {path: [joined(use) for use in uses] for path, uses in found.items()}
+
+
+def outputs_by_batch(
+    model: Network, x: Any, paths: Iterable[str], required: bool = True
+) -> Iterator[dict[str, list[Any]]]:
+    """As `outputs_of`, for a batch of samples at a time, and on the model's backend."""
+    wanted = set(paths)
     twin = model.copy()
-    layers = {path: layer for path, layer in twin.named_layers() if path in set(paths)}
-    found: dict[str, list[list[np.ndarray]]] = {path: [] for path in layers}
+    layers = {path: layer for path, layer in twin.named_layers() if path in wanted}
     names = {id(layer): path for path, layer in layers.items()}
-    uses: dict[str, int] = {}
+    found: dict[str, list[Any]] = {}
 
     def see(layer: Layer, y: Any, back: Back) -> tuple[Any, Back]:
-        path = names[id(layer)]
-        use = uses[path] = uses.get(path, -1) + 1
-        if use == len(found[path]):
-            found[path].append([])
-        found[path][use].append(mapped(lambda each: np.array(twin.backend.to_numpy(each)), y))
+        found[names[id(layer)]].append(y)
         return y, back
 
     with intercepted(layers.values(), see), twin.backend.computing():
         for part in Batches(x, None, BATCH):
-            uses.clear()
+            found.update((path, []) for path in layers)
             twin.reset_state()
             twin.forward(*map(twin.backend.asarray, as_several(part), twin.input_dtypes))
-    for path, batches in found.items():
-        if not batches:
-            raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
-    return {path: [joined(use) for use in batches] for path, batches in found.items()}
+            for path, batch in found.items():
+                if required and not batch:
+                    raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
+            yield found
 
 
 def joined(parts: list[Any]) -> Any:

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xpnet.base.hints import no_attribute
@@ -27,5 +27,35 @@ def imported_on_demand(
 
     def __dir__() -> list[str]:
         return sorted({*vars(sys.modules[module]), *known})
+
+    return __getattr__, __dir__
+
+
+def families_on_demand(
+    module: str, families: Sequence[str], known: Sequence[str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The same for a package whose modules list in their own `__all__` what they have; its `__all__` follows from them.
+
+    A name is looked for in one family after the other, in this order. `known` are the names that are there already.
+    """
+
+    def exported() -> list[str]:
+        return [*known, *(name for family in families for name in part(family).__all__)]
+
+    def part(family: str) -> Any:
+        return importlib.import_module(f"{module}.{family}")
+
+    def __getattr__(name: str) -> Any:
+        if name == "__all__":
+            return exported()
+        if name in families:
+            return part(name)
+        for family in families:
+            if name in part(family).__all__:
+                return vars(sys.modules[module]).setdefault(name, getattr(part(family), name))
+        raise no_attribute(module, name, exported())
+
+    def __dir__() -> list[str]:
+        return sorted({*vars(sys.modules[module]), *exported()})
 
     return __getattr__, __dir__

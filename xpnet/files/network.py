@@ -7,6 +7,7 @@ name, each with its constructor's arguments. Names are looked up in a table of a
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -35,12 +36,18 @@ DAMAGE = (
 )  # fmt: skip
 Described = TypeVar("Described", bound=Network)
 
-PLACES: dict[str, str] = {}  # the module of each class that a file may name; `register` fills it
+_CLASSES: dict[str, Callable[[], Iterable[str]]] = {}  # by their module, what gives their names; `register` fills it
 
 
-def register(module: str, classes: Iterable[str]) -> None:
-    """Files may name these classes of a module, which is imported when one does."""
-    PLACES.update(dict.fromkeys(classes, module))
+def register(module: str, classes: Callable[[], Iterable[str]]) -> None:
+    """Files may name the classes of a module whose names this gives, which is asked when the first one does."""
+    _CLASSES[module] = classes
+
+
+@functools.cache
+def places() -> dict[str, str]:
+    """The module of each class that a file may name."""
+    return {name: module for module, classes in _CLASSES.items() for name in classes()}
 
 
 def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
@@ -194,7 +201,7 @@ def load_weights(model: Network, path: Path) -> None:
 
 def registered(name: str) -> type[Configured] | None:
     """The class of xpnet's that a file calls so; None if it may not be named."""
-    place = PLACES.get(name)
+    place = places().get(name)
     return None if place is None else getattr(import_module(place), name)
 
 

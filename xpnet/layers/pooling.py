@@ -90,10 +90,12 @@ def _with_last(window: Window, size: Pair) -> Window:
 
 def _sees_padding_only(window: Window, size: Pair) -> bool:
     """Whether some window does: one that is dilated may lie around a small image."""
+    if window.dilation == (1, 1):
+        return False
     steps = zip(
         size, window.output_size(size), window.kernel, window.stride, window.dilation, window.padding, strict=True
     )
-    return window.dilation != (1, 1) and any(
+    return any(
         not any(0 <= o * stride + k * dilation - before < length for k in range(kernel))
         for length, outputs, kernel, stride, dilation, (before, _) in steps
         for o in range(outputs)
@@ -307,7 +309,8 @@ class GlobalAvgPool2D(_GlobalAvgPool):
 
 
 class GlobalAvgPool1D(_GlobalAvgPool):
-    """(N, C, T) -> (N, C), the mean of each channel over the steps; dy is shared out equally.
+    """(N, C, T) -> (N, C), the mean of each channel over the steps; dy is shared out equally. Sequences (N, T, F) go
+    through Permute((2, 1)) first.
 
     Elsewhere: keras.layers.GlobalAveragePooling1D.
     """
@@ -343,7 +346,8 @@ class GlobalMaxPool2D(_GlobalMaxPool):
 
 
 class GlobalMaxPool1D(_GlobalMaxPool):
-    """(N, C, T) -> (N, C), the largest of each channel's steps; dy goes there, if several are, to the first.
+    """(N, C, T) -> (N, C), the largest of each channel's steps; dy goes there, if several are, to the first. Sequences
+    (N, T, F) go through Permute((2, 1)) first.
 
     Collobert and Weston, 2008.
 

@@ -8,7 +8,8 @@ softmax_cross_entropy and negative_log_likelihood do divide, as in PyTorch.
 
 For targets that are
 - numbers: MeanSquaredError, MeanAbsoluteError, Huber, SmoothL1; directions: CosineSimilarity;
-- classes: SoftmaxCrossEntropy, Focal, MultiClassHinge, Dice; with log-probabilities: NegativeLogLikelihood;
+- classes: SoftmaxCrossEntropy, Focal, RubbishCrossEntropy, MultiClassHinge, Dice; with log-probabilities:
+  NegativeLogLikelihood;
 - distributions: SoftmaxCrossEntropy, Focal; with log-probabilities: NegativeLogLikelihood, KLDivergence;
 - yes or no: BinaryCrossEntropyWithLogits, Hinge; with probabilities: BinaryCrossEntropyOfProbabilities.
 """
@@ -32,6 +33,7 @@ from xpnet.losses.kl_divergence import KLDivergence
 from xpnet.losses.mean_absolute_error import MeanAbsoluteError
 from xpnet.losses.mean_squared_error import MeanSquaredError
 from xpnet.losses.negative_log_likelihood import NegativeLogLikelihood
+from xpnet.losses.rubbish_cross_entropy import RubbishCrossEntropy
 from xpnet.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "MeanSquaredError",
     "MultiClassHinge",
     "NegativeLogLikelihood",
+    "RubbishCrossEntropy",
     "SmoothL1",
     "SoftmaxCrossEntropy",
     "get",
@@ -62,6 +65,7 @@ LOSSES: dict[str, type[Loss]] = {
         NegativeLogLikelihood,
         KLDivergence,
         Focal,
+        RubbishCrossEntropy,
         Dice,
         MultiClassHinge,
         BinaryCrossEntropyWithLogits,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from xpnet.base.configured import parameters_of
 from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name, lookup_name
 from xpnet.base.nested import keys_of
@@ -10,8 +11,8 @@ from xpnet.losses import Joint, Loss
 from xpnet.losses.class_loss import ClassLoss
 from xpnet.metrics.accuracy import Accuracy, BinaryAccuracy
 from xpnet.metrics.auc import AUC
-from xpnet.metrics.base import ClassMetric, Metric, labels_of, larger_is_better, one_hot
-from xpnet.metrics.by_class import F1, CountsByClass, Precision, Recall
+from xpnet.metrics.base import Metric, labels_of, larger_is_better, one_hot
+from xpnet.metrics.by_class import F1, IoU, Precision, Recall
 from xpnet.metrics.confusion_matrix import ConfusionMatrix
 from xpnet.metrics.of_numbers import R2, AbsoluteError, RootSquaredError, SquaredError
 from xpnet.metrics.of_output import OfOutput
@@ -27,6 +28,7 @@ __all__ = [
     "Accuracy",
     "BinaryAccuracy",
     "ConfusionMatrix",
+    "IoU",
     "Metric",
     "OfOutput",
     "Perplexity",
@@ -50,6 +52,7 @@ METRICS: dict[str, type[Metric]] = {
     "precision": Precision,
     "recall": Recall,
     "f1": F1,
+    "iou": IoU,
     "auc": AUC,
     "perplexity": Perplexity,
     "mean_absolute_error": AbsoluteError,
@@ -62,6 +65,8 @@ _OTHER_NAMES = {
     "sparse_categorical_accuracy": "accuracy",
     "categorical_accuracy": "accuracy",
     "f1_score": "f1",
+    "jaccard": "iou",
+    "mean_iou": "iou",
     "roc_auc": "auc",
     "mae": "mean_absolute_error",
     "mse": "mean_squared_error",
@@ -99,9 +104,8 @@ def get(metric: str | Metric, loss: Loss | None = None) -> Metric:
     kind: Any = METRICS.get(name)
     if kind is None:
         return by_name("metric", metric, METRICS, "or give a Metric", choices=_CHOICES)
-    if issubclass(kind, CountsByClass):
-        of_loss["threshold"] = boundary
-    made: Metric = kind(name=asked, **(of_loss if issubclass(kind, ClassMetric) else {}))
+    own = (of_loss | {"threshold": boundary}).items()
+    made: Metric = kind(name=asked, **{option: value for option, value in own if option in parameters_of(kind)})
     return made
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from xpnet.base.on_demand import imported_on_demand
 
 if TYPE_CHECKING:
+    from xpnet.networks import sampling as sampling
     from xpnet.networks.alexnet import AlexNet
     from xpnet.networks.autoencoder import Autoencoder, ConvAutoencoder
     from xpnet.networks.deepconvnet import DeepConvNet
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from xpnet.networks.mlp import MLP
     from xpnet.networks.mobilenet import InvertedResidual, MobileNetV1, MobileNetV2
     from xpnet.networks.multicolumn import MultiColumn
+    from xpnet.networks.radial_basis import RadialBasis
     from xpnet.networks.recurrent import RecurrentClassifier, RecurrentLanguageModel
     from xpnet.networks.resnet import (
         BasicBlock,
@@ -45,11 +47,13 @@ _PLACES = {
     "mlp": ("MLP",),
     "mobilenet": ("InvertedResidual", "MobileNetV1", "MobileNetV2"),
     "multicolumn": ("MultiColumn",),
+    "radial_basis": ("RadialBasis",),
     "recurrent": ("RecurrentClassifier", "RecurrentLanguageModel"),
     "resnet": (
         "BasicBlock", "Bottleneck", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
         "ResNet56",
     ),
+    "sampling": (),
     "simpleconvnet": ("SimpleConvNet",),
     "unet": ("DoubleConv", "UNet"),
     "vae": ("VAE", "Sampling"),
@@ -60,7 +64,7 @@ _PLACES = {
 __all__ = [
     "DCGAN", "GPT", "MLP", "VAE", "VGG", "VGG11", "VGG13", "VGG16", "VGG19", "AlexNet", "Autoencoder", "BasicBlock",
     "Bottleneck", "ConvAutoencoder", "ConvNorm", "DeepConvNet", "DoubleConv", "Inception", "InceptionNet",
-    "InvertedResidual", "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut",
+    "InvertedResidual", "LeNet5", "MobileNetV1", "MobileNetV2", "MultiColumn", "PaddedShortcut", "RadialBasis",
     "RecurrentClassifier", "RecurrentLanguageModel", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
     "ResNet56", "Sampling", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet", "ViT",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from xpnet.errors import OptionError
 from xpnet.initializers import Initializer, uniform
 from xpnet.layers import Conv2D, Dense, Flatten, MaxPool2D, Tanh
 from xpnet.model import Sequential
+from xpnet.networks.radial_basis import DIGIT_CODES, RadialBasis
 
 # Which maps of S2 each map of C3 sees: table I of the paper, column by column.
 CONNECTIONS = (
@@ -29,6 +30,8 @@ class LeNet5(Sequential):
     variant "1998" (60,850): scaled tanh 1.7159 tanh(2/3 x), sub-sampling with a learned scale and bias for each map,
     and the paper's table of connections between S2 and C3. The layers up to F6 have the paper's 60,000 parameters; in
     the place of the paper's fixed radial basis functions stands a dense layer of 850.
+    output "rbf" (60,000), of that variant: the paper's own, RadialBasis. What comes out are scores, the paper's
+    penalties with the sign turned round, so the largest is the answer; the paper's loss is "rubbish_cross_entropy".
 
     Both pad 28x28 images to the paper's 32x32. Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning
     applied to document recognition", 1998.
@@ -42,15 +45,20 @@ class LeNet5(Sequential):
         variant: str = "modern",
         input_shape: tuple[int, ...] = (1, 28, 28),
         name: str | None = None,
+        output: str = "dense",
     ) -> None:
+        if output not in ("dense", "rbf") or (output == "rbf" and (variant, classes) != ("1998", len(DIGIT_CODES))):
+            raise OptionError(
+                f'LeNet5: output must be "dense" or, for ten classes of variant "1998", "rbf", not {output!r}'
+            )
         if variant == "modern":
             layers = _modern(classes)
         elif variant == "1998":
-            layers = _as_published(classes)
+            layers = _as_published(classes, output)
         else:
             raise OptionError(f'LeNet5: variant must be "modern" or "1998", not {variant!r}')
         super().__init__(layers, name)
-        self.classes, self.variant = classes, variant
+        self.classes, self.variant, self.output = classes, variant, output
         self.build(input_shape)
 
 
@@ -67,7 +75,7 @@ def _modern(classes: int) -> list[Layer]:
     ]
 
 
-def _as_published(classes: int) -> list[Layer]:
+def _as_published(classes: int, output: str) -> list[Layer]:
     def squash() -> Tanh:
         return Tanh(amplitude=1.7159, slope=2 / 3)
 
@@ -85,7 +93,7 @@ def _as_published(classes: int) -> list[Layer]:
             120, activation=squash(), initializer=xavier, name="c5"
         ),  # on 5x5 maps a convolution of 5x5 is a dense layer
         Dense(84, activation=squash(), initializer=xavier, name="f6"),
-        Dense(classes, initializer=xavier, name="output"),
+        RadialBasis(name="output") if output == "rbf" else Dense(classes, initializer=xavier, name="output"),
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from xpnet.backend import Array
+from xpnet.backend.window import Window
 from xpnet.base.checks import whole
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
@@ -30,6 +31,11 @@ class PaddedShortcut(Layer):
     def __init__(self, filters: int, stride: int = 2, name: str | None = None) -> None:
         super().__init__(name)
         self.filters, self.stride = whole("PaddedShortcut: filters", filters), whole("PaddedShortcut: stride", stride)
+
+    @property
+    def window(self) -> Window:
+        """What a place of the output sees."""
+        return Window(stride=(self.stride, self.stride))
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 3 or shape[0] > self.filters:
@@ -147,6 +153,8 @@ class ResNet(Model):
         super().__init__(name)
         if shortcuts == "identity":
             raise OptionError('ResNet: shortcuts must be "projection", "padded" or False, not \'identity\'')
+        if not isinstance(blocks, (tuple, list)) or not blocks:
+            raise OptionError(f"ResNet: blocks must be how many each stage has, such as (2, 2, 2, 2), not {blocks!r}")
         self.blocks = tuple(whole("ResNet: blocks", count) for count in blocks)
         self.filters, self.bottleneck, self.shortcuts = filters, bottleneck, shortcuts
         self.small_images, self.classes = small_images, classes

@@ -101,7 +101,8 @@ class Step:
         if (optimizer, network) not in self._known:
             if self.own:
                 refusals.refuse_strangers(self.model, optimizer, network)
-            optimizer.assign(network.named_parameters())
+            if optimizer.groups:
+                optimizer.assign(network.named_parameters())
             self._known.append((optimizer, network))
         parameters = self._parameters_of(network)
         if self.accumulate > 1:

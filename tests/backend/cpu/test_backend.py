@@ -11,7 +11,9 @@ from xpnet.backend.cpu.products import rows_together
 from xpnet.backend.window import Window
 
 
-@pytest.mark.parametrize(("rows", "outputs", "height"), [(32, 128, 8), (100, 50, 4), (30, 50, 30), (32, 5000, 32)])
+@pytest.mark.parametrize(
+    ("rows", "outputs", "height"), [(32, 128, 8), (100, 50, 4), (32, 160, 4), (30, 50, 30), (32, 5000, 32)]
+)
 def test_a_dense_product_is_divided_where_that_spares_the_packing(rows: int, outputs: int, height: int) -> None:
     x, w = normal((rows, 784), 0, "float32"), normal((outputs, 784), 1, "float32")
     assert rows_together(rows, w.T) == height

@@ -11,7 +11,7 @@ from tests.kit.helpers import assert_close
 from tests.kit.strategies import integers, normal
 from xpnet.backend import Backend, make_backend
 from xpnet.backend.cuda import launch as cuda_launch
-from xpnet.backend.reference import AdamStep
+from xpnet.backend.reference import AdamStep, MomentStep
 from xpnet.backend.window import Window
 from xpnet.errors import BackendError
 
@@ -40,11 +40,11 @@ def forget() -> None:
     cuda_launch.module.cache_clear()
 
 
-def agree(device: Backend, name: str, *args: Any) -> None:
+def agree(device: Backend, name: str, *args: Any, **options: Any) -> None:
     """The primitive, its results and what it changes in place, as the reference has it."""
     there = [device.copy(device.asarray(a)) if isinstance(a, np.ndarray) else a for a in args]
     here = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
-    got, expected = getattr(device, name)(*there), getattr(REFERENCE, name)(*here)
+    got, expected = getattr(device, name)(*there, **options), getattr(REFERENCE, name)(*here, **options)
     results = [got] if not isinstance(got, tuple) else list(got)
     wanted = [expected] if not isinstance(expected, tuple) else list(expected)
     for actual, right in zip(results + there, wanted + here, strict=True):
@@ -80,6 +80,12 @@ def update(device: Backend) -> None:
     p, g, m, v = (normal((300,), i) for i in range(4))
     how = AdamStep(step=2, lr=0.1, beta1=0.9, beta2=0.99, eps=1e-3, weight_decay=0.1, decoupled=True)
     agree(device, "adam", p, g, m, v**2, how)
+
+
+def late_update(device: Backend) -> None:
+    p, g, m, v = (normal((300,), i) for i in range(4))
+    agree(device, "moments", p, g, m, v**2, MomentStep(0.1, 0.2, 0.9, 0.99, 0.3, True, 1e-3, 0.3, 0.1))
+    agree(device, "lion", p, g, m, **{"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.3})
 
 
 def mask(device: Backend) -> None:
@@ -129,6 +135,8 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Backend], None]]] = {
     "an odd first number": ("i + 1 >= 0 && i + 1 < count", "i >= 0 && i + 1 < count", noise),
     "softmax that overflows": ("shifted = y[c] - largest", "shifted = y[c]", loss),
     "a moment with its bias": ("(Real)(lr / unbias1)", "(Real)lr", update),
+    "a step without the gradient": ("step += (Real)gradient * slope", "step += 0", late_update),
+    "a step as large as the moment": ("Real sign = along > 0 ?", "Real sign = true ? along : along > 0 ?", late_update),
     "one round of Philox too few": ("round < 10", "round < 9", mask),
     "one entry too many": ("i >= 0 && i < count) mask[i]", "i >= 0 && i <= count) mask[i]", mask),
     "entries before the first": ("i >= 0 && i < count) mask[i]", "i < count) mask[i]", mask),

@@ -69,12 +69,14 @@ class Walk:
             for n in range(0, N, images)
         ]
 
-    def together(self, tile: Tile) -> int:
-        """Of how many groups the columns of the tile are made at once: as many as stay in the cache."""
-        i0, i1, j0, j1, n0, n1 = tile
+    def bands(self, tiles: list[Tile]) -> tuple[tuple[int, int], ...]:
+        """The groups of which columns are made at once: as many as stay in the cache, of the first, largest tile."""
+        if self.groups == 1 or not tiles:
+            return ((0, self.groups),)
+        i0, i1, j0, j1, n0, n1 = tiles[0]
         rows = (i1 - i0 - 1) * self.stride[0] + self.kernel[0] if self.shared else (i1 - i0) * self.kernel[0]
         each = rows * self.C * self.kernel[1] * (j1 - j0) * (n1 - n0) * self.x.itemsize
-        return divide_evenly(self.groups, max(1, TILE_BYTES // max(each, 1)))
+        return cut_bands(self.groups, divide_evenly(self.groups, max(1, TILE_BYTES // max(each, 1))))
 
     def matrices(self, tile: Tile, g0: int, g1: int) -> Array:
         """The columns of each output row of the tile, of some groups: (groups, rows, KH*C*KW, P), a view of this
@@ -142,7 +144,7 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool, out: Array) -> 
     bias = None if b is None else b.reshape(1, -1, 1)
     tiles = walk.tiles()
     B = divide_channels(OG, w.shape[2] * widest(tiles, N))
-    kernels = w.reshape(G, OG // B, 1, B, w.shape[2])
+    kernels, bands = w.reshape(G, OG // B, 1, B, w.shape[2]), walk.bands(tiles)
 
     def work(i0: int, i1: int, j0: int, j1: int, n0: int, n1: int) -> None:
         tile = i0, i1, j0, j1, n0, n1
@@ -151,7 +153,7 @@ def correlate(walk: Walk, w: Array, b: Array | None, relu: bool, out: Array) -> 
         else:
             y = rows[i0:i1, :, columns_of(tile, N)]  # (rows, O, P)
         blocks = y.reshape(len(y), G, OG // B, B, -1).transpose(1, 2, 0, 3, 4)  # (G, O/G/B, rows, B, P), a view
-        for g0, g1 in cut_bands(G, walk.together(tile)):
+        for g0, g1 in bands:
             columns = walk.matrices(tile, g0, g1)
             np.matmul(kernels[g0:g1], columns[:, None], out=blocks[g0:g1])
         if bias is not None:
@@ -194,14 +196,14 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
     N, tiles = dz.shape[3], walk.tiles()
     pixels = dz.reshape(*dz.shape[:2], -1)  # (OH, O, OW*N)
     B = divide_channels(OG, K * widest(tiles, N))
-    partial = np.empty((len(tiles), groups, OG // B, K, B), w.dtype)
+    partial, bands = np.empty((len(tiles), groups, OG // B, K, B), w.dtype), walk.bands(tiles)
 
     def work(index: int, tile: Tile) -> None:
         part = pixels[tile[0] : tile[1], :, columns_of(tile, N)].transpose(0, 2, 1)  # (rows, P, O)
         if K >= TRANSPOSED:
             part = np.ascontiguousarray(part)
         blocks = part.reshape(*part.shape[:2], groups, OG // B, B).transpose(2, 3, 0, 1, 4)  # (G, O/G/B, rows, P, B)
-        for g0, g1 in cut_bands(groups, walk.together(tile)):
+        for g0, g1 in bands:
             columns = walk.matrices(tile, g0, g1)
             np.matmul(columns[:, None], blocks[g0:g1]).sum(axis=2, out=partial[index, g0:g1])
 

@@ -11,6 +11,7 @@ Array = Any
 
 # A product is divided into pieces of so many rows and multiplications at least, some 200 microseconds.
 PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
+SMALL = 1200  # entries of a result that OpenBLAS's kernels for small matrices take, if one factor is transposed
 
 
 def product(a: Array, b: Array) -> Array:
@@ -28,6 +29,12 @@ def product(a: Array, b: Array) -> Array:
 
 
 def rows_together(rows: int, b: Array) -> int:
-    """8 or 4, if OpenBLAS then takes the product with a transposed matrix `b` without packing it; else all rows."""
-    fits = [height for height in (8, 4) if rows % height == 0 and height * b.size <= PRODUCT]
-    return fits[0] if fits and b.flags.f_contiguous else rows
+    """8 or 4, if OpenBLAS then takes the product with a transposed matrix `b` without packing it; else all rows.
+
+    It does so up to PRODUCT multiplications and SMALL entries of the result; short sums do not gain by it.
+    """
+    K, N = b.shape
+    if K < 64 or not b.flags.f_contiguous:
+        return rows
+    fits = (h for h in (8, 4) if rows % h == 0 and h * b.size <= PRODUCT and h * N <= SMALL)
+    return next(fits, rows)
