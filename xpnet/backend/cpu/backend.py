@@ -18,6 +18,7 @@ from xpnet.backend.cpu.elementwise import CpuElementwise
 from xpnet.backend.cpu.group_norm import CpuGroupNorm
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.normalization import CpuNormalization
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
@@ -29,7 +30,7 @@ from xpnet.backend.window import Pads, Pair, Window
 from xpnet.random import Key
 
 
-class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, CpuUpdates):
+class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuNormalization, CpuRecurrent, CpuUpdates):
     name = "numpy"
     flat = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any
@@ -121,9 +122,6 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
     ) -> tuple[Array | None, Array, Array]:
         dz = self.activate_backward(dy, y, activation)
         return product(dz, w) if need_dx else None, product(dz.T, x), dz.sum(axis=0)
-
-    def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
-        return dy * (y > 0) if activation == "relu" else dy
 
     # ---- pooling: over views (H, W, C, N), in the memory order of x, where every slice is made of runs of images -----
 
