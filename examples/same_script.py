@@ -1,13 +1,15 @@
 """One script on several backends: the same network from the same seed on each, and the loss curves laid together.
 
 Run it: python examples/same_script.py --network lenet5 --steps 50 --backends numpy,cupy --out same.png
-Initial weights, batches and dropout masks come from the seed alone, so the curves differ by rounding (--dtype).
+Of each kind one: python examples/same_script.py --network mlp lenet5 resnet20 lstm vit dcgan
+Initial weights, batches, masks and noise come from the seed alone, so the curves differ by rounding (--dtype).
 """
 
 import argparse
 import itertools
 import json
 import sys
+from functools import partial
 
 import numpy as np
 
@@ -16,20 +18,26 @@ from xpnet import datasets, networks
 from xpnet.data import Batches
 from xpnet.visualize import require_matplotlib
 
-NETWORKS = {
-    n.__name__.lower(): n for n in (networks.MLP, networks.LeNet5, networks.SimpleConvNet, networks.DeepConvNet)
+NETWORKS = {n.__name__.lower(): n for n in (networks.MLP, networks.LeNet5, networks.SimpleConvNet)} | {
+    "deepconvnet": networks.DeepConvNet,
+    "resnet20": partial(networks.ResNet20, input_shape=(1, 28, 28)),
+    "lstm": partial(networks.RecurrentClassifier, input_shape=(1, 28, 28)),
+    "vit": partial(networks.ViT, patch=7, dropout=0.1),
+    "dcgan": partial(networks.DCGAN, filters=16),
 }
 
 
-def train(backend: str, args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The loss of each step, and the weights after the last."""
+def train(backend: str, network: str, args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The loss of each step (of dcgan the sum of both), and the weights after the last."""
     xpnet.seed(0)
-    batches, losses = Batches(*datasets.mnist()[0], args.batch_size, shuffle=True), []
+    x, t = datasets.mnist()[0]
+    batches, losses = Batches(2 * x - 1 if network == "dcgan" else x, t, args.batch_size, shuffle=True), []
     with xpnet.use_backend(backend):
-        model = NETWORKS[args.network]().astype(args.dtype)
+        model = NETWORKS[network]().astype(args.dtype)
         model.compile(args.optimizer, loss="softmax_cross_entropy")
         while len(losses) < args.steps:  # an epoch in each turn
-            losses += [model.train_on_batch(*batch) for batch in itertools.islice(batches, args.steps - len(losses))]
+            for batch in itertools.islice(batches, args.steps - len(losses)):
+                losses.append(sum(model.train_on_batch(*batch, return_dict=True).values()))
         return np.array(losses), model.get_weights()
 
 
@@ -51,34 +59,35 @@ def draw(path: str, title: str, curves: dict[str, np.ndarray]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=NETWORKS, default="lenet5")
+    parser.add_argument("--network", nargs="+", choices=NETWORKS, default=["lenet5"])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--backends", default="numpy,cupy", help="by commas; the first is the yardstick")
     parser.add_argument("--optimizer", default="adam", choices=("adam", "momentum"))
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--out", metavar="PICTURE", help="draw the curves (needs matplotlib)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--out", metavar="PICTURE", help="draw the curves of one network (needs matplotlib)")
+    parser.add_argument("--json", action="store_true", help="print a JSON object a line")
     args = parser.parse_args()
     first, *others = args.backends.split(",")
-    if not others or args.steps < 1:
-        parser.error("at least two backends and one step are needed: --backends numpy,cupy --steps 50")
+    if not others or args.steps < 1 or (args.out and len(args.network) > 1):
+        parser.error("at least two backends and one step are needed, and one network for --out")
     try:
         if args.out:
             require_matplotlib()  # now, and not when the training is done
-        runs = {name: train(name, args) for name in (first, *others)}
+        for network in args.network:
+            runs = {name: train(name, network, args) for name in (first, *others)}
+            losses, weights = runs[first]
+            for name in others:
+                largest = max(np.abs(w).max() for w in weights)
+                apart = max(np.abs(a - b).max() for a, b in zip(runs[name][1], weights, strict=True))
+                report = {"network": network, "dtype": args.dtype, "steps": args.steps, "backends": [first, name]}
+                report["loss_difference"] = float(np.abs(runs[name][0] / losses - 1).max())  # relative
+                report["weight_difference"] = float(apart / largest)  # relative to the largest of all weights
+                print(json.dumps(report) if args.json else report, flush=True)
     except xpnet.XpnetError as error:
         sys.exit(f"same_script: {error}")
-    losses, weights = runs[first]
-    for name in others:
-        report = {"network": args.network, "dtype": args.dtype, "steps": args.steps, "backends": [first, name]}
-        report["loss_difference"] = float(np.abs(runs[name][0] / losses - 1).max())  # relative
-        largest = max(np.abs(w).max() for w in weights)  # relative to the largest of all weights
-        differences = [np.abs(a - b).max() for a, b in zip(runs[name][1], weights, strict=True)]
-        report["weight_difference"] = float(max(differences) / largest)
-        print(json.dumps(report) if args.json else report)
     if args.out:
-        draw(args.out, f"{args.network}: one seed, {args.steps} steps", {name: run[0] for name, run in runs.items()})
+        draw(args.out, f"{network}: one seed, {args.steps} steps", {name: run[0] for name, run in runs.items()})
 
 
 if __name__ == "__main__":

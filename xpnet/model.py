@@ -74,7 +74,10 @@ class Model(TrainableNetwork):
         counted = get_metrics(metrics, chosen)
         names = ["loss", *(metric.name for metric in counted)]
         if len(set(names)) < len(names):
-            raise OptionError(f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}")
+            raise OptionError(
+                f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}:"
+                " name= gives another"
+            )
         self.optimizer, self.loss, self.metrics = optimizers.get(optimizer), chosen, counted
 
     def fit(

@@ -11,7 +11,18 @@ from xpnet import Model, Sequential, analysis, networks
 from xpnet.analysis.images import enlarged
 from xpnet.backend import Backend
 from xpnet.errors import DTypeError, OptionError, ShapeError
-from xpnet.layers import BatchNorm2D, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool2D, MaxPool2D, Softmax, Tanh
+from xpnet.layers import (
+    BatchNorm2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAvgPool2D,
+    MaxPool2D,
+    Softmax,
+    Tanh,
+)
 
 X = normal((3, 2, 6, 8), 0)
 
@@ -190,3 +201,9 @@ def test_what_cannot_be_explained_is_refused() -> None:
     aside = Written(lambda m, x: (m.conv(x), m.dense(Flatten()(x)))[1], conv=Conv2D(2, 3), dense=Dense(2))
     with pytest.raises(OptionError, match="does not depend on layer conv"):
         analysis.grad_cam(aside, x.astype("f4"), layer="conv")
+
+
+def test_integers_have_no_gradient() -> None:
+    words = Sequential([Embedding(5, 3), Flatten(), Dense(2)])
+    with pytest.raises(DTypeError, match=r"takes integers, .*: no score has a gradient there"):
+        analysis.saliency(words, np.zeros((2, 4), np.int64))

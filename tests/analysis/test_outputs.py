@@ -100,6 +100,7 @@ def test_a_layer_that_is_not_there_is_refused() -> None:
     idle = Written(lambda m, x: m.dense(Flatten()(x)), conv=Conv2D(2, 3), dense=Dense(2))
     with pytest.raises(OptionError, match="layer conv of Written is not used"):
         analysis.feature_maps(idle, X, "conv")
+    assert set(analysis.activations(idle, X)) == {"dense"}  # of all, those that are used
 
 
 def test_each_of_several_outputs_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

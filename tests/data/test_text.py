@@ -114,6 +114,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: ByLength([[1], [2, 3]], [[1], [2]], label=-1), DataError, "each as long as its own"),
     (lambda: ByLength([[1], [2, 3]], label=-1), DataError, "each as long as its own"),
     (lambda: ByLength([]), DataError, "there are no sequences"),
+    (lambda: Vocabulary(3), DataError, "a Vocabulary is made from a text or several, not from 3"),  # type: ignore[arg-type]
     (lambda: data.Tokenizer, AttributeError, "here it is Vocabulary"),  # type: ignore[attr-defined]
 ]
 

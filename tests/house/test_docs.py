@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import xpnet
 from xpnet import Model, Sequential, datasets, layers, losses, optimizers
@@ -51,7 +52,7 @@ def digits() -> tuple[Array, Array]:
 
 @pytest.fixture
 def small_mnist(digits: tuple[Array, Array], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A few digits for whoever asks for all of MNIST, and a folder to leave files in."""
+    """A few digits for whoever asks for all of MNIST, and a folder with a few photos in it, to leave files in."""
     x, t = digits
 
     def mnist(flatten: bool = False) -> Any:
@@ -59,6 +60,10 @@ def small_mnist(digits: tuple[Array, Array], monkeypatch: pytest.MonkeyPatch, tm
         return (images, t), (images[:100], t[:100])
 
     monkeypatch.setattr(datasets, "mnist", mnist)
+    for number, image in enumerate(x[:10, 0]):  # in two classes
+        photo = tmp_path / "photos" / str(number % 2) / f"{number}.png"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((image * 255).astype("uint8")).save(photo)
     monkeypatch.chdir(tmp_path)
 
 

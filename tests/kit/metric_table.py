@@ -14,6 +14,7 @@ from xpnet.metrics import (
     Accuracy,
     BinaryAccuracy,
     ConfusionMatrix,
+    IoU,
     Metric,
     Perplexity,
     Precision,
@@ -79,6 +80,10 @@ def f1(hits: Any, guesses: Any, elements: Any) -> np.ndarray:
     return share(2.0 * hits, guesses + elements)
 
 
+def iou(hits: Any, guesses: Any, elements: Any) -> np.ndarray:
+    return share(hits, guesses + elements - hits)
+
+
 def perplexity(y: np.ndarray, t: np.ndarray) -> float:
     y = y.astype("float64")
     shifted = y - y.max(axis=1, keepdims=True)
@@ -118,12 +123,13 @@ class MetricCase(NamedTuple):
         return f"{self.metric!r}-{self.data.__name__}"
 
 
+SKLEARN = {Precision: "precision_score", Recall: "recall_score", F1: "f1_score", IoU: "jaccard_score"}
 ARGUMENTS: dict[str, Any] = {"labels": range(CLASSES), "zero_division": 0}
 
 
 def of_classes(kind: Any, average: str | None) -> MetricCase:
-    formula = {Precision: precision, Recall: recall, F1: f1}[kind]
-    name = {Precision: "precision_score", Recall: "recall_score", F1: "f1_score"}[kind]
+    formula = {Precision: precision, Recall: recall, F1: f1, IoU: iou}[kind]
+    name = SKLEARN[kind]
 
     def define(y: np.ndarray, t: np.ndarray) -> Any:
         own = counts(y.argmax(axis=1), t)
@@ -145,7 +151,7 @@ CASES = [
         TopK(2), lambda y, t: np.mean([(row >= row[i]).sum() <= 2 for row, i in zip(y, t, strict=True)]), classes
     ),
     MetricCase(ConfusionMatrix(CLASSES), confusion, classes),
-    *(of_classes(kind, average) for kind in (Precision, Recall, F1) for average in ("macro", "micro", None)),
+    *(of_classes(kind, average) for kind in (Precision, Recall, F1, IoU) for average in ("macro", "micro", None)),
     MetricCase(
         F1("binary"), lambda y, t: float(f1(*(c[1] for c in counts(y.argmax(axis=1), t)))), two_classes,
         lambda m, y, t: m.f1_score(t, y.argmax(axis=1), zero_division=0),

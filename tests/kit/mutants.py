@@ -38,6 +38,7 @@ JIT = "tests/backend/jit/test_backend.py"
 WINOGRAD = "tests/backend/cpu/test_winograd.py"
 NETWORKS = "tests/networks/test_networks.py"
 RESNET, IMAGES = "tests/networks/test_resnet.py", "tests/networks/test_reconstructions.py"
+RADIAL = "tests/networks/test_radial_basis.py"
 WEIGHTS = "tests/training/test_weights.py"
 REGULARIZERS = "tests/test_regularizers.py"
 DRAWS, BATCHES = "tests/training/test_draws.py", "tests/training/test_draws_of_batches.py"
@@ -215,6 +216,8 @@ MUTANTS = [
     Mutant("core/tape.py", "lambda dy: (dy, dy)", "lambda dy: (dy, -dy)", "tests/core/test_tape.py"),
     Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
     Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),
+    Mutant("networks/radial_basis.py", "return -2 * xp.sum(dy", "return 2 * xp.sum(dy", RADIAL),
+    Mutant("losses/rubbish_cross_entropy.py", "nothing - self.margin", "nothing + self.margin", LOSSES),
     Mutant("networks/resnet.py", "dx[:, :, ::s, ::s] = dy", "dx[:, :, ::s, ::s] = -dy", RESNET),
     Mutant("networks/vae.py", "dz, dz * noise / 2", "dz, dz * noise", IMAGES),
     Mutant("networks/vae.py", "dlog_var + (var - 1) *", "dlog_var + var *", IMAGES),

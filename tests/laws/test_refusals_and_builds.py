@@ -11,7 +11,7 @@ from tests.kit.helpers import assert_same, bits
 from tests.kit.layer_table import CASES, Case
 from tests.kit.strategies import normal
 from tests.laws.test_laws import as_tuple, every_layer, fresh, of_floats, shape_of, with_parameters
-from xpnet import random
+from xpnet import layers, random
 from xpnet.backend import Array, Backend
 from xpnet.cli.layer_cases.base import Shapes
 from xpnet.core.layer import Layer
@@ -37,7 +37,7 @@ def test_a_wrong_shape_is_an_error_that_says_all(backend: Backend, case: Case) -
         assert layer.composite or message.startswith(f"middle ({type(layer).__name__}): ")  # else a layer inside
         got, too_small = shapes[-1], "window covers" in message
         size = "x".join(map(str, got[1:]))  # behind the channels
-        assert (f"the {size} " if too_small else f"({', '.join(['N', *map(str, got)])})") in message
+        assert (f"the {size} " if too_small else str(("N", *got)).replace("'", "")) in message
         assert "use a smaller kernel" in message if too_small else ", needed is " in message
     fine = case.inputs(backend)
     assert shape_of(fresh(layer).forward(*fine)[0]) == layer.output_shape(*case.shapes)  # it still works
@@ -47,6 +47,16 @@ def test_a_wrong_shape_is_an_error_that_says_all(backend: Backend, case: Case) -
 def test_an_empty_batch_is_refused(backend: Backend, case: Case) -> None:
     with pytest.raises(ShapeError, match="batch of at least one"):
         case.layer(backend).forward(*case.zeros(backend, 0))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.row.make is not layers.ReLU], ids=lambda c: c.name)
+def test_an_axis_of_length_0_is_refused(backend: Backend, case: Case) -> None:
+    first, *others = case.shapes
+    for axis in range(len(first)):
+        empty = (*first[:axis], 0, *first[axis + 1 :])
+        for layer in (case.layer(backend), case.make()):  # built and not yet built
+            with pytest.raises(ShapeError):
+                layer.forward(*zeros(backend, case, (empty, *others)))
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if len(c.shapes) > 1], ids=lambda case: case.name)

@@ -144,8 +144,12 @@ def test_what_does_not_fit_is_refused(make: Any, shapes: list[tuple[int, ...]], 
 
 def test_a_mask_is_refused_in_another_type() -> None:
     x = normal((2, 3, 4), 0, "float32")
-    with pytest.raises(DTypeError, match="the input is float32, the layer takes integers"):
-        MultiHeadAttention(2, mask=True).forward(x, np.ones((2, 3), np.float32))
+    for inputs, place in (((x, np.ones((2, 3), np.float32)), 2), ((x,), 1)):  # the second has none
+        words = rf"input {place} is float32, and the layer takes integers \(int64, int32, bool\) there"
+        with pytest.raises(DTypeError, match=words):
+            MultiHeadAttention(2, mask=True).forward(*inputs)
+    with pytest.raises(DTypeError, match="or make the layer with mask=True"):
+        MultiHeadAttention(2).forward(x, np.ones((2, 3), np.bool_))
 
 
 @pytest.mark.parametrize(
@@ -154,6 +158,7 @@ def test_a_mask_is_refused_in_another_type() -> None:
         {"heads": 0}, {"heads": 2, "causal": 1}, {"heads": 2, "dropout": 1.0}, {"heads": 2, "mask": [1]},
         {"heads": 2, "attention_mask": 3}, {"heads": 2, "attention_mask": [[1.0, math.nan]]},
         {"heads": 2, "attention_mask": [[True], [True, False]]}, {"heads": 2, "attention_mask": [["a"]]},
+        {"heads": 2, "attention_mask": [[1, 0], [1, 1]]},
     ],
 )  # fmt: skip
 def test_wrong_options_are_refused(options: dict[str, Any]) -> None:

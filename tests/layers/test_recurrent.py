@@ -16,7 +16,7 @@ from tests.training.test_step import Interrupt
 from xpnet import Sequential, layers, optimizers
 from xpnet.backend import Backend
 from xpnet.callbacks import Backup
-from xpnet.errors import DataError, OptionError, ShapeError
+from xpnet.errors import DataError, DTypeError, OptionError, ShapeError
 from xpnet.layers import GRU, LSTM, SimpleRNN
 from xpnet.layers.recurrent import Recurrent
 
@@ -259,6 +259,17 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: GRU(4, lengths=True).build((3, 2)), ShapeError, r"a sequence and its lengths \(N,\), alone or"),
     (lambda: GRU(4, lengths=True)(X, np.full(12, 6)), DataError, "a length is 6; these sequences have 0 to 5 steps"),
     (lambda: GRU(4, lengths=True)(X, np.full(12, -1)), DataError, "a length is -1; these sequences have 0 to 5"),
+    (
+        lambda: GRU(4, lengths=True)(X, np.full(12, True)),
+        DTypeError,
+        r"not bool; a mask \(N, T\) has those of mask.sum",
+    ),
+    (
+        lambda: GRU(4, lengths=True)(X, np.full(12, 2.0)),
+        DTypeError,
+        r"input 2 is float64, and the layer takes integers",
+    ),
+    (lambda: GRU(4)(X, np.full(12, 2)), DTypeError, "the input is int64, .*; or make the layer with lengths=True"),
     (lambda: LSTM(4, num_layers=2), TypeError, "no argument 'num_layers'; here it is layers;"),  # type: ignore[call-arg]
     (lambda: LSTM(4, return_sequences=True), TypeError, "here it is return_sequence;"),  # type: ignore[call-arg]
     (lambda: LSTM(4, batch_first=True), TypeError, r"not needed: sequences are \(N, T, F\)"),  # type: ignore[call-arg]

@@ -23,8 +23,10 @@ from xpnet.layers import (
     CircularPad1D,
     CircularPad2D,
     ConstantPad2D,
+    ConvTranspose1D,
     Crop1D,
     Crop2D,
+    DepthwiseConv2D,
     GlobalMaxPool2D,
     MaxPool1D,
     MaxPool2D,
@@ -134,7 +136,10 @@ def test_a_crop_undoes_a_pad(backend: Backend) -> None:
         (lambda: AvgPool2D(2, divisor_override=0), "AvgPool2D: divisor_override must be an integer of at least 1"),
         (lambda: AvgPool1D(2, count_include_pad="no"), "AvgPool1D: count_include_pad must be True or False"),
         (lambda: AdaptiveAvgPool2D((1, 2, 3)), r"AdaptiveAvgPool2D: output_size must be .* or a pair of them"),
-        (lambda: AdaptiveAvgPool2D(0), "AdaptiveAvgPool2D: output_size must be an integer of at least 1"),
+        (lambda: AdaptiveAvgPool2D(0), "output_size must be an integer of at least 1, .* or a pair of them, not 0"),
+        (lambda: ConvTranspose1D(2, 3, 2, output_padding=2), "output_padding 2 must be smaller than stride 2 or dila"),
+        (lambda: ConvTranspose1D(2, 3, padding="same", output_padding=1), "must be smaller than stride 1 or"),
+        (lambda: ConvTranspose1D(2, 3, 2, "same", 1), "output_padding must be 0, not 1"),
         (lambda: AdaptiveAvgPool1D((2, 2)), "AdaptiveAvgPool1D: output_size must be an integer of at least 1"),
         (lambda: UpSample2D(), "UpSample2D: give either scale or size, not none"),
         (lambda: UpSample2D(2, size=4), "UpSample2D: give either scale or size, not both"),
@@ -172,3 +177,10 @@ def test_options_that_make_no_sense_are_refused(make: Callable[[], Any], words: 
 def test_inputs_that_are_too_small_are_refused(layer: Layer, shape: tuple[int, ...], words: str) -> None:
     with pytest.raises(ShapeError, match=words):
         layer.output_shape(shape)
+
+
+def test_a_depthwise_convolution_keeps_to_its_channels() -> None:
+    layer = DepthwiseConv2D(3, 2)
+    layer.build((4, 6, 5))
+    with pytest.raises(ShapeError, match=r"has shape \(N, 8, 6, 5\), needed is \(N, 4, H, W\)$"):
+        layer.output_shape((8, 6, 5))

@@ -18,7 +18,20 @@ from xpnet import losses, metrics
 from xpnet.backend import Array, Backend, make_backend
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import Dense, Flatten
-from xpnet.metrics import AUC, F1, R2, Accuracy, BinaryAccuracy, ConfusionMatrix, Metric, Precision, Recall, TopK
+from xpnet.metrics import (
+    AUC,
+    F1,
+    R2,
+    Accuracy,
+    BinaryAccuracy,
+    ConfusionMatrix,
+    IoU,
+    Metric,
+    Precision,
+    Recall,
+    TopK,
+    confusion_matrix,
+)
 from xpnet.model import Sequential
 
 
@@ -147,6 +160,9 @@ def test_the_confusion_matrix_has_the_true_class_in_rows(backend: Backend, N: in
     assert isinstance(result, np.ndarray)
     assert result.dtype.kind == "i"
     np.testing.assert_array_equal(result, expected)
+    with pytest.MonkeyPatch.context() as patch:  # as a batch of more pixels than float32 counts
+        patch.setattr(confusion_matrix, "MOST", 7)
+        np.testing.assert_array_equal(measure(ConfusionMatrix(C), backend, y, t), expected)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
@@ -272,7 +288,7 @@ def test_a_metric_says_which_way_is_better() -> None:
     [("binary_cross_entropy", 0.0), ("binary_cross_entropy_of_probabilities", 0.5), ("hinge", 0.0), ("focal", None)],
 )
 def test_what_a_metric_means_by_name_depends_on_the_loss(loss: str, threshold: float | None) -> None:
-    for name, kind in (("precision", Precision), ("recall", Recall), ("f1_score", F1)):
+    for name, kind in (("precision", Precision), ("recall", Recall), ("f1_score", F1), ("mean_iou", IoU)):
         metric = metrics.get(name, losses.get(loss))
         assert type(metric) is kind and (metric.threshold, metric.name) == (threshold, name)
     accuracy = metrics.get("acc", losses.get(loss))

@@ -83,3 +83,6 @@ def test_images_that_the_pooling_of_a_vgg_uses_up_are_refused() -> None:
         VGG11(2, hidden=3, input_shape=(1, 16, 16))
     with pytest.raises(OptionError, match="VGG: stages must be an integer of at least 1, not 0"):
         VGG(((8, 0),))
+    for stages in (3, (), (8, 16)):
+        with pytest.raises(OptionError, match="VGG: stages must be the filters of each stage, such as"):
+            VGG(stages)  # type: ignore[arg-type]

@@ -57,6 +57,14 @@ def test_images_that_cannot_be_halved_twice_are_refused() -> None:
         ConvAutoencoder(input_shape=(1, 30, 28))
     with pytest.raises(OptionError, match=r"DCGAN: image_shape must be \(C, H, W\)"):
         DCGAN(image_shape=(784,))
+    with pytest.raises(OptionError, match=r"ConvAutoencoder: input_shape must be \(C, H, W\)"):
+        ConvAutoencoder(input_shape=28)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, VAE])
+def test_a_number_is_no_shape(kind: Any) -> None:
+    with pytest.raises(ShapeError, match=f"{kind.__name__}: build takes the shape of one sample"):
+        kind(input_shape=784)
 
 
 # ---- VAE -------------------------------------------------------------------------------------------------------------

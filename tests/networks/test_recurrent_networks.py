@@ -38,8 +38,9 @@ def test_an_image_is_read_row_by_row() -> None:
     rows = RecurrentClassifier("gru", 8)
     np.testing.assert_array_equal(images.predict(x), rows.predict(x[:, 0]))
     assert rows.predict(normal((2, 9, 28), 0, "float32")).shape == (2, 10)  # of any length
-    with pytest.raises(OptionError, match=r"input_shape must be \(T, F\), or \(1, H, W\) of images"):
-        RecurrentClassifier(input_shape=(3, 32, 32))
+    for shape in ((3, 32, 32), (28,), 28):
+        with pytest.raises(OptionError, match=r"input_shape must be \(T, F\), or \(1, H, W\) of images"):
+            RecurrentClassifier(input_shape=shape)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="there is no cell 'lstn'; choose one of rnn, lstm, gru"):
         RecurrentClassifier("lstn")
 

@@ -58,6 +58,9 @@ def test_a_shortcut_needs_a_name_that_there_is() -> None:
         ResNet(shortcuts="identity")
     with pytest.raises(OptionError, match="ResNet: blocks must be an integer of at least 1"):
         ResNet((2, 0))
+    for blocks in (3, ()):
+        with pytest.raises(OptionError, match="ResNet: blocks must be how many each stage has"):
+            ResNet(blocks)  # type: ignore[arg-type]
 
 
 def test_the_images_of_a_stage_are_half_the_size_of_those_before() -> None:

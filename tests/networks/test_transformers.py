@@ -149,6 +149,8 @@ def test_vit_learns_and_comes_back_from_a_file(tmp_path: Path) -> None:
 def test_an_image_must_be_made_of_patches() -> None:
     with pytest.raises(OptionError, match="ViT: images of 28x28 cannot be cut into patches of 5x5 pixels"):
         ViT(patch=5)
+    with pytest.raises(OptionError, match=r"ViT: input_shape must be \(C, H, W\), not \(28, 28\)"):
+        ViT(input_shape=(28, 28))
     x = normal((1, 1, 28, 28), 0, "float32")
     model = ViT()
     other = x.copy()
@@ -180,3 +182,10 @@ def test_what_cannot_be_generated_is_refused(speller: GPT) -> None:
     for options in ({"length": -1}, {"length": 1, "temperature": -0.5}, {"length": 1, "top_k": 0}):
         with pytest.raises(OptionError, match="generate: "):
             generate(speller, [0], **options)
+
+
+def test_a_transformer_has_a_layer_at_least() -> None:
+    with pytest.raises(OptionError, match="ViT: depth must be an integer of at least 1, not 0"):
+        ViT(depth=0)
+    with pytest.raises(OptionError, match="GPT: layers must be an integer of at least 1, not 0"):
+        GPT(9, layers=0)

@@ -249,6 +249,7 @@ def test_a_copy_has_groups_of_its_own() -> None:
     [
         (lambda: Group("*.bias"), r"Group has no settings: give some, as in Group\(.*weight_decay=0.0"),
         (lambda: Group([], weight_decay=0.0), "names must be a pattern of names, or several, not"),
+        (lambda: Group(3, weight_decay=0.0), "names must be a pattern of names, or several, not 3"),  # type: ignore[arg-type]
         (lambda: Group("*", max_axes=-1, weight_decay=0.0), "Group: max_axes must be an integer of at least 0"),
         (lambda: Group("*", lr_scale=-1.0), "Group: lr_scale must be a number of at least 0"),
         (

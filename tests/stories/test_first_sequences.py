@@ -130,3 +130,37 @@ def test_a_model_without_a_call_says_which_networks_can_be_saved(tmp_path: Path)
         model.save(tmp_path / "m")
     model.inner.save(tmp_path / "m")
     np.testing.assert_array_equal(xpnet.load(tmp_path / "m").predict(POINTS), model.inner.predict(POINTS))
+
+
+class Reads(Model):
+    """Words, and how many of them there are, or which."""
+
+    def __init__(self, read: layers.Layer) -> None:
+        super().__init__()
+        self.embedding, self.read, self.flatten, self.dense = (
+            layers.Embedding(9, 4),
+            read,
+            layers.Flatten(),
+            layers.Dense(2),
+        )
+
+    def call(self, words: Any, beside: Any) -> Any:
+        return self.dense(self.flatten(self.read(self.embedding(words), beside)))
+
+
+@pytest.mark.parametrize(
+    ("read", "beside"),
+    [
+        (lambda: layers.GRU(3, lengths=True), np.full(12, 2.0)),
+        (lambda: layers.TransformerEncoderLayer(2, 4, mask=True), np.ones((12, 5))),
+    ],
+)
+def test_lengths_and_masks_of_floats_are_refused_and_not_the_words(read: Any, beside: Any) -> None:
+    words, kinds = np.ones((12, 5), np.int64), np.zeros(12, np.int64)
+    model = Reads(read())
+    model.compile("sgd")
+    with pytest.raises(DTypeError, match="input 2 is float32, and the layer takes integers"):
+        model.fit((words, beside), kinds, verbose=0)
+    model.fit((words, beside.astype("int64")), kinds, verbose=0)
+    with pytest.raises(DTypeError, match="an input is float64, and the network takes integers there"):
+        model.fit((words, beside), kinds, verbose=0)

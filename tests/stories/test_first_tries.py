@@ -12,7 +12,7 @@ import pytest
 
 import xpnet
 from tests.kit.small import clusters, network
-from xpnet import callbacks, data, layers, losses, metrics, optimizers, schedules, visualize
+from xpnet import callbacks, data, layers, losses, metrics, networks, optimizers, schedules, visualize
 from xpnet.base import hints
 from xpnet.data import PCA, Arrays, KFold, Loader, Standardize, augment, read_npz
 from xpnet.errors import DataError, FormatError, OptionError, ShapeError, XpnetError
@@ -137,6 +137,12 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
         (xpnet, "load_model", "here it is load"),
         (xpnet, "Sequental", "perhaps Sequential is meant"),
         (data, "DataLoader", "here it is Loader"),
+        (layers, "GlobalAveragePooling1D", r"GlobalAvgPool1D, of \(N, C, T\): behind layers.Permute"),
+        (networks, "generate", "here it is sampling.generate"),
+        (layers, "LayerNormalization", "here it is LayerNorm"),
+        (layers, "Dropout2d", "here it is SpatialDropout"),
+        (layers, "Swish", "here it is SiLU"),
+        (layers, "StochasticDepth", "here it is DropPath"),
     ):
         with pytest.raises(AttributeError, match=f"has no attribute '{name}'; .*{here}"):
             getattr(module, name)
@@ -145,7 +151,7 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
 
 
 def test_the_names_that_are_given_instead_exist() -> None:
-    families = xpnet, data, layers, losses, metrics, optimizers, schedules, callbacks
+    families = xpnet, data, layers, losses, metrics, optimizers, schedules, callbacks, networks
     modules = {module.__name__: module for module in families}
     assert set(hints.CALLED) == set(modules)
     for module, called in hints.CALLED.items():
@@ -184,6 +190,8 @@ def test_the_names_that_are_given_instead_exist() -> None:
         (lambda: layers.MultiHeadAttention(2, embed_dim=8), "here it is not needed: the first input tells"),
         (lambda: layers.TransformerEncoderLayer(2, dim_feedforward=8), "here it is feedforward"),
         (lambda: PCA(n_components=3), "here it is components"),
+        (lambda: networks.GPT(vocab_size=5), "here it is vocabulary; it has vocabulary, context"),
+        (lambda: networks.VAE(latent_dim=5), "code of an autoencoder, latent of a VAE"),
         (
             lambda: schedules.Cosine(0.1, decay_steps=3),
             "'decay_steps'; here it is steps; it has lr, steps, end",

@@ -111,6 +111,45 @@ def test_what_has_no_filters_is_refused() -> None:
         visualize.plot_filters(model, model.copy(), ax=panel())
 
 
+# ---- patches -------------------------------------------------------------------------------------------------------
+
+
+def test_patches_stand_in_rows_by_channel_the_strongest_first() -> None:
+    model = small()
+    found = visualize.exciting_patches(model, X, "pool1", 3)
+    figure = visualize.plot_exciting_patches(model, X, "pool1", 3, channels=[3, 1])
+    (axes,) = figure.axes
+    shown, cut = axes.images[0].get_array().filled(np.nan), found.cut(X)
+    H, W = found.size
+    assert (H, W) == (5, 5) and shown.shape == (2 * H + 1, 3 * W + 2)
+    for row, channel in enumerate((3, 1)):
+        for k in range(3):
+            part = shown[6 * row : 6 * row + 5, 6 * k : 6 * k + 5]
+            np.testing.assert_array_equal(part, cut[channel, k, 0])
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["3", "1"]
+    assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == ("pool1: patches of 5 x 5", "patch", "channel")
+    assert_readable(figure)
+
+
+def test_patches_of_every_kind() -> None:
+    colours = Sequential([Conv2D(20, 3, padding=1)])
+    colours.build((3, 6, 7))
+    images = np.random.default_rng(0).integers(0, 256, (4, 3, 6, 7)).astype(np.uint8)
+    figure = visualize.plot_exciting_patches(colours, images.astype(np.float32), count=9)
+    pixels = figure.axes[0].images[0].get_array()
+    assert pixels.shape == (16 * 4 - 1, 4 * 4 - 1, 3) and pixels.min() >= 0 and pixels.max() <= 1
+    assert_readable(figure)
+    assert_readable(visualize.plot_exciting_patches(small(), X, "dense1"))
+    flat = Sequential([Dense(4)])
+    flat.build((16,))
+    ax = panel()
+    visualize.plot_exciting_patches(flat, np.eye(16, dtype=np.float32), "dense1", ax=ax)
+    assert ax.get_title() == "dense1: patches of 4 x 4"
+    for channels in ([4], [], [-1], [1.0]):
+        with pytest.raises(OptionError, match="channels must be numbers from 0 to 3, for layer dense1"):
+            visualize.plot_exciting_patches(flat, np.eye(16, dtype=np.float32), "dense1", channels=channels)
+
+
 # ---- activations ----------------------------------------------------------------------------------------------------
 
 

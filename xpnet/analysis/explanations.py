@@ -15,7 +15,7 @@ from xpnet.core.network import Network
 from xpnet.core.outputs import SEVERAL
 from xpnet.core.watch import intercepted, path_of
 from xpnet.data.batches import Batches
-from xpnet.errors import OptionError, ShapeError
+from xpnet.errors import DTypeError, OptionError, ShapeError
 from xpnet.layers import Softmax
 
 Target = int | Sequence[int] | np.ndarray | None
@@ -85,7 +85,10 @@ def explain_by_grad_cam(model: Network, x: Any, target: Target = None, layer: st
 
 def explain_by_saliency(model: Network, x: Any, target: Target = None) -> Explanation:
     """`saliency` together with the classes that it is about and their probabilities."""
-    seen = _look(model, as_batch(model, x), target, None)
+    x = as_batch(model, x)
+    if model.takes_integers:
+        raise DTypeError(f"{model.label} takes integers, such as the numbers of words: no score has a gradient there")
+    seen = _look(model, x, target, None)
     size = np.abs(seen.dx)
     return Explanation(size.max(axis=1) if size.ndim == 4 else size, seen.classes, seen.probabilities, None)
 

@@ -23,9 +23,9 @@ def activations(model: Network, x: Any, layers: Iterable[str | Layer] | None = N
     """The outputs of layers for samples x in inference, by path: {"conv1": (N, 16, 28, 28), ..., "dense2": (N, 10)}.
 
     x: as for `predict`, several inputs in a tuple or a dict; or one sample without the batch.
-    layers: paths or layers; by default all of them. Uses of a layer after its first are called "conv1 (use 2)"; where
-    it has several outputs, they are "split1 (output 1)" and so on. The model is not changed. Raises OptionError for a
-    layer that is not there or not used, and what `predict` raises.
+    layers: paths or layers; by default all that are used. Uses of a layer after its first are called "conv1 (use 2)";
+    where it has several outputs, they are "split1 (output 1)" and so on. The model is not changed. Raises OptionError
+    for a layer that is not there or not used, and what `predict` raises.
     """
     x = prepare_samples(model, x) if _is_several(model, x) else as_batch(model, x)
     if layers is None:
@@ -34,7 +34,7 @@ def activations(model: Network, x: Any, layers: Iterable[str | Layer] | None = N
     else:
         given = [layers] if isinstance(layers, (str, Layer)) else layers
         paths = [path_of(model, layer) for layer in given]
-    found = outputs_of(model, x, paths)
+    found = outputs_of(model, x, paths, required=layers is not None)
     return {
         path + (f" (use {use + 1})" if use else "") + (f" ({name})" if name else ""): each
         for path in paths
@@ -78,15 +78,15 @@ def as_batch(model: Network, x: Any) -> np.ndarray:
     return samples
 
 
-def outputs_of(model: Network, x: Any, paths: Iterable[str]) -> dict[str, list[Any]]:
+def outputs_of(model: Network, x: Any, paths: Iterable[str], required: bool = True) -> dict[str, list[Any]]:
     """What the layers at these paths give for the samples, by path, for each time that they are used.
 
-    An array, or a tuple of arrays from a layer of several outputs.
+    An array, or a tuple of arrays from a layer of several outputs. required: whether each must be used.
     In inference, on a copy of the model: nobody who uses it in the meantime notices.
     """
     paths = list(paths)
     found: dict[str, list[list[np.ndarray]]] = {path: [] for path in paths}
-    for batch in outputs_by_batch(model, x, paths):
+    for batch in outputs_by_batch(model, x, paths, required):
         for path, ys in batch.items():
             found[path] = found[path] or [[] for _ in ys]
             for use, y in zip(found[path], ys, strict=True):
@@ -94,7 +94,9 @@ def outputs_of(model: Network, x: Any, paths: Iterable[str]) -> dict[str, list[A
     return {path: [joined(use) for use in uses] for path, uses in found.items()}
 
 
-def outputs_by_batch(model: Network, x: Any, paths: Iterable[str]) -> Iterator[dict[str, list[Any]]]:
+def outputs_by_batch(
+    model: Network, x: Any, paths: Iterable[str], required: bool = True
+) -> Iterator[dict[str, list[Any]]]:
     """As `outputs_of`, for a batch of samples at a time, and on the model's backend."""
     wanted = set(paths)
     twin = model.copy()
@@ -112,7 +114,7 @@ def outputs_by_batch(model: Network, x: Any, paths: Iterable[str]) -> Iterator[d
             twin.reset_state()
             twin.forward(*map(twin.backend.asarray, as_several(part), twin.input_dtypes))
             for path, batch in found.items():
-                if not batch:
+                if required and not batch:
                     raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
             yield found
 

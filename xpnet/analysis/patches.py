@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,15 @@ class Patches(NamedTuple):
     size: tuple[int, ...]
     layer: str
     shape: Shape
+
+    def of(self, channels: Sequence[int]) -> Patches:
+        """Those of some channels, by number."""
+        C = len(self.values)
+        if not channels or not all(isinstance(each, int) and 0 <= each < C for each in channels):
+            raise OptionError(f"channels must be numbers from 0 to {C - 1}, for layer {self.layer}, not {channels!r}")
+        chosen = list(channels)
+        arrays = {name: getattr(self, name)[chosen] for name in ("values", "samples", "places", "begins", "ends")}
+        return self._replace(**arrays)
 
     def cut(self, x: Any) -> np.ndarray:
         """The patches themselves, (C, k, channels, *size), from the samples x that they were found in; NaN where a

@@ -10,6 +10,7 @@ from xpnet.errors import BackendError, DTypeError, ShapeError
 
 INTEGERS = ("int64", "int32")
 MASKS = (*INTEGERS, "bool")  # what is taken beside numbers, such as which elements of a sequence are real
+OPTIONS = ("lengths", "mask")  # with which some layers take them
 
 
 def check_inputs(layer: Any, *xs: Array) -> None:
@@ -20,6 +21,8 @@ def check_inputs(layer: Any, *xs: Array) -> None:
                 f"{layer.label}: the input has shape {tuple(x.shape)}, but its first axis must be a batch of at"
                 " least one"
             )
+        if 0 in x.shape:
+            raise layer.wrong_shape(tuple(x.shape[1:]), "one without an axis of length 0")
         if x.shape[0] != xs[0].shape[0]:
             raise ShapeError(
                 f"{layer.label}: the inputs are batches of {xs[0].shape[0]} and of {x.shape[0]}; they must be as long"
@@ -41,17 +44,27 @@ def check_dtype(layer: Any, dtype: str, *places: int) -> None:
 
     places: where the input stands, counted from the first one and, below zero, from the end.
     """
-    mixed = not {*places}.isdisjoint(layer.integers_at)
-    if layer.takes_integers or mixed:
-        if dtype not in (MASKS if mixed else INTEGERS):
+    if not {*places}.isdisjoint(layer.integers_at):
+        if dtype not in MASKS:
             raise DTypeError(
-                f"{layer.label}: the input is {dtype}, the layer takes integers; convert the data with"
-                ' x.astype("int64"), and build a network for them by build(shape, dtype="int64")'
+                f"{layer.label}: input {places[0] + 1} is {dtype}, and the layer takes integers ({', '.join(MASKS)})"
+                ' there, such as lengths or a mask; give what is missing, or convert it with x.astype("int64")'
+            )
+        return
+    if layer.takes_integers:
+        if dtype not in INTEGERS:
+            raise DTypeError(
+                f"{layer.label}: the input is {dtype}, the layer takes integers ({' or '.join(INTEGERS)}); convert the"
+                ' data with x.astype("int64"), and build a network for them by build(shape, dtype="int64")'
             )
         return
     has_parameters = any(isinstance(value, Parameter) for value in vars(layer).values())
     if dtype not in FLOATS or (has_parameters and dtype != layer.dtype):
         other = f', or the layer with layer.astype("{dtype}")' if dtype in FLOATS else ""
+        if dtype in MASKS and places[0] > 0:  # lengths or a mask for a layer that was not told of them
+            other = "".join(
+                f"; or make the layer with {name}=True" for name in OPTIONS if vars(layer).get(name) is False
+            )
         raise DTypeError(
             f"{layer.label}: the input is {dtype}, the layer works in {layer.dtype}; convert the data with"
             f' x.astype("{layer.dtype}"){other}'

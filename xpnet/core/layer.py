@@ -160,7 +160,7 @@ class Layer(Walked, Located, Configured):
 
     def wrong_shape(self, got: Shape, needed: str) -> ShapeError:
         """The error for an input of shape `got` (without the batch)."""
-        got_text = "(" + ", ".join(["N", *map(str, got)]) + ")"
+        got_text = str(("N", *got)).replace("'", "")  # (N,) if there is no other axis
         return ShapeError(f"{self.label}: the input has shape {got_text}, needed is {needed}")
 
     def parameter(self, value: Any, trainable: bool = True, regularizer: Penalty | None = None) -> Parameter:

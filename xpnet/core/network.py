@@ -29,6 +29,11 @@ class Network(Layer):
     kind = "network"
     skips_dx = skips_dy = composite = True
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls) and "train" not in inspect.signature(cls.forward).parameters:
+            raise OptionError(f"{cls.__name__}: what joins its layers is called call(self, x); forward is made from it")
+
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
         self.input_shape: Shape | None = None  # without the batch; of several inputs, of the first

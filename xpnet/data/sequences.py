@@ -30,7 +30,9 @@ def pad(sequences: Iterable[npt.ArrayLike], length: int | None = None, value: fl
         raise DataError("pad: there are no sequences")
     for number, array in enumerate(arrays):
         if array.dtype.kind not in "iufb":
-            raise DTypeError(f"pad: sequence {number} is {array.dtype}; needed are numbers, such as class numbers")
+            raise DTypeError(
+                f"pad: sequence {number} is {array.dtype}; needed are numbers, as Vocabulary.encode makes them"
+            )
         if array.ndim == 0:
             raise ShapeError(f"pad: sequence {number} is a single number; needed are sequences, as in [[1, 2], [3]]")
         if array.shape[1:] != arrays[0].shape[1:]:

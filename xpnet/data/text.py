@@ -54,6 +54,8 @@ class Vocabulary(Explains):
         self.split: str | Split = split
         self._split = _checked_split(split)
         counts = Counter[str]()
+        if not isinstance(texts, Iterable):
+            raise DataError(f"a Vocabulary is made from a text or several, not from {texts!r:.60}")
         for text in [texts] if isinstance(texts, str) else texts:
             counts.update(self._pieces(text))
         if not counts:
@@ -143,7 +145,7 @@ class Vocabulary(Explains):
 
     def _pieces(self, text: str) -> Iterable[str]:
         if not isinstance(text, str):
-            raise DataError(f"a text is a string, not {text!r:.60}")
+            raise DataError(f"a text is a string, not {text!r:.60}; of several, encode each by itself")
         return self._split(text)
 
 

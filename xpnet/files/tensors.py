@@ -22,4 +22,5 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict
             with safe_open(os.fspath(path), framework="numpy") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, ValueError, TypeError, MemoryError) as error:
-        raise FormatError(f"{path} is no safetensors file, or it is damaged: {error}") from error
+        torch = "; of PyTorch's tensors, safetensors.torch.save_file makes one" * (path.suffix in (".pt", ".pth"))
+        raise FormatError(f"{path} is no safetensors file, or it is damaged: {error}{torch}") from error

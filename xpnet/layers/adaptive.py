@@ -34,7 +34,7 @@ class _Adaptive(Spatial):
             pair = " or a pair of them" if self.rank == 2 else ""
             raise OptionError(
                 f"{type(self).__name__}: output_size must be an integer of at least 1, or None for the size of the"
-                f" input,{pair} not {output_size!r}"
+                f" input{pair}, not {output_size!r}"
             ) from None
         self.output_size = sizes if self.rank == 2 else sizes[0]
 

@@ -30,7 +30,7 @@ class MultiHeadAttention(Layer):
     heads: must divide E.  bias: whether the projections have one; it starts at 0.  dropout: the rate at which weights,
     after the softmax, are dropped in training.  causal: element t sees those up to the t-th only.  mask: whether a last
     input (N, S) of integers or bools says which keys are real, such as data.mask_of(lengths, S); others are not seen.
-    attention_mask: rows (T, S) of True where a query sees a key, or of numbers that are added to q k^T / sqrt(D), of
+    attention_mask: rows (T, S) of True where a query sees a key, or of floats that are added to q k^T / sqrt(D), of
     which -inf hides the key.  A query that sees none gets zeros, before the last projection.  return_weights: a second
     output, the weights (N, T, S), the mean over the heads.  initializer: of the weights.  regularizer: of the weights:
     a name ("l2", ...), regularizers.L2(1e-4) or None.
@@ -67,7 +67,9 @@ class MultiHeadAttention(Layer):
         flags = {"bias": bias, "causal": causal, "mask": mask, "return_weights": return_weights}
         for option, value in flags.items():
             if not isinstance(value, bool):
-                raise OptionError(f"MultiHeadAttention: {option} must be True or False, not {value!r:.60}")
+                raise OptionError(
+                    f"MultiHeadAttention: {option} must be True or False, not {value!r:.60}; heads alone is a number"
+                )
         self.bias, self.causal, self.mask, self.return_weights = bias, causal, mask, return_weights
         self.dropout = fraction("MultiHeadAttention: dropout", dropout)
         self.attention_mask = _rows(attention_mask)
@@ -95,7 +97,7 @@ class MultiHeadAttention(Layer):
         if key[0] != S:
             raise self.wrong_shape(value, f"(N, {key[0]}, V): as many values as keys")
         if real and real != ((S,),):
-            raise self.wrong_shape(real[0], f"a mask (N, {S}), a number for each key")
+            raise self.wrong_shape(real[0], f"a mask (N, {S}), as data.mask_of(lengths, {S}) makes it")
         if self.attention_mask:
             rows, columns = len(self.attention_mask), len(self.attention_mask[0])
             if rows != T or columns != S:
@@ -234,12 +236,14 @@ def _rows(mask: Any) -> tuple[tuple[float, ...], ...] | None:
     try:
         rows = [list(row) for row in given]
         kinds = {type(x) for row in rows for x in row}
-        numbers = kinds <= {bool} or (kinds <= {int, float} and not any(math.isnan(x) for row in rows for x in row))
+        numbers = kinds <= {bool} or (  # integers alone, such as 0 and 1, are rather meant as True and False
+            {float} <= kinds <= {int, float} and not any(math.isnan(x) for row in rows for x in row)
+        )
     except TypeError:
         rows, numbers = [], False
     if not numbers or not rows or not rows[0] or len({len(row) for row in rows}) > 1:
         raise OptionError(
-            "MultiHeadAttention: attention_mask must be rows (T, S) of True and False, or of numbers to add; not"
+            "MultiHeadAttention: attention_mask must be rows (T, S) of True and False, or of floats to add; not"
             f" {mask!r:.60}"
         )
     return tuple(tuple(x if isinstance(x, bool) else float(x) for x in row) for row in rows)

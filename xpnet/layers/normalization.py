@@ -84,21 +84,19 @@ class _RunningNorm(Layer):
             self.backend.moving_average(parameter.value, value, self.momentum, self.momentum * factor)
 
     def _with_running_statistics(self, x: Array) -> tuple[Array, Back]:
-        xp, shape = self.xp, (1, -1) + (1,) * (x.ndim - 2)
-        inverse = 1 / xp.sqrt(self.running_var.value + self.eps)
-        normal = (x - xp.reshape(self.running_mean.value, shape)) * xp.reshape(inverse, shape)  # (N, C, H, W)
-        weight, bias = self._values()
-        if weight is None:
-            return normal, lambda dy: dy * xp.reshape(inverse, shape)
-        slope = xp.reshape(weight * inverse, shape)  # (1, C, 1, 1)
-        y = normal * xp.reshape(weight, shape) + xp.reshape(bias, shape)
+        """y = slope x + shift, with slope = weight inverse, shift = bias - slope mean."""
+        mean, (weight, bias) = self.running_mean.value, self._values()
+        inverse = 1 / self.xp.sqrt(self.running_var.value + self.eps)
+        slope = inverse if weight is None else weight * inverse
+        shift = -slope * mean if bias is None else bias - slope * mean
 
         def back(dy: Array) -> Array:
-            axes = (0, *range(2, x.ndim))
-            self._add_gradients(xp.sum(dy * normal, axis=axes), xp.sum(dy, axis=axes))
-            return dy * slope
+            if weight is not None:
+                dbias, product = self.backend.sum_channels(dy, x, mean)
+                self._add_gradients(product * inverse, dbias)
+            return self.backend.scale_channels(dy, slope, None)
 
-        return y, back
+        return self.backend.scale_channels(x, slope, shift), back
 
 
 class _BatchNorm(_RunningNorm):

@@ -309,7 +309,8 @@ class GlobalAvgPool2D(_GlobalAvgPool):
 
 
 class GlobalAvgPool1D(_GlobalAvgPool):
-    """(N, C, T) -> (N, C), the mean of each channel over the steps; dy is shared out equally.
+    """(N, C, T) -> (N, C), the mean of each channel over the steps; dy is shared out equally. Sequences (N, T, F) go
+    through Permute((2, 1)) first.
 
     Elsewhere: keras.layers.GlobalAveragePooling1D.
     """
@@ -345,7 +346,8 @@ class GlobalMaxPool2D(_GlobalMaxPool):
 
 
 class GlobalMaxPool1D(_GlobalMaxPool):
-    """(N, C, T) -> (N, C), the largest of each channel's steps; dy goes there, if several are, to the first.
+    """(N, C, T) -> (N, C), the largest of each channel's steps; dy goes there, if several are, to the first. Sequences
+    (N, T, F) go through Permute((2, 1)) first.
 
     Collobert and Weston, 2008.
 

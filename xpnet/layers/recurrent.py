@@ -5,12 +5,13 @@ from typing import Any
 
 from xpnet import initializers, random
 from xpnet.backend import Array
+from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import fraction, whole
 from xpnet.core.carried import Carried
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
-from xpnet.errors import DataError, OptionError, XpnetError
+from xpnet.errors import DataError, DTypeError, OptionError, XpnetError
 
 FLAGS = ("return_sequence", "return_state", "bidirectional", "bias", "lengths", "stateful")
 
@@ -75,7 +76,8 @@ class Recurrent(Layer):
         for flag in FLAGS:
             value = getattr(self, flag)
             if not isinstance(value, bool):  # PyTorch's second argument is a size
-                raise OptionError(f"{own}: {flag} must be True or False, not {value!r}; units alone is a number")
+                hint = "the lengths are the second input" if flag == "lengths" else "units alone is a number"
+                raise OptionError(f"{own}: {flag} must be True or False, not {value!r:.60}; {hint}")
         if stateful and bidirectional:
             raise OptionError(
                 f"{own}: stateful=True goes on where the batch before has ended, which the direction from the end"
@@ -244,6 +246,10 @@ class Recurrent(Layer):
     def _alive(self, lengths: Array, T: int) -> Array:
         """(T, N): whether sample n has a step t."""
         xp, backend = self.xp, self.backend
+        if dtype_name(lengths.dtype) == "bool":
+            raise DTypeError(
+                f"{self.label}: lengths are integers, not bool; a mask (N, T) has those of mask.sum(axis=1)"
+            )
         if not backend.lazy:
             for number in (int(xp.min(lengths)), int(xp.max(lengths))):
                 if not 0 <= number <= T:

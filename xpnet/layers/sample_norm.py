@@ -60,7 +60,9 @@ class _LastAxes(_SampleNorm):
         given = self.weight.shape if self.weight is not None else ()
         if len(shape) < self.axes or (given and shape[-self.axes :] != given):
             needed = ", ".join(map(str, given)) if given else f"{self.axes} axes or more"
-            raise self.wrong_shape(shape, f"(N, ..., {needed})" if given else f"{needed} behind the batch")
+            raise self.wrong_shape(
+                shape, f"(N, ..., {needed})" if given else f"{needed} behind the batch: axes is how many, not how long"
+            )
         return shape
 
     def declare(self, shape: Shape) -> Iterable[Declared]:

@@ -49,6 +49,8 @@ class DepthwiseConv2D(Conv2D):
     def output_shape(self, shape: Shape) -> Shape:
         if not self._built and len(shape) == 3:  # the channels tell the rest, from the first input on
             self.groups, self.filters = shape[0], shape[0] * self.multiplier
+        elif self._built and shape[:1] != (self.groups,):
+            raise self.wrong_shape(shape, f"(N, {self.groups}, H, W)")
         return super().output_shape(shape)
 
 

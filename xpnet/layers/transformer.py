@@ -31,7 +31,12 @@ class _TransformerLayer(Network):
         kind = type(self).__name__
         if not isinstance(norm_first, bool):
             raise OptionError(f"{kind}: norm_first must be True or False, not {norm_first!r:.60}")
-        options["feedforward"] = whole(f"{kind}: feedforward", options["feedforward"])
+        heads, units = options["heads"], whole(f"{kind}: feedforward", options["feedforward"])
+        if units < whole(f"{kind}: heads", heads):  # PyTorch's first two are the size of elements, and heads
+            raise OptionError(
+                f"{kind}: feedforward={units} is less than heads={heads}; the size of the elements is not told, as in"
+                f" {kind}({units})"
+            )
         vars(self).update(options, norm_first=norm_first, dropout=fraction(f"{kind}: dropout", dropout))
 
     def _make_dense(self, units: int, activation: Any, bias: bool, initializer: Any) -> None:
@@ -50,7 +55,7 @@ class _TransformerLayer(Network):
     def _check_masks(self, masks: Sequence[Any], wanted: int) -> None:
         if len(masks) != wanted:
             raise ShapeError(
-                f"{self.label}: {len(masks)} masks came, and its options take {wanted}: mask=True takes one (N, T)"
+                f"{self.label}: {len(masks)} masks came, and its options take {wanted:d}: mask=True takes one (N, T)"
             )
 
 

@@ -57,17 +57,20 @@ class _ConvTranspose(Convolving):
 
     kind = "conv_transpose"
     turned: Turned
+    stride: Any
+    output_padding: Any
+    dilation: Any
 
     def _turn(self, kernel: Pair, stride: Pair, padding: str | Pads, output_padding: Pair, dilation: Pair) -> None:
         self.turned = Turned(kernel, stride, padding, output_padding, dilation)
-        label = type(self).__name__
+        label, given = type(self).__name__, self.output_padding  # as the user gave it
         if any(more >= max(*both) for more, *both in zip(output_padding, stride, dilation, strict=True)):
             raise OptionError(
-                f"{label}: output_padding {output_padding} must be smaller than stride {stride} or dilation {dilation}"
+                f"{label}: output_padding {given} must be smaller than stride {self.stride} or dilation {self.dilation}"
             )
         if padding == "same" and any(output_padding):
             raise OptionError(
-                f'{label}: padding="same" says how large the output is: output_padding must be 0, not {output_padding}'
+                f'{label}: padding="same" says how large the output is: output_padding must be 0, not {given}'
             )
 
     def geometry(self, shape: Shape) -> Geometry:

@@ -136,7 +136,8 @@ class ClassLoss(Loss):
         if t.ndim == 1 and labels:
             raise ShapeError(
                 f"loss {self.name} needs a network that gives (N, classes) for labels (N,), not {batch_of(outputs)}:"
-                f" end it with layers.Dense, or give labels {batch_of(labels)}"
+                " end it with layers.Dense, behind layers.Flatten or, of sequences, a layer with return_sequence=False,"
+                f" or give labels {batch_of(labels)}"
             )
         if classes < 2:
             raise ShapeError(

@@ -12,7 +12,7 @@ from xpnet.losses.class_loss import ClassLoss
 from xpnet.metrics.accuracy import Accuracy, BinaryAccuracy
 from xpnet.metrics.auc import AUC
 from xpnet.metrics.base import Metric, labels_of, larger_is_better, one_hot
-from xpnet.metrics.by_class import F1, Precision, Recall
+from xpnet.metrics.by_class import F1, IoU, Precision, Recall
 from xpnet.metrics.confusion_matrix import ConfusionMatrix
 from xpnet.metrics.of_numbers import R2, AbsoluteError, RootSquaredError, SquaredError
 from xpnet.metrics.of_output import OfOutput
@@ -28,6 +28,7 @@ __all__ = [
     "Accuracy",
     "BinaryAccuracy",
     "ConfusionMatrix",
+    "IoU",
     "Metric",
     "OfOutput",
     "Perplexity",
@@ -51,6 +52,7 @@ METRICS: dict[str, type[Metric]] = {
     "precision": Precision,
     "recall": Recall,
     "f1": F1,
+    "iou": IoU,
     "auc": AUC,
     "perplexity": Perplexity,
     "mean_absolute_error": AbsoluteError,
@@ -63,6 +65,8 @@ _OTHER_NAMES = {
     "sparse_categorical_accuracy": "accuracy",
     "categorical_accuracy": "accuracy",
     "f1_score": "f1",
+    "jaccard": "iou",
+    "mean_iou": "iou",
     "roc_auc": "auc",
     "mae": "mean_absolute_error",
     "mse": "mean_squared_error",

@@ -1,4 +1,4 @@
-"""Precision, recall and F1: of what a network says is there, and of what is there, how much is right."""
+"""Precision, recall, F1 and IoU: of what a network says is there, and of what is there, how much is right."""
 
 from typing import Any
 
@@ -128,3 +128,16 @@ class F1(CountsByClass):
 
     def value(self, hits: Any, guesses: Any, elements: Any) -> Any:
         return share(2 * hits, guesses + elements)
+
+
+class IoU(CountsByClass):
+    """The intersection over the union of what was taken for a class and of what is of it: hits / (guesses + elements -
+    hits) (Jaccard, 1901). The mean over the classes is the usual measure of networks that label pixels.
+
+    Elsewhere: torchmetrics.JaccardIndex; keras.metrics.MeanIoU; sklearn.metrics.jaccard_score.
+    """
+
+    name = "iou"
+
+    def value(self, hits: Any, guesses: Any, elements: Any) -> Any:
+        return share(hits, guesses + elements - hits)

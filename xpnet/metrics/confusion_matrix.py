@@ -7,6 +7,8 @@ from xpnet.base.checks import whole
 from xpnet.errors import OptionError, ShapeError
 from xpnet.metrics.base import ClassMetric
 
+MOST = 2**20  # elements at a time: float32 counts exactly to 2**24, and the pixels of a batch may be more
+
 
 class ConfusionMatrix(ClassMetric):
     """result()[i, j]: how many elements of class i were taken for class j; integers, (classes, classes), NumPy.
@@ -28,10 +30,14 @@ class ConfusionMatrix(ClassMetric):
             raise ShapeError(
                 f"ConfusionMatrix was made for {self.classes} classes, the network has {y.shape[1]} outputs"
             )
-        xp = backend.xp
-        true = xp.astype(backend.one_hot(t, self.classes), xp.float32)  # (M, C)
-        guess = xp.astype(backend.one_hot(xp.argmax(y, axis=1), self.classes), xp.float32)
-        return xp.astype(xp.matmul(true.mT, guess), xp.int64)  # exact: a batch has fewer than 2**24 samples
+        xp, guess = backend.xp, backend.xp.argmax(y, axis=1)  # (M,)
+        total = backend.zeros((self.classes, self.classes), "int64")
+        for start in range(0, t.shape[0], MOST):
+            part = slice(start, min(start + MOST, t.shape[0]))
+            rows = (backend.one_hot(each[part], self.classes) for each in (t, guess))
+            true, guessed = (xp.astype(each, xp.float32) for each in rows)  # (at most MOST, C)
+            total = total + xp.astype(xp.matmul(true.mT, guessed), xp.int64)
+        return total
 
     def result(self) -> Any:
         if self.total is None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from xpnet.base.on_demand import imported_on_demand
 
 if TYPE_CHECKING:
+    from xpnet.networks import sampling as sampling
     from xpnet.networks.alexnet import AlexNet
     from xpnet.networks.autoencoder import Autoencoder, ConvAutoencoder
     from xpnet.networks.deepconvnet import DeepConvNet
@@ -52,6 +53,7 @@ _PLACES = {
         "BasicBlock", "Bottleneck", "PaddedShortcut", "ResNet", "ResNet18", "ResNet20", "ResNet34", "ResNet50",
         "ResNet56",
     ),
+    "sampling": (),
     "simpleconvnet": ("SimpleConvNet",),
     "unet": ("DoubleConv", "UNet"),
     "vae": ("VAE", "Sampling"),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from xpnet.base.checks import whole
+from xpnet.base.checks import sample_shape, whole
 from xpnet.core.declare import Shape
 from xpnet.errors import OptionError
 from xpnet.layers import Conv2D, ConvTranspose2D, Dense, Flatten, Reshape
@@ -38,6 +38,7 @@ class Autoencoder(Model):
         self.code, self.hidden = code, (hidden,) if isinstance(hidden, int) else tuple(hidden)
         inwards = [Dense(units, activation="relu") for units in self.hidden]
         outwards = [Dense(units, activation="relu") for units in reversed(self.hidden)]
+        input_shape = sample_shape("Autoencoder", input_shape)
         self.encoder = Sequential([Flatten(), *inwards, Dense(code)])
         self.decoder = Sequential([*outwards, Dense(math.prod(input_shape)), Reshape(input_shape)])
         self.build(input_shape)
@@ -88,7 +89,7 @@ class ConvAutoencoder(Model):
 
 def quartered(argument: str, shape: Shape) -> Shape:
     """(C, H / 4, W / 4) of images that can be halved twice."""
-    if len(shape) != 3 or shape[1] % 4 or shape[2] % 4:
+    if not isinstance(shape, (tuple, list)) or len(shape) != 3 or shape[1] % 4 or shape[2] % 4:
         raise OptionError(
             f"{argument} must be (C, H, W), H and W multiples of 4, since they are halved twice, not {shape!r}"
         )

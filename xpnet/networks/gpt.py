@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from xpnet.base.checks import whole
 from xpnet.initializers import Normal
 from xpnet.layers import (
     Dense,
@@ -44,7 +45,7 @@ class GPT(Model):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.vocabulary, self.context, self.layers = vocabulary, context, layers
+        self.vocabulary, self.context, self.layers = vocabulary, context, whole("GPT: layers", layers)
         self.width, self.heads, self.dropout = width, heads, dropout
         self.embedding = Embedding(vocabulary, width, initializer=0.02)
         self.positions, self.drop = LearnedPositions(context), Dropout(dropout)

@@ -42,13 +42,14 @@ class RecurrentClassifier(Model):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        if len(input_shape) != 2 and (len(input_shape) != 3 or input_shape[0] != 1):
+        axes = len(input_shape) if isinstance(input_shape, (tuple, list)) else 0
+        if axes != 2 and (axes != 3 or input_shape[0] != 1):
             raise OptionError(
                 f"RecurrentClassifier: input_shape must be (T, F), or (1, H, W) of images, not {input_shape!r}"
             )
         self.cell, self.units, self.classes = cell, units, classes
         self.layers, self.bidirectional, self.dropout = layers, bidirectional, dropout
-        self.rows = Reshape(input_shape[1:]) if len(input_shape) == 3 else None
+        self.rows = Reshape(input_shape[1:]) if axes == 3 else None
         between = dropout if layers > 1 else 0.0
         self.rnn = recurrent_layer(
             cell, units, return_sequence=False, layers=layers, bidirectional=bidirectional, dropout=between

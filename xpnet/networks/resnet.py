@@ -154,6 +154,8 @@ class ResNet(Model):
         super().__init__(name)
         if shortcuts == "identity":
             raise OptionError('ResNet: shortcuts must be "projection", "padded" or False, not \'identity\'')
+        if not isinstance(blocks, (tuple, list)) or not blocks:
+            raise OptionError(f"ResNet: blocks must be how many each stage has, such as (2, 2, 2, 2), not {blocks!r}")
         self.blocks = tuple(whole("ResNet: blocks", count) for count in blocks)
         self.filters, self.bottleneck, self.shortcuts = filters, bottleneck, shortcuts
         self.small_images, self.classes = small_images, classes

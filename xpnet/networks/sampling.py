@@ -28,21 +28,22 @@ def generate(
     """
     given = np.asarray(start)
     if given.ndim not in (1, 2) or given.shape[-1] < 1 or given.dtype.kind not in "iu":
-        raise DataError(f"generate: start must be integers (T,) or (N, T), of at least one, not {given!r:.60}")
+        text = "; a text goes through Vocabulary.encode first" * (given.dtype.kind == "U")
+        raise DataError(f"generate: start must be integers (T,) or (N, T), of at least one, not {given!r:.60}{text}")
     length, temperature = whole("generate: length", length, 0), at_least_zero("generate: temperature", temperature)
     top_k = None if top_k is None else whole("generate: top_k", top_k)
     draws = random.generator("generate")
-    text = given.astype(np.int64).reshape(-1, given.shape[-1])  # (N, T)
+    numbers = given.astype(np.int64).reshape(-1, given.shape[-1])  # (N, T)
     carries, seen = any(True for _ in model.named_states()), 0
     with states_set_aside(model):
         for _ in range(length):
-            bound = getattr(model, "context", text.shape[1])
-            part = text[:, seen:] if carries else text[:, -bound:]
-            seen = text.shape[1]
+            bound = getattr(model, "context", numbers.shape[1])
+            part = numbers[:, seen:] if carries else numbers[:, -bound:]
+            seen = numbers.shape[1]
             scores = model.backend.to_numpy(model(model.backend.asarray(part))[:, -1, :])
-            chosen = _choose(scores.astype(np.float64), temperature, top_k, draws.random((len(text), 1)))
-            text = np.concatenate([text, chosen], axis=1)
-    return text if given.ndim == 2 else text[0]
+            chosen = _choose(scores.astype(np.float64), temperature, top_k, draws.random((len(numbers), 1)))
+            numbers = np.concatenate([numbers, chosen], axis=1)
+    return numbers if given.ndim == 2 else numbers[0]
 
 
 def _choose(scores: npt.NDArray[np.float64], temperature: float, top_k: int | None, u: Any) -> Numbers:

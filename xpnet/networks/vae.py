@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 from xpnet.backend import Array
-from xpnet.base.checks import at_least_zero, whole
+from xpnet.base.checks import at_least_zero, sample_shape, whole
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
+from xpnet.errors import DataError
 from xpnet.layers import Dense, Flatten, Reshape, Split
 from xpnet.model import Model, Sequential
 from xpnet.networks.noise import normal_numbers
@@ -74,6 +75,7 @@ class VAE(Model):
         super().__init__(name)
         self.latent, self.hidden = whole("VAE: latent", latent), hidden
         self.beta = at_least_zero("VAE: beta", beta)
+        input_shape = sample_shape("VAE", input_shape)
         code = Dense(2 * latent, initializer="xavier_normal")
         self.encoder = Sequential([Flatten(), Dense(hidden, activation="relu"), code, Split(2)])
         self.sampling = Sampling()
@@ -85,6 +87,8 @@ class VAE(Model):
         return self.decoder(self.sampling(*self.encoder(x)))
 
     def train_step(self, batch: tuple[Any, ...]) -> dict[str, Array]:
+        if len(batch) < 2:
+            raise DataError("VAE: the targets are missing: they are the inputs once more, as in fit(x, x)")
         x, t, *sample_weight = batch
         (mean, log_var), encoder_back = self.encoder.forward(x, train=True)
         z, sampling_back = self.sampling.forward(mean, log_var, train=True)

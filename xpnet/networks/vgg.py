@@ -6,6 +6,7 @@ from typing import Any
 from xpnet.base.checks import whole
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Layer
+from xpnet.errors import OptionError
 from xpnet.layers import AdaptiveAvgPool2D, BatchNorm2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from xpnet.model import Model
 from xpnet.networks.chain import through
@@ -41,6 +42,9 @@ class VGG(Model):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
+        several = stages if isinstance(stages, (tuple, list)) else ()
+        if not several or not all(isinstance(stage, (tuple, list)) for stage in several):
+            raise OptionError(f"VGG: stages must be the filters of each stage, such as ((64,), (128,)), not {stages!r}")
         self.stages = tuple(tuple(whole("VGG: stages", filters) for filters in stage) for stage in stages)
         self.batch_norm, self.hidden, self.pooled, self.dropout = batch_norm, hidden, pooled, dropout
         self.classes = classes

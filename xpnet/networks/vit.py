@@ -51,6 +51,9 @@ class ViT(Model):
         super().__init__(name)
         self.classes, self.patch, self.width, self.depth = classes, whole("ViT: patch", patch), width, depth
         self.heads, self.mlp, self.dropout = heads, mlp, dropout
+        whole("ViT: depth", depth)
+        if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 3:
+            raise OptionError(f"ViT: input_shape must be (C, H, W), not {input_shape!r}")
         (_, H, W), units = input_shape, 2 * width if mlp is None else mlp
         if H % patch or W % patch:
             raise OptionError(f"ViT: images of {H}x{W} cannot be cut into patches of {patch}x{patch} pixels")

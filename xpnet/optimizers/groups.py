@@ -30,11 +30,12 @@ class Group(Configured):
     """
 
     def __init__(self, names: str | Sequence[str] = "*", max_axes: int | None = None, **settings: Any) -> None:
-        self.names = names if isinstance(names, str) else tuple(names)
+        several = tuple(names) if isinstance(names, Iterable) else ()
+        if not several or not all(isinstance(name, str) for name in several):
+            raise OptionError(f"Group: names must be a pattern of names, or several, not {names!r}")
+        self.names = names if isinstance(names, str) else several
         self.max_axes = None if max_axes is None else whole("Group: max_axes", max_axes, 0)
         self.settings = settings
-        if not self.patterns or not all(isinstance(name, str) for name in self.patterns):
-            raise OptionError(f"Group: names must be a pattern of names, or several, not {names!r}")
         if not settings:
             raise OptionError('Group has no settings: give some, as in Group("*.bias", weight_decay=0.0)')
         if "lr_scale" in settings:

@@ -125,7 +125,8 @@ def _prepare_inputs(model: Network, x: Any) -> tuple[Any, Any, int]:
     """
     if isinstance(x, (tuple, Mapping)) or not model.is_built or len(model.input_shapes) > 1:
         x = _in_order(model, x)
-    arrays = [_read_samples(model, each) for each in as_several(x)]
+    several = as_several(x)
+    arrays = [_read_samples(model, each, least=2 if len(several) == 1 else 1) for each in several]
     for array in arrays[1:]:
         if len(array) != len(arrays[0]):
             raise refusals.unequal_inputs(arrays)
@@ -148,11 +149,12 @@ def _in_order(model: Network, x: Any) -> Any:
     return bound.args if len(bound.args) > 1 else bound.args[0]
 
 
-def _read_samples(model: Network, x: Any) -> np.ndarray:
+def _read_samples(model: Network, x: Any, least: int) -> np.ndarray:
+    """least: how many axes floats must have. Of one input a lone axis is rather a sample without the batch's."""
     if not isinstance(x, np.ndarray):
         refusals.refuse_no_array(x)
     array = host_array(model, x, "the input data")
-    if array.dtype.kind not in "fiub" or array.ndim < (2 if array.dtype.kind == "f" else 1) or len(array) == 0:
+    if array.dtype.kind not in "fiub" or array.ndim < (least if array.dtype.kind == "f" else 1) or len(array) == 0:
         raise refusals.bad_samples(array, x)
     return array
 
@@ -165,8 +167,8 @@ def _fit_to(model: Network, arrays: list[np.ndarray]) -> Any:
         try:
             model.build(*shapes, dtype=dtypes)
         except DTypeError as error:
-            if "int64" in dtypes:
-                raise refusals.bad_samples(arrays[dtypes.index("int64")], None) from error
+            if set(dtypes) == {"int64"}:  # of several kinds the layer's own error says which is wrong
+                raise refusals.bad_samples(arrays[0], None) from error
             raise
     for array, shape, integers, built in zip(arrays, shapes, model.integer_inputs, model.input_shapes, strict=False):
         if (array.dtype.kind != "f") != integers:

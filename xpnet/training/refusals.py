@@ -49,7 +49,7 @@ def bad_samples(array: np.ndarray, x: Any) -> XpnetError:
     if array.dtype.kind in "US":
         return DTypeError(
             f'the input data are {array.dtype}, text; a network takes numbers: those of a table by x.astype("float32"),'
-            " and for each letter or word one of its own, which go into layers.Embedding first"
+            " and for each letter or word one of its own (xpnet.data.Vocabulary), which go into layers.Embedding first"
         )
     if array.dtype.kind != "f":
         return DTypeError(
@@ -59,7 +59,8 @@ def bad_samples(array: np.ndarray, x: Any) -> XpnetError:
         )
     if array.ndim < 2:
         return ShapeError(
-            f"the input data have shape {array.shape}; the first axis must be the samples: one sample is x[None]"
+            f"the input data have shape {array.shape}; the first axis must be the samples: one sample is x[None];"
+            " lengths of sequences are integers"
         )
     return DataError(f"the input data are empty: their shape is {array.shape}")
 
@@ -91,9 +92,13 @@ def unequal_inputs(arrays: list[np.ndarray]) -> DataError:
 def other_inputs(x: Any, names: list[str]) -> DataError:
     those = ", ".join(x) if isinstance(x, Mapping) else "a list" if isinstance(x, list) else "one array"
     those = f"a tuple of {len(x)}" if isinstance(x, tuple) else those
+    several = "; several, such as sequences and their lengths, are for a Model whose call takes them" * (
+        len(names) == 1
+    )
     return DataError(
         f"the inputs are {those}, and the model's call takes {', '.join(names)}: give an array for each, in a tuple or"
-        " by name in a dict (a single input is one array, and the targets are the next argument: fit(x, t))"
+        " by name in a dict (a single input is one array, and the targets are the next argument: fit(x, t)"
+        f"{several})"
     )
 
 

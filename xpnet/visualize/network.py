@@ -1,24 +1,31 @@
-"""What a network has learned and what it makes of an image: filters of a layer, and its feature maps."""
+"""What a network has learned and what it makes of images: filters of a layer, its feature maps, and what excites it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xpnet.analysis.filters import as_filters, filters, first_with_filters
+from xpnet.analysis.images import as_images
 from xpnet.analysis.outputs import feature_maps, first_convolution
+from xpnet.analysis.patches import exciting_patches
 from xpnet.base.mosaic import filters_as_tiles, mosaic
 from xpnet.core.layer import Layer
 from xpnet.core.network import Network
 from xpnet.core.watch import path_of
 from xpnet.errors import DataError, ShapeError
 from xpnet.visualize.figures import DIVERGING, SEQUENTIAL, Path, panels, require_matplotlib, saved, thinned
+from xpnet.visualize.pixels import limits_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+BEYOND = 0.85  # how bright it is where there is no image
 
 
 def plot_filters(
@@ -101,6 +108,42 @@ def plot_feature_maps(
     axes.set_title(f"{name}: {_counted(C, 'map')} of {H} x {W}")
     bar = figure.colorbar(axes.images[0], ax=axes, pad=0.03)
     bar.set_label("activation")
+    return saved(figure, path)
+
+
+def plot_exciting_patches(
+    model: Network,
+    x: Any,
+    layer: str | Layer | None = None,
+    count: int = 9,
+    channels: Sequence[int] | None = None,
+    path: Path | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """The `count` patches of the images x that excite each channel of a layer most, a row for each channel, the
+    strongest at the left; what lies over the edge of an image is grey.
+
+    x: images in grey or three colours. layer: its path or the layer itself, by default the first convolution.
+    channels: their numbers; by default the first 16. With `path` the picture is saved too, in the format of the file's
+    ending.
+
+    Raises what `exciting_patches` raises, OptionError for channels that are not there, ShapeError for inputs that are
+    no images, MissingExtraError without matplotlib, OptionError or FileError if the picture cannot be saved.
+    """
+    require_matplotlib()
+    found = exciting_patches(model, x, layer, count)
+    rows = list(range(min(len(found.values), 16))) if channels is None else list(channels)
+    cut = found.of(rows).cut(x)  # (rows, k, ...)
+    low, high = limits_of(np.asarray(x))
+    tiles = (as_images(cut.reshape(-1, *cut.shape[2:])) - low) / (high - low)
+    tiles = np.where(np.isnan(tiles), BEYOND, tiles) if tiles.ndim == 4 else tiles
+    picture = _Mosaic(tiles, found.values.shape[1], "channel", across="patch")
+    figure, (axes,) = panels(1, ax, _size_of(picture, bar=False))
+    picture.draw(axes, cmap="gray_r", vmin=0, vmax=1)
+    axes.set_facecolor(str(BEYOND))
+    axes.set_yticks(axes.get_yticks(), [str(rows[i]) for i in thinned(len(rows), 16)])
+    H, W = tiles.shape[1:3]
+    axes.set_title(f"{found.layer}: patches of {H} x {W}")
     return saved(figure, path)
 
 

@@ -1,112 +1,177 @@
-"""Batch normalization on a CPU: a tile at a time, so that one pass over memory does for several over the cache.
+"""Batch, instance and group normalization on a CPU: two passes over memory each way, in whatever order x lies.
 
-An array, in whatever order it lies in memory, is seen as (A, C, B): what is outside of the channels, the channels, and
-what is inside of them. The formulas stand in backend/reference/normalization.py.
+Mean and variance are sums over some axes, for each entry of the others: of a channel, or of a sample and a channel.
+`View` sees x as (A, P, M, L) without a copy, so that the sums are over A and M, and gives a *cell* (p, l) to each of
+them. Groups, and channels whose few entries lie in several cells, are put together from these, in float64. The first
+pass makes the sums, band by band that stay in the cache; the second is a product and a sum with a number of each cell.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.layouts import empty_in_axes, memory_axes
+from xpnet.backend.cpu import norm_loops
+from xpnet.backend.cpu.layouts import memory_axes
+from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
-from xpnet.backend.cpu.work import LEAST, cut_bands, divide_evenly
+from xpnet.backend.cpu.work import LEAST, cut_bands
 from xpnet.backend.reference import Array, Backend
 
-TILE, RUN = 1 << 16, 1 << 13  # entries of a tile, and of a row of it, for which vectors stay in the cache
-
-Tile = tuple[int, slice, slice]  # the number of the rows, the rows, and the channels
+BAND = 1 << 15  # entries that are done at a time
+LANES = 1 << 11  # cells side by side that are done at a time: their sums stay in the cache, too
+SHORT = 32  # entries of a channel side by side, up to which each has a cell of its own
 
 
 class CpuNormalization(Backend):
+    def norm_loops(self, dtype: Any) -> Any:
+        """The loops over a band: a module like cpu/norm_loops.py."""
+        return norm_loops
+
     def batch_norm(self, x: Array, gamma: Array | None, beta: Array | None, eps: float) -> tuple[Array, Array, Array]:
-        y = empty_in_axes(x, memory_axes(x))
-        (rows, out), share, alone = by_channel(x, y), x.shape[1] / x.size, x.size < LEAST
-        parts, tiles = cut(rows)
-        sums = np.empty((parts, x.shape[1]), x.dtype)
-
-        def add(part: int, a: slice, c: slice) -> None:
-            sums[part, c] = total(rows[a, c])
-
-        run_tiles(add, tiles, alone=alone)
-        mean = sums.sum(axis=0) * share
-        means = along(rows, mean)
-
-        def add_squares(part: int, a: slice, c: slice) -> None:
-            off = np.subtract(rows[a, c], means[c], out=out[a, c])
-            sums[part, c] = np.vecdot(off, off).sum(axis=0)
-
-        run_tiles(add_squares, tiles, alone=alone)
-        var = sums.sum(axis=0) * share
-        slopes = along(rows, inverse_deviation(var, eps) if gamma is None else gamma * inverse_deviation(var, eps))
-        betas = None if beta is None else along(rows, beta)
-
-        def work(part: int, a: slice, c: slice) -> None:
-            normal = out[a, c]
-            normal *= slopes[c]
-            if betas is not None:
-                normal += betas[c]
-
-        run_tiles(work, tiles, blas=False, alone=alone)
-        return y, mean, var
+        view = View(x, (1,))
+        mean, square = self.find_moments(view, view.see(x))
+        mean, var = put_together(mean, square, view.counts, 1)
+        slope = 1 / np.sqrt(var + eps) if gamma is None else gamma / np.sqrt(var + eps)
+        mean, var = mean.astype(x.dtype), var.astype(x.dtype)
+        return self.scale_cells(view, view.see(x), mean, slope, beta), mean, var
 
     def batch_norm_backward(
         self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array | None, eps: float
     ) -> tuple[Array, Array, Array]:
-        dx = empty_in_axes(x, memory_axes(x))
-        (rows, out, dout), share, alone = by_channel(x, dx, dy), x.shape[1] / x.size, x.size < LEAST
-        parts, tiles = cut(rows)
-        sums, means = np.empty((2, parts, x.shape[1]), x.dtype), along(rows, mean)
+        view, inverse = View(x, (1,)), 1 / np.sqrt(var + eps)
+        seen = view.see(dy), view.see(x)
+        sums, products = self.sum_products(view, *seen, mean)
+        dbeta, dgamma = sums.sum(axis=1), products.sum(axis=1) * inverse
+        slope, share = inverse if gamma is None else gamma * inverse, mean.size / x.size
+        dx = self.combine_cells(view, *seen, mean, slope, -slope * inverse * dgamma * share, -slope * dbeta * share)
+        return dx, dgamma.astype(x.dtype), dbeta.astype(x.dtype)
 
-        def add(part: int, a: slice, c: slice) -> None:
-            off = np.subtract(rows[a, c], means[c], out=out[a, c])
-            sums[0, part, c] = total(dout[a, c])
-            sums[1, part, c] = np.vecdot(dout[a, c], off).sum(axis=0)
+    def scale_channels(self, x: Array, slope: Array, shift: Array | None) -> Array:
+        view = View(x, (1,))
+        return self.scale_cells(view, view.see(x), None, slope, shift)
 
-        run_tiles(add, tiles, alone=alone)
-        inverse = inverse_deviation(var, eps)
-        dbeta, dgamma = sums.sum(axis=1)
-        dgamma *= inverse
-        slopes = along(rows, inverse if gamma is None else gamma * inverse)
-        shares, shifts = along(rows, inverse * dgamma * share), along(rows, dbeta * share)
+    def sum_channels(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+        view = View(x, (1,))
+        sums, products = self.sum_products(view, view.see(dy), view.see(x), mean)
+        return sums.sum(axis=1).astype(x.dtype), products.sum(axis=1).astype(x.dtype)
 
-        def work(part: int, a: slice, c: slice) -> None:
-            off = out[a, c]
-            off *= shares[c]
-            off += shifts[c]
-            np.subtract(dout[a, c], off, out=off)
-            off *= slopes[c]
+    # ---- the passes: `x`, `dy` seen by the view, the rest of a channel (C,), or of a sample and a channel (N, C) ----
 
-        run_tiles(work, tiles, blas=False, alone=alone)
-        return dx, dgamma, dbeta
+    def find_moments(self, view: "View", x: Array) -> tuple[Array, Array]:
+        """Of each cell the mean, and the sum of squares of what is away from it: (C, cells) or (N, C, cells)."""
+        loops, (A, P, M, L) = self.norm_loops(x.dtype), x.shape
+        bands = view.bands()
+        means, squares = np.empty((2, len(bands), P, L))
+        run_tiles(lambda i, *tile: loops.moments(x, means[i], squares[i], *tile), view.tiles(bands), alone=view.alone)
+        if len(bands) == 1:
+            return view.of_cells(means[0]), view.of_cells(squares[0])
+        counts = np.array([M * (end - first) for first, end in bands], float)[:, None, None]
+        mean = (means * counts).sum(axis=0) / (A * M)
+        return view.of_cells(mean), view.of_cells((squares + counts * (means - mean) ** 2).sum(axis=0))
+
+    def scale_cells(self, view: "View", x: Array, mean: Array | None, slope: Array, shift: Array | None) -> Array:
+        """(x - mean) slope + shift."""
+        loops, y = self.norm_loops(x.dtype), pool.empty(x.shape, x.dtype)
+        vectors = [None if v is None else view.to_cells(v) for v in (mean, slope, shift)]
+        run_tiles(lambda _, *tile: loops.scale(x, y, *vectors, *tile), view.tiles(), blas=False, alone=view.alone)
+        return view.as_given(y)
+
+    def sum_products(self, view: "View", dy: Array, x: Array, mean: Array | None) -> tuple[Array, Array]:
+        """Of each cell the sums of dy and of dy (x - mean): (C, cells) or (N, C, cells)."""
+        loops, bands = self.norm_loops(x.dtype), view.bands()
+        sums, products = np.empty((2, len(bands), x.shape[1], x.shape[3]))
+        centre = None if mean is None else view.to_cells(mean)
+        run_tiles(
+            lambda i, *tile: loops.products(dy, x, centre, sums[i], products[i], *tile),
+            view.tiles(bands),
+            alone=view.alone,
+        )
+        return view.of_cells(sums.sum(axis=0)), view.of_cells(products.sum(axis=0))
+
+    def combine_cells(
+        self, view: "View", dy: Array, x: Array, mean: Array | None, slope: Array, factor: Array, shift: Array | None
+    ) -> Array:
+        """dy slope + (x - mean) factor + shift."""
+        loops, dx = self.norm_loops(x.dtype), pool.empty(x.shape, x.dtype)
+        vectors = [None if v is None else view.to_cells(v) for v in (mean, slope, factor, shift)]
+        run_tiles(
+            lambda _, *tile: loops.combine(dy, x, dx, *vectors, *tile), view.tiles(), blas=False, alone=view.alone
+        )
+        return view.as_given(dx)
 
 
-def by_channel(x: Array, *others: Array) -> list[Array]:
-    """Arrays (N, C, ...) as (A, C, B), in the memory order of the first: views where they lie so."""
-    axes = memory_axes(x)
-    place, shape = axes.index(1), [x.shape[axis] for axis in axes]
-    whole = math.prod(shape[:place]), shape[place], math.prod(shape[place + 1 :])
-    return [np.ascontiguousarray(each.transpose(axes)).reshape(whole) for each in (x, *others)]
+class View:
+    """x (N, C, ...) as (A, P, M, L): P and L are of the axes `kept`, in the order in which they lie in memory."""
+
+    def __init__(self, x: Array, kept: tuple[int, ...]) -> None:
+        self.given, self.dtype, self.alone = x.shape, x.dtype, x.size < LEAST
+        self.axes = memory_axes(x)
+        runs = self._runs(kept)
+        if len(runs) > 4:  # such as (N, H, C, W): samples and channels apart, with pixels between and behind them
+            self.axes = tuple(range(x.ndim))
+            runs = self._runs(kept)
+        self.shape = (1,) * (4 - len(runs)) + tuple(runs)  # (A, P, M, L)
+        if self.shape[3] == 1 and self.shape[2] <= SHORT:
+            self.shape = self.shape[0], 1, 1, self.shape[1] * self.shape[2]
+        self.order = [axis for axis in self.axes if axis in kept]
+        self.kept = tuple(x.shape[axis] for axis in kept)
+        cells = self.shape[1] * self.shape[3]
+        self.each = cells // max(1, math.prod(self.kept))  # cells of one entry of the axes that are kept
+        self.counts = x.size // max(1, cells)  # entries of a cell
+
+    def _runs(self, kept: tuple[int, ...]) -> list[int]:
+        """How many entries lie in axes that are kept, not kept, and so on, the last number being of kept ones."""
+        runs, last = [1], True
+        for axis in reversed(self.axes):
+            if self.given[axis] == 1:
+                continue
+            if (axis in kept) is not last:
+                runs.insert(0, 1)
+                last = not last
+            runs[0] *= self.given[axis]
+        return runs
+
+    def see(self, x: Array) -> Array:
+        """A view, where x lies in the order of the view, without gaps."""
+        return np.ascontiguousarray(x.transpose(self.axes)).reshape(self.shape)
+
+    def as_given(self, y: Array) -> Array:
+        """(A, P, M, L) as an array of the shape that was given."""
+        lying = y.reshape([self.given[axis] for axis in self.axes])
+        return lying.transpose(sorted(range(lying.ndim), key=self.axes.__getitem__))
+
+    def of_cells(self, cells: Array) -> Array:
+        """(P, L) as (C, cells) or (N, C, cells)."""
+        lying = cells.reshape(*(self.given[axis] for axis in self.order), self.each)
+        return lying.swapaxes(0, 1) if self.order == [1, 0] else lying
+
+    def to_cells(self, v: Array) -> Array:
+        """(C,) or (N, C), for all cells that are of it: (P, L)."""
+        lying = np.asarray(v, self.dtype)
+        lying = lying.T if self.order == [1, 0] else lying
+        lying = np.repeat(lying.reshape(-1), self.each) if self.each > 1 else lying
+        return np.ascontiguousarray(lying).reshape(self.shape[1], self.shape[3])
+
+    def bands(self) -> tuple[tuple[int, int], ...]:
+        """(first, end) of A in each band."""
+        A, P, M, L = self.shape
+        return cut_bands(A, max(1, BAND // max(1, P * M * min(L, LANES))))
+
+    def tiles(self, bands: tuple[tuple[int, int], ...] | None = None) -> list[tuple[int, ...]]:
+        """The number of the band, and first and end in A, P and L."""
+        _, P, M, L = self.shape
+        together = max(1, BAND // max(1, M * min(L, LANES)))
+        return [
+            (number, *rows, *places, *lanes)
+            for number, rows in enumerate(bands or self.bands())
+            for places in cut_bands(P, together)
+            for lanes in cut_bands(L, LANES)
+        ]
 
 
-def cut(rows: Array) -> tuple[int, list[Tile]]:
-    """Into how many parts rows (A, C, B) are cut, and the tiles, which are cut along the channels, too."""
-    A, C, B = rows.shape
-    channels = cut_bands(C, divide_evenly(C, max(1, RUN // max(1, B))))
-    bands = cut_bands(A, max(1, TILE // max(1, channels[0][1] * B)))
-    return len(bands), [(i, slice(*a), slice(*c)) for i, a in enumerate(bands) for c in channels]
-
-
-def along(rows: Array, v: Array) -> Array:
-    """Of numbers of the channels (C,) those of the entries of rows (A, C, B): (C, B), so that loops are long."""
-    return np.repeat(v[:, None], rows.shape[2], axis=1)
-
-
-def total(rows: Array) -> Array:
-    """(A, C, B) -> (C,); BLAS adds faster than np.sum."""
-    B = rows.shape[2]
-    return (np.matmul(rows, np.ones(B, rows.dtype)) if B > 1 else rows[:, :, 0]).sum(axis=0)
-
-
-def inverse_deviation(var: Array, eps: float) -> Array:
-    return 1 / np.sqrt(var + var.dtype.type(eps))
+def put_together(mean: Array, square: Array, count: int, axis: int) -> tuple[Array, Array]:
+    """Mean and variance of cells of `count` entries together, from each cell's mean and sum of squares away from it."""
+    middle = mean.mean(axis=axis, keepdims=True)
+    var = (square / count + (mean - middle) ** 2).mean(axis=axis)
+    return middle.squeeze(axis), var

@@ -18,7 +18,7 @@ from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
-from xpnet.backend.jit import cells, direct, kernels
+from xpnet.backend.jit import cells, direct, kernels, norm_loops
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
@@ -70,6 +70,11 @@ class JitBackend(NumpyBackend):
             pieces = [(i0, i1, 0, C * N) for i0, i1 in cut_ranges(OH, count)]
         run_tiles(lambda *piece: kernel(*arrays, *tables, *piece), pieces, blas=False)
         return hwcn_to_nchw(dx.reshape(H, W, C, N))
+
+    # ---- normalization ---------------------------------------------------------------------------------------------
+
+    def norm_loops(self, dtype: Any) -> Any:
+        return norm_loops if dtype == np.float32 else super().norm_loops(dtype)
 
     # ---- recurrent layers ------------------------------------------------------------------------------------------
 

@@ -34,6 +34,18 @@ class Normalization(Arrays):
         dx = (dy - dbeta / m - normal * (dgamma / m)) * slope
         return dx, xp.reshape(dgamma, (-1,)), xp.reshape(dbeta, (-1,))
 
+    def scale_channels(self, x: Array, slope: Array, shift: Array | None) -> Array:
+        """y = slope x + shift with a slope and a shift for each channel, (C,): what a normalization does that does not
+        look at the batch. Without a shift it counts as 0.
+        """
+        y = x * self._per_channel(slope, x)
+        return y if shift is None else y + self._per_channel(shift, x)
+
+    def sum_channels(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+        """For each channel the sums of dy and of dy (x - mean): (C,) both."""
+        axes = (0, *range(2, x.ndim))
+        return self.xp.sum(dy, axis=axes), self.xp.sum(dy * (x - self._per_channel(mean, x)), axis=axes)
+
     def moving_average(self, average: Array, value: Array, rate: float, weight: float) -> None:
         """average = (1 - rate) average + weight value, in place: how running statistics follow those of the batches."""
         average[...] = (1 - rate) * average + weight * value

@@ -1,0 +1,92 @@
+"""What normalization does with a band of x (A, P, M, L): sums over A and M, and products with a number of each cell.
+
+Each function takes a tile: first and end in A, P and L. What is of cells is (P, L); sums come in float64.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from xpnet.backend.cpu.threads import scratch
+
+Array = Any
+
+# Entries from which on BLAS, which adds one after the other, is left for NumPy, which adds pairs.
+LONG = 1 << 12
+RUN = 512  # entries behind one another from which on NumPy's loop over them is worth a number of each cell
+
+
+def moments(
+    x: Array, mean: Array, square: Array, a0: int, a1: int, p0: int, p1: int, l0: int, l1: int
+) -> None:  # fmt: skip
+    """Mean of each cell, and the sum of squares of what is away from it."""
+    part = x[a0:a1, p0:p1, :, l0:l1]
+    middle = mean[p0:p1, l0:l1]
+    np.divide(_add(part), part.shape[0] * part.shape[2], out=middle)
+    off = scratch(part.size, x.dtype).reshape(part.shape)
+    np.subtract(part, _beside(middle.astype(x.dtype), part), out=off)
+    np.square(off, out=off)
+    square[p0:p1, l0:l1] = _add(off)
+
+
+def scale(
+    x: Array, y: Array, mean: Array | None, slope: Array, shift: Array | None,
+    a0: int, a1: int, p0: int, p1: int, l0: int, l1: int,
+) -> None:  # fmt: skip
+    """y = (x - mean) slope + shift."""
+    part, out = x[a0:a1, p0:p1, :, l0:l1], y[a0:a1, p0:p1, :, l0:l1]
+    if mean is not None:
+        part = np.subtract(part, _beside(mean[p0:p1, l0:l1], part), out=out)
+    np.multiply(part, _beside(slope[p0:p1, l0:l1], part), out=out)
+    if shift is not None:
+        out += _beside(shift[p0:p1, l0:l1], part)
+
+
+def products(
+    dy: Array, x: Array, mean: Array | None, total: Array, product: Array,
+    a0: int, a1: int, p0: int, p1: int, l0: int, l1: int,
+) -> None:  # fmt: skip
+    """The sums of dy, and of dy (x - mean)."""
+    d, part = dy[a0:a1, p0:p1, :, l0:l1], x[a0:a1, p0:p1, :, l0:l1]
+    total[p0:p1, l0:l1] = _add(d)
+    off = scratch(part.size, x.dtype).reshape(part.shape)
+    if mean is not None:
+        part = np.subtract(part, _beside(mean[p0:p1, l0:l1], part), out=off)
+    np.multiply(part, d, out=off)
+    product[p0:p1, l0:l1] = _add(off)
+
+
+def combine(
+    dy: Array, x: Array, dx: Array, mean: Array | None, slope: Array, factor: Array, shift: Array | None,
+    a0: int, a1: int, p0: int, p1: int, l0: int, l1: int,
+) -> None:  # fmt: skip
+    """dx = dy slope + (x - mean) factor + shift."""
+    part, out = x[a0:a1, p0:p1, :, l0:l1], dx[a0:a1, p0:p1, :, l0:l1]
+    if mean is not None:
+        part = np.subtract(part, _beside(mean[p0:p1, l0:l1], part), out=out)
+    np.multiply(part, _beside(factor[p0:p1, l0:l1], part), out=out)
+    if shift is not None:
+        out += _beside(shift[p0:p1, l0:l1], part)
+    product = scratch(part.size, x.dtype).reshape(part.shape)
+    out += np.multiply(dy[a0:a1, p0:p1, :, l0:l1], _beside(slope[p0:p1, l0:l1], part), out=product)
+
+
+def _add(part: Array) -> Array:
+    """(a, p, m, l) -> (p, l), over a and m; BLAS adds faster than np.add.reduce."""
+    a, p, m, l = part.shape
+    if l == 1:
+        rows = part.reshape(a * p, m)
+        sums = rows @ np.ones(m, part.dtype) if m <= LONG else np.add.reduce(rows, axis=1)
+        return np.add.reduce(sums.reshape(a, p), axis=0, dtype=np.float64)[:, None]
+    sums = part[:, :, 0] if m == 1 else np.matmul(np.ones(m, part.dtype), part)  # (a, p, l)
+    if p == 1:
+        return (np.ones(a, part.dtype) @ sums[:, 0])[None]
+    return np.add.reduce(sums, axis=0)
+
+
+def _beside(v: Array, part: Array) -> Array:
+    """(p, l) to go with (a, p, m, l): repeated for each of m where that makes of short runs a long one."""
+    a, _, m, l = part.shape
+    if m == 1 or (l == 1 and m >= RUN) or l >= RUN or a == 1 < l:
+        return v[:, None]
+    return np.repeat(v[:, None], m, axis=1)
