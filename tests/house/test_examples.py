@@ -29,6 +29,8 @@ DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/exam
     "filters.py": (["--limit", "100", "--epochs", "1"], "spread of the filters 0.010"),
     "fit_sine.py": (["--epochs", "1"], "largest error outside the samples' range: "),
     "gan_ring.py": (["--epochs", "1"], "share of the points in each eighth of the ring: "),
+    "vae_manifold.py": (["--limit", "100", "--epochs", "1"], "20 numbers: reconstruction "),
+    "denoise.py": (["--limit", "100", "--epochs", "1"], "noise 0.5: error noisy 0.2"),
     "two_dimensions.py": (["--epochs", "1"], "accuracy on the samples 0."),
     "exciting_patches.py": (["--limit", "20", "--epochs", "1"], "test accuracy 0."),
     "lenet5_then_and_now.py": (["--limit", "100", "--epochs", "1"], "radial basis output 60,000 parameters, errors"),
