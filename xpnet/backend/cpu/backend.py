@@ -18,7 +18,6 @@ from xpnet.backend.cpu.elementwise import CpuElementwise
 from xpnet.backend.cpu.group_norm import CpuGroupNorm
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
 from xpnet.backend.cpu.memory_pool import pool
-from xpnet.backend.cpu.normalization import CpuNormalization
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
@@ -30,7 +29,7 @@ from xpnet.backend.window import Pads, Pair, Window
 from xpnet.random import Key
 
 
-class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuNormalization, CpuRecurrent, CpuUpdates):
+class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, CpuUpdates):
     name = "numpy"
     flat = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any
