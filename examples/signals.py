@@ -6,6 +6,7 @@ Source: Greydanus and Kobak, "Scaling down deep learning with MNIST-1D", 2024.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +38,11 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=4000, help="use this many signals at most")
     parser.add_argument("--out", default="runs/signals.png", help="the file to save the picture in")
     args = parser.parse_args()
-    figure = require_matplotlib()(figsize=(7.6, 4.2), layout="constrained")
+    figure = require_matplotlib()(figsize=(7.2, 4), layout="constrained")
     try:
         from mnist1d.data import make_dataset
-    except ImportError as error:
-        parser.error(f'signals need mnist1d ({error}). Install it: pip install "xpnet[examples]"')
+    except ImportError:
+        sys.exit('signals: they come with mnist1d, which is missing: pip install "xpnet[examples]"')
 
     made = make_dataset()  # the same each time
     x, x_test = (made[name].astype(np.float32)[: args.limit, :, None] for name in ("x", "x_test"))  # (N, 40, 1)
@@ -58,7 +59,7 @@ def main() -> None:
         print(f"{name:6}  {count:6,} parameters, test accuracy {history['val_accuracy'][-1]:.3f}")
         for which, style in (("accuracy", ":"), ("val_accuracy", "-")):
             label = name if which == "val_accuracy" else None
-            right.plot(range(1, args.epochs + 1), history[which], style, color=color, label=label, marker=".")
+            right.plot(range(1, args.epochs + 1), history[which], style, color=color, label=label)
     right.set(xlabel="epoch", ylabel="accuracy", title="training (dotted) and test signals", ylim=(0, 1.02))
     right.grid(alpha=0.3)
     right.legend(loc="lower right")

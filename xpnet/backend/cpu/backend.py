@@ -122,9 +122,6 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         dz = self.activate_backward(dy, y, activation)
         return product(dz, w) if need_dx else None, product(dz.T, x), dz.sum(axis=0)
 
-    def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
-        return dy * (y > 0) if activation == "relu" else dy
-
     # ---- pooling: over views (H, W, C, N), in the memory order of x, where every slice is made of runs of images -----
 
     def max_pool2d(self, x: Array, window: Window) -> Array:

@@ -16,6 +16,27 @@ Back = Callable[[Array], Array]
 
 
 class CpuElementwise(Backend):
+    def activate(self, y: Array, activation: str | None) -> Array:
+        if activation != "relu" or y.size <= LEAST:
+            return super().activate(y, activation)
+        axes = memory_axes(y)
+        z = empty_in_axes(y, axes)
+        flat, out = flat_in_axes(y, axes), flat_in_axes(z, axes)
+        run_tiles(lambda a, e: np.maximum(flat[a:e], 0, out=out[a:e]), cut_bands(y.size, LEAST), blas=False)
+        return z
+
+    def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
+        if activation != "relu":
+            return dy
+        if y.size <= LEAST:
+            return dy * (y > 0)
+        axes = memory_axes(y)  # dy may lie otherwise, such as what was broadcast
+        dx = empty_in_axes(y, axes)
+        out, dout, flat = (flat_in_axes(each, axes) for each in (dx, dy, y))
+        bands = cut_bands(y.size, LEAST)
+        run_tiles(lambda a, e: np.multiply(dout[a:e], flat[a:e] > 0, out=out[a:e]), bands, blas=False)
+        return dx
+
     def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Back]:
         formula = gelu if name == "gelu" and x.dtype == np.float32 else FORMULAS[name]
         if x.size <= LEAST:

@@ -2,6 +2,8 @@
 stays in the cache, and on all threads.
 """
 
+from typing import Any
+
 import numpy as np
 
 from xpnet.backend.cpu.memory_pool import pool
@@ -19,7 +21,7 @@ class CpuGroupNorm(CpuNormalization):
         self, x: Array, groups: int, weight: Array | None, bias: Array | None, eps: float, centred: bool = True
     ) -> tuple[Array, Array | None, Array]:
         if are_rows(x, groups):
-            return rows_norm(x, weight, bias, eps, centred)
+            return rows_norm(self.norm_loops(x.dtype), x, weight, bias, eps, centred)
         (N, C), view = x.shape[:2], View(x, (0, 1))
         mean, square = self.find_moments(view, view.see(x))
         mean, var = put_together(mean.reshape(N, groups, -1), square.reshape(N, groups, -1), view.counts, 2)  # (N, G)
@@ -35,7 +37,7 @@ class CpuGroupNorm(CpuNormalization):
         self, dy: Array, x: Array, groups: int, mean: Array | None, rstd: Array, weight: Array | None
     ) -> tuple[Array, Array | None, Array | None]:
         if are_rows(x, groups):
-            return rows_norm_backward(dy, x, mean, rstd, weight)
+            return rows_norm_backward(self.norm_loops(x.dtype), dy, x, mean, rstd, weight)
         (N, C), view = x.shape[:2], View(x, (0, 1))
         seen, inverse, middle = (view.see(dy), view.see(x)), spread(rstd, C), None if mean is None else spread(mean, C)
         sums, products = (cells.sum(axis=-1) for cells in self.sum_products(view, *seen, middle))  # (N, C)
@@ -56,57 +58,29 @@ def are_rows(x: Array, groups: int) -> bool:
 
 
 def rows_norm(
-    x: Array, weight: Array | None, bias: Array | None, eps: float, centred: bool
+    loops: Any, x: Array, weight: Array | None, bias: Array | None, eps: float, centred: bool
 ) -> tuple[Array, Array | None, Array]:
     M, F = x.shape[:2]
     rows, y = x.reshape(M, F), pool.empty(x.shape, x.dtype)
-    out, mean, rstd = y.reshape(M, F), np.empty((M, 1), x.dtype), np.empty((M, 1), x.dtype)
-    share = np.full((F, 1), 1 / F, x.dtype)
-
-    def work(i0: int, i1: int) -> None:
-        part, normal, inverse = rows[i0:i1], out[i0:i1], rstd[i0:i1]
-        if centred:
-            middle = np.matmul(part, share, out=mean[i0:i1])
-            part = np.subtract(part, middle, out=normal)
-        np.matmul(np.square(part), share, out=inverse)
-        inverse += eps
-        np.sqrt(inverse, out=inverse)
-        np.reciprocal(inverse, out=inverse)
-        np.multiply(part, inverse, out=normal)
-        if weight is not None:
-            normal *= weight
-        if bias is not None:
-            normal += bias
-
-    run_tiles(work, cut_bands(M, max(1, BAND // F)), alone=x.size < LEAST)
+    mean, rstd = np.zeros((M, 1), x.dtype), np.empty((M, 1), x.dtype)
+    arrays = rows, y.reshape(M, F), weight, bias, mean, rstd, eps, centred
+    bands = cut_bands(M, max(1, BAND // F))
+    run_tiles(lambda *band: loops.normalize_rows(*arrays, *band), bands, alone=x.size < LEAST)
     return y, mean if centred else None, rstd
 
 
 def rows_norm_backward(
-    dy: Array, x: Array, mean: Array | None, rstd: Array, weight: Array | None
+    loops: Any, dy: Array, x: Array, mean: Array | None, rstd: Array, weight: Array | None
 ) -> tuple[Array, Array | None, Array | None]:
     M, F = x.shape[:2]
-    rows, dout, dx = x.reshape(M, F), dy.reshape(M, F), pool.empty(x.shape, x.dtype)
-    out, bands = dx.reshape(M, F), cut_bands(M, max(1, BAND // F))
-    sums, products = np.empty((len(bands), F), x.dtype), np.empty((len(bands), F), x.dtype)
-    share = np.full((F, 1), 1 / F, x.dtype) if weight is None else weight[:, None] / x.dtype.type(F)
-
-    def work(band: int, i0: int, i1: int) -> None:
-        d, inverse = dout[i0:i1], rstd[i0:i1]
-        normal = (rows[i0:i1] if mean is None else rows[i0:i1] - mean[i0:i1]) * inverse
-        product, ones = d * normal, np.ones(i1 - i0, x.dtype)
-        if weight is not None:
-            np.matmul(ones, product, out=products[band])
-            np.matmul(ones, d, out=sums[band])
-        dx = out[i0:i1]
-        np.multiply(d, 1 if weight is None else weight, out=dx)
-        normal *= product @ share
-        dx -= normal
-        if mean is not None:
-            dx -= d @ share
-        dx *= inverse
-
-    run_tiles(work, [(band, *rows) for band, rows in enumerate(bands)], alone=x.size < LEAST)
+    dx, bands = pool.empty(x.shape, x.dtype), cut_bands(M, max(1, BAND // F))
+    sums, products = np.zeros((len(bands), F), x.dtype), np.zeros((len(bands), F), x.dtype)
+    arrays = *(array.reshape(M, F) for array in (np.ascontiguousarray(dy), x, dx)), weight, mean, rstd
+    run_tiles(
+        lambda i, *band: loops.normalize_rows_backward(*arrays, sums[i], products[i], *band),
+        [(i, *band) for i, band in enumerate(bands)],
+        alone=x.size < LEAST,
+    )
     return (dx, None, None) if weight is None else (dx, products.sum(axis=0), sums.sum(axis=0))
 
 

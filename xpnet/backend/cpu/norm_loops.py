@@ -71,6 +71,47 @@ def combine(
     out += np.multiply(dy[a0:a1, p0:p1, :, l0:l1], _beside(slope[p0:p1, l0:l1], part), out=product)
 
 
+def normalize_rows(
+    x: Array, y: Array, weight: Array | None, bias: Array | None, mean: Array, rstd: Array, eps: float, centred: bool,
+    i0: int, i1: int,
+) -> None:  # fmt: skip
+    """Layer normalization of the rows i0 ... i1 of x (M, F): weight, bias (F,); mean and rstd (M, 1) are filled."""
+    part, normal, inverse = x[i0:i1], y[i0:i1], rstd[i0:i1]
+    share = np.full((x.shape[1], 1), 1 / x.shape[1], x.dtype)
+    if centred:
+        middle = np.matmul(part, share, out=mean[i0:i1])
+        part = np.subtract(part, middle, out=normal)
+    np.matmul(np.square(part), share, out=inverse)
+    inverse += eps
+    np.sqrt(inverse, out=inverse)
+    np.reciprocal(inverse, out=inverse)
+    np.multiply(part, inverse, out=normal)
+    if weight is not None:
+        normal *= weight
+    if bias is not None:
+        normal += bias
+
+
+def normalize_rows_backward(
+    dy: Array, x: Array, dx: Array, weight: Array | None, mean: Array | None, rstd: Array, total: Array,
+    product: Array, i0: int, i1: int,
+) -> None:  # fmt: skip
+    """Its way back; total and product (F,) are filled with the sums of dy, and of dy times what is normalized."""
+    d, inverse, F = dy[i0:i1], rstd[i0:i1], x.shape[1]
+    share = np.full((F, 1), 1 / F, x.dtype) if weight is None else weight[:, None] / x.dtype.type(F)
+    normal = (x[i0:i1] if mean is None else x[i0:i1] - mean[i0:i1]) * inverse
+    weighted, ones = d * normal, np.ones(i1 - i0, x.dtype)
+    if weight is not None:
+        np.matmul(ones, weighted, out=product)
+        np.matmul(ones, d, out=total)
+    out = np.multiply(d, 1 if weight is None else weight, out=dx[i0:i1])
+    normal *= weighted @ share
+    out -= normal
+    if mean is not None:
+        out -= d @ share
+    out *= inverse
+
+
 def _add(part: Array) -> Array:
     """(a, p, m, l) -> (p, l), over a and m; BLAS adds faster than np.add.reduce."""
     a, p, m, l = part.shape

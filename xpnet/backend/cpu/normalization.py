@@ -18,7 +18,7 @@ from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.work import LEAST, cut_bands
 from xpnet.backend.reference import Array, Backend
 
-BAND = 1 << 15  # entries that are done at a time
+BAND = 1 << 16  # entries that are done at a time
 LANES = 1 << 11  # cells side by side that are done at a time: their sums stay in the cache, too
 SHORT = 32  # entries of a channel side by side, up to which each has a cell of its own
 

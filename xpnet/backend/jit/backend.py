@@ -6,6 +6,7 @@ division into tiles depends on shapes alone, so that the result does not depend 
 """
 
 import importlib.metadata
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
-from xpnet.backend.jit import cells, direct, kernels, norm_loops
+from xpnet.backend.jit import cells, direct, elementwise, kernels, norm_loops
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
@@ -75,6 +76,13 @@ class JitBackend(NumpyBackend):
 
     def norm_loops(self, dtype: Any) -> Any:
         return norm_loops if dtype == np.float32 else super().norm_loops(dtype)
+
+    # ---- activations -----------------------------------------------------------------------------------------------
+
+    def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Callable[[Array], Array]]:
+        if name in elementwise.LOOPS and x.dtype == np.float32:
+            return elementwise.activation(x, name)
+        return super().activation(x, name, *constants)
 
     # ---- recurrent layers ------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 Array = Any
-NOTHING = np.float32(0)
+NOTHING, ONE = np.float32(0), np.float32(1)
 compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
 
 
@@ -49,6 +49,24 @@ def combine(
         combine_runs(dy[..., 0], x[..., 0], dx[..., 0], *(v[:, 0] for v in vectors), *tile[:4])
     else:
         combine_lanes(dy, x, dx, *vectors, *tile)
+
+
+def normalize_rows(
+    x: Array, y: Array, weight: Array | None, bias: Array | None, mean: Array, rstd: Array, eps: float, centred: bool,
+    i0: int, i1: int,
+) -> None:  # fmt: skip
+    """Layer normalization of the rows i0 ... i1 of x (M, F): weight, bias (F,); mean and rstd (M, 1) are filled."""
+    weight = np.ones(x.shape[1], x.dtype) if weight is None else weight
+    scale_rows(x, y, weight, _zero(weight, bias), mean, rstd, np.float32(eps), centred, i0, i1)
+
+
+def normalize_rows_backward(
+    dy: Array, x: Array, dx: Array, weight: Array | None, mean: Array | None, rstd: Array, total: Array,
+    product: Array, i0: int, i1: int,
+) -> None:  # fmt: skip
+    """Its way back; total and product (F,) are filled with the sums of dy, and of dy times what is normalized."""
+    weight = np.ones(x.shape[1], x.dtype) if weight is None else weight
+    combine_rows(dy, x, dx, weight, _zero(rstd, mean), rstd, mean is not None, total, product, i0, i1)
 
 
 def _zero(like: Array, v: Array | None) -> Array:
@@ -172,3 +190,45 @@ def combine_lanes(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1, l0, l1)
                 d, run, out = dy[a, p, m, l0:l1], x[a, p, m, l0:l1], dx[a, p, m, l0:l1]
                 for k in range(run.size):
                     out[k] = d[k] * s[k] + (run[k] - centre[k]) * f[k] + b[k]
+
+
+# ---- rows: of x (M, F) each has its mean, and each column its weight -------------------------------------------------
+
+
+@compiled
+def scale_rows(x, y, weight, bias, mean, rstd, eps, centred, i0, i1):  # type: ignore[no-untyped-def]
+    for i in range(i0, i1):
+        row, out, s = x[i], y[i], NOTHING
+        if centred:
+            for k in range(row.size):
+                s += row[k]
+        middle, t = s / np.float32(row.size), NOTHING
+        for k in range(row.size):
+            t += (row[k] - middle) * (row[k] - middle)
+        inverse = ONE / np.sqrt(t / np.float32(row.size) + eps)
+        for k in range(row.size):
+            out[k] = (row[k] - middle) * inverse * weight[k] + bias[k]
+        mean[i, 0] = middle
+        rstd[i, 0] = inverse
+
+
+@compiled
+def combine_rows(dy, x, dx, weight, mean, rstd, centred, total, product, i0, i1):  # type: ignore[no-untyped-def]
+    total[:] = 0
+    product[:] = 0
+    share = ONE / np.float32(x.shape[1])
+    for i in range(i0, i1):
+        d, row, out, middle, inverse = dy[i], x[i], dx[i], mean[i, 0], rstd[i, 0]
+        s, t = NOTHING, NOTHING
+        for k in range(row.size):
+            normal = (row[k] - middle) * inverse
+            s += d[k] * weight[k]
+            t += d[k] * weight[k] * normal
+        for k in range(row.size):
+            total[k] += d[k]
+        for k in range(row.size):
+            product[k] += d[k] * ((row[k] - middle) * inverse)
+        s = s * share if centred else NOTHING
+        t *= share
+        for k in range(row.size):
+            out[k] = (d[k] * weight[k] - s - (row[k] - middle) * inverse * t) * inverse

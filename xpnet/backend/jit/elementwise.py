@@ -1,0 +1,117 @@
+"""Activations of float32 with Numba: value and slope of one number, and the loop over many, in vector registers.
+
+They are those that transformers and image networks have behind many a layer; the others are NumPy's. Nothing but x is
+kept for the way back: to compute again takes no longer than to read what was kept. A NaN stays one.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from xpnet.backend.cpu.elementwise import NEARNESS, TAIL
+from xpnet.backend.cpu.layouts import empty_in_axes, flat_in_axes, memory_axes
+from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.jit.cells import HALF, NOTHING, ONE
+from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
+
+Array = Any
+fast = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+
+LOWEST = np.float32(-87)  # exp of it is the smallest that is not subnormal
+LOG2E, HIGH, LOW = np.float32(math.log2(math.e)), np.float32(0.693359375), np.float32(-2.12194440e-4)
+# exp(r) for |r| <= log(2) / 2, as in S. L. Moshier's Cephes library (1984).
+E0, E1, E2, E3, E4 = map(
+    np.float32, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1)
+)
+NEAR, FAR = np.float32(NEARNESS), np.float32(20)  # beyond FAR a bell curve and its tail are 0
+T0, T1, T2, T3, T4, T5 = map(np.float32, TAIL)
+BELL = np.float32(1 / math.sqrt(2 * math.pi))
+
+
+@fast
+def exp(x):  # type: ignore[no-untyped-def]
+    """For x <= 0: 2^k exp(r), to two units in the last place."""
+    x = x if x > LOWEST else LOWEST
+    k = np.floor(x * LOG2E + HALF)
+    r = x - k * HIGH - k * LOW
+    p = ((((E0 * r + E1) * r + E2) * r + E3) * r + E4) * r + HALF
+    power = np.int32((np.int32(k) + np.int32(127)) << np.int32(23))  # the bits of 2^k
+    return (p * r * r + r + ONE) * power.view(np.float32)
+
+
+@fast
+def tail_of(size):  # type: ignore[no-untyped-def]
+    """(1 - P(size)), and exp(-size^2 / 2): see cpu/elementwise.py."""
+    t = ONE / (ONE + NEAR * size)
+    bell = exp(-HALF * size * size)
+    return (((((T0 * t + T1) * t + T2) * t + T3) * t + T4) * t + T5) * t * bell, bell
+
+
+@fast
+def gelu(x):  # type: ignore[no-untyped-def]
+    size = abs(x)
+    size = size if size < FAR else FAR
+    tail, _ = tail_of(size)
+    return (NOTHING if x <= NOTHING else x) - size * tail
+
+
+@fast
+def gelu_slope(x):  # type: ignore[no-untyped-def]
+    near = -FAR if x < -FAR else FAR if x > FAR else x
+    tail, bell = tail_of(abs(near))
+    return (ONE - tail if x > NOTHING else tail) + near * bell * BELL
+
+
+@fast
+def sigmoid(x):  # type: ignore[no-untyped-def]
+    e = exp(-abs(x))
+    return (e if x < NOTHING else ONE) / (ONE + e)
+
+
+@fast
+def silu(x):  # type: ignore[no-untyped-def]
+    return (LOWEST if x < LOWEST else x) * sigmoid(x)
+
+
+@fast
+def silu_slope(x):  # type: ignore[no-untyped-def]
+    s, near = sigmoid(x), LOWEST if x < LOWEST else -LOWEST if x > -LOWEST else x
+    return s * (ONE + near * (ONE - s))
+
+
+def loops(value: Any, slope: Any) -> tuple[Callable[..., None], Callable[..., None]]:
+    """y = value(x), and dx = dy slope(x), of arrays of one axis."""
+
+    @fast
+    def forward(x, y):  # type: ignore[no-untyped-def]
+        for i in range(x.size):
+            y[i] = value(x[i])
+
+    @fast
+    def backward(dy, x, dx):  # type: ignore[no-untyped-def]
+        for i in range(x.size):
+            dx[i] = dy[i] * slope(x[i])
+
+    return forward, backward
+
+
+LOOPS = {"gelu": loops(gelu, gelu_slope), "silu": loops(silu, silu_slope)}
+
+
+def activation(x: Array, name: str) -> tuple[Array, Callable[[Array], Array]]:
+    """y and the way back, in the order of memory that x has."""
+    axes, (forward, backward) = memory_axes(x), LOOPS[name]
+    flat, y = flat_in_axes(x, axes), empty_in_axes(x, axes)
+    bands, out = cut_ranges(x.size, count_units(x.size, ENTRIES)), flat_in_axes(y, axes)
+    run_tiles(lambda i0, i1: forward(flat[i0:i1], out[i0:i1]), bands, blas=False)
+
+    def back(dy: Array) -> Array:
+        dout, dx = flat_in_axes(dy, axes), empty_in_axes(x, axes)
+        out = flat_in_axes(dx, axes)
+        run_tiles(lambda i0, i1: backward(dout[i0:i1], flat[i0:i1], out[i0:i1]), bands, blas=False)
+        return dx
+
+    return y, back
