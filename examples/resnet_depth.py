@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import xpnet
-from xpnet import networks, optimizers
+from xpnet import networks, optimizers, schedules
 from xpnet.visualize import require_matplotlib
 
 NETWORKS, COLOURS = {20: networks.ResNet20, 56: networks.ResNet56}, {20: "#0072B2", 56: "#D55E00"}
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--depths", type=int, nargs="+", choices=NETWORKS, default=[20, 56])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--limit", type=int, default=1000, help="use this many images at most")
-    parser.add_argument("--lr", type=float, default=0.05, help="with momentum 0.9")
+    parser.add_argument("--lr", type=float, default=0.05, help="the rate at first; it falls to 0")
     parser.add_argument("--out", default="runs/resnet_depth.png", help="the file to save the picture in")
     args = parser.parse_args()
 
@@ -47,7 +47,8 @@ def main() -> None:
         for depth in args.depths:
             xpnet.seed(0)
             model = NETWORKS[depth](shortcuts=shortcuts, input_shape=(1, 8, 8))
-            model.compile(optimizers.Momentum(lr=args.lr, weight_decay=1e-4), metrics=["accuracy"])
+            rate = schedules.Cosine(args.lr, args.epochs * -(-len(x) // 50))
+            model.compile(optimizers.Momentum(rate, weight_decay=1e-4), metrics=["accuracy"])
             history = model.fit(x, t, 50, args.epochs, validation_data=(x_test, t_test), verbose=0).history
             train, test = ([100 - 100 * each for each in history[name]] for name in ("accuracy", "val_accuracy"))
             print(
