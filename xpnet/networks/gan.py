@@ -70,11 +70,11 @@ class DCGAN(Model):
     def call(self, noise: Any) -> Any:
         return self.generator(noise)
 
-    def judge(self, images: Array, real: float) -> tuple[Array, Array]:
+    def judge(self, images: Array, real: float, need_dx: bool = False) -> tuple[Array, Array | None]:
         """The discriminator's loss where all images should score as real (1) or not (0), and its dy for the images."""
         y, back = self.discriminator.forward(images, train=True)
         loss, loss_back = self.judgement.forward(y, self.backend.zeros(y.shape, self.dtype) + real, self.backend)
-        return loss, back(loss_back())
+        return loss, back(loss_back(), need_dx)
 
     def train_step(self, batch: tuple[Any, ...]) -> dict[str, Array]:
         images = batch[0]
@@ -84,7 +84,7 @@ class DCGAN(Model):
         self.step.apply_gradients(self.d_optimizer, self.discriminator)
 
         with self.discriminator.frozen():  # the gradient goes through it to the generator
-            g_loss, ddrawn = self.judge(drawn, 1.0)
+            g_loss, ddrawn = self.judge(drawn, 1.0, need_dx=True)
         generator_back(ddrawn, need_dx=False)
         self.step.apply_gradients(self.g_optimizer, self.generator)
         return {"d_loss": d_loss, "g_loss": g_loss}

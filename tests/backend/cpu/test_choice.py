@@ -38,6 +38,10 @@ CASES: list[tuple[int, Window, int, str, str, str]] = [  # images, window, group
     (LANES - 1, THREE, 1, "float32", choice.COLUMNS, choice.COLUMNS),
     (1, THREE, 1, "float32", choice.ONE_PRODUCT, choice.ONE_PRODUCT),
     (0, THREE, 1, "float32", choice.ONE_PRODUCT, choice.ONE_PRODUCT),
+    (LANES, Window((32, 32)), 1, "float32", choice.WHOLE_IMAGE, choice.WHOLE_IMAGE),
+    (1, Window((32, 32), (5, 5)), 1, "float64", choice.WHOLE_IMAGE, choice.WHOLE_IMAGE),
+    (LANES, Window((32, 32)), 2, "float32", choice.ONE_PRODUCT, choice.DIRECT),
+    (LANES, Window((32, 32), padding=((1, 0), (0, 0))), 1, "float32", choice.COLUMNS, choice.DIRECT),
 ]
 
 
@@ -88,7 +92,8 @@ def test_what_is_said_is_what_is_done(backend: NumpyBackend, case: ConvCase) -> 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: type(backend).__name__)
 def test_every_algorithm_that_may_be_chosen_is_there(backend: NumpyBackend) -> None:
-    names = {choice.WINOGRAD, choice.ONE_PRODUCT, choice.COLUMNS} | ({choice.DIRECT} if backend.lanes else set())
+    names = {choice.WINOGRAD, choice.ONE_PRODUCT, choice.COLUMNS, choice.WHOLE_IMAGE}
+    names |= {choice.DIRECT} if backend.lanes else set()
     assert set(backend.algorithms) == names <= set(choice.MEANING)
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from xpnet.backend.cpu import choice, columns, one_product
+from xpnet.backend.cpu import choice, columns, one_product, whole_image
 from xpnet.backend.cpu.algorithm import Algorithm, backward, transposed_backward
 from xpnet.backend.cpu.attention import CpuAttention
 from xpnet.backend.cpu.choice import choose
@@ -37,6 +37,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         choice.WINOGRAD: Winograd(),
         choice.ONE_PRODUCT: one_product,
         choice.COLUMNS: columns,
+        choice.WHOLE_IMAGE: whole_image,
     }
 
     def __init__(self) -> None:

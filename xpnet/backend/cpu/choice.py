@@ -17,12 +17,14 @@ WINOGRAD = "winograd"  # cpu/winograd.py, with compiled steps in jit/winograd.py
 DIRECT = "direct"  # jit/direct.py
 ONE_PRODUCT = "one product"  # cpu/one_product.py
 COLUMNS = "columns"  # cpu/columns.py
+WHOLE_IMAGE = "whole image"  # cpu/whole_image.py
 
 MEANING = {
     WINOGRAD: "kernels of three rows, two rows of the output at a time, from four products instead of six",
     DIRECT: "register tiles in compiled kernels, for which nothing is gathered",
     ONE_PRODUCT: "forward all columns at once, as they are few, and one product; backward, and transposed, by columns",
     COLUMNS: "tiles of columns that stay in the cache, and a product for each row of a tile",
+    WHOLE_IMAGE: "a dense layer of all pixels, one product",
 }
 
 WINOGRAD_IMAGES = 24  # its products are as many columns wide: fewer are too narrow
@@ -36,6 +38,9 @@ def choose(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups: int, lane
 
     `lanes` is the number of images in a vector of the compiled kernels, 0 if there are none.
     """
+    if (w[2:], groups, window.padding, dtypes[0]) == (x[2:], 1, ((0, 0), (0, 0)), dtypes[1]):
+        why = "the kernel is as large as the image"
+        return WHOLE_IMAGE, why, why
     not_direct = why_not_compiled(x, dtypes, lanes) if lanes else "there are no compiled kernels"
     images = WINOGRAD_IMAGES if not_direct else WINOGRAD_OVER_DIRECT
     not_winograd = why_not_winograd(x, w, dtypes, window, groups, images)

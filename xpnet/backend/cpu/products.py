@@ -19,22 +19,29 @@ def product(a: Array, b: Array) -> Array:
     out = np.empty((a.shape[0], b.shape[1]), a.dtype)
 
     def work(i0: int, i1: int) -> None:
-        height = rows_together(i1 - i0, b)
-        left, result = (array[i0:i1].reshape(-1, height, array.shape[1]) for array in (a, out))
-        np.matmul(left, b, out=result)
+        multiply(a[i0:i1], b, out[i0:i1])
 
     if out.size:
         run_tiles(work, cut_bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
     return out
 
 
-def rows_together(rows: int, b: Array) -> int:
-    """8 or 4, if OpenBLAS then takes the product with a transposed matrix `b` without packing it; else all rows.
+def multiply(a: Array, b: Array, out: Array) -> None:
+    """out = a @ b in this thread, by as many rows at a time as BLAS is fastest with; out lies row by row."""
+    height = rows_together(len(a), b) if a.flags.c_contiguous else len(a)
+    np.matmul(a.reshape(-1, height, a.shape[1]), b, out=out.reshape(-1, height, b.shape[1]))
 
-    It does so up to PRODUCT multiplications and SMALL entries of the result; short sums do not gain by it.
+
+def rows_together(rows: int, b: Array) -> int:
+    """16, 8 or 4, if OpenBLAS then takes the product with the matrix `b` without packing it; else all rows.
+
+    It does so up to PRODUCT multiplications and, with a transposed matrix, SMALL entries of the result; then short sums
+    do not gain by it.
     """
-    K, N = b.shape
-    if K < 64 or not b.flags.f_contiguous:
-        return rows
-    fits = (h for h in (8, 4) if rows % h == 0 and h * b.size <= PRODUCT and h * N <= SMALL)
-    return next(fits, rows)
+    (K, N), most = b.shape, PRODUCT // max(1, b.size)
+    heights: tuple[int, ...] = ()
+    if b.flags.c_contiguous and rows > most:
+        heights = 16, 8, 4
+    elif b.flags.f_contiguous and K >= 64:
+        heights, most = (8, 4), min(most, SMALL // max(1, N))
+    return next((height for height in heights if height <= most and rows % height == 0), rows)

@@ -10,7 +10,7 @@ import numpy as np
 
 from xpnet.backend.cpu import cells
 from xpnet.backend.cpu.memory_pool import pool
-from xpnet.backend.cpu.products import product
+from xpnet.backend.cpu.products import multiply, product
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.work import WORTH, cut_bands, divide_evenly
 from xpnet.backend.reference import Array, Backend
@@ -33,7 +33,7 @@ class CpuRecurrent(Backend):
         def work(*n: int) -> None:
             here = slice(*n)
             for t, before, after in steps(T, reverse):
-                np.matmul(hs[before, here], across, out=hs[after, here])
+                multiply(hs[before, here], across, hs[after, here])
                 step(z[t, here], hs[before, here], hs[after, here], relu, _at(alive, t, here))
 
         run_tiles(work, _shares(T, N, w.size))
@@ -58,7 +58,7 @@ class CpuRecurrent(Backend):
             for t, _, after in reversed(steps(T, reverse)):
                 _add(d, dhs, t, here)
                 step(d, hs[after, here], dz[t, here], relu, _at(alive, t, here))
-                np.matmul(dz[t, here], w, out=through)
+                multiply(dz[t, here], w, through)
                 d += through
 
         run_tiles(work, _shares(T, N, w.size))
@@ -75,7 +75,7 @@ class CpuRecurrent(Backend):
             here = slice(*n)
             for t, before, after in steps(T, reverse):
                 a, old, new = gates[t, here], hs[before, here], hs[after, here]
-                np.matmul(old, across, out=a)
+                multiply(old, across, a)
                 step(z[t, here], a, cs[before, here], cs[after, here], old, new, _at(alive, t, here))
 
         run_tiles(work, _shares(T, N, w.size))
@@ -104,7 +104,7 @@ class CpuRecurrent(Backend):
                 _add(d, dhs, t, here)
                 states = cs[before, here], cs[after, here]
                 step(d, dc[here], gates[t, here], *states, dz[t, here], _at(alive, t, here))
-                np.matmul(dz[t, here], w, out=through)
+                multiply(dz[t, here], w, through)
                 d += through
 
         run_tiles(work, _shares(T, N, w.size))
@@ -126,7 +126,7 @@ class CpuRecurrent(Backend):
             here = slice(*n)
             m = np.empty((n[1] - n[0], 3 * H), z.dtype)
             for t, before, after in steps(T, reverse):
-                np.matmul(hs[before, here], across, out=m)
+                multiply(hs[before, here], across, m)
                 if b is not None:
                     m += b
                 step(z[t, here], m, hs[before, here], hs[after, here], gates[t, here], _at(alive, t, here))
@@ -153,7 +153,7 @@ class CpuRecurrent(Backend):
             for t, before, _ in reversed(steps(T, reverse)):
                 _add(d, dhs, t, here)
                 step(d, hs[before, here], gates[t, here], dz[t, here], dm[t, here], _at(alive, t, here))
-                np.matmul(dm[t, here], w, out=through)
+                multiply(dm[t, here], w, through)
                 d += through
 
         run_tiles(work, _shares(T, N, w.size))
