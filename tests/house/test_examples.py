@@ -36,6 +36,7 @@ DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/exam
     "forecast.py": (["--epochs", "1"], "sunspots  the LSTM        wrong by "),
     "signals.py": (["--limit", "100", "--epochs", "1"], "GRU     13,514 parameters, test accuracy 0."),
     "lstm_rows.py": (["--limit", "100", "--epochs", "1"], "asked after each row  test accuracy 0."),
+    "gan_digits.py": (["--limit", "100", "--epochs", "1"], "epoch 1: sure of 0."),
     "two_dimensions.py": (["--epochs", "1"], "accuracy on the samples 0."),
     "exciting_patches.py": (["--limit", "20", "--epochs", "1"], "test accuracy 0."),
     "lenet5_then_and_now.py": (["--limit", "100", "--epochs", "1"], "radial basis output 60,000 parameters, errors"),
