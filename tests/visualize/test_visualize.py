@@ -176,6 +176,7 @@ def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch: pytest
     draws: dict[str, tuple[Any, ...]] = {
         "plot_activations": ({"layer": x},),
         "plot_confusion_matrix": (np.eye(2),),
+        "plot_exciting_patches": (model, x),
         "plot_feature_maps": (model, x),
         "plot_filters": (model,),
         "plot_grad_cam": (model, x),
