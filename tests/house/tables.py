@@ -45,7 +45,7 @@ class Entry(NamedTuple):
     def first_sentence(self) -> str:
         """Without the paper behind it, which has a column of its own."""
         sentence = re.split(r"(?<!\.)(?<!\bal)\.(?=\s|$)", self.text, maxsplit=1)[0]
-        return re.sub(r"\s*\([A-Z][^()]*, \d{4}\)$", "", sentence)
+        return re.sub(r"\s*\((?:van )?[A-Z][^()]*, \d{4}\)$", "", sentence)
 
     @property
     def elsewhere(self) -> list[str]:
@@ -58,7 +58,7 @@ class Entry(NamedTuple):
     @property
     def sources(self) -> list[str]:
         """Its papers and books: "LeCun et al., 1989"; what stands between authors and year is left out."""
-        name = r"[A-Z][\w'’-]+"
+        name = r"(?:van )?[A-Z][\w'’-]+"
         authors, title = rf"({name}(?:(?:, {name})*,? and {name}|(?:, {name})* et al\.)?)", r'(?:["*][^"*]+["*][^.]*?)?'
         return [", ".join(found) for found in re.findall(rf"{authors}, {title},? ?(\d{{4}})", self.text)]
 
