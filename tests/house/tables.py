@@ -150,14 +150,14 @@ def backends(entry: Entry) -> str:
     """ "all" if a file of tests names it in which some test goes through all of them; of layers, the laws do."""
     if any(type(case.make()) is entry.cls for case in LAYER_CASES):
         return "all"
-    named = [text for text in test_files() if re.search(rf"\b{entry.name}\b", text)]
+    named = [text for text in texts_of_tests() if re.search(rf"\b{entry.name}\b", text)]
     if any(re.search(r"^def test_\w+\([^)]*\bbackend: Backend\b", text, re.MULTILINE) for text in named):
         return "all"
     return "numpy" if named else ""
 
 
 @functools.cache
-def test_files() -> list[str]:
+def texts_of_tests() -> list[str]:
     rooms = ("laws", "losses", "metrics", "networks", "optimizers", "training")
     return [path.read_text(encoding="utf-8") for room in rooms for path in sorted((ROOT / "tests" / room).glob("*.py"))]
 

@@ -81,20 +81,20 @@ def test_outputs_and_gradients_in_float64(pair: str, train: bool) -> None:
     dy = normal(y.shape, 2)
     expected.backward(torch.tensor(dy))
     dx = back(dy)
-    agree(y, expected)
-    agree(dx, tx.grad)
+    assert_agree(y, expected)
+    assert_agree(dx, tx.grad)
     gradients = {name: value.grad for name, value in theirs.named_parameters()}
     learned = {name: p for name, p in ours.named_parameters() if p.learned}
     assert learned.keys() == gradients.keys()
     for name, parameter in learned.items():
-        agree(parameter.grad, gradients[name])
+        assert_agree(parameter.grad, gradients[name])
     buffers = dict(theirs.named_buffers())
     for name, parameter in ours.named_parameters():
         if not parameter.learned:
-            agree(parameter.value, buffers[name])
+            assert_agree(parameter.value, buffers[name])
 
 
-def agree(ours: Any, theirs: Any, tolerance: float = 1e-8) -> None:
+def assert_agree(ours: Any, theirs: Any, tolerance: float = 1e-8) -> None:
     """To so much of the largest entry, or of 1."""
     assert_close(ours, theirs.detach().numpy(), None, tolerance, scale=1.0)
 
@@ -104,7 +104,7 @@ def test_outputs_in_float32(pair: str) -> None:
     ours, theirs = made(pair, "float32")
     theirs.eval()
     x = normal((2, *(ours.input_shape or ())), 1, "float32")
-    agree(ours.forward(x)[0], theirs(torch.tensor(x)), 1e-4)
+    assert_agree(ours.forward(x)[0], theirs(torch.tensor(x)), 1e-4)
 
 
 LARGE: dict[str, tuple[Callable[[], Model], Callable[[], Any]]] = {

@@ -11,6 +11,7 @@ from xpnet.model import Model, Sequential
 from xpnet.networks.autoencoder import quartered
 from xpnet.networks.noise import normal_numbers
 from xpnet.optimizers import Adam
+from xpnet.schedules import Schedule
 
 
 class DCGAN(Model):
@@ -23,7 +24,8 @@ class DCGAN(Model):
 
     It is trained on images alone, with values from -1 to 1: `model.fit(2 * x - 1)`. A step of the discriminator
     (d_loss: real images should score as real, drawn ones not) and one of the generator (g_loss: drawn ones should score
-    as real) take turns, each with an Adam of its own, of rate `lr` and beta1 = 0.5. `model.predict(noise)` draws.
+    as real) take turns, each with an Adam of its own, of rate `lr` (or a schedule) and
+    beta1 = 0.5. `model.predict(noise)` draws.
 
     Weights are N(0, 0.02), as in the paper. 898,370 parameters for 28x28 images: 759,681 of the generator, 138,689 of
     the discriminator.
@@ -38,7 +40,7 @@ class DCGAN(Model):
         self,
         noise: int = 100,
         filters: int = 64,
-        lr: float = 0.0002,
+        lr: float | Schedule = 0.0002,
         image_shape: Shape = (1, 28, 28),
         name: str | None = None,
     ) -> None:

@@ -1,7 +1,7 @@
 """ResNet: blocks of convolutions that learn what is to be added to their input."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from xpnet.backend import Array
 from xpnet.backend.window import Window
@@ -186,61 +186,72 @@ class ResNet(Model):
         return self.fc(self.avgpool(x))
 
 
-class ResNet18(ResNet):
+class _ForImageNet(ResNet):
+    """The base of those that the paper has for ImageNet: only the blocks of their stages differ."""
+
+    published: ClassVar[Sequence[int]]
+    published_bottleneck = False
+
+    def __init__(
+        self,
+        classes: int = 1000,
+        shortcuts: Shortcut = "projection",
+        small_images: bool = False,
+        input_shape: Shape = (3, 224, 224),
+        name: str | None = None,
+    ) -> None:
+        super().__init__(
+            self.published, 64, self.published_bottleneck, shortcuts, small_images, classes, input_shape, name
+        )
+
+
+class ResNet18(_ForImageNet):
     """ResNet of 2, 2, 2 and 2 BasicBlocks (He et al., 2016): 11,689,512 parameters with 1000 classes.
 
     Input: (N, 3, 224, 224), or of other sizes.
     Elsewhere: torchvision.models.resnet18.
     """
 
-    def __init__(
-        self,
-        classes: int = 1000,
-        shortcuts: Shortcut = "projection",
-        small_images: bool = False,
-        input_shape: Shape = (3, 224, 224),
-        name: str | None = None,
-    ) -> None:
-        super().__init__((2, 2, 2, 2), 64, False, shortcuts, small_images, classes, input_shape, name)
+    published = (2, 2, 2, 2)
 
 
-class ResNet34(ResNet):
+class ResNet34(_ForImageNet):
     """ResNet of 3, 4, 6 and 3 BasicBlocks (He et al., 2016): 21,797,672 parameters with 1000 classes.
 
     Input: (N, 3, 224, 224), or of other sizes.
     Elsewhere: torchvision.models.resnet34.
     """
 
-    def __init__(
-        self,
-        classes: int = 1000,
-        shortcuts: Shortcut = "projection",
-        small_images: bool = False,
-        input_shape: Shape = (3, 224, 224),
-        name: str | None = None,
-    ) -> None:
-        super().__init__((3, 4, 6, 3), 64, False, shortcuts, small_images, classes, input_shape, name)
+    published = (3, 4, 6, 3)
 
 
-class ResNet50(ResNet):
+class ResNet50(_ForImageNet):
     """ResNet of 3, 4, 6 and 3 Bottlenecks (He et al., 2016): 25,557,032 parameters with 1000 classes.
 
     Input: (N, 3, 224, 224), or of other sizes.
     Elsewhere: torchvision.models.resnet50; keras.applications.ResNet50.
     """
 
+    published = (3, 4, 6, 3)
+    published_bottleneck = True
+
+
+class _ForCIFAR(ResNet):
+    """The base of those that the paper has for CIFAR: only the number of blocks differs."""
+
+    published: ClassVar[Sequence[int]]
+
     def __init__(
         self,
-        classes: int = 1000,
-        shortcuts: Shortcut = "projection",
-        small_images: bool = False,
-        input_shape: Shape = (3, 224, 224),
+        classes: int = 10,
+        shortcuts: Shortcut = "padded",
+        input_shape: Shape = (3, 32, 32),
         name: str | None = None,
     ) -> None:
-        super().__init__((3, 4, 6, 3), 64, True, shortcuts, small_images, classes, input_shape, name)
+        super().__init__(self.published, 16, False, shortcuts, True, classes, input_shape, name)
 
 
-class ResNet20(ResNet):
+class ResNet20(_ForCIFAR):
     """ResNet of 20 layers for images (N, 3, 32, 32), such as CIFAR's (He et al., 2016, section 4.2): three stages of 3
     BasicBlocks with 16, 32 and 64 filters. 269,722 parameters for 10 classes.
 
@@ -248,17 +259,10 @@ class ResNet20(ResNet):
     gives the plain network of as many layers.
     """
 
-    def __init__(
-        self,
-        classes: int = 10,
-        shortcuts: Shortcut = "padded",
-        input_shape: Shape = (3, 32, 32),
-        name: str | None = None,
-    ) -> None:
-        super().__init__((3, 3, 3), 16, False, shortcuts, True, classes, input_shape, name)
+    published = (3, 3, 3)
 
 
-class ResNet56(ResNet):
+class ResNet56(_ForCIFAR):
     """ResNet of 56 layers for images (N, 3, 32, 32), such as CIFAR's (He et al., 2016, section 4.2): three stages of 9
     BasicBlocks with 16, 32 and 64 filters. 853,018 parameters for 10 classes.
 
@@ -266,11 +270,4 @@ class ResNet56(ResNet):
     gives the plain network of as many layers.
     """
 
-    def __init__(
-        self,
-        classes: int = 10,
-        shortcuts: Shortcut = "padded",
-        input_shape: Shape = (3, 32, 32),
-        name: str | None = None,
-    ) -> None:
-        super().__init__((9, 9, 9), 16, False, shortcuts, True, classes, input_shape, name)
+    published = (9, 9, 9)

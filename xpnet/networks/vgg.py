@@ -1,7 +1,7 @@
 """VGG: nothing but convolutions of 3x3 and pooling of 2x2, and many of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from xpnet.base.checks import whole
 from xpnet.core.declare import Shape
@@ -64,7 +64,25 @@ class VGG(Model):
         return through(self.classifier, self.flatten(x))
 
 
-class VGG11(VGG):
+class _Published(VGG):
+    """The base of those that the paper has: only the filters of their stages differ."""
+
+    published: ClassVar[Sequence[Sequence[int]]]
+
+    def __init__(
+        self,
+        classes: int = 1000,
+        batch_norm: bool = False,
+        hidden: int = 4096,
+        pooled: int = 7,
+        dropout: float = 0.5,
+        input_shape: Shape = (3, 224, 224),
+        name: str | None = None,
+    ) -> None:
+        super().__init__(self.published, batch_norm, hidden, pooled, dropout, classes, input_shape, name)
+
+
+class VGG11(_Published):
     """VGG of 11 layers with weights (Simonyan and Zisserman, 2015): 132,863,336 parameters with 1000 classes,
     132,868,840 parameters with batch_norm=True.
 
@@ -72,21 +90,10 @@ class VGG11(VGG):
     Elsewhere: torchvision.models.vgg11 and vgg11_bn.
     """
 
-    def __init__(
-        self,
-        classes: int = 1000,
-        batch_norm: bool = False,
-        hidden: int = 4096,
-        pooled: int = 7,
-        dropout: float = 0.5,
-        input_shape: Shape = (3, 224, 224),
-        name: str | None = None,
-    ) -> None:
-        stages = (64,), (128,), (256, 256), (512, 512), (512, 512)
-        super().__init__(stages, batch_norm, hidden, pooled, dropout, classes, input_shape, name)
+    published = (64,), (128,), (256, 256), (512, 512), (512, 512)
 
 
-class VGG13(VGG):
+class VGG13(_Published):
     """VGG of 13 layers with weights (Simonyan and Zisserman, 2015): 133,047,848 parameters with 1000 classes,
     133,053,736 parameters with batch_norm=True.
 
@@ -94,21 +101,10 @@ class VGG13(VGG):
     Elsewhere: torchvision.models.vgg13 and vgg13_bn.
     """
 
-    def __init__(
-        self,
-        classes: int = 1000,
-        batch_norm: bool = False,
-        hidden: int = 4096,
-        pooled: int = 7,
-        dropout: float = 0.5,
-        input_shape: Shape = (3, 224, 224),
-        name: str | None = None,
-    ) -> None:
-        stages = (64, 64), (128, 128), (256, 256), (512, 512), (512, 512)
-        super().__init__(stages, batch_norm, hidden, pooled, dropout, classes, input_shape, name)
+    published = (64, 64), (128, 128), (256, 256), (512, 512), (512, 512)
 
 
-class VGG16(VGG):
+class VGG16(_Published):
     """VGG of 16 layers with weights (Simonyan and Zisserman, 2015): 138,357,544 parameters with 1000 classes,
     138,365,992 parameters with batch_norm=True.
 
@@ -116,21 +112,10 @@ class VGG16(VGG):
     Elsewhere: torchvision.models.vgg16 and vgg16_bn; keras.applications.VGG16.
     """
 
-    def __init__(
-        self,
-        classes: int = 1000,
-        batch_norm: bool = False,
-        hidden: int = 4096,
-        pooled: int = 7,
-        dropout: float = 0.5,
-        input_shape: Shape = (3, 224, 224),
-        name: str | None = None,
-    ) -> None:
-        stages = (64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512)
-        super().__init__(stages, batch_norm, hidden, pooled, dropout, classes, input_shape, name)
+    published = (64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512)
 
 
-class VGG19(VGG):
+class VGG19(_Published):
     """VGG of 19 layers with weights (Simonyan and Zisserman, 2015): 143,667,240 parameters with 1000 classes,
     143,678,248 parameters with batch_norm=True.
 
@@ -138,15 +123,4 @@ class VGG19(VGG):
     Elsewhere: torchvision.models.vgg19 and vgg19_bn; keras.applications.VGG19.
     """
 
-    def __init__(
-        self,
-        classes: int = 1000,
-        batch_norm: bool = False,
-        hidden: int = 4096,
-        pooled: int = 7,
-        dropout: float = 0.5,
-        input_shape: Shape = (3, 224, 224),
-        name: str | None = None,
-    ) -> None:
-        stages = (64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4
-        super().__init__(stages, batch_norm, hidden, pooled, dropout, classes, input_shape, name)
+    published = (64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4
