@@ -17,9 +17,9 @@ class Dice(ClassLoss):
 
     y (N, C, H, W) are scores, t class numbers (N, H, W) or rows in the shape of y; what else they may be, ignored_label
     (None) and axis (None) are as in SoftmaxCrossEntropy. A class of a few pixels counts as much as one of many. smooth:
-    s (1), which makes D 1 where a class neither is nor is found: of many classes that a sample lacks, all are right where
-    nothing is marked, so that it is a loss for few classes that most samples have. A sample has a loss as a whole: sample weights are
-    (N,). Milletari, Navab and Ahmadi, 2016.
+    s (1), which makes D 1 where a class neither is nor is found: of many classes that a sample lacks, all are right
+    where nothing is marked, so that it is a loss for few classes that most samples have. Sample weights, of samples as
+    a whole, are (N,). Milletari, Navab and Ahmadi, 2016.
 
     Elsewhere: keras.losses.Dice (of probabilities).
     """
