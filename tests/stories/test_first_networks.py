@@ -77,11 +77,15 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         OptionError,
         "True or False, not array.*; the lengths are the second inp",
     ),  # type: ignore[arg-type]
-    (lambda: read(layers.LSTM(3, lengths=True), LENGTHS / 1), ShapeError, "lengths of sequences are integers"),
+    (
+        lambda: read(layers.LSTM(3, lengths=True), LENGTHS / 1),
+        DTypeError,
+        r"LSTM.: input 2 is float32, .* takes integers .* lengths or a mask; .*x\.astype\(.int64.\)",
+    ),
     (
         lambda: read(layers.TransformerEncoderLayer(2, mask=True), data.mask_of(LENGTHS, 3) / 1),
         DTypeError,
-        "MultiHeadAttention.: the input is float32, the layer takes integers",
+        "MultiHeadAttention.: input 2 is float32, and the layer takes integers",
     ),
     (
         lambda: read(layers.TransformerEncoderLayer(2, mask=True), LENGTHS),
