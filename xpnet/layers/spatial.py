@@ -23,11 +23,11 @@ class Spatial(Layer):
     """
 
     axes = "HW"  # behind the channels
+    rank = 2  # how many they are: 2 for images, 1 for signals
 
-    @property
-    def rank(self) -> int:
-        """2 for images, 1 for signals."""
-        return len(self.axes)
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.rank = len(cls.axes)
 
     @property
     def needed(self) -> str:

@@ -50,6 +50,8 @@ class Walk:
         self.pad, self.dilation, self.groups, self.outputs = pad, dilation, groups, outputs
         self.C = x.shape[1] // groups  # channels that one output channel sees
         self.inputs = self.C * kernel[0] * kernel[1]  # of one output
+        H, _, W, N = x.shape
+        self.grouped = x.reshape(H, groups, self.C, W, N).transpose(1, 0, 2, 3, 4)  # (G, H, C/G, W, N), a view
         self.units = size[0] * size[1] * x.shape[3] * outputs * (self.inputs + PASSES) // WORTH
         self.shared = dilation[0] == 1  # consecutive rows of columns are one matrix
 
@@ -84,8 +86,7 @@ class Walk:
         i0, i1, j0, j1, n0, n1 = tile
         (KH, KW), (SH, _), (DH, _) = self.kernel, self.stride, self.dilation
         C, N, G, rows, width = self.C, n1 - n0, g1 - g0, i1 - i0, j1 - j0
-        x = self.x[:, g0 * C : g1 * C, :, n0:n1]
-        x = x.reshape(len(x), G, C, -1, N).transpose(1, 0, 2, 3, 4)  # (G, H, C, W, N), a view
+        x = self.grouped[g0:g1, ..., n0:n1]
         if self.shared:
             count = (rows - 1) * SH + KH
             flat = scratch(G * count * C * KW * width * N, self.x.dtype)
