@@ -1,4 +1,4 @@
-"""The commands: `xpnet train`, `evaluate`, `predict`, `summary`, `gradcheck` and `doctor`, a file each.
+"""The commands: `xpnet train`, `evaluate`, `predict`, `play`, `summary`, `gradcheck` and `doctor`, a file each.
 
 A command returns its exit status (None is 0). What goes wrong is said in one line on stderr; the status is then 1, or 2
 for a command line that cannot be understood, or 130 after Ctrl-C. A reader who goes before the end, as `head` does, is
@@ -21,6 +21,7 @@ with interruptible():
     from xpnet.cli.ends import CLOSED, INTERRUPTED, Commands, OutputClosed, discard_output
     from xpnet.cli.evaluate import evaluate
     from xpnet.cli.gradcheck import gradcheck
+    from xpnet.cli.play import play
     from xpnet.cli.predict import predict
     from xpnet.cli.summary import summary
     from xpnet.cli.train import train
@@ -44,7 +45,7 @@ def xpnet(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (train, evaluate, predict, summary, gradcheck, doctor):
+for command in (train, evaluate, predict, play, summary, gradcheck, doctor):
     xpnet.add_command(command)
 
 

@@ -1,0 +1,1 @@
+"""Draw a digit: what the page pages/digit asks for."""

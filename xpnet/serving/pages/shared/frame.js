@@ -1,0 +1,28 @@
+// What all pages have around them: the bar at the top, and the line that says how the connection is.
+
+import { onLanguage, startLanguage, text } from "./language.js";
+import { startTheme } from "./theme.js";
+
+// Sets up the page; returns notice(key, values): a line in the element with the id "notice", empty without a key.
+export function startFrame(wire) {
+  startTheme();
+  startLanguage();
+  const notice = makeNotice();
+  if (wire) {
+    wire.on("open", () => notice(""));
+    wire.on("closed", ({ refused }) => refused || notice("frame.closed"));
+    wire.on("refused", (frame) => notice("frame.refused", { why: frame.text }));
+  }
+  return notice;
+}
+
+function makeNotice() {
+  const line = document.getElementById("notice");
+  let said = ["", {}];
+  const show = () => (line.textContent = said[0] ? text(said[0], said[1]) : "");
+  onLanguage(show);
+  return (key, values = {}) => {
+    said = [key, values];
+    show();
+  };
+}

@@ -1,0 +1,34 @@
+// Dark or light: as the system has it, or as the button with the id "theme" says. Colours are variables in style.css.
+
+const listeners = [];
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+export function isDark() {
+  const kept = localStorage.getItem("theme");
+  return kept ? kept === "dark" : dark.matches;
+}
+
+// The value of a colour variable, such as "--ink", for a canvas.
+export function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// Called whenever the theme changes: for what is drawn on a canvas.
+export function onTheme(listener) {
+  listeners.push(listener);
+}
+
+function show() {
+  document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+  document.getElementById("theme").setAttribute("aria-pressed", String(isDark()));
+  for (const listener of listeners) listener();
+}
+
+export function startTheme() {
+  document.getElementById("theme").addEventListener("click", () => {
+    localStorage.setItem("theme", isDark() ? "light" : "dark");
+    show();
+  });
+  dark.addEventListener("change", show);
+  show();
+}

@@ -1,0 +1,3 @@
+import { startFrame } from "./shared/frame.js";
+
+startFrame();

@@ -1,0 +1,1 @@
+"""The playground: what the page pages/playground asks for."""
