@@ -1,4 +1,4 @@
-"""What the tests of the pages share: a server in a thread, a page that is a few lines of Python, and sessions to try."""
+"""What the tests of the pages share: a server in a thread, a page that is a few lines of Python, a session to try."""
 
 import base64
 import contextlib
@@ -118,7 +118,8 @@ def raw_page(served: Served, room: str) -> Iterator[socket.socket]:
         key = base64.b64encode(os.urandom(16)).decode()
         request = (
             f"GET /{room}/socket HTTP/1.1\r\nHost: {served.host}\r\nOrigin: {served.address[:-1]}\r\n"
-            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
         connection.sendall(request.encode())
         head = b""

@@ -40,9 +40,9 @@ def play(file: str | None, port: int | None, host: str, browser: bool) -> None:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     with _ended_as_by_ctrl_c(), contextlib.suppress(KeyboardInterrupt):  # the way to end it
-        click.echo(f"xpnet play: {address} (Ctrl-C ends it)")
         if not is_local(host):
             click.echo("every machine that reaches this one can open these pages and let it compute", err=True)
+        click.echo(f"xpnet play: {address} (Ctrl-C ends it)")
         serve(app, listener, open_page if browser else lambda: None)
 
 

@@ -32,9 +32,7 @@ def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = Fals
         from starlette.routing import Mount, Route, WebSocketRoute
         from starlette.staticfiles import StaticFiles
     except ImportError as error:
-        raise MissingExtraError(
-            f'pages need starlette, uvicorn and websockets: pip install "xpnet[web]" ({error})'
-        ) from error
+        raise MissingExtraError(f'pages need a server: pip install "xpnet[web]" ({error})') from error
     mimetypes.add_type("text/javascript", ".js")  # browsers run no module of another type, which a registry may name
     pages: set[Session] = set()  # that are open
     routes: list[Route | Mount | WebSocketRoute] = []
