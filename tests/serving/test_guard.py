@@ -11,7 +11,8 @@ from xpnet.serving.guard import HEADERS, Guard
 
 HERE = ["localhost:8477", "127.0.0.1:8477", "[::1]:8477", "localhost", "LocalHost:80", "[::1]", "127.0.0.1:1"]
 ELSEWHERE = [
-    "evil.example", "evil.example:8477", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example@evil.example",
+    "evil.example", "evil.example:8477", "localhost.evil.example", "127.0.0.1.evil.example",
+    "evil.example@evil.example",
     "192.168.0.7:8477", "0.0.0.0", "[::]", "[fe80::1]:8477", "", "[::1", "::1", "localhost@evil.example", "2130706433",
     "xn--localhost", "localhost\u2100", "127.1",
 ]  # fmt: skip
@@ -93,10 +94,12 @@ def test_a_page_needs_no_origin_and_must_not_have_another(served: Served) -> Non
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 200), ("GET", "/trial/", 307), ("GET", "/pages/style.css", 200), ("GET", "/pages/shared/wire.js", 200),
+        ("GET", "/", 200), ("GET", "/trial/", 307), ("GET", "/pages/style.css", 200),
+        ("GET", "/pages/shared/wire.js", 200),
         ("GET", "/nothing", 404), ("GET", "/pages/nothing.js", 404), ("GET", "/pages", 307), ("GET", "/pages/", 404),
         ("HEAD", "/", 200), ("POST", "/", 405), ("DELETE", "/pages/style.css", 405), ("GET", "/trial/socket", 404),
-        ("GET", "/pages/%2e%2e/session.py", 404), ("GET", "/pages/..%2fsession.py", 404), ("GET", "/pages/shared/..%2f..%2f..%2fapp.py", 404),
+        ("GET", "/pages/%2e%2e/session.py", 404), ("GET", "/pages/..%2fsession.py", 404),
+        ("GET", "/pages/shared/..%2f..%2f..%2fapp.py", 404),
         ("GET", "/pages/%00", 404), ("GET", "/pages//etc/passwd", 404), ("GET", "/pages/..\\session.py", 404),
     ],
 )  # fmt: skip
