@@ -21,9 +21,9 @@ MOST_BYTES = 1 << 20  # of a message from a page
 LONGEST = 20.0  # seconds that a page may take to read a message
 
 
-def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = False) -> App:
+def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = False, home: str = "") -> App:
     """Each room is a page: pages/NAME/index.html at the address /NAME, whose sessions are made by the function; the
-    room "" is pages/index.html, which has no session.
+    room "" is pages/HOME/index.html, without a home pages/index.html, and has no session unless it is in `rooms`.
     """
     try:
         import uvicorn.protocols.websockets.websockets_sansio_impl  # noqa: F401  what serves it, which needs websockets
@@ -39,7 +39,7 @@ def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = Fals
 
     def add(name: str, make: Callable[[], Session] | None) -> None:
         async def page(request: object) -> FileResponse:
-            return FileResponse(PAGES / name / "index.html")
+            return FileResponse(PAGES / (name or home) / "index.html")
 
         routes.append(Route(f"/{name}", page))
         if make is not None:
@@ -47,7 +47,7 @@ def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = Fals
             async def talk(websocket: "WebSocket") -> None:
                 await _talk(websocket, make, pages)
 
-            routes.append(WebSocketRoute(f"/{name}/socket", talk))
+            routes.append(WebSocketRoute(f"/{name}/socket".replace("//", "/"), talk))
 
     for name, make in rooms.items():
         add(name, make)

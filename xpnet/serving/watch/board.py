@@ -1,0 +1,122 @@
+"""What the pages of a Watch show: the training writes it, and the server takes from it, for each page, what is new."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from xpnet.serving.frames import pack
+from xpnet.serving.watch.curves import Curves, Film
+
+TABLES = ("steps", "epochs")
+SINGLE = ("state", "histograms", "mistakes")  # of which only the newest counts
+
+
+class Place:
+    """How much of the board a page has been sent."""
+
+    def __init__(self) -> None:
+        self.numbers = dict.fromkeys(SINGLE, 0)
+        self.tables = {name: (-1, 0, -1) for name in TABLES}  # generation, points, additions
+        self.film = -1
+
+
+class Board:
+    """Everything that a page may want to see, bounded however long training goes on.
+
+    A page that is slow, or that reads nothing, takes nothing from here: whatever it missed is gone, and the next frame
+    that it takes is the newest.
+    """
+
+    def __init__(self) -> None:
+        self.steps, self.epochs, self.film = Curves(), Curves(), Film()
+        self._additions = dict.fromkeys(TABLES, 0)
+        self._newest: dict[str, tuple[int, bytes]] = {}  # number and frame, by kind
+        self._pages: dict[object, Callable[[], None]] = {}  # what wakes each
+        self._lock = threading.Lock()
+
+    # ---- for the training ------------------------------------------------------------------------------------------
+
+    @property
+    def watched(self) -> bool:
+        """Whether a page is open."""
+        return bool(self._pages)
+
+    def add(self, table: str, points: Sequence[tuple[float, Mapping[str, float]]]) -> None:
+        """Points of the curves by step or by epoch: x, and values by name."""
+        with self._lock:
+            curves: Curves = getattr(self, table)
+            for x, values in points:
+                curves.add(x, values)
+            self._additions[table] += len(points)
+
+    def show(self, kind: str, fields: Mapping[str, Any], **arrays: npt.NDArray[Any]) -> None:
+        """In the place of what was shown of this kind."""
+        frame = pack(kind, fields, **arrays)
+        with self._lock:
+            self._newest[kind] = self._newest.get(kind, (0, b""))[0] + 1, frame
+
+    def film_filters(self, fields: Mapping[str, Any], **arrays: npt.NDArray[Any]) -> None:
+        """One more picture of the filters."""
+        with self._lock:
+            self.film.add(pack("filters", {**fields, "number": self.film.shown}, **arrays))
+
+    def cut_film(self) -> None:
+        """Filters of another network follow."""
+        with self._lock:
+            self.film.kept, self.film.newest, self.film.stride = [], None, 1
+
+    def wake(self) -> None:
+        """Tell all pages that there is something new."""
+        for wake in list(self._pages.values()):
+            with contextlib.suppress(RuntimeError):  # the server has ended this moment
+                wake()
+
+    # ---- for the pages ---------------------------------------------------------------------------------------------
+
+    def join(self, page: object, wake: Callable[[], None]) -> None:
+        with self._lock:
+            self._pages = {**self._pages, page: wake}
+        wake()
+
+    def leave(self, page: object) -> None:
+        with self._lock:
+            self._pages = {each: wake for each, wake in self._pages.items() if each is not page}
+
+    def next_frame(self, place: Place) -> bytes | None:
+        """What a page has not been sent yet, and is sent now."""
+        with self._lock:
+            for kind in SINGLE[:1]:
+                if (frame := self._single(kind, place)) is not None:
+                    return frame
+            for table in TABLES:
+                if (frame := self._curves(table, place)) is not None:
+                    return frame
+            if (found := self.film.after(place.film)) is not None:
+                place.film = found[0]
+                frame = found[1]
+                assert isinstance(frame, bytes)
+                return frame
+            for kind in SINGLE[1:]:
+                if (frame := self._single(kind, place)) is not None:
+                    return frame
+        return None
+
+    def _single(self, kind: str, place: Place) -> bytes | None:
+        number, frame = self._newest.get(kind, (0, b""))
+        if number == place.numbers[kind]:
+            return None
+        place.numbers[kind] = number
+        return frame
+
+    def _curves(self, table: str, place: Place) -> bytes | None:
+        generation, sent, additions = place.tables[table]
+        if additions == self._additions[table] or not self._additions[table]:
+            return None
+        curves: Curves = getattr(self, table)
+        points = curves.points(sent if generation == curves.generation else 0)
+        place.tables[table] = curves.generation, curves.count, self._additions[table]
+        fields = {"first": points.first, "names": list(curves.names), "unfinished": points.unfinished}
+        return pack(table, fields, x=points.x, values=points.values)
