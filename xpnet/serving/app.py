@@ -108,7 +108,7 @@ async def _speak(websocket: "WebSocket", session: Session, something: asyncio.Ev
     while True:
         await something.wait()
         something.clear()
-        for frame in session.outbox.take_all():
+        while (frame := session.outbox.take()) is not None:
             async with asyncio.timeout(LONGEST):
                 await websocket.send_bytes(frame)
 

@@ -2,6 +2,7 @@
 
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -51,14 +52,27 @@ class Mailbox:
             return message
 
     def take_all(self) -> list[Any]:
-        """All that are there, in their order. Whoever is slow gets some of each kind in this way: what is replaced
-        goes to the end, so that of several kinds that change in turn, the first would be in front for ever.
-        """
+        """All that are there, in their order."""
         with self._changed:
             messages = [message for message, _ in self._messages.values()]
             self._messages.clear()
             self._bytes = 0
             return messages
+
+
+class Outbox(Mailbox):
+    """One from which all that wait are taken before what comes meanwhile. What is replaced goes to the end, so that of
+    several kinds that change in turn, a reader who is slow would otherwise get the first alone, for ever.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._round = deque[Any]()
+
+    def take(self, wait: bool = False) -> Any:
+        if not self._round:
+            self._round.extend(self.take_all())
+        return self._round.popleft() if self._round else super().take(wait)
 
 
 class Session:
@@ -72,7 +86,8 @@ class Session:
     newest: ClassVar[frozenset[str]] = frozenset()  # kinds of requests of which only the newest counts
 
     def __init__(self) -> None:
-        self.inbox, self.outbox = Mailbox(), Mailbox()
+        self.inbox: Mailbox = Mailbox()
+        self.outbox: Mailbox = Outbox()
         self.stopped = False
         self.farewell = ""  # why it ended by itself
         self._wake: Callable[[], None] = lambda: None
