@@ -12,25 +12,25 @@ const LISTED = 8; // products of a dense unit that are listed
 export function arithmetic(frame, source) {
   const { inputs, products } = frame.arrays;
   const isWindow = products && inputs.shape.length === 3;
-  if (frame.kind === "softmax" && inputs) return [...softmax(frame), ...result(frame)];
-  if (isWindow && frame.kind !== "average") return [...windows(frame, source), ...result(frame)];
+  if (frame.operation === "softmax" && inputs) return [...softmax(frame), ...result(frame)];
+  if (isWindow && frame.operation !== "average") return [...windows(frame, source), ...result(frame)];
   if (products && !isWindow) return [...weighted(frame, source), ...result(frame)];
   return [...others(frame), ...result(frame)];
 }
 
 // ---- what all end with: sum, bias, activation, value
 
-function result({ sum, bias, activation, activation_formula: activationFormula, value, formula, arrays, kind }) {
+function result({ sum, bias, activation, activation_formula: activationFormula, value, formula, arrays, operation }) {
   const lines = [];
-  if (arrays.products && kind !== "softmax") {
+  if (arrays.products && operation !== "softmax") {
     lines.push([text("digit.unit.sum"), short(total(arrays.products.data))]);
     if (bias !== null && bias !== undefined) lines.push([text("digit.unit.bias"), short(bias)]);
     if (activation) lines.push([text("digit.unit.before"), short(sum)]);
     if (activationFormula) lines.push([text("digit.unit.activation"), activationFormula]);
-  } else if (formula && kind !== "softmax" && kind !== "max") lines.push([text("digit.unit.formula"), formula]);
+  } else if (formula && operation !== "softmax" && operation !== "max") lines.push([text("digit.unit.formula"), formula]);
   const list = make("dl", "result number");
   for (const [term, number] of lines) list.append(make("dt", "", term), make("dd", "", number));
-  const written = kind === "softmax" ? percent(value, 2) : short(value);
+  const written = operation === "softmax" ? percent(value, 2) : short(value);
   list.append(make("dt", "total", text("digit.unit.value")), make("dd", "total", written));
   if (activation !== "relu") return [list];
   return [list, make("p", "faint", text(sum > 0 ? "digit.unit.relu.on" : "digit.unit.relu.off"))];
@@ -75,10 +75,10 @@ function rest(C, order, sums, list, row) {
 
 // ---- inputs x weights of a dense unit, as pictures where they were maps, and the largest products listed
 
-function weighted({ kind, arrays: { inputs, weights, products } }, source) {
+function weighted({ operation, arrays: { inputs, weights, products } }, source) {
   const F = inputs.data.length;
   const known = { distance: "distance", other: "linear", normalization: "normalization" };
-  const parts = [make("p", "faint", text(`digit.unit.${known[kind] ?? "dense"}`, { count: F }))];
+  const parts = [make("p", "faint", text(`digit.unit.${known[operation] ?? "dense"}`, { count: F }))];
   const shape = pictured(F, source);
   if (shape) parts.push(pictures(shape, { inputs, weights, products }));
   const order = Array.from({ length: F }, (_, i) => i);
@@ -86,10 +86,10 @@ function weighted({ kind, arrays: { inputs, weights, products } }, source) {
   const listed = F <= 12 ? order.sort((one, other) => one - other) : order.slice(0, LISTED);
   const table = make("table", "list number");
   const scale = largest(products.data);
-  heads(table, ["#", ...["input", "weight", "product"].map((name) => text(`digit.unit.${name}`))]);
+  heads(table, [source && shape ? text("digit.unit.where") : "#", ...["input", "weight", "product"].map((name) => text(`digit.unit.${name}`))]);
   for (const i of listed) {
     const row = table.insertRow();
-    row.append(make("th", "", String(i)));
+    row.append(make("th", "", source && shape ? whereIn(shape, i) : String(i)));
     for (const { data } of [inputs, weights, products]) row.insertCell().textContent = short(data[i]);
     Object.assign(row.lastChild.style, shade(products.data[i], scale));
   }
@@ -99,6 +99,12 @@ function weighted({ kind, arrays: { inputs, weights, products } }, source) {
     parts.push(make("p", "faint number", text("digit.unit.others", { count: F - listed.length, sum: short(sum) })));
   }
   return parts;
+}
+
+// "12 (3, 0)": the map, and row and column in it.
+function whereIn([, H, W], i) {
+  const channel = Math.floor(i / (H * W));
+  return `${channel} (${Math.floor(i / W) % H}, ${i % W})`;
 }
 
 // The shape in which the inputs can be shown as pictures, if they are those of maps, or of the digit itself.
@@ -127,11 +133,11 @@ function softmax({ channel, arrays: { inputs } }) {
 
 const WORDS = new Set(["max", "average", "normalization", "elementwise", "copy"]);
 
-function others({ kind, arrays: { inputs } }) {
+function others({ operation, arrays: { inputs } }) {
   if (!inputs) return [];
   const { data, shape } = inputs;
-  const parts = WORDS.has(kind) ? [make("p", "faint", text(`digit.unit.${kind}`, { count: data.length }))] : [];
-  const marked = kind === "max" ? data.indexOf(Math.max(...data)) : -1;
+  const parts = WORDS.has(operation) ? [make("p", "faint", text(`digit.unit.${operation}`, { count: data.length }))] : [];
+  const marked = operation === "max" ? data.indexOf(Math.max(...data)) : -1;
   const columns = shape.length === 3 ? shape[2] : Math.min(data.length, 5);
   if (data.length <= 64) parts.push(grid(data, columns, largest(data), marked));
   return parts;

@@ -160,7 +160,7 @@ export class Strip {
     if (!["Enter", " ", "Escape"].includes(event.key)) this.layers.unit.look(this.layers.slot, this, at, true);
   }
 
-  // Draws frames over the maps: marks = [{ channel, rows, columns, isUnit }].
+  // Draws frames over the maps: marks = [{ channel, rows, columns, isUnit }, or { isWhole }].
   mark(marks) {
     this.marks = marks;
     if (!this.tiles) return;
@@ -170,8 +170,9 @@ export class Strip {
     const margin = 4;
     const context = sharp(this.over, tiles.width * tiles.scale + 2 * margin, tiles.height * tiles.scale + 2 * margin);
     context.translate(margin, margin);
-    for (const { channel, rows, columns, isUnit } of marks) {
-      const [x, y, width, height] = tiles.box(channel, rows, columns);
+    for (const { channel, rows, columns, isUnit, isWhole } of marks) {
+      const all = [0, 0, tiles.width * tiles.scale, tiles.height * tiles.scale];
+      const [x, y, width, height] = isWhole ? all : tiles.box(channel, rows, columns);
       const lines = [
         [colour("--paper"), 4],
         [colour(isUnit ? "--focus" : "--bad"), 2],

@@ -3,7 +3,7 @@
 import { rem } from "../shared/canvas.js";
 import { shade } from "../shared/colours.js";
 import { text } from "../shared/language.js";
-import { short } from "../shared/numbers.js";
+import { beside, short } from "../shared/numbers.js";
 import { Tiles } from "../shared/tiles.js";
 
 export function make(tag, className, ...children) {
@@ -27,7 +27,8 @@ export function grid(values, columns, scale, marked = -1) {
     const row = table.insertRow();
     for (let k = i; k < Math.min(i + columns, values.length); k++) {
       const cell = row.insertCell();
-      cell.textContent = short(values[k]);
+      cell.textContent = beside(values[k], scale);
+      cell.title = short(values[k]);
       Object.assign(cell.style, shade(values[k], scale));
       if (k === marked) cell.className = "marked";
     }

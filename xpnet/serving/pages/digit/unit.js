@@ -142,10 +142,9 @@ function unitMark({ channel, row, column }) {
 
 // The window in the layer before, in those of its maps that were read; all of it where there is no window.
 function windowMarks(frame, source) {
-  const [C, H, W] = source.shape;
-  if (!frame.window && W === 1) return []; // all units
-  const rows = frame.window?.rows ?? [0, H];
-  const columns = frame.window?.columns ?? [0, W];
-  const channels = frame.window && frame.channels ? frame.channels : Array.from({ length: C }, (_, channel) => channel);
+  const [C] = source.shape;
+  if (!frame.window) return [{ isWhole: true }];
+  const { rows, columns } = frame.window;
+  const channels = frame.channels ?? Array.from({ length: C }, (_, channel) => channel);
   return channels.filter((channel) => channel < C).map((channel) => ({ channel, rows, columns }));
 }

@@ -202,6 +202,7 @@ export const en = {
   "digit.unit.input": "input",
   "digit.unit.weight": "× weight",
   "digit.unit.product": "= product",
+  "digit.unit.where": "map (row, column)",
   "digit.unit.others": "The other {count} products together: {sum}",
   "digit.unit.max": "The largest of the {count} numbers in the window, nothing else:",
   "digit.unit.average": "The mean of the {count} numbers in the window, times a weight:",

@@ -177,6 +177,7 @@ export const zh = {
   "digit.unit.input": "输入",
   "digit.unit.weight": "× 权重",
   "digit.unit.product": "= 乘积",
+  "digit.unit.where": "图（行，列）",
   "digit.unit.others": "其余 {count} 个乘积合计：{sum}",
   "digit.unit.max": "窗口里 {count} 个数中最大的那个：",
   "digit.unit.average": "窗口里 {count} 个数的平均，再乘一个权重：",
