@@ -8,8 +8,10 @@ import { openEditor } from "./editor.js";
 import { startLayers } from "./layers.js";
 import { Links } from "./links.js";
 import { INPUT_NAMES, sizesOf, unitName } from "./names.js";
-import { byId, make, short } from "./page.js";
+import { byId, make, rem, short } from "./page.js";
 import { INPUTS, outputsOf } from "./state.js";
+
+const INPUTS_SHARE = 0.6; // as in style.css
 
 export class Network {
   constructor(page) {
@@ -18,11 +20,13 @@ export class Network {
     this.stage = byId("stage");
     this.columns = []; // of neurons: { element, button, canvas, bias, value, layer, unit }
     this.shape = "";
+    this.slowly = false;
     this.numbers = null;
     this.maps = null;
     this.tip = byId("tip");
     this.links = new Links(this, byId("links"));
     startLayers(page);
+    this.show();
     page.on("state", () => this.show());
     page.wire.on("numbers", (frame) => this.takeNumbers(frame));
     page.wire.on("maps", (frame) => this.takeMaps(frame));
@@ -30,7 +34,6 @@ export class Network {
     onLanguage(() => this.describe());
     new ResizeObserver(() => this.arrange()).observe(this.stage);
     this.stage.addEventListener("keydown", (event) => this.walk(event));
-    this.show();
   }
 
   // ---- what stands where
@@ -103,15 +106,27 @@ export class Network {
     return neuron.button;
   }
 
+  // Slowly: room for numbers at every link, and no inputs but those that are used.
+  takeRoom(slowly) {
+    if (this.slowly === slowly) return;
+    this.slowly = slowly;
+    byId("diagram").classList.toggle("slowly", slowly);
+    this.arrange();
+  }
+
   arrange() {
     const width = this.stage.clientWidth;
-    const most = Math.max(...this.columns.map((column) => column.length));
     const unit = parseFloat(getComputedStyle(this.stage).getPropertyValue("--unit")) * rem();
-    const row = unit * 1.22;
+    const columns = this.columns.map((column) => column.filter((neuron) => !this.slowly || neuron.unit >= 0));
+    const most = Math.max(...columns.map((column) => column.length));
+    const row = this.slowly ? Math.max(unit + 2.2 * rem(), this.links.room() + 0.6 * rem()) : unit * 1.22;
     this.stage.style.height = `${most * row}px`;
-    for (const [layer, column] of this.columns.entries()) {
+    const share = this.slowly ? INPUTS_SHARE : 1; // of a column's width, for the inputs
+    const whole = width / (columns.length - 1 + share);
+    for (const [layer, column] of columns.entries()) {
+      const middle = layer === 0 ? (whole * share) / 2 + unit * 0.42 : whole * (share + layer - 0.5);
       for (const [i, neuron] of column.entries()) {
-        neuron.x = (width * (layer + 0.5)) / this.columns.length + (layer === 0 ? unit * 0.42 : 0);
+        neuron.x = middle;
         neuron.y = row * ((most - column.length) / 2 + i + 0.5);
         neuron.element.style.left = `${neuron.x - unit / 2}px`;
         neuron.element.style.top = `${neuron.y - unit / 2}px`;
@@ -213,8 +228,4 @@ export function paintSmall({ canvas, layer, unit }, { values, size }, state) {
   const isClass = layer > state.hidden.length && outputsOf(state) > 1;
   if (isClass) paintClass(canvas, values, unit, size);
   else paintMap(canvas, values, size);
-}
-
-function rem() {
-  return parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
