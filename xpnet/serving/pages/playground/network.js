@@ -11,7 +11,7 @@ import { INPUT_NAMES, sizesOf, unitName } from "./names.js";
 import { byId, make, rem, short } from "./page.js";
 import { INPUTS, outputsOf } from "./state.js";
 
-const INPUTS_SHARE = 0.6; // as in style.css
+const INPUTS_SHARE = 0.9; // as in style.css
 
 export class Network {
   constructor(page) {
@@ -65,6 +65,7 @@ export class Network {
     element.append(button, make("span", { class: "value number", "aria-hidden": "true" }));
     const neuron = { element, button, canvas, layer, unit, place, value: element.lastChild };
     if (layer > 0) {
+      button.setAttribute("aria-haspopup", "dialog");
       neuron.bias = make("span", { id: `bias-dot-${layer - 1}-${unit}`, class: "bias", "aria-hidden": "true" });
       element.append(neuron.bias);
       neuron.bias.addEventListener("click", () => openEditor(this, layer, unit, "bias", neuron.bias));
@@ -124,7 +125,7 @@ export class Network {
     const share = this.slowly ? INPUTS_SHARE : 1; // of a column's width, for the inputs
     const whole = width / (columns.length - 1 + share);
     for (const [layer, column] of columns.entries()) {
-      const middle = layer === 0 ? (whole * share) / 2 + unit * 0.42 : whole * (share + layer - 0.5);
+      const middle = layer === 0 ? this.inputsAt(whole, unit) : whole * (share + layer - 0.5);
       for (const [i, neuron] of column.entries()) {
         neuron.x = middle;
         neuron.y = row * ((most - column.length) / 2 + i + 0.5);
@@ -134,6 +135,11 @@ export class Network {
     }
     this.unit = unit;
     this.links.arrange(width, most * row);
+  }
+
+  // The names of the inputs stand to their left.
+  inputsAt(width, unit) {
+    return this.slowly ? unit / 2 + 2.6 * rem() : width / 2 + unit * 0.42;
   }
 
   nameOf(layer, unit) {

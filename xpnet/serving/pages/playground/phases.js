@@ -67,7 +67,6 @@ export class Phases {
     if (frame) {
       byId("phase-sample").max = frame.samples.length;
       byId("phase-sample").value = this.sample + 1;
-      byId("phase-of").textContent = text("playground.phase.of", { number: frame.samples.length });
     }
     byId("phase-point").textContent = frame ? this.point() : "";
     this.page.tell("sample", frame?.samples[this.sample] ?? null);
@@ -85,7 +84,7 @@ export class Phases {
     const { samples, outputs } = this.frame;
     const [x1, x2, target] = samples[this.sample];
     const answers = outputs.at(-1).map((unit) => short(unit[this.sample])).join(", ");
-    return text("playground.phase.point", { x1: short(x1), x2: short(x2), target: short(target), answers });
+    return text("playground.phase.point", { x1: short(x1), x2: short(x2), target: short(target), answers, number: samples.length });
   }
 
   // On a link: its weight; going back, its gradient; then by how much it has changed.

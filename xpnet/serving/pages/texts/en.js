@@ -151,14 +151,13 @@ export const en = {
   "playground.update": "3 Update",
   "playground.phase.hint": "A step has three parts: see the numbers on every link",
   "playground.phase.forward":
-    "Forward: {number} points went through the network, from left to right. At each neuron stands what it gives for one of them, on each link its weight. The loss of all of them is {loss}.",
+    "Forward: {number} points went through the network. Each link shows its weight, each neuron what it gives for one of the points. Together, their loss is {loss}.",
   "playground.phase.backward":
-    "Backward: from right to left, each link has learned how the loss ({loss}) changes with its weight, which is its gradient ∇; each neuron, how it changes with its output, δ.",
+    "Backward: from right to left, each link learned how the loss, {loss}, changes with its weight: its gradient ∇. At a neuron, δ says the same of its output.",
   "playground.phase.update":
     "Update: each weight went a small way, Δ, against its gradient; how far, the learning rate {lr} says. That was one step; the next batch is waiting.",
   "playground.phase.sample": "Point",
-  "playground.phase.of": "of {number}",
-  "playground.phase.point": "x₁ {x1}, x₂ {x2}; it should give {target}, the output is {answers}",
+  "playground.phase.point": "of {number}: x₁ {x1}, x₂ {x2}, target {target}; output {answers}",
   "playground.loss.train": "Training loss",
   "playground.loss.test": "Test loss",
   "playground.right": "{number} % right",
