@@ -21,6 +21,8 @@ export function fillNumbers(select, values, now) {
   select.value = String(now);
 }
 
+const PACES = [2, 20, 200, 0]; // steps a second; 0: as many as it can
+
 export function startControls(page) {
   startRunning(page);
   startSettings(page);
@@ -51,7 +53,11 @@ function startRunning(page) {
   });
   page.on("state", say);
   onLanguage(say);
-  byId("run").addEventListener("click", () => page.wire.ask("run", { on: !running }));
+  const run = (on) => page.wire.ask("run", { on, pace: Number(byId("pace").value) || null });
+  fill(byId("pace"), PACES, "pace");
+  byId("pace").value = "200";
+  byId("pace").addEventListener("change", () => running && run(true));
+  byId("run").addEventListener("click", () => run(!running));
   for (const name of ["step", "epoch", "reset"]) byId(name).addEventListener("click", () => page.wire.ask(name));
 }
 

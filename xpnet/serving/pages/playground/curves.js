@@ -33,10 +33,10 @@ export class Curves {
     if (!this.canvas.clientWidth) return;
     const { context, width, height } = sharp(this.canvas);
     const known = [...this.train, ...this.test].filter((loss) => loss !== null);
-    const top = known.reduce((most, loss) => Math.max(most, loss), 0) || 1;
+    const top = rounded(known.reduce((most, loss) => Math.max(most, loss), 0) || 1);
     const last = this.steps.at(-1) || 1;
     const x = (step) => MARGIN.left + ((width - MARGIN.left - MARGIN.right) * step) / last;
-    const y = (loss) => height - MARGIN.bottom - ((height - MARGIN.top - MARGIN.bottom) * loss) / (top * 1.05);
+    const y = (loss) => height - MARGIN.bottom - ((height - MARGIN.top - MARGIN.bottom) * loss) / top;
     this.axes(context, width, height, top, last, y);
     this.line(context, this.test, x, y, colour("--faint"), [5, 4]);
     this.line(context, this.train, x, y, colour("--accent"), []);
@@ -80,4 +80,10 @@ export class Curves {
     context.stroke();
     context.setLineDash([]);
   }
+}
+
+// The next number that is easily read: 1, 2, 4, 6, 8 or 10 of its size.
+function rounded(number) {
+  const size = 10 ** Math.floor(Math.log10(number));
+  return size * [1, 2, 4, 6, 8, 10].find((each) => each * size >= number * 0.999);
 }

@@ -36,7 +36,9 @@ function startSets(page) {
 function setButton(page, name) {
   const button = make("button", { id: `data-${name}`, class: "set" }, make("canvas", { "aria-hidden": "true" }));
   button.append(make("span", { "data-text": `playground.data.${name}` }));
-  button.addEventListener("click", () => page.change({ data: name }));
+  // Of points of one's own, most are there to learn from, and all are to be seen.
+  const own = { classes: 2, train: 90, show_test: true };
+  button.addEventListener("click", () => page.state.data !== name && page.change({ data: name, ...(name === "own" ? own : {}) }));
   return button;
 }
 

@@ -15,6 +15,7 @@ export function startLayers(page) {
       byId("heads").replaceChildren(inputHead(), ...state.hidden.map((_, i) => head(page, i)), outputHead());
       translate(byId("heads"));
       byId("diagram").style.setProperty("--columns", count + 2);
+      byId("diagram").style.setProperty("--others", count + 1); // than the inputs
     }
     for (const [i, layer] of state.hidden.entries()) showLayer(i, layer);
     say();

@@ -3,9 +3,10 @@
 
 import { text } from "../shared/language.js";
 import { openEditor } from "./editor.js";
-import { short } from "./page.js";
+import { rem, short } from "./page.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
+const [WORDS, LINE] = [4.1, 1.75]; // rem: the width and height of what stands in front of a neuron for each of its links
 const MOST_NUMBERS = 24; // links between two layers that all say their numbers; of more, those of one neuron at a time
 
 function draw(tag, attributes) {
@@ -30,7 +31,7 @@ export class Links {
     this.links = [];
     for (let layer = 0; layer + 1 < sizes.length; layer++) {
       for (let unit = 0; unit < sizes[layer + 1]; unit++) {
-        for (let input = 0; input < sizes[layer]; input++) this.links.push({ layer, unit, input, many: sizes[layer] * sizes[layer + 1], of: sizes[layer + 1] });
+        for (let input = 0; input < sizes[layer]; input++) this.links.push({ layer, unit, input, among: sizes[layer], many: sizes[layer] * sizes[layer + 1] });
       }
     }
     for (const [number, link] of this.links.entries()) {
@@ -42,6 +43,17 @@ export class Links {
     this.picture.replaceChildren(...all("line"), ...all("target"), ...all("words"));
   }
 
+  // Whether a link always says its numbers when a step is taken slowly.
+  isCounted(link) {
+    return this.network.slowly && link.many <= MOST_NUMBERS;
+  }
+
+  // The height that the numbers in front of one neuron need.
+  room() {
+    const counted = this.links.filter((link) => this.isCounted(link));
+    return LINE * rem() * Math.max(0, ...counted.map((link) => link.among));
+  }
+
   arrange(width, height) {
     this.picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const half = this.network.unit / 2;
@@ -49,21 +61,30 @@ export class Links {
       const from = this.network.at(link.layer, link.input);
       const to = this.network.at(link.layer + 1, link.unit);
       const ends = [from.x + half, from.y, to.x - half, to.y];
+      if (this.isCounted(link)) {
+        ends[2] -= WORDS * rem();
+        ends[3] += (link.input - (link.among - 1) / 2) * LINE * rem();
+        this.putWords(link, ends[2] + (WORDS / 2 - 0.2) * rem(), ends[3]);
+      } else this.place(link, ends);
       const middle = (ends[0] + ends[2]) / 2;
       const path = `M${ends[0]} ${ends[1]}C${middle} ${ends[1]} ${middle} ${ends[3]} ${ends[2]} ${ends[3]}`;
       link.line.setAttribute("d", path);
       link.target.setAttribute("d", path);
-      this.place(link, ends);
     }
+    if (this.write) this.say(this.write);
   }
 
-  // Words stand where the links of one neuron lie apart from each other and from those of the others.
+  // Of many links, those of one neuron say their numbers, where they lie apart from each other.
   place(link, [x0, y0, x1, y1]) {
-    const t = link.of === 1 ? 0.4 : 0.16 + (0.5 * link.unit) / (link.of - 1);
+    const t = 0.4;
     const [a, b, c, d] = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t ** 2 * (1 - t), t ** 3];
     const middle = (x0 + x1) / 2;
-    link.words.setAttribute("x", a * x0 + (b + c) * middle + d * x1);
-    link.words.setAttribute("y", (a + b) * y0 + (c + d) * y1);
+    this.putWords(link, a * x0 + (b + c) * middle + d * x1, (a + b) * y0 + (c + d) * y1);
+  }
+
+  putWords(link, x, y) {
+    link.words.setAttribute("x", x);
+    link.words.setAttribute("y", y);
   }
 
   show(layers) {
@@ -96,10 +117,9 @@ export class Links {
   say(write) {
     this.write = write;
     for (const link of this.links) {
-      const { pointed } = this;
-      const shown = write && (pointed ? this.leadsTo(link, pointed) : link.many <= MOST_NUMBERS);
+      const shown = write && (this.isCounted(link) || (this.pointed && this.leadsTo(link, this.pointed)));
       const parts = shown ? write(link) : [];
-      link.words.replaceChildren(...parts.map((words, i) => span(words, i, link.words)));
+      link.words.replaceChildren(...parts.map((words, i) => span(words, i, parts.length, link.words)));
     }
   }
 
@@ -121,8 +141,8 @@ export class Links {
   }
 }
 
-function span(words, line, parent) {
-  const element = draw("tspan", { x: parent.getAttribute("x"), dy: line ? "1.05em" : "0", class: line ? "second" : "" });
+function span(words, line, many, parent) {
+  const element = draw("tspan", { x: parent.getAttribute("x"), dy: line ? "1.1em" : many > 1 ? "-0.5em" : "0", class: line ? "second" : "" });
   element.textContent = words;
   return element;
 }

@@ -18,8 +18,15 @@ const wire = new Wire("playground");
 const notice = startFrame(wire);
 const page = new Page(wire);
 
-wire.on("error", (frame) => notice("playground.error", { why: frame.text }));
+// What went wrong is said until something goes well, or for some seconds while the network learns.
+let forgetting = 0;
+wire.on("error", (frame) => {
+  notice("playground.error", { why: frame.text });
+  clearTimeout(forgetting);
+  forgetting = setTimeout(() => notice(""), 10000);
+});
 wire.on("built", () => notice(""));
+wire.on("numbers", (frame) => frame.running || notice(""));
 
 startControls(page);
 startResults(page);

@@ -8,8 +8,10 @@ import { openEditor } from "./editor.js";
 import { startLayers } from "./layers.js";
 import { Links } from "./links.js";
 import { INPUT_NAMES, sizesOf, unitName } from "./names.js";
-import { byId, make, short } from "./page.js";
+import { byId, make, rem, short } from "./page.js";
 import { INPUTS, outputsOf } from "./state.js";
+
+const INPUTS_SHARE = 0.9; // as in style.css
 
 export class Network {
   constructor(page) {
@@ -18,11 +20,13 @@ export class Network {
     this.stage = byId("stage");
     this.columns = []; // of neurons: { element, button, canvas, bias, value, layer, unit }
     this.shape = "";
+    this.slowly = false;
     this.numbers = null;
     this.maps = null;
     this.tip = byId("tip");
     this.links = new Links(this, byId("links"));
     startLayers(page);
+    this.show();
     page.on("state", () => this.show());
     page.wire.on("numbers", (frame) => this.takeNumbers(frame));
     page.wire.on("maps", (frame) => this.takeMaps(frame));
@@ -30,7 +34,6 @@ export class Network {
     onLanguage(() => this.describe());
     new ResizeObserver(() => this.arrange()).observe(this.stage);
     this.stage.addEventListener("keydown", (event) => this.walk(event));
-    this.show();
   }
 
   // ---- what stands where
@@ -62,6 +65,7 @@ export class Network {
     element.append(button, make("span", { class: "value number", "aria-hidden": "true" }));
     const neuron = { element, button, canvas, layer, unit, place, value: element.lastChild };
     if (layer > 0) {
+      button.setAttribute("aria-haspopup", "dialog");
       neuron.bias = make("span", { id: `bias-dot-${layer - 1}-${unit}`, class: "bias", "aria-hidden": "true" });
       element.append(neuron.bias);
       neuron.bias.addEventListener("click", () => openEditor(this, layer, unit, "bias", neuron.bias));
@@ -103,15 +107,27 @@ export class Network {
     return neuron.button;
   }
 
+  // Slowly: room for numbers at every link, and no inputs but those that are used.
+  takeRoom(slowly) {
+    if (this.slowly === slowly) return;
+    this.slowly = slowly;
+    byId("diagram").classList.toggle("slowly", slowly);
+    this.arrange();
+  }
+
   arrange() {
     const width = this.stage.clientWidth;
-    const most = Math.max(...this.columns.map((column) => column.length));
     const unit = parseFloat(getComputedStyle(this.stage).getPropertyValue("--unit")) * rem();
-    const row = unit * 1.22;
+    const columns = this.columns.map((column) => column.filter((neuron) => !this.slowly || neuron.unit >= 0));
+    const most = Math.max(...columns.map((column) => column.length));
+    const row = this.slowly ? Math.max(unit + 2.2 * rem(), this.links.room() + 0.6 * rem()) : unit * 1.22;
     this.stage.style.height = `${most * row}px`;
-    for (const [layer, column] of this.columns.entries()) {
+    const share = this.slowly ? INPUTS_SHARE : 1; // of a column's width, for the inputs
+    const whole = width / (columns.length - 1 + share);
+    for (const [layer, column] of columns.entries()) {
+      const middle = layer === 0 ? this.inputsAt(whole, unit) : whole * (share + layer - 0.5);
       for (const [i, neuron] of column.entries()) {
-        neuron.x = (width * (layer + 0.5)) / this.columns.length + (layer === 0 ? unit * 0.42 : 0);
+        neuron.x = middle;
         neuron.y = row * ((most - column.length) / 2 + i + 0.5);
         neuron.element.style.left = `${neuron.x - unit / 2}px`;
         neuron.element.style.top = `${neuron.y - unit / 2}px`;
@@ -119,6 +135,11 @@ export class Network {
     }
     this.unit = unit;
     this.links.arrange(width, most * row);
+  }
+
+  // The names of the inputs stand to their left.
+  inputsAt(width, unit) {
+    return this.slowly ? unit / 2 + 2.6 * rem() : width / 2 + unit * 0.42;
   }
 
   nameOf(layer, unit) {
@@ -213,8 +234,4 @@ export function paintSmall({ canvas, layer, unit }, { values, size }, state) {
   const isClass = layer > state.hidden.length && outputsOf(state) > 1;
   if (isClass) paintClass(canvas, values, unit, size);
   else paintMap(canvas, values, size);
-}
-
-function rem() {
-  return parseFloat(getComputedStyle(document.documentElement).fontSize);
 }

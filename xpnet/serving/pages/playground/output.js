@@ -102,13 +102,14 @@ export class Output {
     const radius = Math.max(2.4, width / 95);
     const draw = (points, line) => {
       context.strokeStyle = line;
-      context.lineWidth = Math.max(1, radius / 3.2);
+      context.lineWidth = state.problem === "regression" ? 0.8 : Math.max(1, radius / 3.2);
       for (let i = 0; points && i < points.length; i += 3) {
         const [x, y] = [((points[i] + EDGE) / (2 * EDGE)) * width, ((EDGE - points[i + 1]) / (2 * EDGE)) * height];
         drawPoint(context, x, y, radius, points[i + 2], state);
       }
     };
-    draw(this.points.train, colour("--paper"));
+    // Around points of numbers a line that is seen also where they are 0, and as pale as the map.
+    draw(this.points.train, colour(state.problem === "regression" ? "--faint" : "--paper"));
     if (state.show_test) draw(this.points.test, colour("--ink"));
     if (this.marked) this.drawMark(context, width, height, radius);
   }
@@ -135,7 +136,8 @@ export class Output {
     const pixel = (value) => Math.min(size - 1, Math.max(0, Math.floor(((value + EDGE) / (2 * EDGE)) * size)));
     const place = pixel(-y) * size + pixel(x);
     const answers = Array.from({ length: count }, (_, k) => values[k * size * size + place]);
-    const answer = count > 1 ? answers.map((each, k) => `${SHAPES[k]} ${each.toFixed(2)}`).join("  ") : short(answers[0]);
+    const best = answers.indexOf(Math.max(...answers));
+    const answer = count > 1 ? `${SHAPES[best]} ${best} (${answers[best].toFixed(2)})` : short(answers[0]);
     byId("map-value").textContent = `x₁ ${x.toFixed(1)}, x₂ ${y.toFixed(1)}: ${answer}`.replaceAll("-", "\u2212");
   }
 

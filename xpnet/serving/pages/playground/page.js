@@ -14,11 +14,16 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 // A number as people read it: three digits, and no more.
-export function short(number) {
+export function short(number, digits = 3) {
   if (number === null || number === undefined) return "–";
   const size = Math.abs(number);
-  const shown = size === 0 ? "0" : size < 0.001 || size >= 10000 ? number.toExponential(1) : String(Number(number.toPrecision(3)));
-  return shown.replace("-", "\u2212");
+  const shown = size === 0 ? "0" : size < 0.001 || size >= 10000 ? number.toExponential(1) : String(Number(number.toPrecision(digits)));
+  return shown.replaceAll("-", "\u2212");
+}
+
+// The size of the page's letters, in pixels.
+export function rem() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
 export function grouped(number) {

@@ -9,28 +9,39 @@ export class Phases {
   constructor(page, network) {
     this.page = page;
     this.network = network;
-    this.frame = null;
+    this.frame = null; // the phase whose numbers are shown
+    this.next = "forward";
+    this.known = ""; // the weights that it is about
     this.sample = 0;
     for (const name of ORDER) byId(name).addEventListener("click", () => page.wire.ask("phase", { name }));
     byId("phase-sample").addEventListener("input", () => this.choose(byId("phase-sample").valueAsNumber - 1));
-    byId("phase-close").addEventListener("click", () => this.close());
+    byId("phase-close").addEventListener("click", () => this.hide());
     page.wire.on("phase", (frame) => this.take(frame));
-    page.wire.on("numbers", ({ step, running }) => this.frame && (running || step !== this.stepAfter()) && this.close());
-    page.on("state", () => this.close());
+    page.wire.on("numbers", (frame) => this.compare(frame));
+    page.on("state", () => this.drop());
     onLanguage(() => this.show());
     this.show();
   }
 
-  // The number of the step that `numbers` tells while this phase is looked at.
-  stepAfter() {
-    return this.frame.step;
-  }
-
   take(frame) {
-    if (!frame.name) return this.close();
     if (frame.name === "forward") this.sample = 0;
     this.frame = frame;
+    this.next = ORDER[(ORDER.indexOf(frame.name) + 1) % ORDER.length];
+    if (frame.name === "update") this.known = ""; // the new weights come next
     this.show();
+  }
+
+  // Numbers that came by anything but these buttons: what is shown is no longer so, and the server has begun anew.
+  compare({ step, running, layers }) {
+    const weights = JSON.stringify([step, layers]);
+    const other = this.known !== "" && weights !== this.known;
+    this.known = weights;
+    if (running || other) this.drop();
+  }
+
+  drop() {
+    this.next = "forward";
+    this.hide();
   }
 
   choose(sample) {
@@ -39,25 +50,23 @@ export class Phases {
     this.show();
   }
 
-  close() {
+  hide() {
     this.frame = null;
     this.show();
   }
 
   show() {
-    const { frame } = this;
-    const next = frame ? ORDER[(ORDER.indexOf(frame.name) + 1) % 3] : "forward";
+    const { frame, next } = this;
     for (const name of ORDER) {
       byId(name).disabled = name !== next;
-      byId(name).setAttribute("aria-pressed", String(frame?.name === name));
+      byId(name).classList.toggle("done", frame?.name === name);
     }
-    byId("phase-text").textContent = text(`playground.phase.${frame?.name ?? "none"}`, this.values());
+    byId("phase-text").textContent = frame ? text(`playground.phase.${frame.name}`, this.values()) : "";
     byId("phase-about").hidden = !frame;
-    byId("diagram").classList.toggle("slowly", Boolean(frame));
+    this.network.takeRoom(Boolean(frame));
     if (frame) {
       byId("phase-sample").max = frame.samples.length;
       byId("phase-sample").value = this.sample + 1;
-      byId("phase-of").textContent = text("playground.phase.of", { number: frame.samples.length });
     }
     byId("phase-point").textContent = frame ? this.point() : "";
     this.page.tell("sample", frame?.samples[this.sample] ?? null);
@@ -75,17 +84,16 @@ export class Phases {
     const { samples, outputs } = this.frame;
     const [x1, x2, target] = samples[this.sample];
     const answers = outputs.at(-1).map((unit) => short(unit[this.sample])).join(", ");
-    return text("playground.phase.point", { x1: short(x1), x2: short(x2), target: short(target), answers });
+    return text("playground.phase.point", { x1: short(x1), x2: short(x2), target: short(target), answers, number: samples.length });
   }
 
-  // On a link: its weight; going back, its gradient; then what it was and what it is.
+  // On a link: its weight; going back, its gradient; then by how much it has changed.
   words({ layer, unit, input, weight }) {
     const { name, layers } = this.frame;
     const { weight_grad: gradient, weight_before: before } = layers?.[layer] ?? {};
     if (name === "forward" || !gradient) return [short(weight)];
-    const slope = `∇ ${short(gradient[unit][input])}`;
-    if (name === "backward" || !before) return [short(weight), slope];
-    return [`${short(before[unit][input])} → ${short(weight)}`, slope];
+    if (name === "backward") return [short(weight), `∇ ${short(gradient[unit][input], 2)}`];
+    return [short(weight), `Δ ${short(weight - before[unit][input], 2)}`];
   }
 
   // At a neuron: its output for this sample; going back, how the loss changes with it.
@@ -95,7 +103,7 @@ export class Phases {
       const out = frame && unit >= 0 ? frame.outputs[layer]?.[unit]?.[sample] : undefined;
       const delta = frame?.name === "forward" ? undefined : frame?.deltas?.[layer]?.[unit]?.[sample];
       value.textContent = out === undefined ? "" : short(out);
-      if (out !== undefined && delta !== undefined && delta !== null) value.append(br(), `δ ${short(delta)}`);
+      if (out !== undefined && delta !== undefined && delta !== null) value.append(br(), `δ ${short(delta, 2)}`);
     }
   }
 }
