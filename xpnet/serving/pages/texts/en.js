@@ -75,8 +75,10 @@ export const en = {
   "watch.mark.resumed": "goes on from a backup",
   "watch.mark.rate": "{name} changed from {before} to {after}",
   "watch.filters": "Filters of the first layer",
-  "watch.filtersHint": "{name}: {shown} of {filters} filters, {height} × {width}. Each looks for its pattern everywhere in the image.",
-  "watch.filtersColour": "{name}: {shown} of {filters} filters, {height} × {width}, in the colours of the image; grey is 0.",
+  "watch.filtersHint":
+    "{name}: {shown} of {filters} filters, {height} × {width}. Each looks for its pattern everywhere in the image.",
+  "watch.filtersColour":
+    "{name}: {shown} of {filters} filters, {height} × {width}, in the colours of the image; grey is 0.",
   "watch.film": "Back in time",
   "watch.atStep": "step {step}",
   "watch.live": "step {step}, the newest",

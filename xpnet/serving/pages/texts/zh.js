@@ -75,8 +75,10 @@ export const zh = {
   "watch.mark.resumed": "从备份继续",
   "watch.mark.rate": "{name} 由 {before} 改为 {after}",
   "watch.filters": "第一层的滤波器",
-  "watch.filtersHint": "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}。每个滤波器都在整幅图像中寻找自己的图案。",
-  "watch.filtersColour": "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}，颜色与图像相同，灰色为 0。",
+  "watch.filtersHint":
+    "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}。每个滤波器都在整幅图像中寻找自己的图案。",
+  "watch.filtersColour":
+    "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}，颜色与图像相同，灰色为 0。",
   "watch.film": "回看",
   "watch.atStep": "第 {step} 步",
   "watch.live": "第 {step} 步（最新）",

@@ -131,10 +131,9 @@ function nameOf(mark) {
 function byStep({ steps, epochs }, name) {
   const [curve, held] = [steps.curve(name), epochs.curve(`val_${name}`)];
   const training = { name: text("watch.training"), colour: "--positive" };
+  if (isRate(name) || isSpeed(name)) training.name = text("watch.value");
   const found = [];
-  if (isRate(name)) found.push({ ...curve, ...training, name: text("watch.value") });
-  else if (isSpeed(name)) found.push({ ...curve, ...training, faint: true }, { ...smooth(curve), ...training, name: text("watch.value") });
-  else if (curve.x.length > 100 && /loss/.test(name)) {
+  if (isSpeed(name) || (curve.x.length > 100 && /loss/.test(name))) {
     found.push({ ...curve, ...training, faint: true }, { ...smooth(curve), ...training });
   } else if (curve.x.length) found.push({ ...curve, ...training });
   else found.push({ ...epochs.curve(name), ...training, dots: true }); // of a run before this one
