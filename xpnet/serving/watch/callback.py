@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import Any
@@ -112,8 +113,7 @@ class Watch(Callback):
         self._told = 0.0
         self._clock = Clock()
         self._for_histograms, self._for_filters = Turn(1.0), Turn(1.0, idle=10.0)
-        self._for_mistakes = Turn(0.0, idle=30.0)
-        self._for_mistakes.end()
+        self._for_mistakes = Turn(0.0, idle=30.0, at_once=False)
         self._board.cut_film()
         self._controls.begin(self._rates())
         self._mark("fit")
@@ -160,7 +160,8 @@ class Watch(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         values = {name: float(value) for name, value in logs.items() if scalar(value)}
         self._last_epoch = number = self._first_epoch + epoch + 1
-        self._board.add("epochs", [(self._step, {"epoch": number} | values | self._rates())])
+        values |= {"epoch": number} | self._rates() | _throughput(self._history, -1)
+        self._board.add("epochs", [(self._step, values)])
         self._show_mistakes(if_due=True)
         self._phase = "training"
         self._change()
@@ -200,7 +201,8 @@ class Watch(Callback):
                 if number in history.epochs.get(name, ()) and scalar(values[0])
             }
             x = self._step - batch - (len(history.epoch) - 1 - place) * steps
-            self._board.add("epochs", [(x, {"epoch": self._first_epoch + number + 1} | values)])
+            values |= {"epoch": self._first_epoch + number + 1} | _throughput(history, place)
+            self._board.add("epochs", [(x, values)])
 
     def _tell(self, logs: Logs) -> None:
         """What the pages get ten times a second; on a GPU it means waiting for the device."""
@@ -337,6 +339,13 @@ class Watch(Callback):
                     self._say(f"{asked} {before:g} -> {optimizer.current_lr:g} after step {self._step}, from the page")
         if self._controls.stopping:
             self.model.stop_training = True
+
+
+def _throughput(history: History | None, place: int) -> dict[str, float]:
+    """Of one of the epochs, by its place in the history, if that knows it."""
+    if history is None or not history.samples or len(history.samples) != len(history.seconds):
+        return {}
+    return {"samples_per_second": history.samples[place] / (history.seconds[place] or math.inf)}
 
 
 def _losses(logs: Logs) -> dict[str, float]:

@@ -28,12 +28,12 @@ Floats = npt.NDArray[np.float32]
 
 class Turn:
     """When it is time for a look: `seconds` after the last one, or `idle` seconds while no page is open, and so rarely
-    that all looks together take no more than a share of the time.
+    that all looks together take no more than a share of the time. The first is due `at_once`, or as late as the next.
     """
 
-    def __init__(self, seconds: float, idle: float = math.inf, share: float = 0.02) -> None:
+    def __init__(self, seconds: float, idle: float = math.inf, share: float = 0.02, at_once: bool = True) -> None:
         self.seconds, self.idle, self.share = seconds, idle, share
-        self.begun = self.last = -math.inf
+        self.begun = self.last = -math.inf if at_once else time.perf_counter()
         self.cost = 0.0
 
     def since(self) -> float:
