@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.serving.kit import PATIENCE, eventually
+from xpnet.serving.frames import Frame, unpack
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
@@ -17,11 +18,13 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 
 class OpenTab(Protocol):
-    """Opens the page at a server's address; `expected` are parts of what it may say on the console."""
+    """Opens the page at a server's address. `expected`: parts of what it may say on the console. Into `heard` comes the
+    newest frame of each kind that the server sends.
+    """
 
     def __call__(
         self, address: str, path: str = "", expected: tuple[str, ...] = (), language: str = "en-US", width: int = 1280,
-        height: int = 800, **options: Any,
+        height: int = 800, heard: dict[str, Frame] | None = None, **options: Any,
     ) -> Any: ...  # fmt: skip
 
 
@@ -56,18 +59,25 @@ def tabs(browser: Any) -> Iterator[OpenTab]:
 
         def open_tab(
             address: str, path: str = "", expected: tuple[str, ...] = (), language: str = "en-US", width: int = 1280,
-            height: int = 800, **options: Any,
+            height: int = 800, heard: dict[str, Frame] | None = None, **options: Any,
         ) -> Any:  # fmt: skip
             context = browser.new_context(locale=language, viewport={"width": width, "height": height}, **options)
             stack.callback(context.close)
             tab = context.new_page()
             tab.set_default_timeout(20_000)
             listen(tab, address, expected, complaints)
+            if heard is not None:
+                tab.on("websocket", lambda socket: socket.on("framereceived", lambda data: hear(data, heard)))
             tab.goto(address + path)
             return tab
 
         yield open_tab
     assert not complaints, "\n".join(complaints)
+
+
+def hear(data: bytes, heard: dict[str, Frame]) -> None:
+    frame = unpack(data)
+    heard[frame.kind] = frame
 
 
 def listen(tab: Any, address: str, expected: tuple[str, ...], complaints: list[str]) -> None:
@@ -93,6 +103,16 @@ def becomes(tab: Any, expression: str, patience: float = PATIENCE) -> None:
     assert eventually(lambda: bool(tab.evaluate(expression)), patience), f"{expression} does not come to hold"
 
 
+def comes(tab: Any, holds: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Wait until it holds of what was heard, which Playwright tells while one waits for it."""
+
+    def look() -> bool:
+        tab.wait_for_timeout(5)
+        return holds()
+
+    assert eventually(look, patience)
+
+
 def script(name: str) -> Callable[..., Any]:
     """Runs tests/serving/scripts/NAME.js, a function, in a tab."""
     source = (SCRIPTS / f"{name}.js").read_text()
@@ -104,7 +124,7 @@ def script(name: str) -> Callable[..., Any]:
 
 
 def nodes(tab: Any) -> list[dict[str, Any]]:
-    """What a screen reader is told: the nodes of the accessibility tree, with role, name and whether they take focus."""
+    """What a screen reader is told: the nodes of the accessibility tree, with role and name, and if they take focus."""
     session = tab.context.new_cdp_session(tab)
     session.send("Accessibility.enable")
     found = session.send("Accessibility.getFullAXTree")["nodes"]

@@ -1,4 +1,4 @@
-"""What holds for every page, in a real browser: languages, colours, widths, keyboard, screen reader, lost connections."""
+"""What holds for every page, in a real browser: languages, colours, widths, keys, screen readers, lost connections."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ contrast, focusable, overflow, said = map(script, ("contrast", "focusable", "ove
 def settled(tab: Any) -> Any:
     """The page, when its connection stands and it has shown what comes first."""
     becomes(tab, "document.readyState === 'complete' && document.querySelector('#language option') !== null")
-    tab.wait_for_timeout(700)
+    tab.wait_for_timeout(300)
     return tab
 
 
@@ -41,7 +41,8 @@ def test_it_opens_with_nothing_to_complain_of(played: Served, open_tab: OpenTab,
 
 @every_page
 def test_it_speaks_the_browser_s_language(played: Served, open_tab: OpenTab, path: str) -> None:
-    for asked, given in (("en-GB", "en"), ("zh-CN", "zh"), ("zh-TW", "zh"), ("fr-FR", "en")):
+    more = () if path else (("en-GB", "en"), ("fr-FR", "en"))
+    for asked, given in (("zh-TW", "zh"), *more):
         tab = open_tab(played.address, path, language=asked)
         becomes(tab, f"document.documentElement.lang === '{given}'")
         assert tab.locator("#language").input_value() == given
@@ -88,15 +89,12 @@ def test_dark_or_light_by_the_button_and_remembered(played: Served, open_tab: Op
 
 @every_page
 def test_it_is_never_wider_than_the_window(played: Served, open_tab: OpenTab, path: str) -> None:
-    for width, height, language in (
-        (360, 740, "en-US"),
-        (360, 740, "zh-CN"),
-        (768, 1024, "en-US"),
-        (1920, 1080, "en-US"),
-    ):
-        tab = settled(open_tab(played.address, path, width=width, height=height, language=language))
+    tab = settled(open_tab(played.address, path, width=360, height=740))
+    for width, language in ((360, "en"), (360, "zh"), (768, "zh"), (1920, "en")):
+        tab.locator("#language").select_option(language)
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.wait_for_timeout(100)
         assert overflow(tab) == [], f"at {width} pixels, in {language}"
-        tab.context.close()
 
 
 @every_page
