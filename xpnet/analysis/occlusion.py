@@ -71,6 +71,6 @@ def explain_by_occlusion(
 def _spans(length: int, size: int, stride: int) -> list[slice]:
     """Where squares lie along an axis: spread evenly about its middle, the first and the last over the edges."""
     count = math.ceil((length + size - 1) / stride)
-    first = -((count - 1) * stride + size - length) // 2
+    first = -(((count - 1) * stride + size - length) // 2)
     starts = (first + k * stride for k in range(count))
     return [slice(max(start, 0), min(start + size, length)) for start in starts if -size < start < length]

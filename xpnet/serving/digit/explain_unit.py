@@ -129,7 +129,7 @@ def _average_pool(call: Call, at: tuple[int, ...]) -> Explained:
     scale = layer.scale(x.shape[1:], window, layer.dtype)
     if scale is not None and not isinstance(scale, (int, float)):
         scale = layer.backend.to_numpy(scale)[i, j]
-    found.weights = np.float32((1.0 if scale is None else scale) / np.prod(window.kernel))
+    found.weights = np.array((1.0 if scale is None else scale) / np.prod(window.kernel), np.float32)
     return found.add_up()
 
 
@@ -138,7 +138,7 @@ def _global_pool(call: Call, at: tuple[int, ...]) -> Explained:
     found = _over_window("max", "max(x)", x, [c], Window(kernel=x.shape[1:]), (0, 0))
     if isinstance(call.layer, GlobalMaxPool2D):
         return found
-    found.kind, found.formula, found.weights = "average", "sum(x) / n", np.float32(1 / x[c].size)
+    found.kind, found.formula, found.weights = "average", "sum(x) / n", np.array(1 / x[c].size, np.float32)
     return found.add_up()
 
 
@@ -150,7 +150,7 @@ def _softmax(call: Call, at: tuple[int, ...]) -> Explained:
     layer: Any = call.layer
     (x,) = call.inputs
     axis = layer.axis - 1 if layer.axis > 0 else layer.axis + x.ndim
-    line = (*at[:axis], slice(None), *at[axis + 1 :])
+    line: Any = (*at[:axis], slice(None), *at[axis + 1 :])
     scores = x[line]
     e = np.exp(scores - scores.max())
     formula = "x - log(sum(exp(x)))" if isinstance(layer, LogSoftmax) else "exp(x) / sum(exp(x))"
@@ -236,7 +236,7 @@ def _is_alone(slope: Floats, at: tuple[int, ...]) -> bool:
     """Whether nothing but the same place of the input counts."""
     if len(slope.shape) != len(at) or not all(i < size for i, size in zip(at, slope.shape, strict=True)):
         return False
-    return np.count_nonzero(slope) == np.count_nonzero(slope[at])
+    return bool(np.count_nonzero(slope) == np.count_nonzero(slope[at]))
 
 
 def _where_it_counts(found: Explained, x: Floats, slope: Floats) -> Explained:
@@ -292,7 +292,7 @@ def _over_window(
         spans.append((begin, begin + window.extent[axis]))
         inside.append((places >= 0) & (places < x.shape[1 + axis]))
         indices.append(np.clip(places, 0, x.shape[1 + axis] - 1))
-    seen = x[np.ix_(channels, *indices)]  # (C, KH, KW)
+    seen = x[np.ix_(np.array(channels), *indices)]  # (C, KH, KW)
     inputs = np.where(inside[0][:, None] & inside[1], seen, np.float32(outside)).astype(np.float32)
     found = Explained(kind, formula, inputs=inputs, channels=channels, rows=spans[0], columns=spans[1])
     found.dilation = window.dilation

@@ -1,4 +1,4 @@
-""""That was a 7": a few steps of training on what was drawn, and the way back."""
+""" "That was a 7": a few steps of training on what was drawn, and the way back."""
 
 from typing import Any
 

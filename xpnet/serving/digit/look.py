@@ -1,6 +1,6 @@
 """What every layer of a network makes of one digit: each call of a layer, with what went in and what came out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -82,7 +82,7 @@ def look(model: Network, x: npt.ArrayLike) -> Look:
 def _recorded(model: Network) -> Iterator[Sequence[tuple[Layer, tuple[Any, ...], Any]]]:
     """Within the block: (layer, inputs, output) of each call of a layer that the model is made of."""
     made: list[tuple[Layer, tuple[Any, ...], Any]] = []
-    ends = []
+    ends: list[Callable[[], None]] = []
 
     def listen(layer: Layer) -> None:
         def forward(*xs: Any, train: bool = False) -> Any:

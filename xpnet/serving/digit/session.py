@@ -106,7 +106,7 @@ class DigitSession(Session):
         self.listing.discard(name)
 
     def _tell_network(self, slot: Slot) -> None:
-        self.send("network", slot.described(), **slot.filters())
+        self.send("network", slot.described(), None, **slot.filters())
 
     def _slot(self, frame: Frame) -> Slot:
         name = _slot_name(frame)
@@ -238,7 +238,7 @@ class DigitSession(Session):
         if exam.done:
             self.listing.discard(name)
             if not slot.taught:
-                slot.entry.accuracy is None and self.shelf.judge(slot.entry, exam.accuracy)
+                self.shelf.judge(slot.entry, exam.accuracy)
         elif not self._is_time("mistakes", name, READ_AGAIN):
             return
         wrong = exam.wrong[:MOST_MISTAKES]
@@ -256,15 +256,16 @@ class DigitSession(Session):
         if any(slot.training for slot in self.slots.values()):
             raise OptionError("a network is still being trained: teach it when it is done")
         others = self.shelf.digits("train")
-        if not self.lessons:
+        lessons = [(slot, Lesson(slot.model, digit, label, others)) for slot in self.slots.values()]
+        if not self.lessons:  # else what undo goes back to is what was before them
             self.history.remember([slot.model for slot in self.slots.values()])
-        self.lessons = [(slot, Lesson(slot.model, digit, label, others)) for slot in self.slots.values()]
+        self.lessons = lessons
 
     def on_undo(self, frame: Frame) -> None:
         self.lessons = []
         models = self.history.undo()
-        self._changed(models)
         self.send("undone", {"undo": len(self.history) > 0})
+        self._changed(models)
 
     def _go_on_with_lesson(self) -> None:
         for slot, lesson in self.lessons:
@@ -331,7 +332,18 @@ class DigitSession(Session):
         return [(slot, slot.training) for slot in self.slots.values() if slot.training and slot.training.on]
 
     def work(self) -> None:
-        """A slice of what is most urgent."""
+        """A slice of what is most urgent. What cannot be done is told once, and not tried again."""
+        try:
+            self._do_some()
+        except Exception:
+            self.lessons, self.searching = [], False
+            self.listing.clear()
+            for slot, training in self._trainings():
+                training.on = False
+                self._tell_training(slot, training)
+            raise
+
+    def _do_some(self) -> None:
         if self.wishes:
             self._grant()
         elif self.lessons:

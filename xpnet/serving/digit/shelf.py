@@ -15,7 +15,7 @@ import numpy.typing as npt
 from xpnet import networks
 from xpnet.core.outputs import is_shape
 from xpnet.data.datasets import Part, mnist_part
-from xpnet.errors import OptionError, ShapeError, XpnetError
+from xpnet.errors import FormatError, OptionError, ShapeError, XpnetError
 from xpnet.model import Model, load
 
 RUNS = Path("runs")
@@ -119,23 +119,29 @@ class Shelf:
                 continue
             if not path.name.endswith(".backup.safetensors") and stat.st_size <= LARGEST_FILE:
                 stamped.append((stat.st_mtime, path))
-        found = []
+        found: list[Entry] = []
         for time, path in sorted(stamped, reverse=True):
             if (path, time) not in self._read:
                 self._read[path, time] = _readable(path)
             entry = self._read[path, time]
-            if entry is not None and len(found) < MOST_RUNS:
+            if entry is not None:
                 found.append(entry)
+            if len(found) == MOST_RUNS:
+                break
         return found
 
 
 def entry_of_file(path: Path, note: str, key: str | None = None, name: str | None = None) -> Entry:
     """The network in a file; an XpnetError if it is none for digits."""
-    kept = load(path)
+    try:
+        kept = load(path)
+    except FormatError as error:  # it may know the file by another name than the page
+        raise FormatError(str(error).replace(str(path), name or str(path))) from error
     check_digits(kept, name or str(path))
     kept.astype("float32")
     title = name_of(kept) if name is None else f"{name_of(kept)}: {name}"
-    return Entry(key or f"{note}:{path}", title, note, kept.copy, _size(kept), where=str(path) if name is None else name)
+    where = "" if name else str(path)
+    return Entry(key or f"{note}:{path}", title, note, kept.copy, _size(kept), where=where)
 
 
 def check_digits(model: Model, file: str) -> None:

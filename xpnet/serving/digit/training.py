@@ -27,11 +27,11 @@ class Plan(NamedTuple):
 
 
 PLANS = {
-    "simpleconvnet": Plan(1, 60_000, 100, 0.003),
+    "simpleconvnet": Plan(2, 60_000, 100, 0.003),
     "deepconvnet": Plan(1, 24_000, 50, 0.003),
-    "lenet5": Plan(2, 60_000, 100, 0.005),
-    "lenet5-1998": Plan(2, 60_000, 100, 0.003),
-    "mlp": Plan(5, 60_000, 100, 0.004),
+    "lenet5": Plan(4, 60_000, 100, 0.005),
+    "lenet5-1998": Plan(2, 60_000, 100, 0.006),
+    "mlp": Plan(10, 60_000, 100, 0.004),
 }
 
 
