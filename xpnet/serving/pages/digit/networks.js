@@ -65,15 +65,14 @@ export class Networks {
   }
 }
 
-// Where a network of the catalogue comes from.
-function noteOf({ note, where }) {
-  return NOTES.has(note) ? text(`digit.note.${note}`, { where }) : note;
+// Where a network of the catalogue comes from, and how large it is.
+function noteOf({ note, where, parameters }) {
+  const words = NOTES.has(note) ? text(`digit.note.${note}`, { where }) : note;
+  return `${words} ${text("digit.parameters", { count: whole(parameters) })}`;
 }
 
-// "LeNet-5 (61,706 parameters, 98.9 %)"
-export function describe({ name, parameters, trained, accuracy }) {
-  const words = [text("digit.parameters", { count: whole(parameters) })];
-  if (!trained) words.push(text("digit.untrained"));
-  else if (accuracy !== null) words.push(percent(accuracy));
-  return `${name} (${words.join(text("digit.comma"))})`;
+// "LeNet-5 · 98.9 %"
+function describe({ name, trained, accuracy }) {
+  if (!trained) return `${name} · ${text("digit.untrained")}`;
+  return accuracy === null ? name : `${name} · ${percent(accuracy)}`;
 }

@@ -72,9 +72,10 @@ export class Tiles {
     const [px, py] = [x / this.scale, y / this.scale];
     const [wide, high] = [this.W * this.block + this.gap, this.H * this.block + this.gap];
     const channel = Math.floor(py / high) * this.columns + Math.floor(px / wide);
-    const [column, row] = [Math.floor((px % wide) / this.block), Math.floor((py % high) / this.block)];
-    const isInside = px >= 0 && py >= 0 && px < this.width && channel >= 0 && channel < this.C;
-    return isInside && column < this.W && row < this.H ? { channel, row, column } : null;
+    const column = Math.min(Math.floor((px % wide) / this.block), this.W - 1); // a gap belongs to what is before it
+    const row = Math.min(Math.floor((py % high) / this.block), this.H - 1);
+    const isInside = px >= 0 && py >= 0 && px < this.width && channel < this.C;
+    return isInside ? { channel, row, column } : null;
   }
 
   // The box, in CSS pixels, of rows r0 .. r1 - 1 and columns c0 .. c1 - 1 of a map, cut to it: [x, y, width, height].
