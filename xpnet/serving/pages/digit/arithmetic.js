@@ -90,7 +90,7 @@ function weighted({ operation, arrays: { inputs, weights, products } }, source) 
   const table = make("table", "list number");
   const scale = largest(products.data);
   const columns = ["input", "weight", "product"].map((name) => text(`digit.unit.${name}`));
-  heads(table, [shape ? text("digit.unit.where") : "#", ...columns]);
+  heads(table, [shape ? text(shape[0] > 1 ? "digit.unit.where" : "digit.unit.where.one") : "#", ...columns]);
   for (const i of listed) {
     const row = table.insertRow();
     row.append(make("th", "", shape ? whereIn(shape, i) : String(i)));
@@ -105,10 +105,10 @@ function weighted({ operation, arrays: { inputs, weights, products } }, source) 
   return parts;
 }
 
-// "12 (3, 0)": the map, and row and column in it.
-function whereIn([, H, W], i) {
-  const channel = Math.floor(i / (H * W));
-  return `${channel} (${Math.floor(i / W) % H}, ${i % W})`;
+// "12 (3, 0)": the map, if there are several, and row and column in it.
+function whereIn([C, H, W], i) {
+  const place = `(${Math.floor(i / W) % H}, ${i % W})`;
+  return C > 1 ? `${Math.floor(i / (H * W))} ${place}` : place;
 }
 
 // The shape in which the inputs can be shown as pictures, if they are those of maps, or of the digit itself.

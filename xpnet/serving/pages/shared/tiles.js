@@ -7,10 +7,9 @@ import { largest, palette, step } from "./colours.js";
 // pixels, and `gap` pixels lie between maps.
 export class Tiles {
   // wanted: width of a map in CSS pixels; room: of all of them; columns: maps in a row, if that is fixed.
-  constructor([C, H, W], { wanted, room, columns = 0 }) {
-    Object.assign(this, { C, H, W, scale: 1, columns: Math.max(1, columns) });
+  constructor([C, H, W], { wanted, room, columns = 0, gap = W > 1 ? 1 : 2 }) {
+    Object.assign(this, { C, H, W, gap, scale: 1, columns: Math.max(1, columns) });
     this.block = W >= 10 ? 1 : W > 1 ? 2 : 8;
-    this.gap = W > 1 ? 1 : 2;
     this.scale = enlargement(wanted / (W * this.block));
     if (!columns) {
       const fitting = Math.floor((room / this.scale + this.gap) / (W * this.block + this.gap));

@@ -186,7 +186,6 @@ export const en = {
     "Point at a unit of a layer (or go to it with the arrow keys) to see what it was computed from. A click " +
     "holds it.",
   "digit.unit.held": "Held: click it again to let go.",
-  "digit.unit.draw": "Draw a digit first.",
   "digit.close": "Close",
   "digit.unit.conv.one": "The window of the picture × the kernel, number by number:",
   "digit.unit.conv":
@@ -203,6 +202,7 @@ export const en = {
   "digit.unit.weight": "× weight",
   "digit.unit.product": "= product",
   "digit.unit.where": "map (row, column)",
+  "digit.unit.where.one": "(row, column)",
   "digit.unit.others": "The other {count} products together: {sum}",
   "digit.unit.max": "The largest of the {count} numbers in the window, nothing else:",
   "digit.unit.average": "The mean of the {count} numbers in the window, times a weight:",
