@@ -16,7 +16,10 @@ export class Networks {
       select.addEventListener("change", () => this.choose(slot, select.value || null));
     }
     let isNew = false;
-    wire.on("open", () => (isNew = true));
+    wire.on("open", () => {
+      isNew = true;
+      this.slots = { a: null, b: null };
+    });
     wire.on("catalogue", (frame) => {
       this.catalogue = frame.networks;
       this.list();
@@ -48,9 +51,11 @@ export class Networks {
     document.getElementById("network-note").textContent = notes.join(" ");
   }
 
+  // After the connection was lost: what was chosen before, as far as the server still has it.
   again() {
     for (const [slot, key] of Object.entries(this.wanted)) {
-      if (key && this.catalogue.some((network) => network.key === key)) this.choose(slot, key);
+      if (this.catalogue.some((network) => network.key === key)) this.choose(slot, key);
+      else if (slot === "b" && key) this.wire.tell("network", { slot, key: null, name: "", layers: [], arrays: {} });
     }
   }
 
