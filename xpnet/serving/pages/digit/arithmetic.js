@@ -20,14 +20,17 @@ export function arithmetic(frame, source) {
 
 // ---- what all end with: sum, bias, activation, value
 
-function result({ sum, bias, activation, activation_formula: activationFormula, value, formula, arrays, operation }) {
+function result(frame) {
+  const { sum, bias, activation, value, formula, arrays, operation } = frame;
   const lines = [];
   if (arrays.products && operation !== "softmax") {
     lines.push([text("digit.unit.sum"), short(total(arrays.products.data))]);
     if (bias !== null && bias !== undefined) lines.push([text("digit.unit.bias"), short(bias)]);
     if (activation) lines.push([text("digit.unit.before"), short(sum)]);
-    if (activationFormula) lines.push([text("digit.unit.activation"), activationFormula]);
-  } else if (formula && operation !== "softmax" && operation !== "max") lines.push([text("digit.unit.formula"), formula]);
+    if (frame.activation_formula) lines.push([text("digit.unit.activation"), frame.activation_formula]);
+  } else if (formula && operation !== "softmax" && operation !== "max") {
+    lines.push([text("digit.unit.formula"), formula]);
+  }
   const list = make("dl", "result number");
   for (const [term, number] of lines) list.append(make("dt", "", term), make("dd", "", number));
   const written = operation === "softmax" ? percent(value, 2) : short(value);
@@ -86,10 +89,11 @@ function weighted({ operation, arrays: { inputs, weights, products } }, source) 
   const listed = F <= 12 ? order.sort((one, other) => one - other) : order.slice(0, LISTED);
   const table = make("table", "list number");
   const scale = largest(products.data);
-  heads(table, [source && shape ? text("digit.unit.where") : "#", ...["input", "weight", "product"].map((name) => text(`digit.unit.${name}`))]);
+  const columns = ["input", "weight", "product"].map((name) => text(`digit.unit.${name}`));
+  heads(table, [shape ? text(shape[0] > 1 ? "digit.unit.where" : "digit.unit.where.one") : "#", ...columns]);
   for (const i of listed) {
     const row = table.insertRow();
-    row.append(make("th", "", source && shape ? whereIn(shape, i) : String(i)));
+    row.append(make("th", "", shape ? whereIn(shape, i) : String(i)));
     for (const { data } of [inputs, weights, products]) row.insertCell().textContent = short(data[i]);
     Object.assign(row.lastChild.style, shade(products.data[i], scale));
   }
@@ -101,10 +105,10 @@ function weighted({ operation, arrays: { inputs, weights, products } }, source) 
   return parts;
 }
 
-// "12 (3, 0)": the map, and row and column in it.
-function whereIn([, H, W], i) {
-  const channel = Math.floor(i / (H * W));
-  return `${channel} (${Math.floor(i / W) % H}, ${i % W})`;
+// "12 (3, 0)": the map, if there are several, and row and column in it.
+function whereIn([C, H, W], i) {
+  const place = `(${Math.floor(i / W) % H}, ${i % W})`;
+  return C > 1 ? `${Math.floor(i / (H * W))} ${place}` : place;
 }
 
 // The shape in which the inputs can be shown as pictures, if they are those of maps, or of the digit itself.
@@ -136,7 +140,8 @@ const WORDS = new Set(["max", "average", "normalization", "elementwise", "copy"]
 function others({ operation, arrays: { inputs } }) {
   if (!inputs) return [];
   const { data, shape } = inputs;
-  const parts = WORDS.has(operation) ? [make("p", "faint", text(`digit.unit.${operation}`, { count: data.length }))] : [];
+  const parts = [];
+  if (WORDS.has(operation)) parts.push(make("p", "faint", text(`digit.unit.${operation}`, { count: data.length })));
   const marked = operation === "max" ? data.indexOf(Math.max(...data)) : -1;
   const columns = shape.length === 3 ? shape[2] : Math.min(data.length, 5);
   if (data.length <= 64) parts.push(grid(data, columns, largest(data), marked));

@@ -117,7 +117,9 @@ class View {
 
   draw() {
     const both = !document.querySelector(".view.b")?.hidden;
-    const tiles = new Tiles([1, SIDE, SIDE], { wanted: (both ? 6.5 : 10) * rem(), room: 20 * rem() });
+    const room = document.getElementById("views").clientWidth || 10 * rem();
+    const wanted = Math.min(both ? room / 2 - rem() : room - 2, 14 * rem());
+    const tiles = new Tiles([1, SIDE, SIDE], { wanted, room });
     const layers = [
       [this.canvas, this.digit, "ink"],
       [this.over, this.map, "heat"],

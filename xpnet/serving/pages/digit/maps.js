@@ -108,8 +108,8 @@ class Layers {
 }
 
 // How wide a map is drawn, in CSS pixels.
-export function widthOf([, , W], isKernel, count) {
+export function widthOf([C, , W], isKernel) {
   if (isKernel) return 2.2 * rem();
-  if (W === 1) return (count <= 12 ? 2.1 : count <= 150 ? 1.05 : 0.45) * rem();
+  if (W === 1) return (C <= 12 ? 2.1 : C <= 150 ? 1.05 : 0.45) * rem();
   return Math.max((W >= 20 ? 3.5 : W >= 10 ? 2.9 : 2.2) * rem(), W * enlargement(1));
 }

@@ -16,7 +16,10 @@ export class Networks {
       select.addEventListener("change", () => this.choose(slot, select.value || null));
     }
     let isNew = false;
-    wire.on("open", () => (isNew = true));
+    wire.on("open", () => {
+      isNew = true;
+      this.slots = { a: null, b: null };
+    });
     wire.on("catalogue", (frame) => {
       this.catalogue = frame.networks;
       this.list();
@@ -48,9 +51,11 @@ export class Networks {
     document.getElementById("network-note").textContent = notes.join(" ");
   }
 
+  // After the connection was lost: what was chosen before, as far as the server still has it.
   again() {
     for (const [slot, key] of Object.entries(this.wanted)) {
-      if (key && this.catalogue.some((network) => network.key === key)) this.choose(slot, key);
+      if (this.catalogue.some((network) => network.key === key)) this.choose(slot, key);
+      else if (slot === "b" && key) this.wire.tell("network", { slot, key: null, name: "", layers: [], arrays: {} });
     }
   }
 
@@ -65,15 +70,14 @@ export class Networks {
   }
 }
 
-// Where a network of the catalogue comes from.
-function noteOf({ note, where }) {
-  return NOTES.has(note) ? text(`digit.note.${note}`, { where }) : note;
+// Where a network of the catalogue comes from, and how large it is.
+function noteOf({ note, where, parameters }) {
+  const words = NOTES.has(note) ? text(`digit.note.${note}`, { where }) : note;
+  return `${words} ${text("digit.parameters", { count: whole(parameters) })}`;
 }
 
-// "LeNet-5 (61,706 parameters, 98.9 %)"
-export function describe({ name, parameters, trained, accuracy }) {
-  const words = [text("digit.parameters", { count: whole(parameters) })];
-  if (!trained) words.push(text("digit.untrained"));
-  else if (accuracy !== null) words.push(percent(accuracy));
-  return `${name} (${words.join(text("digit.comma"))})`;
+// "LeNet-5 · 98.9 %"
+function describe({ name, trained, accuracy }) {
+  if (!trained) return `${name} · ${text("digit.untrained")}`;
+  return accuracy === null ? name : `${name} · ${percent(accuracy)}`;
 }

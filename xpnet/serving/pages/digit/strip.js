@@ -68,9 +68,10 @@ export class Strip {
   fit() {
     const room = this.isCopy ? 0 : this.plane.parentElement.clientWidth;
     if (!room) return;
-    const wanted = widthOf(this.shape, this.layer.kind === "kernels", this.shape[0]);
+    const isKernels = this.layer.kind === "kernels";
+    const wanted = widthOf(this.shape, isKernels);
     const columns = this.shape[2] === 1 && this.shape[0] === 10 ? 10 : 0;
-    this.tiles = new Tiles(this.shape, { wanted, room, columns });
+    this.tiles = new Tiles(this.shape, { wanted, room, columns, ...(isKernels && { gap: 2 }) });
     this.tiles.fit(this.canvas);
     if (this.digits) this.digits.style.width = `${this.tiles.width * this.tiles.scale}px`;
     this.changed();

@@ -23,11 +23,14 @@ export function total(data, from = 0, to = data.length) {
 // A window as a table; marked: the number of the one that stands out.
 export function grid(values, columns, scale, marked = -1) {
   const table = make("table", "grid");
+  table.style.width = `calc(${columns} * var(--cell))`;
+  const written = Array.from(values, (value) => beside(value, scale));
+  table.style.setProperty("--longest", Math.max(...written.map((word) => word.length)));
   for (let i = 0; i < values.length; i += columns) {
     const row = table.insertRow();
     for (let k = i; k < Math.min(i + columns, values.length); k++) {
       const cell = row.insertCell();
-      cell.textContent = beside(values[k], scale);
+      cell.textContent = written[k];
       cell.title = short(values[k]);
       Object.assign(cell.style, shade(values[k], scale));
       if (k === marked) cell.className = "marked";

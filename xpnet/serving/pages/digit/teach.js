@@ -35,6 +35,7 @@ export class Teach {
       this.say("digit.undone");
       this.undo.hidden = !frame.undo;
     });
+    wire.on("error", (frame) => frame.about === "teach" && this.say(null));
     wire.on("closed", () => (this.undo.hidden = true));
     onLanguage(() => {
       this.write();
@@ -46,7 +47,8 @@ export class Teach {
   teach(label) {
     this.losses = {};
     this.label = label;
-    this.wire.ask("teach", { label });
+    this.canvas.hidden = true;
+    if (this.wire.ask("teach", { label })) this.say("digit.teaching", { label });
   }
 
   show({ slot, step, steps, loss }) {

@@ -3,6 +3,8 @@
 import { onLanguage, text } from "../shared/language.js";
 import { percent } from "../shared/numbers.js";
 
+const SETTLED = 8; // steps until the time that is left can be told
+
 export class Trainings {
   constructor(wire, networks) {
     this.panels = {};
@@ -71,7 +73,7 @@ class Panel {
         steps: frame.steps,
         loss: frame.step ? frame.loss.toFixed(3) : "–",
         accuracy: frame.accuracy === null ? "–" : percent(frame.accuracy),
-        seconds: Math.ceil(frame.seconds_left ?? 0),
+        seconds: frame.step < SETTLED ? "…" : Math.ceil(frame.seconds_left ?? 0),
       });
     }
   }

@@ -5,6 +5,7 @@ import { short } from "../shared/numbers.js";
 import { onTheme } from "../shared/theme.js";
 import { arithmetic } from "./arithmetic.js";
 import { placeOf } from "./kinds.js";
+import { make } from "./tables.js";
 
 export class Unit {
   constructor(wire) {
@@ -114,6 +115,7 @@ export class Unit {
     this.title.textContent = `${strip.title.textContent} · ${placeOf(strip.layer.shape, place)}`;
     const source = this.sourceOf(slot, frame.from);
     this.body.replaceChildren(...arithmetic(frame, source));
+    if (this.isPinned) this.body.append(make("p", "faint", text("digit.unit.held")));
     this.clearMarks();
     strip.mark([unitMark(place)]);
     if (source && source !== strip) source.mark(windowMarks(frame, source));

@@ -19,13 +19,14 @@ export function short(value) {
   return (value < 0 ? MINUS : "") + written;
 }
 
-// Numbers of which the largest has the size `scale`, with as many digits as they need beside each other: 1.23, .004.
+// Numbers of which the largest has the size `scale`, with as many digits as they need beside each other, and
+// without a zero in front, as there is little room: 1.23, .45; or .004.
 export function beside(value, scale) {
   if (Math.abs(value) === Infinity) return short(value);
   const digits = scale >= 100 ? 0 : scale >= 10 ? 1 : scale >= 0.1 ? 2 : scale >= 0.01 ? 3 : 4;
   const written = Math.abs(value).toFixed(digits);
   const isZero = Number(written) === 0;
-  return (value < 0 && !isZero ? MINUS : "") + (isZero ? "0" : digits > 2 ? written.replace(/^0/, "") : written);
+  return (value < 0 && !isZero ? MINUS : "") + (isZero ? "0" : written.replace(/^0\./, "."));
 }
 
 export function percent(share, digits = 1) {

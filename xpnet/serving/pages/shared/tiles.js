@@ -7,10 +7,9 @@ import { largest, palette, step } from "./colours.js";
 // pixels, and `gap` pixels lie between maps.
 export class Tiles {
   // wanted: width of a map in CSS pixels; room: of all of them; columns: maps in a row, if that is fixed.
-  constructor([C, H, W], { wanted, room, columns = 0 }) {
-    Object.assign(this, { C, H, W, scale: 1, columns: Math.max(1, columns) });
+  constructor([C, H, W], { wanted, room, columns = 0, gap = W > 1 ? 1 : 2 }) {
+    Object.assign(this, { C, H, W, gap, scale: 1, columns: Math.max(1, columns) });
     this.block = W >= 10 ? 1 : W > 1 ? 2 : 8;
-    this.gap = W > 1 ? 1 : 2;
     this.scale = enlargement(wanted / (W * this.block));
     if (!columns) {
       const fitting = Math.floor((room / this.scale + this.gap) / (W * this.block + this.gap));
@@ -72,9 +71,10 @@ export class Tiles {
     const [px, py] = [x / this.scale, y / this.scale];
     const [wide, high] = [this.W * this.block + this.gap, this.H * this.block + this.gap];
     const channel = Math.floor(py / high) * this.columns + Math.floor(px / wide);
-    const [column, row] = [Math.floor((px % wide) / this.block), Math.floor((py % high) / this.block)];
-    const isInside = px >= 0 && py >= 0 && px < this.width && channel >= 0 && channel < this.C;
-    return isInside && column < this.W && row < this.H ? { channel, row, column } : null;
+    const column = Math.min(Math.floor((px % wide) / this.block), this.W - 1); // a gap belongs to what is before it
+    const row = Math.min(Math.floor((py % high) / this.block), this.H - 1);
+    const isInside = px >= 0 && py >= 0 && px < this.width && channel < this.C;
+    return isInside ? { channel, row, column } : null;
   }
 
   // The box, in CSS pixels, of rows r0 .. r1 - 1 and columns c0 .. c1 - 1 of a map, cut to it: [x, y, width, height].
