@@ -31,6 +31,7 @@ export function startControls(page) {
 function startRunning(page) {
   let running = false;
   let counted = null;
+  let speed = 0; // steps a second, of late
   const say = () => {
     byId("run").setAttribute("aria-pressed", String(running));
     byId("run-word").textContent = text(running ? "playground.pause" : "playground.run");
@@ -39,12 +40,12 @@ function startRunning(page) {
     byId("sentence").textContent = text(sentence(running, counted, page.state));
     byId("epochs").textContent = grouped(Math.floor(counted?.epoch ?? 0));
     byId("steps").textContent = grouped(counted?.step ?? 0);
-    const speed = running && counted?.steps_per_second;
-    byId("speed").textContent = speed ? text("playground.speed", { number: grouped(Math.round(speed)) }) : "";
+    byId("speed").textContent = running && speed ? text("playground.speed", { number: grouped(Math.round(speed)) }) : "";
   };
   page.wire.on("numbers", (frame) => {
     counted = frame;
     running = frame.running;
+    speed = running ? 0.8 * (speed || frame.steps_per_second) + 0.2 * frame.steps_per_second : 0;
     say();
   });
   page.wire.on("closed", () => {
@@ -101,6 +102,7 @@ function showActivation(select, { hidden }) {
 function changed(key, value, state) {
   if (key === "lr" || key === "rate") return { [key]: Number(value) };
   if (key === "activation") return { hidden: state.hidden.map((layer) => ({ ...layer, activation: value })) };
+  if (key === "problem") return { problem: value, points: [] }; // classes are no numbers
   if (key === "regularization" && value !== "none" && state.rate === 0) return { regularization: value, rate: 0.003 };
   return { [key]: value };
 }

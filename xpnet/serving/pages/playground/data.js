@@ -84,11 +84,12 @@ function startSliders(page) {
 
 // Points of one's own: a click on the large map, or lines of numbers.
 function startOwn(page) {
+  let scaled = false; // whether the server has fitted them to the plane
   const show = () => {
     const { state } = page;
     byId("own").hidden = state.data !== "own";
     if (state.data !== "own") return;
-    byId("own-count").textContent = text("playground.own.count", { number: state.points.length });
+    byId("own-count").textContent = text(scaled ? "playground.own.scaled" : "playground.own.count", { number: state.points.length });
     const numbers = state.problem === "regression";
     byId("own-classes").hidden = numbers;
     byId("own-value-line").hidden = !numbers;
@@ -109,6 +110,10 @@ function startOwn(page) {
   page.on("state", () => {
     show();
     colourClasses();
+  });
+  page.wire.on("points", (frame) => {
+    scaled = frame.scaled;
+    show();
   });
   page.on("place", ([x, y]) => {
     const round = (value) => Math.round(100 * value) / 100;

@@ -43,6 +43,7 @@ export class Network {
     const shape = JSON.stringify([state.inputs, sizesOf(state)]);
     if (shape === this.shape) return;
     this.shape = shape;
+    if (this.page.watched) this.watch(null); // the neuron under the pointer is another one now
     const focused = document.activeElement?.id;
     this.numbers = this.maps = null;
     const sizes = [INPUTS.length, ...sizesOf(state).slice(1)];
@@ -80,6 +81,7 @@ export class Network {
     if (layer > 0) return openEditor(this, layer, unit, "all", button);
     const { inputs } = this.page.state;
     const name = INPUTS[place];
+    if (unit >= 0 && inputs.length === 1) return; // a network has one input at least
     this.page.change({ inputs: unit < 0 ? [...inputs, name] : inputs.filter((each) => each !== name) });
   }
 

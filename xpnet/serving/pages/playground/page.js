@@ -1,7 +1,7 @@
 // What the parts of the page share: the state, the connection, and who wants to hear of changes.
 
 import { language } from "../shared/language.js";
-import { differing, fromHash, keeps, onlyShown, settled, toHash } from "./state.js";
+import { DEFAULTS, differing, fromHash, keeps, onlyShown, settled, toHash } from "./state.js";
 
 export const byId = (id) => document.getElementById(id);
 
@@ -96,9 +96,10 @@ export class Page {
 
   // A state that cannot be built: back to what there is.
   mend({ about }) {
-    if (about !== "state" || !this.built) return;
+    if (about !== "state") return;
     const before = this.state;
-    this.state = settled({ ...before, ...this.built.state });
+    this.state = settled({ ...before, ...(this.built?.state ?? DEFAULTS) });
+    if (!this.built && differing(before, this.state).length > 0) this.sendState(false);
     this.writeAddress("replace");
     this.tell("state", before);
   }

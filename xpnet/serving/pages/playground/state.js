@@ -83,6 +83,7 @@ export function settled(state) {
   const next = { ...state };
   next.hidden = next.hidden.map((layer) => ({ ...LAYER, ...layer })); // in one order, so that they can be compared
   next.inputs = INPUTS.filter((name) => next.inputs.includes(name));
+  if (next.inputs.length === 0) next.inputs = DEFAULTS.inputs;
   if (!DATA[next.problem].includes(next.data)) next.data = DATA[next.problem][0];
   if (next.data === "blobs") next.classes = Math.max(3, next.classes);
   else if (!["own", "spiral"].includes(next.data) || next.problem === "regression") next.classes = 2;
@@ -120,7 +121,7 @@ function decoded(text) {
 }
 
 function write(key, value) {
-  if (key === "inputs") return value.map((name) => name.replace(" ", "")).join(",") || "none";
+  if (key === "inputs") return value.map((name) => name.replace(" ", "")).join(",");
   if (key === "hidden") return value.map(writeLayer).join(",") || "none";
   if (key === "points") return value.map((point) => point.join(",")).join(";");
   return value === true ? "yes" : value === false ? "no" : String(value);
