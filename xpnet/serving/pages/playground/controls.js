@@ -40,7 +40,8 @@ function startRunning(page) {
     byId("sentence").textContent = text(sentence(running, counted, page.state));
     byId("epochs").textContent = grouped(Math.floor(counted?.epoch ?? 0));
     byId("steps").textContent = grouped(counted?.step ?? 0);
-    byId("speed").textContent = running && speed ? text("playground.speed", { number: grouped(Math.round(speed)) }) : "";
+    byId("speed").textContent =
+      running && speed ? text("playground.speed", { number: grouped(Math.round(speed)) }) : "";
   };
   page.wire.on("numbers", (frame) => {
     counted = frame;
@@ -70,15 +71,21 @@ function sentence(running, counted, state) {
 
 function startSettings(page) {
   const selects = {
-    problem: byId("problem"), loss: byId("loss"), optimizer: byId("optimizer"), lr: byId("learning-rate"),
-    activation: byId("activation"), regularization: byId("regularization"), rate: byId("regularization-rate"),
+    problem: byId("problem"),
+    loss: byId("loss"),
+    optimizer: byId("optimizer"),
+    lr: byId("learning-rate"),
+    activation: byId("activation"),
+    regularization: byId("regularization"),
+    rate: byId("regularization-rate"),
     initializer: byId("initializer"),
   };
   for (const key of ["problem", "optimizer", "regularization", "initializer"]) fill(selects[key], CHOICES[key], key);
   const show = () => {
     const { state } = page;
     fill(selects.loss, lossesOf(state), "loss");
-    for (const key of ["problem", "loss", "optimizer", "regularization", "initializer"]) selects[key].value = state[key];
+    for (const key of ["problem", "loss", "optimizer", "regularization", "initializer"])
+      selects[key].value = state[key];
     fillNumbers(selects.lr, CHOICES.lr, state.lr);
     fillNumbers(selects.rate, CHOICES.rate, state.rate);
     showActivation(selects.activation, state);

@@ -38,7 +38,10 @@ function setButton(page, name) {
   button.append(make("span", { "data-text": `playground.data.${name}` }));
   // Of points of one's own, most are there to learn from, and all are to be seen.
   const own = { classes: 2, train: 90, show_test: true };
-  button.addEventListener("click", () => page.state.data !== name && page.change({ data: name, ...(name === "own" ? own : {}) }));
+  button.addEventListener(
+    "click",
+    () => page.state.data !== name && page.change({ data: name, ...(name === "own" ? own : {}) }),
+  );
   return button;
 }
 
@@ -89,7 +92,9 @@ function startOwn(page) {
     const { state } = page;
     byId("own").hidden = state.data !== "own";
     if (state.data !== "own") return;
-    byId("own-count").textContent = text(scaled ? "playground.own.scaled" : "playground.own.count", { number: state.points.length });
+    byId("own-count").textContent = text(scaled ? "playground.own.scaled" : "playground.own.count", {
+      number: state.points.length,
+    });
     const numbers = state.problem === "regression";
     byId("own-classes").hidden = numbers;
     byId("own-value-line").hidden = !numbers;
@@ -127,7 +132,13 @@ function startOwn(page) {
 function classChoice(shape, k) {
   const input = make("input", { type: "radio", name: "own-class", id: `own-class-${k}`, value: String(k) });
   input.checked = k === 0;
-  return make("label", {}, input, make("span", { class: "number" }, ` ${k} `), make("span", { "aria-hidden": "true" }, shape));
+  return make(
+    "label",
+    {},
+    input,
+    make("span", { class: "number" }, ` ${k} `),
+    make("span", { "aria-hidden": "true" }, shape),
+  );
 }
 
 function chosenTarget(state) {

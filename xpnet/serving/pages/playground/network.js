@@ -157,7 +157,10 @@ export class Network {
 
   fits(layers) {
     const sizes = sizesOf(this.page.state);
-    return layers.length === sizes.length - 1 && layers.every(({ weight, bias }, i) => bias.length === sizes[i + 1] && (weight[0]?.length ?? 0) === sizes[i]);
+    return (
+      layers.length === sizes.length - 1 &&
+      layers.every(({ weight, bias }, i) => bias.length === sizes[i + 1] && (weight[0]?.length ?? 0) === sizes[i])
+    );
   }
 
   takeNumbers(frame) {
@@ -174,9 +177,12 @@ export class Network {
   }
 
   takeMaps(frame) {
-    const count = sizesOf(this.page.state).slice(0, -1).reduce((sum, size) => sum + size, 0);
+    const count = sizesOf(this.page.state)
+      .slice(0, -1)
+      .reduce((sum, size) => sum + size, 0);
     const { units, output } = frame.arrays;
-    if (units.shape[0] !== count || (output.shape.length === 3 ? output.shape[0] : 1) !== outputsOf(this.page.state)) return;
+    if (units.shape[0] !== count || (output.shape.length === 3 ? output.shape[0] : 1) !== outputsOf(this.page.state))
+      return;
     this.maps = frame;
     this.paint();
     this.page.tell("maps", frame);

@@ -17,7 +17,12 @@ export function make(tag, attributes = {}, ...children) {
 export function short(number, digits = 3) {
   if (number === null || number === undefined) return "–";
   const size = Math.abs(number);
-  const shown = size === 0 ? "0" : size < 0.001 || size >= 10000 ? number.toExponential(1) : String(Number(number.toPrecision(digits)));
+  const shown =
+    size === 0
+      ? "0"
+      : size < 0.001 || size >= 10000
+        ? number.toExponential(1)
+        : String(Number(number.toPrecision(digits)));
   return shown.replaceAll("-", "\u2212");
 }
 

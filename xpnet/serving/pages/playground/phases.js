@@ -83,8 +83,17 @@ export class Phases {
   point() {
     const { samples, outputs } = this.frame;
     const [x1, x2, target] = samples[this.sample];
-    const answers = outputs.at(-1).map((unit) => short(unit[this.sample])).join(", ");
-    return text("playground.phase.point", { x1: short(x1), x2: short(x2), target: short(target), answers, number: samples.length });
+    const answers = outputs
+      .at(-1)
+      .map((unit) => short(unit[this.sample]))
+      .join(", ");
+    return text("playground.phase.point", {
+      x1: short(x1),
+      x2: short(x2),
+      target: short(target),
+      answers,
+      number: samples.length,
+    });
   }
 
   // On a link: its weight; going back, its gradient; then by how much it has changed.

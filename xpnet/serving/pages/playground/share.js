@@ -11,7 +11,8 @@ export function startShare(page) {
   copies("copy-address", () => byId("address").value);
   copies("copy-script", () => byId("script-text").textContent);
   let exact = true; // whether nothing was changed on the way to these numbers
-  const say = () => (byId("script-note").textContent = text(exact ? "playground.script.note" : "playground.script.changed"));
+  const say = () =>
+    (byId("script-note").textContent = text(exact ? "playground.script.note" : "playground.script.changed"));
   onLanguage(say);
   byId("script").addEventListener("click", () => page.wire.ask("script"));
   byId("script-close").addEventListener("click", () => {

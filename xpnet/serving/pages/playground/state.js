@@ -1,5 +1,5 @@
-// What the playground is: one plain object, with the seed in it, so that it says everything. In the address stands, after
-// the #, what differs from the defaults: #data=spiral&noise=10&hidden=8relu,4&seed=3
+// What the playground is: one plain object, with the seed in it, so that it says everything. In the address, after the
+// #, stands what differs from the defaults: #data=spiral&noise=10&hidden=8relu,4&seed=3
 
 const LAYER = { activation: "tanh", batch_norm: false, dropout: 0 };
 
@@ -13,7 +13,10 @@ export const DEFAULTS = {
   batch: 10,
   seed: 1,
   inputs: ["x1", "x2"],
-  hidden: [{ ...LAYER, units: 4 }, { ...LAYER, units: 2 }],
+  hidden: [
+    { ...LAYER, units: 4 },
+    { ...LAYER, units: 2 },
+  ],
   loss: "auto",
   optimizer: "sgd",
   lr: 0.03,
@@ -134,8 +137,13 @@ function writeLayer({ units, activation, batch_norm, dropout }) {
 
 function read(key, value) {
   if (key === "inputs") return INPUTS.filter((name) => value.split(",").includes(name.replace(" ", "")));
-  if (key === "hidden") return value === "none" ? [] : value.split(",").map(readLayer).filter(Boolean).slice(0, MOST.layers);
-  if (key === "points") return value.split(";").map((point) => point.split(",").map(Number)).filter(isPoint);
+  if (key === "hidden")
+    return value === "none" ? [] : value.split(",").map(readLayer).filter(Boolean).slice(0, MOST.layers);
+  if (key === "points")
+    return value
+      .split(";")
+      .map((point) => point.split(",").map(Number))
+      .filter(isPoint);
   if (typeof DEFAULTS[key] === "boolean") return value === "yes";
   if (typeof DEFAULTS[key] === "number") return readNumber(key, value);
   const known = { data: Object.values(DATA).flat(), loss: Object.values(LOSSES).flat(), ...CHOICES }[key];
@@ -143,7 +151,13 @@ function read(key, value) {
 }
 
 export const RANGES = {
-  classes: [2, MOST.classes], noise: [0, 50], train: [10, 90], batch: [1, 30], seed: [0, 2 ** 31 - 1], lr: [0, 100], rate: [0, 100],
+  classes: [2, MOST.classes],
+  noise: [0, 50],
+  train: [10, 90],
+  batch: [1, 30],
+  seed: [0, 2 ** 31 - 1],
+  lr: [0, 100],
+  rate: [0, 100],
 };
 
 function readNumber(key, value) {
