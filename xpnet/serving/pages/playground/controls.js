@@ -21,7 +21,7 @@ export function fillNumbers(select, values, now) {
   select.value = String(now);
 }
 
-const PACES = [2, 20, 200, 0]; // steps a second; 0: as many as it can
+const PACES = [2, 20, 200, 1000, 0]; // steps a second; 0: as many as it can
 
 export function startControls(page) {
   startRunning(page);
@@ -58,6 +58,7 @@ function startRunning(page) {
   const run = (on) => page.wire.ask("run", { on, pace: Number(byId("pace").value) || null });
   fill(byId("pace"), PACES, "pace");
   byId("pace").value = "200";
+  page.on("pace", (pace) => (byId("pace").value = String(pace)));
   byId("pace").addEventListener("change", () => running && run(true));
   byId("run").addEventListener("click", () => run(!running));
   for (const name of ["step", "epoch", "reset"]) byId(name).addEventListener("click", () => page.wire.ask(name));
