@@ -49,6 +49,11 @@ export class Links {
     return this.network.slowly && link.many <= MOST_NUMBERS;
   }
 
+  // Whether some say them only when a neuron is pointed at.
+  hasMany() {
+    return this.links.some((link) => link.many > MOST_NUMBERS);
+  }
+
   // The height that the numbers in front of one neuron need.
   room() {
     const counted = this.links.filter((link) => this.isCounted(link));

@@ -108,7 +108,7 @@ export class Output {
     const { context, width, height } = sharp(this.layer);
     const { state } = this.page;
     const radius = Math.max(2.4, width / 95);
-    const draw = (points, line) => {
+    const draw = (points, radius, line) => {
       context.strokeStyle = line;
       context.lineWidth = state.problem === "regression" ? 0.8 : Math.max(1, radius / 3.2);
       for (let i = 0; points && i < points.length; i += 3) {
@@ -116,9 +116,9 @@ export class Output {
         drawPoint(context, x, y, radius, points[i + 2], state);
       }
     };
+    if (state.show_test) draw(this.points.test, 0.8 * radius, colour("--ink"));
     // Around points of numbers a line that is seen also where they are 0, and as pale as the map.
-    draw(this.points.train, colour(state.problem === "regression" ? "--faint" : "--paper"));
-    if (state.show_test) draw(this.points.test, colour("--ink"));
+    draw(this.points.train, radius, colour(state.problem === "regression" ? "--faint" : "--paper"));
     if (this.marked) this.drawMark(context, width, height, radius);
   }
 

@@ -63,8 +63,9 @@ export class Page {
     this.show({ ...this.state, ...changes }, this.lesson, "push");
   }
 
-  // Another state altogether; the weights begin anew even if it is the one that is there.
+  // Another state altogether, to be looked at first; the weights begin anew even if it is the one that is there.
   begin(state, lesson) {
+    this.wire.ask("run", { on: false });
     this.show(state, lesson, "push", true);
   }
 

@@ -63,6 +63,7 @@ export class Phases {
     }
     byId("phase-text").textContent = frame ? text(`playground.phase.${frame.name}`, this.values()) : "";
     byId("phase-about").hidden = !frame;
+    byId("phase-many").hidden = !this.network.links.hasMany();
     this.network.takeRoom(Boolean(frame));
     if (frame) {
       byId("phase-sample").max = frame.samples.length;

@@ -160,6 +160,7 @@ export const en = {
     "Backward: from right to left, each link learned how the loss, {loss}, changes with its weight: its gradient ∇. At a neuron, δ says the same of its output.",
   "playground.phase.update":
     "Update: each weight went a small way, Δ, against its gradient; how far, the learning rate {lr} says. That was one step; the next batch is waiting.",
+  "playground.phase.many": "Between large layers, point at a neuron to see the numbers of its links.",
   "playground.phase.sample": "Point",
   "playground.phase.point": "of {number}: x₁ {x1}, x₂ {x2}, target {target}; output {answers}",
   "playground.loss.train": "Training loss",

@@ -156,6 +156,7 @@ export const zh = {
   "playground.phase.forward": "前向：{number} 个点通过了网络。连线上是权重，神经元下是它对其中一个点的输出。总的损失是 {loss}。",
   "playground.phase.backward": "反向：从右到左，每条连线得知损失（{loss}）随它的权重变化的快慢，即梯度 ∇；神经元下的 δ 是损失随它的输出变化的快慢。",
   "playground.phase.update": "更新：每个权重都逆着梯度走了一小段 Δ，走多远由学习率 {lr} 决定。一步完成了，下一个批次在等着。",
+  "playground.phase.many": "大的层之间，指向一个神经元就能看到它的连线上的数。",
   "playground.phase.sample": "点",
   "playground.phase.point": "/ {number}：x₁ {x1}，x₂ {x2}，目标 {target}；输出 {answers}",
   "playground.loss.train": "训练损失",
