@@ -33,7 +33,6 @@ function startRunning(page) {
   let counted = null;
   let speed = 0; // steps a second, of late
   const say = () => {
-    byId("run").setAttribute("aria-pressed", String(running));
     byId("run-word").textContent = text(running ? "playground.pause" : "playground.run");
     byId("run").classList.toggle("running", running);
     document.querySelector(".playground").classList.toggle("learns", running);
