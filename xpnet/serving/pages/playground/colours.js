@@ -1,5 +1,5 @@
-// Colours of numbers and classes. Orange and blue are told apart by people who see colours differently, and so are those
-// of several classes (after Okabe and Ito, 2008); classes have a shape each besides.
+// Colours of numbers and classes. Orange and blue are told apart also by people who see colours differently, and so are
+// those of several classes (after Okabe and Ito, 2008); classes have a shape each besides.
 
 import { colour, onTheme } from "../shared/theme.js";
 
@@ -42,7 +42,8 @@ function css(parts) {
 // The colour of a point: of class k, or of a number from -1 to 1.
 export function pointColour(target, state) {
   prepare();
-  if (state.problem === "classification") return css(state.classes > 2 ? classes[target] : rgb(colour(target > 0 ? "--positive" : "--negative")));
+  if (state.problem === "classification")
+    return css(state.classes > 2 ? classes[target] : rgb(colour(target > 0 ? "--positive" : "--negative")));
   const value = Math.max(-1, Math.min(1, target));
   return css(mixed(blank, rgb(colour(value < 0 ? "--negative" : "--positive")), Math.abs(value)));
 }
@@ -118,6 +119,19 @@ function polygon(context, x, y, radius, count, turn) {
 
 function cross(context, x, y, r) {
   const t = r * 0.4;
-  const corners = [[-t, -r], [t, -r], [t, -t], [r, -t], [r, t], [t, t], [t, r], [-t, r], [-t, t], [-r, t], [-r, -t], [-t, -t]];
+  const corners = [
+    [-t, -r],
+    [t, -r],
+    [t, -t],
+    [r, -t],
+    [r, t],
+    [t, t],
+    [t, r],
+    [-t, r],
+    [-t, t],
+    [-r, t],
+    [-r, -t],
+    [-t, -t],
+  ];
   for (const [dx, dy] of corners) context.lineTo(x + dx, y + dy);
 }

@@ -21,7 +21,7 @@ export function fillNumbers(select, values, now) {
   select.value = String(now);
 }
 
-const PACES = [2, 20, 200, 0]; // steps a second; 0: as many as it can
+const PACES = [2, 20, 200, 1000, 0]; // steps a second; 0: as many as it can
 
 export function startControls(page) {
   startRunning(page);
@@ -31,20 +31,21 @@ export function startControls(page) {
 function startRunning(page) {
   let running = false;
   let counted = null;
+  let speed = 0; // steps a second, of late
   const say = () => {
-    byId("run").setAttribute("aria-pressed", String(running));
     byId("run-word").textContent = text(running ? "playground.pause" : "playground.run");
     byId("run").classList.toggle("running", running);
     document.querySelector(".playground").classList.toggle("learns", running);
     byId("sentence").textContent = text(sentence(running, counted, page.state));
     byId("epochs").textContent = grouped(Math.floor(counted?.epoch ?? 0));
     byId("steps").textContent = grouped(counted?.step ?? 0);
-    const speed = running && counted?.steps_per_second;
-    byId("speed").textContent = speed ? text("playground.speed", { number: grouped(Math.round(speed)) }) : "";
+    byId("speed").textContent =
+      running && speed ? text("playground.speed", { number: grouped(Math.round(speed)) }) : "";
   };
   page.wire.on("numbers", (frame) => {
     counted = frame;
     running = frame.running;
+    speed = running ? 0.8 * (speed || frame.steps_per_second) + 0.2 * frame.steps_per_second : 0;
     say();
   });
   page.wire.on("closed", () => {
@@ -56,6 +57,7 @@ function startRunning(page) {
   const run = (on) => page.wire.ask("run", { on, pace: Number(byId("pace").value) || null });
   fill(byId("pace"), PACES, "pace");
   byId("pace").value = "200";
+  page.on("pace", (pace) => (byId("pace").value = String(pace)));
   byId("pace").addEventListener("change", () => running && run(true));
   byId("run").addEventListener("click", () => run(!running));
   for (const name of ["step", "epoch", "reset"]) byId(name).addEventListener("click", () => page.wire.ask(name));
@@ -69,15 +71,21 @@ function sentence(running, counted, state) {
 
 function startSettings(page) {
   const selects = {
-    problem: byId("problem"), loss: byId("loss"), optimizer: byId("optimizer"), lr: byId("learning-rate"),
-    activation: byId("activation"), regularization: byId("regularization"), rate: byId("regularization-rate"),
+    problem: byId("problem"),
+    loss: byId("loss"),
+    optimizer: byId("optimizer"),
+    lr: byId("learning-rate"),
+    activation: byId("activation"),
+    regularization: byId("regularization"),
+    rate: byId("regularization-rate"),
     initializer: byId("initializer"),
   };
   for (const key of ["problem", "optimizer", "regularization", "initializer"]) fill(selects[key], CHOICES[key], key);
   const show = () => {
     const { state } = page;
     fill(selects.loss, lossesOf(state), "loss");
-    for (const key of ["problem", "loss", "optimizer", "regularization", "initializer"]) selects[key].value = state[key];
+    for (const key of ["problem", "loss", "optimizer", "regularization", "initializer"])
+      selects[key].value = state[key];
     fillNumbers(selects.lr, CHOICES.lr, state.lr);
     fillNumbers(selects.rate, CHOICES.rate, state.rate);
     showActivation(selects.activation, state);
@@ -101,6 +109,7 @@ function showActivation(select, { hidden }) {
 function changed(key, value, state) {
   if (key === "lr" || key === "rate") return { [key]: Number(value) };
   if (key === "activation") return { hidden: state.hidden.map((layer) => ({ ...layer, activation: value })) };
+  if (key === "problem") return { problem: value, points: [] }; // classes are no numbers
   if (key === "regularization" && value !== "none" && state.rate === 0) return { regularization: value, rate: 0.003 };
   return { [key]: value };
 }

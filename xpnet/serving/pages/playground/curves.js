@@ -60,7 +60,8 @@ export class Curves {
       context.fillText(short(share * top), MARGIN.left - 5, height);
     }
     context.textBaseline = "alphabetic";
-    if (this.steps.length > 1) context.fillText(text("playground.curves.step", { number: grouped(last) }), width - MARGIN.right, height - 5);
+    if (this.steps.length > 1)
+      context.fillText(text("playground.curves.step", { number: grouped(last) }), width - MARGIN.right, height - 5);
   }
 
   line(context, losses, x, y, ink, dashes) {

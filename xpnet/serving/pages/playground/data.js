@@ -38,7 +38,10 @@ function setButton(page, name) {
   button.append(make("span", { "data-text": `playground.data.${name}` }));
   // Of points of one's own, most are there to learn from, and all are to be seen.
   const own = { classes: 2, train: 90, show_test: true };
-  button.addEventListener("click", () => page.state.data !== name && page.change({ data: name, ...(name === "own" ? own : {}) }));
+  button.addEventListener(
+    "click",
+    () => page.state.data !== name && page.change({ data: name, ...(name === "own" ? own : {}) }),
+  );
   return button;
 }
 
@@ -84,11 +87,14 @@ function startSliders(page) {
 
 // Points of one's own: a click on the large map, or lines of numbers.
 function startOwn(page) {
+  let scaled = false; // whether the server has fitted them to the plane
   const show = () => {
     const { state } = page;
     byId("own").hidden = state.data !== "own";
     if (state.data !== "own") return;
-    byId("own-count").textContent = text("playground.own.count", { number: state.points.length });
+    byId("own-count").textContent = text(scaled ? "playground.own.scaled" : "playground.own.count", {
+      number: state.points.length,
+    });
     const numbers = state.problem === "regression";
     byId("own-classes").hidden = numbers;
     byId("own-value-line").hidden = !numbers;
@@ -110,6 +116,10 @@ function startOwn(page) {
     show();
     colourClasses();
   });
+  page.wire.on("points", (frame) => {
+    scaled = frame.scaled;
+    show();
+  });
   page.on("place", ([x, y]) => {
     const round = (value) => Math.round(100 * value) / 100;
     page.wire.ask("add", { points: [[round(x), round(y), chosenTarget(page.state)]] });
@@ -122,7 +132,13 @@ function startOwn(page) {
 function classChoice(shape, k) {
   const input = make("input", { type: "radio", name: "own-class", id: `own-class-${k}`, value: String(k) });
   input.checked = k === 0;
-  return make("label", {}, input, make("span", { class: "number" }, ` ${k} `), make("span", { "aria-hidden": "true" }, shape));
+  return make(
+    "label",
+    {},
+    input,
+    make("span", { class: "number" }, ` ${k} `),
+    make("span", { "aria-hidden": "true" }, shape),
+  );
 }
 
 function chosenTarget(state) {

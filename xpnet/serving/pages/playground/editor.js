@@ -12,11 +12,21 @@ export function openEditor(network, layer, unit, which, opener) {
   if (!numbers) return;
   const { weight, bias } = numbers.layers[layer - 1];
   const fields = [];
-  if (which === "all" || which === "bias") fields.push(field(page, text("playground.bias"), "edit-bias", bias[unit], { layer: layer - 1, what: "bias", row: unit, column: 0 }));
+  if (which === "all" || which === "bias")
+    fields.push(
+      field(page, text("playground.bias"), "edit-bias", bias[unit], {
+        layer: layer - 1,
+        what: "bias",
+        row: unit,
+        column: 0,
+      }),
+    );
   for (const [input, value] of weight[unit].entries()) {
     if (which !== "all" && which !== input) continue;
     const name = text("playground.weight.from", { name: inputLabel(page.state, layer, input) });
-    fields.push(field(page, name, `edit-weight-${input}`, value, { layer: layer - 1, what: "weight", row: unit, column: input }));
+    fields.push(
+      field(page, name, `edit-weight-${input}`, value, { layer: layer - 1, what: "weight", row: unit, column: input }),
+    );
   }
   const editor = byId("editor");
   byId("editor-title").textContent = network.nameOf(layer, unit);
@@ -30,7 +40,13 @@ export function openEditor(network, layer, unit, which, opener) {
 }
 
 function field(page, name, id, value, what) {
-  const input = make("input", { id, type: "number", step: "0.1", value: Number(value.toPrecision(4)), class: "number" });
+  const input = make("input", {
+    id,
+    type: "number",
+    step: "0.1",
+    value: Number(value.toPrecision(4)),
+    class: "number",
+  });
   input.addEventListener("change", () => {
     if (Number.isFinite(input.valueAsNumber)) page.wire.ask("edit", { ...what, value: input.valueAsNumber });
   });

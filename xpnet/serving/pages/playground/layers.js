@@ -28,7 +28,12 @@ export function startLayers(page) {
     byId("output-note").textContent = outputNote(state);
     for (const i of state.hidden.keys()) {
       byId(`layer-name-${i}`).textContent = text("playground.layer.name", { number: i + 1 });
-      for (const [name, key] of [["more-neurons", "more"], ["fewer-neurons", "fewer"], ["activation", "activation"], ["dropout", "dropout"]]) {
+      for (const [name, key] of [
+        ["more-neurons", "more"],
+        ["fewer-neurons", "fewer"],
+        ["activation", "activation"],
+        ["dropout", "dropout"],
+      ]) {
         byId(`${name}-${i}`).setAttribute("aria-label", text(`playground.layer.${key}`, { number: i + 1 }));
       }
     }
@@ -77,9 +82,16 @@ function head(page, i) {
   const norm = make("input", { id: `batch-norm-${i}`, type: "checkbox" });
   norm.addEventListener("change", () => change({ batch_norm: norm.checked }));
   return make(
-    "div", { class: "head", role: "group", "aria-labelledby": `layer-name-${i}` },
+    "div",
+    { class: "head", role: "group", "aria-labelledby": `layer-name-${i}` },
     make("h3", { id: `layer-name-${i}` }),
-    make("div", { class: "count" }, button("fewer-neurons", "\u2212", -1), make("output", { id: `neurons-${i}`, class: "number" }), button("more-neurons", "+", 1)),
+    make(
+      "div",
+      { class: "count" },
+      button("fewer-neurons", "\u2212", -1),
+      make("output", { id: `neurons-${i}`, class: "number" }),
+      button("more-neurons", "+", 1),
+    ),
     activation,
     make("label", { class: "line" }, words("span", "playground.dropout"), dropout),
     make("label", { class: "line" }, words("span", "playground.batch_norm"), norm),

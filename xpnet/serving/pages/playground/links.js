@@ -6,7 +6,7 @@ import { openEditor } from "./editor.js";
 import { rem, short } from "./page.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
-const [WORDS, LINE] = [4.1, 1.75]; // rem: the width and height of what stands in front of a neuron for each of its links
+const [WORDS, LINE] = [4.1, 1.75]; // rem: width and height of what stands before a neuron for each of its links
 const MOST_NUMBERS = 24; // links between two layers that all say their numbers; of more, those of one neuron at a time
 
 function draw(tag, attributes) {
@@ -31,7 +31,8 @@ export class Links {
     this.links = [];
     for (let layer = 0; layer + 1 < sizes.length; layer++) {
       for (let unit = 0; unit < sizes[layer + 1]; unit++) {
-        for (let input = 0; input < sizes[layer]; input++) this.links.push({ layer, unit, input, among: sizes[layer], many: sizes[layer] * sizes[layer + 1] });
+        for (let input = 0; input < sizes[layer]; input++)
+          this.links.push({ layer, unit, input, among: sizes[layer], many: sizes[layer] * sizes[layer + 1] });
       }
     }
     for (const [number, link] of this.links.entries()) {
@@ -46,6 +47,11 @@ export class Links {
   // Whether a link always says its numbers when a step is taken slowly.
   isCounted(link) {
     return this.network.slowly && link.many <= MOST_NUMBERS;
+  }
+
+  // Whether some say them only when a neuron is pointed at.
+  hasMany() {
+    return this.links.some((link) => link.many > MOST_NUMBERS);
   }
 
   // The height that the numbers in front of one neuron need.
@@ -134,7 +140,10 @@ export class Links {
     for (const each of this.links) each.line.classList.toggle("under", each === link);
     tip.hidden = !link;
     if (!link) return;
-    const parts = [text("playground.tip.weight", { number: short(link.weight) }), ...(this.write?.(link).slice(1) ?? [])];
+    const parts = [
+      text("playground.tip.weight", { number: short(link.weight) }),
+      ...(this.write?.(link).slice(1) ?? []),
+    ];
     tip.textContent = `${parts.join(" · ")} — ${text("playground.tip.change")}`;
     tip.style.left = `${event.clientX + 12}px`;
     tip.style.top = `${event.clientY + 14}px`;
@@ -142,7 +151,11 @@ export class Links {
 }
 
 function span(words, line, many, parent) {
-  const element = draw("tspan", { x: parent.getAttribute("x"), dy: line ? "1.1em" : many > 1 ? "-0.5em" : "0", class: line ? "second" : "" });
+  const element = draw("tspan", {
+    x: parent.getAttribute("x"),
+    dy: line ? "1.1em" : many > 1 ? "-0.5em" : "0",
+    class: line ? "second" : "",
+  });
   element.textContent = words;
   return element;
 }

@@ -43,6 +43,7 @@ export class Network {
     const shape = JSON.stringify([state.inputs, sizesOf(state)]);
     if (shape === this.shape) return;
     this.shape = shape;
+    if (this.page.watched) this.watch(null); // the neuron under the pointer is another one now
     const focused = document.activeElement?.id;
     this.numbers = this.maps = null;
     const sizes = [INPUTS.length, ...sizesOf(state).slice(1)];
@@ -80,6 +81,7 @@ export class Network {
     if (layer > 0) return openEditor(this, layer, unit, "all", button);
     const { inputs } = this.page.state;
     const name = INPUTS[place];
+    if (unit >= 0 && inputs.length === 1) return; // a network has one input at least
     this.page.change({ inputs: unit < 0 ? [...inputs, name] : inputs.filter((each) => each !== name) });
   }
 
@@ -155,7 +157,10 @@ export class Network {
 
   fits(layers) {
     const sizes = sizesOf(this.page.state);
-    return layers.length === sizes.length - 1 && layers.every(({ weight, bias }, i) => bias.length === sizes[i + 1] && (weight[0]?.length ?? 0) === sizes[i]);
+    return (
+      layers.length === sizes.length - 1 &&
+      layers.every(({ weight, bias }, i) => bias.length === sizes[i + 1] && (weight[0]?.length ?? 0) === sizes[i])
+    );
   }
 
   takeNumbers(frame) {
@@ -172,9 +177,12 @@ export class Network {
   }
 
   takeMaps(frame) {
-    const count = sizesOf(this.page.state).slice(0, -1).reduce((sum, size) => sum + size, 0);
+    const count = sizesOf(this.page.state)
+      .slice(0, -1)
+      .reduce((sum, size) => sum + size, 0);
     const { units, output } = frame.arrays;
-    if (units.shape[0] !== count || (output.shape.length === 3 ? output.shape[0] : 1) !== outputsOf(this.page.state)) return;
+    if (units.shape[0] !== count || (output.shape.length === 3 ? output.shape[0] : 1) !== outputsOf(this.page.state))
+      return;
     this.maps = frame;
     this.paint();
     this.page.tell("maps", frame);

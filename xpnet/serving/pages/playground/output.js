@@ -30,7 +30,10 @@ export class Output {
       const box = byId(key.replace("_", "-"));
       box.addEventListener("change", () => page.change({ [key]: box.checked }));
     }
-    this.layer.addEventListener("click", (event) => page.state.data === "own" && page.tell("place", this.placeOf(event)));
+    this.layer.addEventListener(
+      "click",
+      (event) => page.state.data === "own" && page.tell("place", this.placeOf(event)),
+    );
     this.layer.addEventListener("pointermove", (event) => this.read(event));
     this.layer.addEventListener("pointerleave", () => (byId("map-value").textContent = ""));
     this.show();
@@ -81,13 +84,18 @@ export class Output {
     const { watched, state } = this.page;
     if (watched && this.preview) return { ...this.preview, count: 1 };
     const { output, watched: large } = this.maps.arrays;
-    if (watched && large && sameUnit(this.maps.watch, watched)) return { values: large.data, size: large.shape[0], count: 1 };
+    if (watched && large && sameUnit(this.maps.watch, watched))
+      return { values: large.data, size: large.shape[0], count: 1 };
     return { values: output.data, size: output.shape.at(-1), count: outputsOf(state) };
   }
 
   paint() {
     const { state, watched } = this.page;
-    if (!this.maps || (this.maps.arrays.output.shape.length === 3 ? this.maps.arrays.output.shape[0] : 1) !== outputsOf(state)) return;
+    if (
+      !this.maps ||
+      (this.maps.arrays.output.shape.length === 3 ? this.maps.arrays.output.shape[0] : 1) !== outputsOf(state)
+    )
+      return;
     const { values, size, count } = this.seen();
     const isClass = watched && outputsOf(state) > 1 && watched.layer > state.hidden.length;
     if (count > 1) paintClasses(this.map, values, count, size, state.discrete);
@@ -100,7 +108,7 @@ export class Output {
     const { context, width, height } = sharp(this.layer);
     const { state } = this.page;
     const radius = Math.max(2.4, width / 95);
-    const draw = (points, line) => {
+    const draw = (points, radius, line) => {
       context.strokeStyle = line;
       context.lineWidth = state.problem === "regression" ? 0.8 : Math.max(1, radius / 3.2);
       for (let i = 0; points && i < points.length; i += 3) {
@@ -108,9 +116,9 @@ export class Output {
         drawPoint(context, x, y, radius, points[i + 2], state);
       }
     };
+    if (state.show_test) draw(this.points.test, 0.8 * radius, colour("--ink"));
     // Around points of numbers a line that is seen also where they are 0, and as pale as the map.
-    draw(this.points.train, colour(state.problem === "regression" ? "--faint" : "--paper"));
-    if (state.show_test) draw(this.points.test, colour("--ink"));
+    draw(this.points.train, radius, colour(state.problem === "regression" ? "--faint" : "--paper"));
     if (this.marked) this.drawMark(context, width, height, radius);
   }
 

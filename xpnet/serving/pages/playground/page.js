@@ -1,7 +1,7 @@
 // What the parts of the page share: the state, the connection, and who wants to hear of changes.
 
 import { language } from "../shared/language.js";
-import { differing, fromHash, keeps, onlyShown, settled, toHash } from "./state.js";
+import { DEFAULTS, differing, fromHash, keeps, onlyShown, settled, toHash } from "./state.js";
 
 export const byId = (id) => document.getElementById(id);
 
@@ -17,7 +17,12 @@ export function make(tag, attributes = {}, ...children) {
 export function short(number, digits = 3) {
   if (number === null || number === undefined) return "–";
   const size = Math.abs(number);
-  const shown = size === 0 ? "0" : size < 0.001 || size >= 10000 ? number.toExponential(1) : String(Number(number.toPrecision(digits)));
+  const shown =
+    size === 0
+      ? "0"
+      : size < 0.001 || size >= 10000
+        ? number.toExponential(1)
+        : String(Number(number.toPrecision(digits)));
   return shown.replaceAll("-", "\u2212");
 }
 
@@ -58,8 +63,9 @@ export class Page {
     this.show({ ...this.state, ...changes }, this.lesson, "push");
   }
 
-  // Another state altogether; the weights begin anew even if it is the one that is there.
+  // Another state altogether, to be looked at first; the weights begin anew even if it is the one that is there.
   begin(state, lesson) {
+    this.wire.ask("run", { on: false });
     this.show(state, lesson, "push", true);
   }
 
@@ -96,9 +102,10 @@ export class Page {
 
   // A state that cannot be built: back to what there is.
   mend({ about }) {
-    if (about !== "state" || !this.built) return;
+    if (about !== "state") return;
     const before = this.state;
-    this.state = settled({ ...before, ...this.built.state });
+    this.state = settled({ ...before, ...(this.built?.state ?? DEFAULTS) });
+    if (!this.built && differing(before, this.state).length > 0) this.sendState(false);
     this.writeAddress("replace");
     this.tell("state", before);
   }

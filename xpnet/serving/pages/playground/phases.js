@@ -63,6 +63,7 @@ export class Phases {
     }
     byId("phase-text").textContent = frame ? text(`playground.phase.${frame.name}`, this.values()) : "";
     byId("phase-about").hidden = !frame;
+    byId("phase-many").hidden = !this.network.links.hasMany();
     this.network.takeRoom(Boolean(frame));
     if (frame) {
       byId("phase-sample").max = frame.samples.length;
@@ -83,8 +84,17 @@ export class Phases {
   point() {
     const { samples, outputs } = this.frame;
     const [x1, x2, target] = samples[this.sample];
-    const answers = outputs.at(-1).map((unit) => short(unit[this.sample])).join(", ");
-    return text("playground.phase.point", { x1: short(x1), x2: short(x2), target: short(target), answers, number: samples.length });
+    const answers = outputs
+      .at(-1)
+      .map((unit) => short(unit[this.sample]))
+      .join(", ");
+    return text("playground.phase.point", {
+      x1: short(x1),
+      x2: short(x2),
+      target: short(target),
+      answers,
+      number: samples.length,
+    });
   }
 
   // On a link: its weight; going back, its gradient; then by how much it has changed.

@@ -10,6 +10,10 @@ export function startShare(page) {
   showAddress();
   copies("copy-address", () => byId("address").value);
   copies("copy-script", () => byId("script-text").textContent);
+  let exact = true; // whether nothing was changed on the way to these numbers
+  const say = () =>
+    (byId("script-note").textContent = text(exact ? "playground.script.note" : "playground.script.changed"));
+  onLanguage(say);
   byId("script").addEventListener("click", () => page.wire.ask("script"));
   byId("script-close").addEventListener("click", () => {
     byId("script-shown").hidden = true;
@@ -18,6 +22,8 @@ export function startShare(page) {
   byId("save-script").addEventListener("click", () => save("playground.py", byId("script-text").textContent));
   page.wire.on("script", (frame) => {
     byId("script-text").textContent = frame.text;
+    exact = frame.exact !== false;
+    say();
     byId("script-shown").hidden = false;
     byId("script-text").focus();
   });

@@ -32,7 +32,14 @@ function cloud(next, count, x, y, spread, target) {
 }
 
 function bump(x, y) {
-  const places = [[-4, 2.5, 1], [0, 2.5, -1], [4, 2.5, 1], [-4, -2.5, -1], [0, -2.5, 1], [4, -2.5, -1]];
+  const places = [
+    [-4, 2.5, 1],
+    [0, 2.5, -1],
+    [4, 2.5, 1],
+    [-4, -2.5, -1],
+    [0, -2.5, 1],
+    [4, -2.5, -1],
+  ];
   return places.reduce((sum, [px, py, sign]) => sum + sign * Math.max(0, 1 - Math.hypot(x - px, y - py) / 2), 0);
 }
 
@@ -51,8 +58,21 @@ const SKETCHES = {
         return [radius * Math.sin(angle), radius * Math.cos(angle), target];
       }),
     ),
-  blobs: (next) => [[-3, 3], [3, 3], [-3, -3], [3, -3]].flatMap(([x, y], k) => cloud(next, 22, x, y, 1.6, k)),
-  own: () => [[-3.4, 0.6, 1], [-1.2, 3, 1], [-2.4, -3, 1], [2.6, 2, 0], [3.6, -1.6, 0], [0.6, -0.6, 0]],
+  blobs: (next) =>
+    [
+      [-3, 3],
+      [3, 3],
+      [-3, -3],
+      [3, -3],
+    ].flatMap(([x, y], k) => cloud(next, 22, x, y, 1.6, k)),
+  own: () => [
+    [-3.4, 0.6, 1],
+    [-1.2, 3, 1],
+    [-2.4, -3, 1],
+    [2.6, 2, 0],
+    [3.6, -1.6, 0],
+    [0.6, -0.6, 0],
+  ],
   plane: (next) =>
     times(110, () => {
       const [x, y] = [11 * next() - 5.5, 11 * next() - 5.5];

@@ -1,5 +1,5 @@
-// What the playground is: one plain object, with the seed in it, so that it says everything. In the address stands, after
-// the #, what differs from the defaults: #data=spiral&noise=10&hidden=8relu,4&seed=3
+// What the playground is: one plain object, with the seed in it, so that it says everything. In the address, after the
+// #, stands what differs from the defaults: #data=spiral&noise=10&hidden=8relu,4&seed=3
 
 const LAYER = { activation: "tanh", batch_norm: false, dropout: 0 };
 
@@ -13,7 +13,10 @@ export const DEFAULTS = {
   batch: 10,
   seed: 1,
   inputs: ["x1", "x2"],
-  hidden: [{ ...LAYER, units: 4 }, { ...LAYER, units: 2 }],
+  hidden: [
+    { ...LAYER, units: 4 },
+    { ...LAYER, units: 2 },
+  ],
   loss: "auto",
   optimizer: "sgd",
   lr: 0.03,
@@ -83,6 +86,7 @@ export function settled(state) {
   const next = { ...state };
   next.hidden = next.hidden.map((layer) => ({ ...LAYER, ...layer })); // in one order, so that they can be compared
   next.inputs = INPUTS.filter((name) => next.inputs.includes(name));
+  if (next.inputs.length === 0) next.inputs = DEFAULTS.inputs;
   if (!DATA[next.problem].includes(next.data)) next.data = DATA[next.problem][0];
   if (next.data === "blobs") next.classes = Math.max(3, next.classes);
   else if (!["own", "spiral"].includes(next.data) || next.problem === "regression") next.classes = 2;
@@ -120,7 +124,7 @@ function decoded(text) {
 }
 
 function write(key, value) {
-  if (key === "inputs") return value.map((name) => name.replace(" ", "")).join(",") || "none";
+  if (key === "inputs") return value.map((name) => name.replace(" ", "")).join(",");
   if (key === "hidden") return value.map(writeLayer).join(",") || "none";
   if (key === "points") return value.map((point) => point.join(",")).join(";");
   return value === true ? "yes" : value === false ? "no" : String(value);
@@ -133,8 +137,13 @@ function writeLayer({ units, activation, batch_norm, dropout }) {
 
 function read(key, value) {
   if (key === "inputs") return INPUTS.filter((name) => value.split(",").includes(name.replace(" ", "")));
-  if (key === "hidden") return value === "none" ? [] : value.split(",").map(readLayer).filter(Boolean).slice(0, MOST.layers);
-  if (key === "points") return value.split(";").map((point) => point.split(",").map(Number)).filter(isPoint);
+  if (key === "hidden")
+    return value === "none" ? [] : value.split(",").map(readLayer).filter(Boolean).slice(0, MOST.layers);
+  if (key === "points")
+    return value
+      .split(";")
+      .map((point) => point.split(",").map(Number))
+      .filter(isPoint);
   if (typeof DEFAULTS[key] === "boolean") return value === "yes";
   if (typeof DEFAULTS[key] === "number") return readNumber(key, value);
   const known = { data: Object.values(DATA).flat(), loss: Object.values(LOSSES).flat(), ...CHOICES }[key];
@@ -142,7 +151,13 @@ function read(key, value) {
 }
 
 export const RANGES = {
-  classes: [2, MOST.classes], noise: [0, 50], train: [10, 90], batch: [1, 30], seed: [0, 2 ** 31 - 1], lr: [0, 100], rate: [0, 100],
+  classes: [2, MOST.classes],
+  noise: [0, 50],
+  train: [10, 90],
+  batch: [1, 30],
+  seed: [0, 2 ** 31 - 1],
+  lr: [0, 100],
+  rate: [0, 100],
 };
 
 function readNumber(key, value) {

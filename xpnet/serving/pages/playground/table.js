@@ -40,7 +40,8 @@ export class Table {
       const slopes = this.phase?.layers?.[i];
       for (const [row, value] of bias.entries()) {
         put(`bias-${i}-${row}`, value, slopes?.bias_grad?.[row]);
-        for (const [column, each] of weight[row].entries()) put(`weight-${i}-${row}-${column}`, each, slopes?.weight_grad?.[row][column]);
+        for (const [column, each] of weight[row].entries())
+          put(`weight-${i}-${row}-${column}`, each, slopes?.weight_grad?.[row][column]);
       }
     }
   }
@@ -53,16 +54,23 @@ export class Table {
       const unit = unitName(state, layer + 1, row);
       const cells = [this.cell(`${unit}, ${text("playground.bias")}`, { layer, what: "bias", row, column: 0 })];
       for (const [column, name] of names.entries()) {
-        cells.push(this.cell(`${unit}, ${text("playground.weight.from", { name })}`, { layer, what: "weight", row, column }));
+        cells.push(
+          this.cell(`${unit}, ${text("playground.weight.from", { name })}`, { layer, what: "weight", row, column }),
+        );
       }
       return make("tr", {}, make("th", { scope: "row" }, unit), ...cells);
     });
     const caption = make("caption", {}, layerName(state, layer));
-    return make("div", { class: "wide" }, make("table", {}, caption, make("thead", {}, make("tr", {}, ...titles)), make("tbody", {}, ...rows)));
+    return make(
+      "div",
+      { class: "wide" },
+      make("table", {}, caption, make("thead", {}, make("tr", {}, ...titles)), make("tbody", {}, ...rows)),
+    );
   }
 
   cell(label, what) {
-    const id = what.what === "bias" ? `bias-${what.layer}-${what.row}` : `weight-${what.layer}-${what.row}-${what.column}`;
+    const id =
+      what.what === "bias" ? `bias-${what.layer}-${what.row}` : `weight-${what.layer}-${what.row}-${what.column}`;
     const input = make("input", { id, type: "number", step: "0.1", class: "number", "aria-label": label });
     input.addEventListener("change", () => {
       if (Number.isFinite(input.valueAsNumber)) this.page.wire.ask("edit", { ...what, value: input.valueAsNumber });

@@ -247,6 +247,7 @@ export const en = {
   "playground.pace.2": "2 / s",
   "playground.pace.20": "20 / s",
   "playground.pace.200": "200 / s",
+  "playground.pace.1000": "1000 / s",
   "playground.pace.0": "Full speed",
   "playground.settings": "How it learns",
   "playground.problem": "Problem",
@@ -293,6 +294,8 @@ export const en = {
   "playground.initializer.small": "Small",
   "playground.initializer.large": "Large",
   "playground.initializer.zeros": "Zeros",
+  "playground.lesson.try": "Try:",
+  "playground.lesson.changed": "You have changed something: find out what comes of it.",
   "playground.lessons": "Lessons",
   "playground.close": "Close",
   "playground.data": "Data",
@@ -308,13 +311,14 @@ export const en = {
   "playground.own.class": "Class of new points",
   "playground.own.value": "Number of new points",
   "playground.own.count": "{number} points",
+  "playground.own.scaled": "{number} points, fitted to the plane",
   "playground.own.clear": "Remove all points",
   "playground.own.csv": "Paste a table",
   "playground.own.csv.note": "A line for each point: x1, x2, and its class or number.",
   "playground.own.csv.file": "Read a file",
   "playground.own.csv.use": "Use these points",
   "playground.classes": "Classes",
-  "playground.train": "Points to learn from",
+  "playground.train": "Training points",
   "playground.noise": "Noise",
   "playground.batch": "Batch size",
   "playground.seed": "Seed",
@@ -338,7 +342,8 @@ export const en = {
   "playground.batch_norm": "Batch norm",
   "playground.stage": "The network; arrow keys go from neuron to neuron",
   "playground.network.hint":
-    "Each square is a neuron, its colours what it gives at each place of the plane. Point at one to see it large; click it, or a link, to change its numbers.",
+    "Each square is a neuron, its colours what it gives at each place of the plane. Point at one to see it " +
+      "large; click it, or a link, to change its numbers.",
   "playground.unit.input": "Input {name}",
   "playground.unit.hidden": "Layer {layer}, neuron {unit}",
   "playground.unit.class": "Class {unit}",
@@ -354,11 +359,15 @@ export const en = {
   "playground.update": "3 Update",
   "playground.phase.hint": "A step has three parts: see the numbers on every link",
   "playground.phase.forward":
-    "Forward: {number} points went through the network. Each link shows its weight, each neuron what it gives for one of the points. Together, their loss is {loss}.",
+    "Forward: {number} points went through the network. Each link shows its weight, each neuron what it gives " +
+      "for one of the points. Together, their loss is {loss}.",
   "playground.phase.backward":
-    "Backward: from right to left, each link learned how the loss, {loss}, changes with its weight: its gradient ∇. At a neuron, δ says the same of its output.",
+    "Backward: from right to left, each link learned how the loss, {loss}, changes with its weight: its " +
+      "gradient ∇. At a neuron, δ says the same of its output.",
   "playground.phase.update":
-    "Update: each weight went a small way, Δ, against its gradient; how far, the learning rate {lr} says. That was one step; the next batch is waiting.",
+    "Update: each weight went a small way, Δ, against its gradient; how far, the learning rate {lr} says. That " +
+      "was one step; the next batch is waiting.",
+  "playground.phase.many": "Between large layers, point at a neuron to see the numbers of its links.",
   "playground.phase.sample": "Point",
   "playground.phase.point": "of {number}: x₁ {x1}, x₂ {x2}, target {target}; output {answers}",
   "playground.loss.train": "Training loss",
@@ -373,34 +382,112 @@ export const en = {
   "playground.weights.note": "They can be changed here, too; ∇ is the gradient, once you have pressed Backward.",
   "playground.share": "Take it along",
   "playground.share.note":
-    "The address of this page holds all that is set here, with the seed: whoever opens it sees the same. The script and the file work without this page.",
+    "The address of this page holds all that is set here, with the seed: whoever opens it sees the same. The " +
+      "script and the file work without this page.",
   "playground.address": "Address of this state",
   "playground.copy": "Copy",
   "playground.copied": "Copied",
   "playground.script": "Show as Python",
   "playground.script.note": "With xpnet, this script gives the same numbers.",
+  "playground.script.changed":
+    "With xpnet, this script gives the numbers of a network that has had these settings from the beginning: " +
+      "here something was changed on the way.",
   "playground.script.save": "Save as a file",
   "playground.file": "Save the network",
   "playground.file.open": "Open a network",
   "playground.error": "That did not work: {why}",
   "playground.lesson.neuron": "What a neuron is",
   "playground.lesson.neuron.text":
-    "This network is one neuron: it multiplies each input by a weight, adds a bias, and gives the sum. Where the sum is positive, it answers blue, elsewhere orange; so its border is a straight line.\nPress Run and see the line turn into its place. Then click a link and change its weight: the line turns. Click the neuron and change its bias: the line shifts.",
+    "This network is one neuron: it multiplies each input by a weight, adds a bias, and gives the sum. Where " +
+      "the sum is positive it answers blue, elsewhere orange; so its border is a straight line.\nPress Run: the " +
+      "line turns until it parts the two clouds. Then click a link and change its weight: the line turns. Click " +
+      "the output and change its bias: the line shifts.",
   "playground.lesson.xor": "Exclusive or",
   "playground.lesson.xor.text":
-    "Blue lies where both coordinates have the same sign: no straight line parts that from orange, so one neuron cannot do it. Press Run and see it fail.\nNow add a hidden layer with +, give it four neurons, and press Run: each of them draws a line of its own, and the output puts them together. Or switch on the input x₁x₂ instead: with the right input, one neuron is enough.",
+    "Blue lies where both coordinates have the same sign: no straight line parts that from orange. Press Run, " +
+      "and see a network without hidden layers fail. Then try the others, and press Run each time.",
+  "playground.lesson.xor.base": "No hidden layer",
+  "playground.lesson.xor.base.text":
+    "One line only: about half of the points are right, and the loss stays at 0.69, which is that of guessing.",
+  "playground.lesson.xor.two": "Two neurons",
+  "playground.lesson.xor.two.text": "Two lines and a band between them: about 89 % of the points are right.",
+  "playground.lesson.xor.four": "Four neurons with ReLU",
+  "playground.lesson.xor.four.text":
+    "After 2,500 steps nearly all points are right: each neuron draws a line, and the output puts them " +
+      "together.",
+  "playground.lesson.xor.product": "The input x₁x₂",
+  "playground.lesson.xor.product.text":
+    "With the product as its input, one neuron solves it alone: what a network is given decides what it has to " +
+      "learn.",
   "playground.lesson.overfitting": "Overfitting",
   "playground.lesson.overfitting.text":
-    "A large network has few, noisy points to learn from. Press Run and watch the two curves: the training loss goes on falling, the test loss soon rises. The network learns the noise by heart, and the map grows islands around single points.\nShow the test points to see where it is wrong. Then give it more points to learn from, or a smaller network, and run again.",
+    "Fifty noisy points, and a network that is large for so few. Press Run and watch the two curves: the " +
+      "training loss goes on falling; the test loss falls at first, then it rises. The network learns the noise " +
+      "by heart. The test points, those with a dark rim, show where it is wrong.",
+  "playground.lesson.overfitting.base": "50 points",
+  "playground.lesson.overfitting.base.text":
+    "The test loss is lowest, at 0.4, after some 250 steps. After 10,000 it is 0.9, and the training loss " +
+      "0.003.",
+  "playground.lesson.overfitting.more": "450 points",
+  "playground.lesson.overfitting.more.text":
+    "The same network on more points: training loss 0.24, test loss 0.18. So many cannot be learned by heart.",
   "playground.lesson.rate": "Learning rate",
   "playground.lesson.rate.text":
-    "The learning rate says how far each step goes against the gradient. Here it is far too large: press Run, and the loss jumps and does not come down.\nTry 0.03 and Reset, and see it fall. Try 0.0001: it falls so slowly that one might think it stands still. The best rate is often a little below the one at which the loss begins to jump.",
+    "The learning rate says how far each step goes against the gradient. Here it is far too large: press Run, " +
+      "and the loss jumps. Then try the others; the best rate is often a little below the one at which the loss " +
+      "begins to jump.",
+  "playground.lesson.rate.base": "10",
+  "playground.lesson.rate.base.text": "The loss jumps between 0.8 and 5, and nothing is learned.",
+  "playground.lesson.rate.small": "0.0003",
+  "playground.lesson.rate.small.text":
+    "After 2,500 steps the loss has gone from 0.707 to 0.702: one might think that it stands still.",
+  "playground.lesson.rate.good": "0.3",
+  "playground.lesson.rate.good.text":
+    "Ten times the usual rate does well here: after 2,500 steps the loss is 0.006, where 0.03 leaves it at " +
+      "0.14.",
+  "playground.lesson.rate.diverging": "A plane, with 0.3",
+  "playground.lesson.rate.diverging.text":
+    "Each step overshoots by more than the one before: after some 25 steps the numbers are beyond all bounds, " +
+      "and the run stops. With 0.03 it is solved in 250 steps.",
   "playground.lesson.vanishing": "Vanishing gradients",
   "playground.lesson.vanishing.text":
-    "Six layers of sigmoid neurons. On its way back the gradient is multiplied at each layer by the sigmoid's slope, which is 0.25 at most. Press Forward and Backward and compare the gradients ∇ of the last links with those of the first: hardly anything arrives there. Press Run: nothing happens for long.\nNow choose ReLU with the first weights of He, or tanh with those of Xavier, which are made so that the signal keeps its size from layer to layer, and run again.",
+    "Six layers of sigmoids. On its way back, the gradient is multiplied at each layer by the slope of the " +
+      "sigmoid, which is 0.25 at most. Press Forward and Backward, point at a neuron of layer 6 and then at one " +
+      "of layer 1, and compare the gradients ∇ on their links. Press Run: for long, nothing happens.\nXavier " +
+      "chose first weights so that with tanh the signal keeps its size from layer to layer; He did it for ReLU. " +
+      "Try them.",
+  "playground.lesson.vanishing.base": "Sigmoid, Xavier",
+  "playground.lesson.vanishing.base.text":
+    "The gradients are 0.085 in the last layer and 0.00001 in the first. After 5,000 steps the loss is still " +
+      "0.69.",
+  "playground.lesson.vanishing.small": "Sigmoid, small weights",
+  "playground.lesson.vanishing.small.text":
+    "With weights near zero, what arrives at the first layer is 0.00000000000001.",
+  "playground.lesson.vanishing.tanh": "Tanh, Xavier",
+  "playground.lesson.vanishing.tanh.text":
+    "The gradients of all layers lie between 0.006 and 0.04, and after 2,500 steps the loss is 0.002.",
+  "playground.lesson.vanishing.relu": "ReLU, He",
+  "playground.lesson.vanishing.relu.text":
+    "The gradients of all layers lie between 0.003 and 0.1, and after 2,500 steps the loss is 0.003.",
+  "playground.lesson.vanishing.relu small": "ReLU, small weights",
+  "playground.lesson.vanishing.relu small.text":
+    "This learns nothing either: the first weights matter as much as the activation.",
   "playground.lesson.regularization": "Regularisation",
   "playground.lesson.regularization.text":
-    "The same noisy points and large network as in the lesson on overfitting, but with a price on large weights: L2 adds their squares to the loss, L1 their sizes. Press Run: the map stays smooth, and the test loss lower.\nTry L1, and see many links grow thin until they are nothing. Try a rate too large, and the network learns nothing at all.",
+    "The points and the network of the lesson on overfitting, but large weights have a price: L2 adds their " +
+      "squares to the loss, L1 their sizes. Press Run: the map stays smooth.",
+  "playground.lesson.regularization.base": "L2",
+  "playground.lesson.regularization.base.text":
+    "After 5,000 steps the training loss is 0.18 and the test loss 0.33. The weights are a third as large as " +
+      "without.",
+  "playground.lesson.regularization.none": "Without",
+  "playground.lesson.regularization.none.text": "0.03 in training, 0.67 in the test: learned by heart.",
+  "playground.lesson.regularization.L1": "L1",
+  "playground.lesson.regularization.L1.text":
+    "Of 88 weights, 72 go to zero or nearly so: their links disappear. The test loss is 0.44.",
+  "playground.lesson.regularization.dropout": "Dropout",
+  "playground.lesson.regularization.dropout.text":
+    "Another way: in each step, a share of the neurons is silent. 0.15 in training, 0.34 in the test.",
 
   // ---- end of playground.*
 

@@ -222,6 +222,7 @@ export const zh = {
   "playground.pace.2": "2 步/秒",
   "playground.pace.20": "20 步/秒",
   "playground.pace.200": "200 步/秒",
+  "playground.pace.1000": "1000 步/秒",
   "playground.pace.0": "全速",
   "playground.settings": "学习方式",
   "playground.problem": "问题",
@@ -268,6 +269,8 @@ export const zh = {
   "playground.initializer.small": "很小",
   "playground.initializer.large": "很大",
   "playground.initializer.zeros": "全零",
+  "playground.lesson.try": "试试：",
+  "playground.lesson.changed": "你改了设置：看看会怎样。",
   "playground.lessons": "课程",
   "playground.close": "关闭",
   "playground.data": "数据",
@@ -283,6 +286,7 @@ export const zh = {
   "playground.own.class": "新点的类别",
   "playground.own.value": "新点的数值",
   "playground.own.count": "{number} 个点",
+  "playground.own.scaled": "{number} 个点，已缩放到平面范围",
   "playground.own.clear": "删除所有点",
   "playground.own.csv": "粘贴表格",
   "playground.own.csv.note": "每行一个点：x1、x2 和它的类别或数值。",
@@ -312,7 +316,8 @@ export const zh = {
   "playground.dropout": "Dropout",
   "playground.batch_norm": "批归一化",
   "playground.stage": "网络；方向键在神经元之间移动",
-  "playground.network.hint": "每个方块是一个神经元，颜色是它在平面各处的输出。指向它可看大图；点击它或连线可以修改数值。",
+  "playground.network.hint":
+    "每个方块是一个神经元，颜色是它在平面各处的输出。指向它可看大图；点击它或连线可以修改数值。",
   "playground.unit.input": "输入 {name}",
   "playground.unit.hidden": "第 {layer} 层第 {unit} 个神经元",
   "playground.unit.class": "类别 {unit}",
@@ -327,9 +332,14 @@ export const zh = {
   "playground.backward": "2 反向",
   "playground.update": "3 更新",
   "playground.phase.hint": "一步分三个部分：看每条连线上的数",
-  "playground.phase.forward": "前向：{number} 个点通过了网络。连线上是权重，神经元下是它对其中一个点的输出。总的损失是 {loss}。",
-  "playground.phase.backward": "反向：从右到左，每条连线得知损失（{loss}）随它的权重变化的快慢，即梯度 ∇；神经元下的 δ 是损失随它的输出变化的快慢。",
-  "playground.phase.update": "更新：每个权重都逆着梯度走了一小段 Δ，走多远由学习率 {lr} 决定。一步完成了，下一个批次在等着。",
+  "playground.phase.forward":
+    "前向：{number} 个点通过了网络。连线上是权重，神经元下是它对其中一个点的输出。总的损失是 {loss}。",
+  "playground.phase.backward":
+    "反向：从右到左，每条连线得知损失（{loss}）随它的权重变化的快慢，即梯度 ∇；神经元下的 δ 是损失随它的输出变" +
+      "化的快慢。",
+  "playground.phase.update":
+    "更新：每个权重都逆着梯度走了一小段 Δ，走多远由学习率 {lr} 决定。一步完成了，下一个批次在等着。",
+  "playground.phase.many": "大的层之间，指向一个神经元就能看到它的连线上的数。",
   "playground.phase.sample": "点",
   "playground.phase.point": "/ {number}：x₁ {x1}，x₂ {x2}，目标 {target}；输出 {answers}",
   "playground.loss.train": "训练损失",
@@ -349,28 +359,78 @@ export const zh = {
   "playground.copied": "已复制",
   "playground.script": "显示为 Python",
   "playground.script.note": "用 xpnet 运行这个脚本，会得到同样的数。",
+  "playground.script.changed": "途中改过设置或权重：这个脚本给出的是从一开始就用当前设置的网络的数。",
   "playground.script.save": "存为文件",
   "playground.file": "保存网络",
   "playground.file.open": "打开网络",
   "playground.error": "没有成功：{why}",
   "playground.lesson.neuron": "神经元是什么",
   "playground.lesson.neuron.text":
-    "这个网络只有一个神经元：把每个输入乘以一个权重，加上偏置，给出总和。总和为正的地方回答蓝色，其余为橙色；所以分界是一条直线。\n按“运行”，看直线转到该在的位置。然后点击一条连线改变权重：直线会转动。点击神经元改变偏置：直线会平移。",
+    "这个网络只有一个神经元：把每个输入乘以一个权重，加上偏置，给出总和。总和为正的地方回答蓝色，其余回答橙色；" +
+      "所以分界是一条直线。\n按“运行”：直线转动，直到把两团点分开。然后点击一条连线，改变它的权重：直线转动。点击" +
+      "输出，改变它的偏置：直线平移。",
   "playground.lesson.xor": "异或",
   "playground.lesson.xor.text":
-    "两个坐标同号的地方是蓝色：没有一条直线能把它和橙色分开，所以一个神经元做不到。按“运行”，看它失败。\n现在用 + 加一个隐藏层，给它四个神经元，再按“运行”：每个神经元画一条自己的线，输出把它们合起来。或者打开输入 x₁x₂：有了合适的输入，一个神经元就够了。",
+    "两个坐标同号的地方是蓝色：没有一条直线能把它和橙色分开。按“运行”，看没有隐藏层的网络如何失败。再试试其他几" +
+      "种，每次都按“运行”。",
+  "playground.lesson.xor.base": "没有隐藏层",
+  "playground.lesson.xor.base.text": "只有一条直线：大约一半的点正确，损失停在 0.69，和猜一样。",
+  "playground.lesson.xor.two": "两个神经元",
+  "playground.lesson.xor.two.text": "两条直线和它们之间的一条带：大约 89 % 的点正确。",
+  "playground.lesson.xor.four": "四个 ReLU 神经元",
+  "playground.lesson.xor.four.text": "2500 步之后几乎所有点都正确：每个神经元画一条线，输出把它们合起来。",
+  "playground.lesson.xor.product": "输入 x₁x₂",
+  "playground.lesson.xor.product.text": "以乘积为输入，一个神经元就能解决：给网络什么，决定了它需要学什么。",
   "playground.lesson.overfitting": "过拟合",
   "playground.lesson.overfitting.text":
-    "大网络只有少量带噪声的点可学。按“运行”，看两条曲线：训练损失继续下降，测试损失很快回升。网络把噪声也背了下来，图上个别点的周围长出小岛。\n显示测试点，看它错在哪里。然后增加训练数据，或缩小网络，再运行。",
+    "五十个带噪声的点，对它们来说网络太大了。按“运行”，看两条曲线：训练损失一直下降；测试损失先降后升。网络把噪" +
+      "声背了下来。带深色边的测试点显示它错在哪里。",
+  "playground.lesson.overfitting.base": "50 个点",
+  "playground.lesson.overfitting.base.text":
+    "大约 250 步后测试损失最低，为 0.4。10000 步后它是 0.9，而训练损失是 0.003。",
+  "playground.lesson.overfitting.more": "450 个点",
+  "playground.lesson.overfitting.more.text": "同一个网络，更多的点：训练损失 0.24，测试损失 0.18。这么多点背不下来。",
   "playground.lesson.rate": "学习率",
   "playground.lesson.rate.text":
-    "学习率决定每一步逆着梯度走多远。这里的学习率太大：按“运行”，损失跳来跳去，降不下来。\n试试 0.03 再重置，看它下降。试试 0.0001：慢得像没有动。最好的学习率往往比开始跳动的那个略小一点。",
+    "学习率决定每一步逆着梯度走多远。这里的学习率太大：按“运行”，损失跳来跳去。再试试其他的；最好的学习率往往比" +
+      "开始跳动的那个略小一点。",
+  "playground.lesson.rate.base": "10",
+  "playground.lesson.rate.base.text": "损失在 0.8 和 5 之间跳动，什么也没学到。",
+  "playground.lesson.rate.small": "0.0003",
+  "playground.lesson.rate.small.text": "2500 步之后损失从 0.707 降到 0.702：几乎没动。",
+  "playground.lesson.rate.good": "0.3",
+  "playground.lesson.rate.good.text": "平常的十倍在这里很好：2500 步之后损失是 0.006，而用 0.03 还停在 0.14。",
+  "playground.lesson.rate.diverging": "平面，0.3",
+  "playground.lesson.rate.diverging.text":
+    "每一步都比上一步冲过头更多：大约 25 步之后数值超出一切界限，训练停止。用 0.03，250 步就解决了。",
   "playground.lesson.vanishing": "梯度消失",
   "playground.lesson.vanishing.text":
-    "六层 Sigmoid 神经元。梯度在返回途中每经过一层都要乘以 Sigmoid 的斜率，而它最大只有 0.25。按“前向”和“反向”，比较最后的连线和最前的连线的梯度 ∇：到前面几乎什么也不剩。按“运行”：很久都没有变化。\n现在选择 ReLU 和 He 初始权重，或 Tanh 和 Xavier 初始权重——它们让信号逐层保持大小——再运行。",
+    "六层 Sigmoid。梯度在返回途中每经过一层都要乘以 Sigmoid 的斜率，而它最大只有 0.25。按“前向”和“反向”，先指向" +
+      "第 6 层的一个神经元，再指向第 1 层的一个，比较它们连线上的梯度 ∇。按“运行”：很久都没有变化。\nXavier 选择" +
+      "的初始权重让 Tanh 网络的信号逐层保持大小；He 为 ReLU 做了同样的事。试试看。",
+  "playground.lesson.vanishing.base": "Sigmoid，Xavier",
+  "playground.lesson.vanishing.base.text": "最后一层的梯度是 0.085，第一层是 0.00001。5000 步之后损失仍是 0.69。",
+  "playground.lesson.vanishing.small": "Sigmoid，很小的权重",
+  "playground.lesson.vanishing.small.text": "权重接近零时，传到第一层的只有 0.00000000000001。",
+  "playground.lesson.vanishing.tanh": "Tanh，Xavier",
+  "playground.lesson.vanishing.tanh.text": "各层的梯度都在 0.006 和 0.04 之间，2500 步之后损失是 0.002。",
+  "playground.lesson.vanishing.relu": "ReLU，He",
+  "playground.lesson.vanishing.relu.text": "各层的梯度都在 0.003 和 0.1 之间，2500 步之后损失是 0.003。",
+  "playground.lesson.vanishing.relu small": "ReLU，很小的权重",
+  "playground.lesson.vanishing.relu small.text": "这样也什么都学不到：初始权重和激活函数同样重要。",
   "playground.lesson.regularization": "正则化",
   "playground.lesson.regularization.text":
-    "和“过拟合”一课同样的噪声数据和大网络，但大的权重要付出代价：L2 把权重的平方加进损失，L1 加的是绝对值。按“运行”：图保持平滑，测试损失更低。\n试试 L1，看许多连线变细直到消失。试试过大的正则化率，网络就什么也学不到。",
+    "和“过拟合”一课同样的点和网络，但大的权重要付出代价：L2 把权重的平方加进损失，L1 加的是绝对值。按“运行”：图" +
+      "保持平滑。",
+  "playground.lesson.regularization.base": "L2",
+  "playground.lesson.regularization.base.text":
+    "5000 步之后训练损失是 0.18，测试损失是 0.33。权重只有不加正则化时的三分之一。",
+  "playground.lesson.regularization.none": "不加",
+  "playground.lesson.regularization.none.text": "训练 0.03，测试 0.67：背下来了。",
+  "playground.lesson.regularization.L1": "L1",
+  "playground.lesson.regularization.L1.text": "88 个权重中有 72 个变成零或几乎为零：连线消失了。测试损失是 0.44。",
+  "playground.lesson.regularization.dropout": "Dropout",
+  "playground.lesson.regularization.dropout.text": "另一种办法：每一步都让一部分神经元沉默。训练 0.15，测试 0.34。",
 
   // ---- end of playground.*
 
