@@ -10,15 +10,18 @@ import numpy.typing as npt
 from xpnet.serving.frames import pack
 from xpnet.serving.watch.curves import Curves, Film
 
+KINDS = ("state", "steps", "epochs", "filters", "histograms", "mistakes")  # of frames
 TABLES = ("steps", "epochs")
-SINGLE = ("state", "histograms", "mistakes")  # of which only the newest counts
 
 
 class Place:
-    """How much of the board a page has been sent."""
+    """How much of the board a page has been sent. Kinds take turns: a slow page would else get the state alone, which
+    is always new.
+    """
 
     def __init__(self) -> None:
-        self.numbers = dict.fromkeys(SINGLE, 0)
+        self.turn = 0
+        self.numbers = dict.fromkeys(KINDS, 0)
         self.tables = {name: (-1, 0, -1) for name in TABLES}  # generation, points, additions
         self.film = -1
 
@@ -31,7 +34,7 @@ class Board:
     """
 
     def __init__(self) -> None:
-        self.steps, self.epochs, self.film = Curves(), Curves(), Film()
+        self.steps, self.epochs, self.film = Curves(), Curves(), Film[bytes]()
         self._additions = dict.fromkeys(TABLES, 0)
         self._newest: dict[str, tuple[int, bytes]] = {}  # number and frame, by kind
         self._pages: dict[object, Callable[[], None]] = {}  # what wakes each
@@ -88,21 +91,22 @@ class Board:
     def next_frame(self, place: Place) -> bytes | None:
         """What a page has not been sent yet, and is sent now."""
         with self._lock:
-            for kind in SINGLE[:1]:
-                if (frame := self._single(kind, place)) is not None:
-                    return frame
-            for table in TABLES:
-                if (frame := self._curves(table, place)) is not None:
-                    return frame
-            if (found := self.film.after(place.film)) is not None:
-                place.film = found[0]
-                frame = found[1]
-                assert isinstance(frame, bytes)
-                return frame
-            for kind in SINGLE[1:]:
-                if (frame := self._single(kind, place)) is not None:
+            for _ in KINDS:
+                kind = KINDS[place.turn]
+                place.turn = (place.turn + 1) % len(KINDS)
+                if (frame := self._new(kind, place)) is not None:
                     return frame
         return None
+
+    def _new(self, kind: str, place: Place) -> bytes | None:
+        if kind in TABLES:
+            return self._curves(kind, place)
+        if kind != "filters":
+            return self._single(kind, place)
+        if (found := self.film.after(place.film)) is None:
+            return None
+        place.film, frame = found
+        return frame
 
     def _single(self, kind: str, place: Place) -> bytes | None:
         number, frame = self._newest.get(kind, (0, b""))

@@ -52,6 +52,8 @@ class Watch(Callback):
         self.port, self.host = port if port is None else whole("Watch: port", port, 0), host
         self._background, self._board, self._controls = Background(), Board(), Controls()
         self._said = False
+        self._history: History | None = None
+        self._images: Images | None = None  # of the validation data
         self._fits = 0
         self._step = self._last_epoch = 0  # so far, of all fits, the last epoch counted from 1
         self._first_epoch = 0  # what this fit counts as epoch 0
@@ -91,7 +93,7 @@ class Watch(Callback):
         self.open()
         self._run = run
         self._history = next((each for each in run.followers if isinstance(each, History)), None)
-        self._images: Images | None = images_in(run.describe().get("validation_data"))
+        self._images = images_in(run.describe().get("validation_data"))
         if not self._said:
             self._said = True
             self._say(f"watch this training: {self.address}")
@@ -168,15 +170,15 @@ class Watch(Callback):
         self._show_state()
 
     def on_train_end(self, logs: Logs) -> None:
-        """Ended by Ctrl-C or an error, unless `on_run_end` comes, too."""
+        """Ended by Ctrl-C or an error, or else `on_run_end` comes, too."""
         self._controls.end()
         self._flush()
-        self._phase, self._ended = "ended", "interrupted"
+        self._phase, self._ended = ("ended", "interrupted") if sys.exc_info()[0] else ("ends", "")
         self._show_state()
 
     def on_run_end(self) -> None:
         """The result: after other callbacks have put back the best weights."""
-        self._ended = "stopped" if self.model.stop_training else "finished"
+        self._phase, self._ended = "ended", "stopped" if self.model.stop_training else "finished"
         self._show_histograms()
         self._show_filters()
         self._show_mistakes()
@@ -291,7 +293,7 @@ class Watch(Callback):
         turn = self._for_mistakes
         if self._images is None or (if_due and not turn.due(self._board.watched)):
             return
-        seconds = turn.share * turn.since() if if_due else 0.5
+        seconds = turn.share * (turn.since() if if_due else self._clock.seconds())
         turn.begin()
         found = mistakes(self.model, self._images, seconds)
         turn.end()

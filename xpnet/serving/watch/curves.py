@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 MOST = 2048  # points
+T = TypeVar("T")
 
 
 class Points(NamedTuple):
@@ -83,15 +84,15 @@ class Curves:
         self.generation += 1
 
 
-class Film:
+class Film(Generic[T]):
     """Pictures of something that changes: the newest, and of those before as many as there is room for, evenly."""
 
     def __init__(self, most: int = 24) -> None:
         self.most, self.stride, self.shown = most, 1, 0
-        self.kept: list[tuple[int, Any]] = []  # (number, picture)
-        self.newest: tuple[int, Any] | None = None
+        self.kept: list[tuple[int, T]] = []  # (number, picture)
+        self.newest: tuple[int, T] | None = None
 
-    def add(self, picture: Any) -> None:
+    def add(self, picture: T) -> None:
         self.newest = self.shown, picture
         if self.shown % self.stride == 0:
             self.kept.append(self.newest)
@@ -100,7 +101,7 @@ class Film:
                 self.kept = self.kept[::2]
         self.shown += 1
 
-    def after(self, number: int) -> tuple[int, Any] | None:
+    def after(self, number: int) -> tuple[int, T] | None:
         """The first that is kept behind this number, else the newest if that is behind it."""
         if self.newest is None or self.newest[0] <= number:
             return None

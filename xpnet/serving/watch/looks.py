@@ -20,7 +20,7 @@ from xpnet.core.parameter import Parameter
 BINS = 40
 SAMPLED = 8192  # entries of an array, at most
 MOST_FILTERS, MOST_CHANNELS = 64, 16
-MOST_LOOKED_AT, MOST_SHOWN, AT_ONCE = 2000, 48, 250  # images
+MOST_LOOKED_AT, MOST_SHOWN, AT_ONCE = 2000, 48, 100  # images
 MOST_PIXELS = 64  # along the edge of an image that is shown
 
 Floats = npt.NDArray[np.float32]

@@ -42,7 +42,7 @@ class Controls:
         """Of one optimizer, "rate": the rate itself, "factor": how often the present one it shall be."""
         with self._changed:
             rates = self._require_training()
-            if optimizer not in rates:
+            if not isinstance(optimizer, str) or optimizer not in rates:
                 raise OptionError(f"there is no optimizer {str(optimizer)[:40]!r}; there is {', '.join(rates)}")
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
                 raise OptionError(f"a learning rate must be a positive number, not {str(value)[:40]}")

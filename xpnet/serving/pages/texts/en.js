@@ -500,6 +500,7 @@ export const en = {
   "watch.phase.training": "Training",
   "watch.phase.validation": "Validating",
   "watch.phase.paused": "Paused",
+  "watch.phase.ends": "Ends",
   "watch.pausing": "Pauses after this step …",
   "watch.stopping": "Stops after this step …",
   "watch.finished": "Finished",
@@ -510,7 +511,7 @@ export const en = {
   "watch.step": "step",
   "watch.speed": "samples/s",
   "watch.time": "time",
-  "watch.left": "left, about",
+  "watch.left": "left (about)",
   "watch.pause": "Pause",
   "watch.goOn": "Go on",
   "watch.stop": "Stop …",
@@ -551,7 +552,7 @@ export const en = {
   "watch.mistakesAll": "After epoch {epoch}: {wrong} of {looked} validation images that were looked at, the surest first.",
   "watch.mistakesSome":
     "After epoch {epoch}: {wrong} of {looked} validation images that were looked at; the {shown} surest.",
-  "watch.mistake": "{label}, read as {answer} ({sure} %)",
+  "watch.mistake": "{label}, read as {answer} ({sure}\u00a0%)",
   "watch.histograms": "Weights and gradients",
   "watch.part": "Which parameters",
   "watch.histogramsHint":

@@ -443,6 +443,7 @@ export const zh = {
   "watch.phase.training": "训练中",
   "watch.phase.validation": "验证中",
   "watch.phase.paused": "已暂停",
+  "watch.phase.ends": "即将结束",
   "watch.pausing": "本步结束后暂停……",
   "watch.stopping": "本步结束后停止……",
   "watch.finished": "训练完成",
@@ -493,7 +494,7 @@ export const zh = {
   "watch.mistakes": "分类错误的图像",
   "watch.mistakesAll": "第 {epoch} 轮之后：检查了 {looked} 幅验证图像，{wrong} 幅分错，最有把握的错误在前。",
   "watch.mistakesSome": "第 {epoch} 轮之后：检查了 {looked} 幅验证图像，{wrong} 幅分错；这里是最有把握的 {shown} 幅。",
-  "watch.mistake": "{label}，误认为 {answer}（{sure} %）",
+  "watch.mistake": "{label}，误认为 {answer}（{sure}%）",
   "watch.histograms": "权重与梯度",
   "watch.part": "显示哪些参数",
   "watch.histogramsHint":

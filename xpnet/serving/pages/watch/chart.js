@@ -28,7 +28,8 @@ export class Chart {
     new ResizeObserver(() => this.redraw()).observe(this.canvas);
   }
 
-  // series: [{ name, colour, dashed, faint, dots, x: [], y: [] }]; marks: [{ x, name }].
+  // series: [{ name, colour, dashed, faint, dots, x: [], y: [] }]; marks: [{ x, name }]; log: a logarithmic
+  // scale; fromZero: the scale begins at 0.
   show(data) {
     this.data = data;
     this.redraw();
@@ -93,7 +94,7 @@ export class Chart {
   }
 
   findRange(width, height) {
-    const { series, log } = this.data;
+    const { series, log, fromZero } = this.data;
     let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
     for (const { x, y } of series) {
       for (let i = 0; i < x.length; i++) {
@@ -109,6 +110,7 @@ export class Chart {
     if (log) {
       if (y1 / y0 < 1.2) [y0, y1] = [y0 / 1.1, y1 * 1.1];
     } else {
+      if (fromZero) y0 = Math.min(0, y0);
       const room = (y1 - y0 || Math.abs(y1) || 1) * 0.05;
       [y0, y1] = [y0 >= 0 && y0 < room ? 0 : y0 - room, y1 + room];
     }

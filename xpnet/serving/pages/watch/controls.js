@@ -12,7 +12,7 @@ export function startControls(wire) {
 
   function show() {
     if (!state) return;
-    const running = state.phase !== "ended";
+    const running = state.phase !== "ended" && state.phase !== "ends";
     id("title").textContent = text("watch.title", { model: state.model });
     id("phase").textContent = phaseOf(state);
     id("place").textContent = text("watch.place", state);

@@ -60,6 +60,7 @@ export function startCurves(wire) {
         series: choice.epochs ? byEpoch(tables, name) : byStep(tables, name),
         marks: choice.epochs ? [] : marks.map((mark) => ({ x: mark.x, name: nameOf(mark) })),
         log: choice.log && !isSpeed(name),
+        fromZero: isSpeed(name) || isRate(name),
       });
     }
   }

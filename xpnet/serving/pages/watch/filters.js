@@ -5,7 +5,7 @@ import { colour, onTheme } from "../shared/theme.js";
 import { short } from "./numbers.js";
 
 const MOST = 48; // pictures that are kept
-const SIDE = 56; // pixels along the edge of a filter, about
+const [SIDE, GAP] = [56, 8]; // pixels: the edge of a filter, about, and what lies between two; of a few, twice as many
 
 export function startFilters(wire) {
   const id = (name) => document.getElementById(name);
@@ -76,8 +76,9 @@ function drawFilters(canvas, { data, shape }, isColour) {
   const [F, C, KH, KW] = shape;
   const inRow = C > 1 && !isColour;
   const count = inRow ? F * C : F;
-  const scale = Math.max(1, Math.round(SIDE / Math.max(KH, KW)) >> (inRow ? 1 : 0));
-  const [high, wide] = [KH * scale + 4, KW * scale + 4];
+  const side = SIDE * (inRow ? 0.5 : count <= 12 ? 2 : 1);
+  const scale = Math.max(1, Math.round(side / Math.max(KH, KW)));
+  const [high, wide] = [KH * scale + GAP, KW * scale + GAP];
   const room = Math.max(1, Math.floor((canvas.parentElement.clientWidth - 24) / wide));
   const columns = inRow ? C : Math.min(count, room);
   const rows = Math.ceil(count / columns);
@@ -95,7 +96,7 @@ function drawFilters(canvas, { data, shape }, isColour) {
       picture.data.set([...mixed, 255], 4 * i);
     }
     small.getContext("2d").putImageData(picture, 0, 0);
-    pen.drawImage(small, (n % columns) * wide + 2, Math.floor(n / columns) * high + 2, KW * scale, KH * scale);
+    pen.drawImage(small, (n % columns) * wide, Math.floor(n / columns) * high, KW * scale, KH * scale);
   }
 }
 
