@@ -18,10 +18,16 @@ pytestmark = pytest.mark.browser
 
 # strokes on a sheet of 1 x 1, as a person would write them
 STROKES = {
-    0: [[(0.5, 0.15), (0.32, 0.25), (0.25, 0.5), (0.32, 0.78), (0.5, 0.87), (0.68, 0.78), (0.75, 0.5), (0.68, 0.25), (0.5, 0.15)]],
+    0: [[
+        (0.5, 0.15), (0.32, 0.25), (0.25, 0.5), (0.32, 0.78), (0.5, 0.87), (0.68, 0.78), (0.75, 0.5), (0.68, 0.25),
+        (0.5, 0.15),
+    ]],
     1: [[(0.52, 0.15), (0.5, 0.85)]],
     2: [[(0.28, 0.3), (0.4, 0.17), (0.6, 0.17), (0.7, 0.3), (0.62, 0.5), (0.28, 0.82), (0.75, 0.82)]],
-    3: [[(0.3, 0.2), (0.5, 0.14), (0.68, 0.25), (0.63, 0.42), (0.45, 0.48), (0.66, 0.55), (0.72, 0.72), (0.55, 0.86), (0.28, 0.8)]],
+    3: [[
+        (0.3, 0.2), (0.5, 0.14), (0.68, 0.25), (0.63, 0.42), (0.45, 0.48), (0.66, 0.55), (0.72, 0.72), (0.55, 0.86),
+        (0.28, 0.8),
+    ]],
     4: [[(0.32, 0.15), (0.27, 0.52), (0.7, 0.52)], [(0.64, 0.15), (0.62, 0.87)]],
     7: [[(0.26, 0.18), (0.72, 0.18), (0.45, 0.86)]],
 }  # fmt: skip
@@ -111,11 +117,10 @@ def test_what_is_shown_is_what_the_network_computes(sheet: Sheet) -> None:
     sheet.draw(2)
     sheet.answers(2)
     sheet.tab.wait_for_timeout(300)
-    reading, model = sheet.heard["reading"], Shelf(None).entries()[0].network()
-    digit = reading.arrays["digit"].reshape(1, 1, 28, 28)
-    chances = model.predict_proba(digit)[0] if hasattr(model, "predict_proba") else None
-    if chances is not None:
-        np.testing.assert_allclose(reading.arrays["probabilities"], chances, atol=1e-5)
+    reading, model = sheet.heard["reading"], Shelf(None).entries()[0].make()
+    scores = np.asarray(model.predict(reading.arrays["digit"].reshape(1, 1, 28, 28))[0], float)
+    chances = np.exp(scores - scores.max())
+    np.testing.assert_allclose(reading.arrays["probabilities"], chances / chances.sum(), atol=1e-5)
     assert reading.fields["answer"] == reading.arrays["probabilities"].argmax() == 2
     assert sheet.bars()[2].startswith(f"{100 * float(reading.arrays['probabilities'][2]):.1f}"[:2])
 
@@ -213,7 +218,10 @@ def test_two_networks_side_by_side_one_of_which_learns_meanwhile(sheet: Sheet) -
         return sheet.heard["training"].fields["step"] > 5 and losses[-1] < 0.7 * max(losses)
 
     sheet.until(falls, 60)
-    assert sheet.tab.locator("#reads-b").is_visible() and sheet.tab.locator("#trainings progress").first.is_visible()
+    assert (
+        sheet.tab.locator("#reads-b").is_visible()
+        and sheet.tab.locator("#trainings section:not([hidden]) progress").is_visible()
+    )
     pause = sheet.tab.locator("#trainings section:not([hidden]) button")
     pause.click()
     sheet.until(lambda: not sheet.heard["training"].fields["on"])
@@ -298,7 +306,7 @@ def test_back_takes_a_stroke_away(sheet: Sheet) -> None:
 def test_200_test_digits_through_the_browser_are_read_as_well_as_the_arrays(sheet: Sheet) -> None:
     _, (images, labels) = datasets.mnist()
     indices = range(0, 10_000, 50)
-    model = Shelf(None).entries()[0].network()
+    model = Shelf(None).entries()[0].make()
     expected = (model.predict(images[indices]).argmax(axis=1) == labels[indices]).mean()
     right = 0
     for index in indices:
