@@ -1,10 +1,13 @@
 """A playground at work: its points, its network, and how far the training is."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from xpnet import random
 from xpnet.errors import NonFiniteError, OptionError
 from xpnet.model import Sequential
 from xpnet.regularizers import penalties
@@ -36,12 +39,23 @@ class Lab:
     phases: Phases | None  # of a step that is done by hand and not complete
 
     def __init__(self, state: State) -> None:
-        self.state, self.points = state, make_points(state)
+        self.state, self.points, self._random = state, make_points(state), random.get_state()
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Back to the weights that follow from the seed, and to the first batch."""
-        self._begin_with(make_network(self.state))
+        self._begin_with(self._make_network(self.state))
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """What is random within the block is drawn from a state of the lab's own."""
+        with random.preserved_state(self._random):
+            yield
+            self._random = random.get_state()
+
+    def _make_network(self, state: State) -> Sequential:
+        with self._drawing():
+            return make_network(state)
 
     def _begin_with(self, network: Sequential) -> None:
         self._take_network(network)
@@ -63,7 +77,7 @@ class Lab:
         before = self.state
         if not keep:
             anew = _differs(before, state, OF_POINTS)
-            points, network = make_points(state) if anew else self.points, make_network(state)
+            points, network = make_points(state) if anew else self.points, self._make_network(state)
             self.state, self.points = state, points
             self._begin_with(network)
             return {"network", "points"} if anew else {"network"}
@@ -73,7 +87,7 @@ class Lab:
             self.points, self.place = make_points(state), 0
         if self._needs_network(before, state) or (before.seed != state.seed and self._untouched):
             built.add("network")
-            network = make_network(state)
+            network = self._make_network(state)
             if not self._untouched:
                 keep_weights(self.network, network, before, state)
             self.state = state
@@ -135,7 +149,8 @@ class Lab:
             return self._finish_phases()
         rows = self._next_rows()
         try:
-            loss: float = self.network.train_on_batch(self.x[rows], self.t[rows])
+            with self._drawing():
+                loss: float = self.network.train_on_batch(self.x[rows], self.t[rows])
         except NonFiniteError as error:
             raise self._diverged() from error
         self._advance(len(rows))
@@ -154,7 +169,8 @@ class Lab:
             self.phases = Phases(self.network, self.x[rows], self.t[rows])
         phases = self.phases
         try:
-            numbers = phases.go(name)
+            with self._drawing():
+                numbers = phases.go(name)
         except Diverged:
             self.phases = None
             raise self._diverged() from None
