@@ -36,7 +36,8 @@ export class Phases {
     const weights = JSON.stringify([step, layers]);
     const other = this.known !== "" && weights !== this.known;
     this.known = weights;
-    if (running || other) this.drop();
+    if ((running || other) && (this.frame || this.next !== ORDER[0])) this.drop();
+    else this.mark();
   }
 
   drop() {
