@@ -80,7 +80,7 @@ function startSliders(page) {
     page.change({ seed: Number.isFinite(seed) ? Math.min(2 ** 31 - 1, Math.max(0, seed)) : page.state.seed });
     show();
   });
-  byId("regenerate").addEventListener("click", () => page.wire.ask("regenerate"));
+  byId("regenerate").addEventListener("click", () => page.ask("regenerate"));
   page.on("state", show);
   show();
 }
@@ -106,12 +106,12 @@ function startOwn(page) {
       label.lastChild.style.color = pointColour(k, like);
     }
   };
-  byId("add-csv").addEventListener("click", () => page.wire.ask("csv", { text: byId("csv").value }));
+  byId("add-csv").addEventListener("click", () => page.ask("csv", { text: byId("csv").value }));
   byId("csv-file").addEventListener("change", async () => {
     const [file] = byId("csv-file").files;
     if (file) byId("csv").value = await file.text();
   });
-  byId("clear-points").addEventListener("click", () => page.wire.ask("clear"));
+  byId("clear-points").addEventListener("click", () => page.ask("clear"));
   page.on("state", () => {
     show();
     colourClasses();
@@ -122,7 +122,7 @@ function startOwn(page) {
   });
   page.on("place", ([x, y]) => {
     const round = (value) => Math.round(100 * value) / 100;
-    page.wire.ask("add", { points: [[round(x), round(y), chosenTarget(page.state)]] });
+    page.ask("add", { points: [[round(x), round(y), chosenTarget(page.state)]] });
   });
   onTheme(colourClasses);
   onLanguage(show);

@@ -41,6 +41,7 @@ export class Page {
     this.listeners = new Map();
     this.number = 0; // of the last state that was sent
     this.built = null; // the last answer to it
+    this.asked = false; // whether the server was asked to change the state
     Object.assign(this, fromHash(location.hash));
     wire.on("open", () => this.sendState(false));
     wire.on("built", (frame) => this.take(frame));
@@ -86,6 +87,12 @@ export class Page {
     this.wire.ask("state", { state: this.state, keep, number: this.number });
   }
 
+  // The server makes another state of this one: by points that are added, or a file that is opened.
+  ask(kind, fields = {}, arrays = {}) {
+    this.asked = true;
+    this.wire.ask(kind, fields, arrays);
+  }
+
   // What the server has built, which is the state with all that it made of it, such as points from a table. The answer
   // to an older question does not undo what was changed since.
   take(frame) {
@@ -95,9 +102,10 @@ export class Page {
     const before = this.state;
     this.state = settled({ ...before, ...frame.state, show_test, discrete });
     if (differing(before, this.state).length > 0) {
-      this.writeAddress("replace");
+      this.writeAddress(this.asked ? "push" : "replace");
       this.tell("state", before);
     }
+    this.asked = false;
   }
 
   // A state that cannot be built: back to what there is.

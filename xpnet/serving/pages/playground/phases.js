@@ -36,7 +36,8 @@ export class Phases {
     const weights = JSON.stringify([step, layers]);
     const other = this.known !== "" && weights !== this.known;
     this.known = weights;
-    if (running || other) this.drop();
+    if ((running || other) && (this.frame || this.next !== ORDER[0])) this.drop();
+    else this.mark();
   }
 
   drop() {
@@ -106,12 +107,19 @@ export class Phases {
     return [short(weight), `Δ ${short(weight - before[unit][input], 2)}`];
   }
 
+  biasWords(layer, unit) {
+    const bias = this.network.numbers?.layers[layer].bias[unit];
+    const gradient = this.frame?.layers?.[layer].bias_grad[unit];
+    return `${text("playground.bias")} ${short(bias)}${gradient === undefined ? "" : `  ∇ ${short(gradient, 2)}`}`;
+  }
+
   // At a neuron: its output for this sample; going back, how the loss changes with it.
   mark() {
     const { frame, sample, network } = this;
-    for (const { layer, unit, value } of network.columns.flat()) {
+    for (const { layer, unit, value, bias } of network.columns.flat()) {
       const out = frame && unit >= 0 ? frame.outputs[layer]?.[unit]?.[sample] : undefined;
       const delta = frame?.name === "forward" ? undefined : frame?.deltas?.[layer]?.[unit]?.[sample];
+      if (bias) bias.title = this.biasWords(layer - 1, unit);
       value.textContent = out === undefined ? "" : short(out);
       if (out !== undefined && delta !== undefined && delta !== null) value.append(br(), `δ ${short(delta, 2)}`);
     }

@@ -36,7 +36,7 @@ async function open(page) {
   const [file] = byId("open-file").files;
   if (!file) return;
   const data = new Uint8Array(await file.arrayBuffer());
-  page.wire.ask("open", {}, { bytes: { data, shape: [data.length] } });
+  page.ask("open", {}, { bytes: { data, shape: [data.length] } });
   byId("open-file").value = ""; // the same file may be chosen again
 }
 
