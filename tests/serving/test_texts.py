@@ -63,3 +63,16 @@ def test_nothing_comes_from_elsewhere(path: Path) -> None:
         r"https?://(?!www\.w3\.org/)|[\"'(]//\w|innerHTML|outerHTML|insertAdjacentHTML|document\.write", source
     )
     assert not re.search(r"\beval\(|new Function\(|<[^>]* style=|<[^>]* on\w+=|<script>", source)
+
+
+@pytest.mark.parametrize("name", ["digit", "playground", "watch"])
+def test_the_style_of_a_page_does_not_reach_another(name: str) -> None:
+    """Each rule in its section of the one stylesheet begins with the class of its <main>, or with an id."""
+    style = re.sub(r"/\*(?! ----).*?\*/", "", (PAGES / "style.css").read_text(), flags=re.DOTALL)
+    section = style.partition(f"/* ---- {name} ---- */")[2].partition(f"/* ---- end of {name} ---- */")[0]
+    assert section
+    section = re.sub(r"@keyframes[^{]*\{([^{}]*\{[^{}]*\})*\s*\}", "", section)
+    rules = [rule.strip() for rule in re.findall(r"([^{}]+)\{", section) if not rule.strip().startswith("@")]
+    selectors = [selector.strip() for rule in rules for selector in re.split(r",(?![^(]*\))", rule)]
+    own = re.compile(rf"(main)?\.{name}\b|#|:root|body:has\(\.{name}\)")
+    assert not [selector for selector in selectors if not own.match(selector)]
