@@ -33,7 +33,7 @@ def error(page: Page, kind: str, fields: dict[str, Any] | None = None, **arrays:
     """What the page is told about a request that cannot be answered."""
     page.ask(kind, fields, **arrays)
     frame = page.wait("error")
-    assert frame.fields["about"] in (kind, "work")
+    assert frame.fields["about"] == kind
     return str(frame.fields["text"])
 
 
@@ -312,14 +312,12 @@ def test_a_training_pauses_and_goes_on(shelf: Shelf, monkeypatch: pytest.MonkeyP
 
 
 def test_pages_that_train_the_same_network_do_not_disturb_each_other(shelf: Shelf) -> None:
-    accuracies = []
     with opened(shelf) as one, opened(shelf) as other:
         for page in (one, other):
             page.ask("choose", {"slot": "a", "network": "mlp"})
-        for page in (one, other):
-            accuracies.append(page.wait("network", lambda frame: frame.fields["trained"]).fields["accuracy"])
-    assert accuracies[0] == accuracies[1]  # each from its own random state, which begins alike
-    assert [entry.note for entry in shelf.entries()].count("here") == 2
+        found = [page.wait("network", lambda frame: frame.fields["trained"]).fields for page in (one, other)]
+    assert {each["key"] for each in found} == {"here-1", "here-2"}
+    assert all(each["accuracy"] > 0.5 for each in found)
 
 
 def test_a_training_that_fails_is_told_of_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,7 @@ class DigitSession(Session):
         self.shelf.listeners.add(self._shelf_changed)
         self.on_catalogue()
         self._put("a", self.shelf.entries()[0])
+        digit_from_array(np.pad(np.ones((4, 4)), 4), "dark")  # what it imports, so that the first stroke need not wait
 
     def end(self) -> None:
         self.shelf.listeners.discard(self._shelf_changed)
@@ -159,7 +160,8 @@ class DigitSession(Session):
         kind, name = key = min(self.wishes, key=lambda key: key[0] != "unit")  # units first: they are quick
         frame = self.wishes.pop(key)
         if name in self.slots:
-            (self._tell_unit if kind == "unit" else self._tell_explanation)(self.slots[name], frame.fields)
+            tell = self._tell_unit if kind == "unit" else self._tell_explanation
+            self._guarded(kind, tell, self.slots[name], frame.fields)  # an error stops nothing else that goes on
 
     def _tell_unit(self, slot: Slot, asked: dict[str, Any]) -> None:
         index, calls = int(asked["layer"]), slot.look.calls
@@ -226,7 +228,7 @@ class DigitSession(Session):
             self._tell_sample(index)
         elif exam.done:
             self.searching = False
-            raise DataError("it reads all test digits right")
+            self.send("error", {"about": "sample", "text": "the network reads all test digits right"})
         else:
             exam.advance()
 
@@ -237,7 +239,7 @@ class DigitSession(Session):
             exam.advance()
         if exam.done:
             self.listing.discard(name)
-            if not slot.taught:
+            if slot.entry.trained and not slot.taught:
                 self.shelf.judge(slot.entry, exam.accuracy)
         elif not self._is_time("mistakes", name, READ_AGAIN):
             return
@@ -302,12 +304,11 @@ class DigitSession(Session):
     def _go_on_with_training(self, slot: Slot, training: Training) -> None:
         if not training.done:
             training.advance()
+            slot.changed()
             if self._is_time("training", slot.name, TOLD) or training.done:
                 self._tell_training(slot, training)
             if self._is_time("read again", slot.name, READ_AGAIN):
                 self._read_again([slot])
-            if training.done:
-                slot.changed()
             return
         exam = slot.exam(self.shelf)
         exam.advance()
@@ -336,8 +337,10 @@ class DigitSession(Session):
 
     def work(self) -> None:
         """A slice of what is most urgent. What cannot be done is told once, and not tried again."""
+        if self.wishes:
+            return self._grant()
         try:
-            self._do_some()
+            self._go_on()
         except Exception:
             self.lessons, self.searching = [], False
             self.listing.clear()
@@ -346,10 +349,8 @@ class DigitSession(Session):
                 self._tell_training(slot, training)
             raise
 
-    def _do_some(self) -> None:
-        if self.wishes:
-            self._grant()
-        elif self.lessons:
+    def _go_on(self) -> None:
+        if self.lessons:
             self._go_on_with_lesson()
         elif self.searching:
             self._search()
