@@ -11,9 +11,10 @@ from xpnet.data.transforms import to_unit
 from xpnet.model import Model
 from xpnet.optimizers import Adam
 
-STEPS = 12
-COPIES, OTHERS = 16, 48  # of the digit, a little different each, and MNIST's digits, so that these are not forgotten
-RATE = 0.0005
+STEPS = 24  # at most
+ENOUGH = 0.95  # the probability of the label at which the digit is learned
+COPIES, OTHERS = 8, 56  # of the digit, a little different each, and MNIST's digits, so that these are not forgotten
+RATE = 0.0003  # each step changes a weight by about so much; more, and other digits are forgotten
 MOST_LEVELS, MOST_BYTES = 20, 64 << 20  # that undo keeps
 
 
@@ -28,14 +29,18 @@ class Lesson:
         others: tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]],
     ) -> None:
         self.model, self.x, self.label, self.others = model, x, label, others
-        self.step, self.steps, self.loss = 0, STEPS, 0.0
+        self.step, self.steps, self.loss, self.learned = 0, STEPS, 0.0, False
         self.vary = Affine(shift=1.5, rotate=8, scale=0.08)
         loss = model.loss or "softmax_cross_entropy"
         model.compile(Adam(RATE), loss)
 
     @property
     def done(self) -> bool:
-        return self.step >= self.steps
+        return self.learned or self.step >= self.steps
+
+    def tell(self, probability: float) -> None:
+        """What the network says of the label by now: who has learned it is not taught further."""
+        self.learned = bool(probability >= ENOUGH)
 
     def advance(self) -> None:
         """A step."""

@@ -269,8 +269,11 @@ class DigitSession(Session):
 
     def _go_on_with_lesson(self) -> None:
         for slot, lesson in self.lessons:
+            if lesson.done:
+                continue
             lesson.advance()
-            chances = slot.read(self._drawn()).probabilities
+            chances = slot.read(lesson.x).probabilities
+            lesson.tell(float(chances[lesson.label]))
             fields = {"slot": slot.name, "step": lesson.step, "steps": lesson.steps, "loss": lesson.loss}
             self.send("lesson", fields, probabilities=chances)
         if all(lesson.done for _, lesson in self.lessons):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xpnet import networks
+from xpnet import networks, random
 from xpnet.core.outputs import is_shape
 from xpnet.data.datasets import Part, mnist_part
 from xpnet.errors import FormatError, OptionError, ShapeError, XpnetError
@@ -71,7 +71,9 @@ class Shelf:
     def entries(self) -> list[Entry]:
         """All, the one to begin with first."""
         with self._lock:
-            self._new = self._new or [_untrained(key) for key in NEW]
+            if not self._new:
+                with random.preserved_state():  # what they are, the state of whoever asks first does not tell
+                    self._new = [_untrained(key) for key in NEW]
             return [*self._own, *self._packaged, *self._trained, *self._found(), *self._new]
 
     def entry(self, key: str) -> Entry:
