@@ -213,9 +213,13 @@ def test_maps_are_what_each_unit_makes_of_the_plane(name: str) -> None:
     first = units - (state.hidden[-1].units if state.hidden else len(state.inputs))
     np.testing.assert_array_equal(arrays["watched"][1::3, 1::3], arrays["units"][first])
     if state.inputs[0] == "x1":  # from left to right
-        np.testing.assert_allclose(arrays["units"][0][7], (np.arange(SMALL) + 0.5) * 12 / SMALL - 6, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            arrays["units"][0][7], (np.arange(SMALL) + 0.5) * 12 / SMALL - 6, rtol=1e-5, atol=1e-5
+        )
     if "x2" in state.inputs:  # from top to bottom
-        np.testing.assert_allclose(arrays["units"][1][:, 7], 6 - (np.arange(SMALL) + 0.5) * 12 / SMALL, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            arrays["units"][1][:, 7], 6 - (np.arange(SMALL) + 0.5) * 12 / SMALL, rtol=1e-5, atol=1e-5
+        )
     if state.outputs > 1 and state.loss_name != "mean_squared_error":
         np.testing.assert_allclose(arrays["output"].sum(axis=0), 1, rtol=1e-5)
     elif state.task == "two classes":
