@@ -94,7 +94,7 @@ def test_outputs_and_deltas_belong_together() -> None:
 @pytest.mark.parametrize("name", ["default", "L1", "L2", "three arms", "batch norm", "five blobs"])
 def test_gradients_are_those_of_loss_and_penalty(name: str) -> None:
     """Against the difference quotient."""
-    lab, numbers = find(name)
+    _, numbers = find(name)
     grad = numbers["layers"][0]["weight_grad"][1][0]
 
     def loss_at(step: float) -> float:
