@@ -121,6 +121,16 @@ def test_it_knows_whether_the_script_comes_to_its_numbers() -> None:
     assert not lab.exact
 
 
+def test_what_concerns_the_page_alone_leaves_a_phase_and_all_else_drops_it() -> None:
+    lab = make({})
+    lab.go_through("forward")
+    change(lab, show_test=True)
+    lab.go_through("backward")
+    change(lab, lr=0.5)
+    assert lab.go_through("forward")["step"] == 0
+    assert not lab.exact  # batch normalisation, say, has seen the batch
+
+
 def test_two_labs_do_not_disturb_each_other() -> None:
     one, alone = make(STATES["dropout"]), make(STATES["dropout"])
     alone_losses = [alone.train_step() for _ in range(5)]

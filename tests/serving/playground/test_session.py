@@ -198,6 +198,15 @@ def test_points_of_ones_own(page: Page) -> None:
     assert "between -6 and 6" in refusal(page, "add", {"points": [[1, 9, 1]]})
 
 
+def test_a_loss_stays_as_long_as_it_fits(page: Page) -> None:
+    page.set_state({"data": "own", "loss": "hinge", "points": [[1, 1, 0]]})
+    losses = []
+    for target in (1, 2):
+        page.ask("add", {"points": [[2, 2, target]]})
+        losses.append(page.wait_for("built", "numbers")[0].fields["state"]["loss"])
+    assert losses == ["hinge", "auto"]
+
+
 def test_regenerate_takes_other_points_and_keeps_the_weights(page: Page) -> None:
     _, _, before = page.set_state({"seed": 4})
     page.ask("step")

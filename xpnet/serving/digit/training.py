@@ -29,7 +29,7 @@ class Plan(NamedTuple):
 PLANS = {
     "simpleconvnet": Plan(2, 60_000, 100, 0.003),
     "deepconvnet": Plan(1, 24_000, 50, 0.003),
-    "lenet5": Plan(4, 60_000, 100, 0.005),
+    "lenet5": Plan(3, 60_000, 100, 0.005),
     "lenet5-1998": Plan(2, 60_000, 100, 0.006),
     "mlp": Plan(10, 60_000, 100, 0.004),
 }

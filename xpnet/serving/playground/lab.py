@@ -81,6 +81,10 @@ class Lab:
             self.state, self.points = state, points
             self._begin_with(network)
             return {"network", "points"} if anew else {"network"}
+        if not _differs(before, state, OF_ALL):
+            self.state = state
+            return set()
+        self.exact = self.exact and self.step == 0 and self.phases is None  # which may have drawn, and moved averages
         built = set()
         if _differs(before, state, OF_POINTS):
             built.add("points")
@@ -94,7 +98,6 @@ class Lab:
             self._take_network(network)
         self.state = state
         self._retune(before)
-        self.exact = self.exact and (self.step == 0 or not _differs(before, state, OF_ALL))
         return built
 
     @property
@@ -108,13 +111,11 @@ class Lab:
 
     def _retune(self, before: State) -> None:
         """The optimizer and the loss that the state asks for; a new rate alone leaves the optimizer's memory."""
-        self.phases = None
-        optimizer, loss = self.network.optimizer, self.network.loss
-        assert optimizer is not None and loss is not None
-        if self.state.optimizer != before.optimizer:
+        optimizer = self.network.optimizer
+        if optimizer is None or self.state.optimizer != before.optimizer:
             optimizer = make_optimizer(self.state)
         optimizer.lr = self.state.lr
-        self.network.compile(optimizer, loss if loss.name == make_loss(self.state).name else make_loss(self.state))
+        self.network.compile(optimizer, make_loss(self.state))
         self._take_samples()
 
     def edit(self, layer: Any, what: Any, row: int, column: int, value: float) -> None:
@@ -152,7 +153,7 @@ class Lab:
             with self._drawing():
                 loss: float = self.network.train_on_batch(self.x[rows], self.t[rows])
         except NonFiniteError as error:
-            raise self._diverged() from error
+            raise self.diverged() from error
         self._advance(len(rows))
         return loss
 
@@ -173,7 +174,7 @@ class Lab:
                 numbers = phases.go(name)
         except Diverged:
             self.phases = None
-            raise self._diverged() from None
+            raise self.diverged() from None
         fields = {"name": name, "step": self.step, "samples": self.points.train[rows].tolist(), **numbers}
         if phases.next is None:
             self.phases = None
@@ -201,7 +202,8 @@ class Lab:
         if self.place >= len(self.x):
             self.epoch, self.place = self.epoch + 1, 0
 
-    def _diverged(self) -> NonFiniteError:
+    def diverged(self) -> NonFiniteError:
+        """The error for a loss that is NaN or infinite."""
         return NonFiniteError(
             f"the training diverged in step {self.step + 1}: its loss is no finite number any more; reset it and take"
             " a smaller learning rate"

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from xpnet.base.checks import whole
 from xpnet.errors import FormatError, OptionError
 from xpnet.files.tensors import read_safetensors
 from xpnet.model import Sequential
@@ -37,7 +38,9 @@ class Opened:
         try:
             about = json.loads(metadata[KEY])
             self.state = read_state(about["state"])
-            self.step, self.epoch, self.place = (max(int(about[name]), 0) for name in ("step", "epoch", "place"))
+            self.step, self.epoch, self.place = (
+                whole(name, about[name], least=0) for name in ("step", "epoch", "place")
+            )
         except OptionError as error:
             raise FormatError(f"the state in this file is damaged: {error}") from error
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

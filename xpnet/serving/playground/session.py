@@ -1,11 +1,12 @@
 """What a page of the playground has on this machine: a lab, and the answers to what the page asks of it."""
 
 import time
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from xpnet.base.checks import flag, number, positive
+from xpnet.base.checks import finite, flag, positive, whole
 from xpnet.errors import OptionError, XpnetError
 from xpnet.serving.frames import Frame
 from xpnet.serving.playground.curves import Curves
@@ -13,7 +14,7 @@ from xpnet.serving.playground.lab import Lab
 from xpnet.serving.playground.points import read_csv
 from xpnet.serving.playground.saved import NAME, Opened, to_file
 from xpnet.serving.playground.script import make_script
-from xpnet.serving.playground.state import State, read_points, read_state
+from xpnet.serving.playground.state import LOSSES, State, read_points, read_state
 from xpnet.serving.session import Session
 
 SLICE = 0.01  # seconds of training between two looks at what the page asks
@@ -47,8 +48,9 @@ class PlaygroundSession(Session):
 
     def on_state(self, frame: Frame) -> None:
         state, keep = read_state(frame.fields.get("state")), flag("keep", frame.fields.get("keep", True))
+        number = whole("number", frame.fields.get("number", 0), least=0)
         new_points = self._change(state, keep)
-        self.number = int(frame.fields.get("number", 0))
+        self.number = number
         self._show_built(new_points)
 
     def on_regenerate(self, frame: Frame) -> None:
@@ -73,9 +75,11 @@ class PlaygroundSession(Session):
         self._show_built(False)
 
     def _change_some(self, **fields: Any) -> None:
-        lab = self.lab
-        loss = "auto" if "points" in fields else lab.state.loss  # the number of classes may be another
-        self._change(read_state(lab.state.as_json() | {"loss": loss} | fields), keep=True)
+        before = self.lab.state
+        state = read_state(before.as_json() | {"loss": "auto"} | fields)
+        if before.loss in LOSSES[state.task]:  # else there are more classes now, or fewer, and it is not for so many
+            state = replace(state, loss=before.loss)
+        self._change(state, keep=True)
         self._show_built(True)
 
     def _change(self, state: State, keep: bool) -> bool:
@@ -109,8 +113,10 @@ class PlaygroundSession(Session):
             self._pause()
             self._show()
             raise
-        if now >= self._shown_at + 1 / FRAMES:
+        if now >= self._shown_at + 1 / FRAMES and self._show() is None:  # not every backend looks at each loss
+            self._pause()
             self._show()
+            raise self.lab.diverged()
 
     def _is_due(self, now: float) -> bool:
         """Whether the next step of a run with a pace should be made by now; it does not make up for what it missed."""
@@ -150,7 +156,7 @@ class PlaygroundSession(Session):
         row, column = fields["row"], fields.get("column") or 0
         if not isinstance(row, int) or not isinstance(column, int):
             raise OptionError(f"row and column must be integers, not {row!r:.40} and {column!r:.40}")
-        self.lab.edit(fields.get("layer"), fields.get("what"), row, column, number("value", fields.get("value")))
+        self.lab.edit(fields.get("layer"), fields.get("what"), row, column, finite("value", fields.get("value")))
         self._show()
 
     def _train_by_hand(self, train: Any) -> None:
@@ -214,8 +220,8 @@ class PlaygroundSession(Session):
             self._scaled = False
         self._show()
 
-    def _show(self) -> None:
-        """Maps, numbers and the newest points of the curves."""
+    def _show(self) -> float | None:
+        """Maps, numbers and the newest points of the curves; the training loss."""
         now, lab = time.perf_counter(), self.lab
         speed = None
         if self.running:
@@ -234,6 +240,7 @@ class PlaygroundSession(Session):
         if unsent is not None:
             self.send("curves", unsent)
         self._shown_at = time.perf_counter()
+        return losses["train_loss"]
 
     def _show_maps(self) -> None:
         lab, watched = self.lab, self.watched
