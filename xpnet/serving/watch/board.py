@@ -1,6 +1,7 @@
 """What the pages of a Watch show: the training writes it, and the server takes from it, for each page, what is new."""
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,6 +27,19 @@ class Place:
         self.film = -1
 
 
+class _Shown:
+    """A frame that is packed, once, when the first page takes it: where there is none it costs nothing."""
+
+    def __init__(
+        self, number: int, kind: str, fields: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> None:
+        self.number, self.kind, self.fields, self.arrays = number, kind, fields, arrays
+
+    @functools.cached_property
+    def frame(self) -> bytes:
+        return pack(self.kind, self.fields, **self.arrays)
+
+
 class Board:
     """Everything that a page may want to see, bounded however long training goes on.
 
@@ -36,7 +50,7 @@ class Board:
     def __init__(self) -> None:
         self.steps, self.epochs, self.film = Curves(), Curves(), Film[bytes]()
         self._additions = dict.fromkeys(TABLES, 0)
-        self._newest: dict[str, tuple[int, bytes]] = {}  # number and frame, by kind
+        self._newest: dict[str, _Shown] = {}  # by kind
         self._pages: dict[object, Callable[[], None]] = {}  # what wakes each
         self._lock = threading.Lock()
 
@@ -57,9 +71,9 @@ class Board:
 
     def show(self, kind: str, fields: Mapping[str, Any], **arrays: npt.NDArray[Any]) -> None:
         """In the place of what was shown of this kind."""
-        frame = pack(kind, fields, **arrays)
         with self._lock:
-            self._newest[kind] = self._newest.get(kind, (0, b""))[0] + 1, frame
+            before = self._newest.get(kind)
+            self._newest[kind] = _Shown(before.number + 1 if before else 1, kind, fields, arrays)
 
     def film_filters(self, fields: Mapping[str, Any], **arrays: npt.NDArray[Any]) -> None:
         """One more picture of the filters."""
@@ -109,11 +123,11 @@ class Board:
         return frame
 
     def _single(self, kind: str, place: Place) -> bytes | None:
-        number, frame = self._newest.get(kind, (0, b""))
-        if number == place.numbers[kind]:
+        shown = self._newest.get(kind)
+        if shown is None or shown.number == place.numbers[kind]:
             return None
-        place.numbers[kind] = number
-        return frame
+        place.numbers[kind] = shown.number
+        return shown.frame
 
     def _curves(self, table: str, place: Place) -> bytes | None:
         generation, sent, additions = place.tables[table]

@@ -112,9 +112,10 @@ class Watch(Callback):
         self._gradients: dict[str, Floats] = {}
         self._fresh: int | None = None  # the step of the gradients, until they are shown
         self._updates = False  # whether any were seen
-        self._told = 0.0
+        self._told = self._now = 0.0  # when the pages were told of it, when the last step ended
         self._clock = Clock()
         self._for_histograms, self._for_filters = Turn(1.0), Turn(1.0, idle=10.0)
+        self._for_epochs = Turn(INTERVAL, idle=IDLE)
         self._for_mistakes = Turn(0.0, idle=30.0, at_once=False)
         self._board.cut_film()
         self._controls.begin(self._rates())
@@ -130,11 +131,14 @@ class Watch(Callback):
         self._phase = "training"
         self._clock.go_on()
         self._show_filters(if_due=True)
-        self._show_state()
+        self._show_epoch()
 
     def on_before_update(self, batch: int, logs: Logs) -> None:
         self._updates = True
-        if self._fresh == self._step or (self._fresh is None and self._for_histograms.due(self._board.watched)):
+        if not self._board.watched:
+            return
+        due = self._fresh is None and self._for_histograms.due(True, self._now)
+        if due or self._fresh == self._step:
             self._for_histograms.begin()
             self._gradients |= gradients_of(self.model.named_parameters(), logs["scale"])
             self._fresh = self._step
@@ -147,7 +151,7 @@ class Watch(Callback):
         self._clock.count(logs["size"])
         if not self.model.backend.lazy:
             self._pending.append((self._step, _losses(logs)))
-        now = time.perf_counter()
+        self._now = now = time.perf_counter()  # once in a step
         if now - self._told >= (INTERVAL if self._board.watched else IDLE):
             self._told = now
             self._tell(logs)
@@ -157,7 +161,7 @@ class Watch(Callback):
     def on_train_epoch_end(self, epoch: int, logs: Logs) -> None:
         self._phase = "validation" if self.params["validation"] else "training"
         self._flush()
-        self._show_state()
+        self._show_epoch()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         values = {name: float(value) for name, value in logs.items() if scalar(value)}
@@ -167,7 +171,7 @@ class Watch(Callback):
         self._show_mistakes(if_due=True)
         self._phase = "training"
         self._change()
-        self._show_state()
+        self._show_epoch()
 
     def on_train_end(self, logs: Logs) -> None:
         """Ended by Ctrl-C or an error, or else `on_run_end` comes, too."""
@@ -269,6 +273,13 @@ class Watch(Callback):
         }
         self._board.show("state", state)
         self._board.wake()
+
+    def _show_epoch(self) -> None:
+        """How an epoch goes on, but for epochs of an instant."""
+        if self._for_epochs.due(self._board.watched):
+            self._for_epochs.begin()
+            self._show_state()
+            self._for_epochs.end()
 
     # ---- looks -----------------------------------------------------------------------------------------------------
 

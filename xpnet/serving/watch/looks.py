@@ -20,7 +20,7 @@ from xpnet.core.parameter import Parameter
 BINS = 40
 SAMPLED = 8192  # entries of an array, at most
 MOST_FILTERS, MOST_CHANNELS = 64, 16
-MOST_LOOKED_AT, MOST_SHOWN, AT_ONCE = 2000, 48, 100  # images
+MOST_LOOKED_AT, MOST_SHOWN, AT_ONCE = 2000, 48, 64  # images
 MOST_PIXELS = 64  # along the edge of an image that is shown
 
 Floats = npt.NDArray[np.float32]
@@ -40,8 +40,10 @@ class Turn:
         """Seconds since the last look."""
         return time.perf_counter() - self.last
 
-    def due(self, watched: bool) -> bool:
-        return self.since() >= max(self.seconds if watched else self.idle, self.cost / self.share)
+    def due(self, watched: bool, now: float | None = None) -> bool:
+        """Whether it is time for the next; `now`: a time of perf_counter, if one is known."""
+        since = self.since() if now is None else now - self.last
+        return since >= max(self.seconds if watched else self.idle, self.cost / self.share)
 
     def begin(self) -> None:
         self.begun = time.perf_counter()
