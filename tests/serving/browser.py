@@ -133,9 +133,6 @@ def nodes(tab: Any) -> list[dict[str, Any]]:
         {
             "role": node.get("role", {}).get("value", ""),
             "name": node.get("name", {}).get("value", "").strip(),
-            "level": next(
-                (each["value"]["value"] for each in node.get("properties", []) if each["name"] == "level"), 0
-            ),
             "focusable": any(each["name"] == "focusable" for each in node.get("properties", [])),
         }
         for node in found
