@@ -28,7 +28,7 @@ class _Command(click.Command):
     """Knows that what follows --watch is a port only if it is a number, and else the network."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        following = [*args[1:], ""]
+        following = [*args, ""][1:]
         own = [
             "--watch=any" if it == "--watch" and not n.isdecimal() else it
             for it, n in zip(args, following, strict=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xpnet.backend import get_backend
 from xpnet.errors import MissingExtraError, XpnetError
 from xpnet.serving.frames import pack, unpack
 from xpnet.serving.guard import App, Guard
@@ -33,6 +34,7 @@ def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = Fals
         from starlette.staticfiles import StaticFiles
     except ImportError as error:
         raise MissingExtraError(f'pages need a server: pip install "xpnet[web]" ({error})') from error
+    get_backend()  # made once: sessions that ask for it at the same time would get one each, which do not mix
     mimetypes.add_type("text/javascript", ".js")  # browsers run no module of another type, which a registry may name
     pages: set[Session] = set()  # that are open
     routes: list[Route | Mount | WebSocketRoute] = []
