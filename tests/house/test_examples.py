@@ -20,6 +20,7 @@ EXAMPLES = {
     "spell.py": (["--limit", "500", "--epochs", "1"], "spelled right: 0."),
     "small_gpt.py": (["--limit", "500", "--epochs", "1", "--count", "20"], "LSTM of 150,940 parameters: perplexity "),
     "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
+    "watch_training.py": (["--limit", "200", "--epochs", "1"], "watch this training: http://127.0.0.1:"),
 }
 DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/examples.md shows
     "overfitting.py": (["--limit", "100", "--epochs", "1"], "augmentation       0."),

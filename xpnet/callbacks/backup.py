@@ -66,7 +66,8 @@ class Backup(Callback):
 
     def on_run_begin(self, run: TrainingRun) -> None:
         """Go on from the file, if there is one, or fail."""
-        self.run, self.followers = run, [follower for follower in run.followers if follower is not self]
+        self.run = run
+        self.followers = [follower for follower in run.followers if follower is not self and follower.recorded]
         self.resumed = self.saved = None
         self.states: list[Any] | None = None  # of callbacks that have still to begin
         self.setup = self._describe_setup()

@@ -65,6 +65,7 @@ class Callback(Explains):
 
     rank = USUAL
     single = False  # whether two of the class would get into each other's way
+    recorded = True  # whether a Backup keeps its state, and asks for it again when training goes on
 
     model: TrainableNetwork
     params: dict[str, Any]

@@ -24,7 +24,28 @@ def _default(field: str) -> str:
     return f"[default: {'; '.join([str(usual), *others])}]"
 
 
-@click.command(short_help="Train a network on MNIST and test it.")
+class _Command(click.Command):
+    """Knows that what follows --watch is a port only if it is a number, and else the network."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        following = [*args[1:], ""]
+        own = [
+            "--watch=any" if it == "--watch" and not n.isdecimal() else it
+            for it, n in zip(args, following, strict=True)
+        ]
+        return super().parse_args(ctx, own)
+
+
+def _port(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """Of --watch: -1 is any free one."""
+    if text is None or text == "any":
+        return None if text is None else -1
+    if not text.isdecimal() or int(text) > 65535:
+        raise click.BadParameter(f"{text!r} is no port; give a number from 0 to 65535, or none")
+    return int(text)
+
+
+@click.command(cls=_Command, short_help="Train a network on MNIST and test it.")
 @click.argument("network", metavar="[NETWORK]", required=False, type=click.Choice(list(NETWORKS), case_sensitive=False))
 @click.option(
     "--recipe",
@@ -85,6 +106,13 @@ def _default(field: str) -> str:
     type=click.IntRange(min=1),
     metavar="STEPS",
     help="How often to write down how far training is, for --resume.  [default: at the end of each epoch]",
+)
+@click.option(
+    "--watch",
+    metavar="[PORT]",
+    callback=_port,
+    help="Serve a page on this machine on which the training can be watched, paused, stopped, and its learning rate"
+    ' changed. Needs pip install "xpnet[web]".  [default port: 8477, or the next free one]',
 )
 @click.option("--quiet", is_flag=True, help="Print the result only.")
 @backend_option

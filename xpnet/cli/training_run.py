@@ -11,7 +11,7 @@ import click
 
 from xpnet import random
 from xpnet.backend import get_backend
-from xpnet.callbacks import Backup, CSVLogger, History, Logs, TimeLimit
+from xpnet.callbacks import Backup, Callback, CSVLogger, History, Logs, TimeLimit
 from xpnet.callbacks.comparison import Described
 from xpnet.callbacks.monitor import BestEpoch
 from xpnet.cli.ends import CLOSED, INTERRUPTED, discard_output
@@ -48,6 +48,7 @@ class Options:
     validation: float
     resume: bool
     backup_every: int | None
+    watch: int | None  # a port; -1 is any
     quiet: bool
     as_json: bool
 
@@ -62,13 +63,14 @@ class Plan:
     results: Results
     backup: Backup
     no_pictures: str  # why none can be drawn, or nothing
+    watch: Callback | None  # the page is open already
 
 
 def plan_training(options: Options) -> Plan:
     """Check the options, before anything is read or computed. Makes the folder of the results.
 
-    Raises click.UsageError for options that do not fit together, OptionError if there is nothing to resume, FileError
-    for a folder that cannot be written to.
+    Raises click.UsageError for options that do not fit together, OptionError if there is nothing to resume or the port
+    of --watch is taken, FileError for a folder that cannot be written to.
     """
     arguments = _network_arguments(options)
     recipe = _chosen_recipe(options)
@@ -85,7 +87,20 @@ def plan_training(options: Options) -> Plan:
     backup = Backup(  # kept until the results are written
         results.backup, options.backup_every, keep=True, resume=options.resume, settings=settings
     )
-    return Plan(options, recipe, arguments, results, backup, no_pictures)
+    return Plan(options, recipe, arguments, results, backup, no_pictures, _watch(options))
+
+
+def _watch(options: Options) -> Callback | None:
+    """The page of --watch, which is served from now on."""
+    if options.watch is None:
+        return None
+    from xpnet.serving.watch import Watch
+
+    watch = Watch(None if options.watch < 0 else options.watch)
+    address = watch.open()
+    if options.quiet:  # else it says so itself
+        click.echo(f"watch this training: {address}", err=True)
+    return watch
 
 
 def _network_arguments(options: Options) -> dict[str, Any]:
@@ -233,7 +248,8 @@ def prepare_training(plan: Plan) -> Training:
 def fit(training: Training) -> tuple[History, float]:
     """The history and the seconds of training. What ends it before its time leaves what there is to keep."""
     plan, options = training.plan, training.plan.options
-    around = [CSVLogger(plan.results.csv), training.best, *([training.clock] if training.clock else []), plan.backup]
+    around: list[Callback] = [CSVLogger(plan.results.csv), training.best, plan.backup]
+    around += [each for each in (training.clock, plan.watch) if each is not None]
     verbose = 0 if options.quiet else 1 if sys.stderr.isatty() else 2
     start = time.perf_counter()
     try:

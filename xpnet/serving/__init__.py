@@ -4,3 +4,16 @@
 What a page has on this machine is a Session (session.py), with a thread of its own; what they say to each other
 are frames (frames.py). The pages themselves are in pages/: modules that a browser runs as they are, with no build step.
 """
+
+from typing import TYPE_CHECKING
+
+from xpnet.base.on_demand import imported_on_demand
+
+if TYPE_CHECKING:
+    from xpnet.serving.watch import Watch
+
+_PLACES = {"watch": ("Watch",)}
+
+__all__ = ["Watch"]
+
+__getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

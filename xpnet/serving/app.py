@@ -18,9 +18,9 @@ MOST_PAGES = 64  # open at a time
 MOST_BYTES = 1 << 20  # of a message from a page
 
 
-def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = False) -> App:
+def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = False, home: str = "") -> App:
     """Each room is a page: pages/NAME/index.html at the address /NAME, whose sessions are made by the function; the
-    room "" is pages/index.html, which has no session.
+    room "" is pages/HOME/index.html, without a home pages/index.html, and has no session unless it is in `rooms`.
     """
     try:
         from starlette.applications import Starlette
@@ -34,7 +34,7 @@ def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = Fals
 
     def add(name: str, make: Callable[[], Session] | None) -> None:
         async def page(request: object) -> FileResponse:
-            return FileResponse(PAGES / name / "index.html")
+            return FileResponse(PAGES / (name or home) / "index.html")
 
         routes.append(Route(f"/{name}", page))
         if make is not None:
@@ -42,7 +42,7 @@ def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = Fals
             async def talk(websocket: "WebSocket") -> None:
                 await _talk(websocket, make, pages)
 
-            routes.append(WebSocketRoute(f"/{name}/socket", talk))
+            routes.append(WebSocketRoute(f"/{name}/socket".replace("//", "/"), talk))
 
     for name, make in rooms.items():
         add(name, make)
