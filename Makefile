@@ -1,4 +1,5 @@
-# make train: a network learns MNIST. make test: every gradient is checked. Both set up what they need in .venv.
+# make train: a network learns MNIST. make play: one looks inside. make test: every gradient is checked. Each sets up
+# what it needs in .venv.
 PYTHON ?= python3
 
 VENV ?= .venv
@@ -6,13 +7,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 LIBRARY := $(VENV)/library-is-there
+WEB := $(VENV)/web-is-there
 TOOLS := $(VENV)/tools-are-there
 ON_ALL_CORES := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help venv train test quick lint bench docs
+.PHONY: help venv train play test quick lint bench docs
 
 help:
 	@echo "make train  train DeepConvNet for one epoch; the results are in runs/deepconvnet"
+	@echo "make play   draw digits and play with networks, in the browser"
 	@echo "make test   run all tests, on all cores"
 	@echo "make quick  run those that are quick, on the backends numpy and reference, in a minute"
 	@echo "make lint   ruff and mypy"
@@ -28,6 +31,11 @@ $(LIBRARY): pyproject.toml
 	$(PIP) ".[plot]"
 	@touch $@
 
+# a few more: the server of the pages
+$(WEB): $(LIBRARY)
+	$(PIP) ".[web]"
+	@touch $@
+
 # some hundreds: CuPy and its compiler are among what the tests need
 $(TOOLS): $(LIBRARY)
 	$(PIP) ".[dev]"
@@ -35,6 +43,9 @@ $(TOOLS): $(LIBRARY)
 
 train: $(LIBRARY)
 	$(BIN)/xpnet train deepconvnet --epochs 1 --batch-size 50 --lr 0.002 --no-last-dropout --out runs/deepconvnet
+
+play: $(WEB)
+	$(BIN)/xpnet play
 
 test: $(TOOLS)
 	$(BIN)/python -m pytest $(ON_ALL_CORES)

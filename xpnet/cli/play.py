@@ -1,8 +1,10 @@
 """`xpnet play`: pages in the browser, to draw digits for a network and to play with a small one."""
 
 import contextlib
+import signal
 import threading
 import webbrowser
+from collections.abc import Iterator
 
 import click
 
@@ -35,12 +37,22 @@ def play(file: str | None, port: int | None, host: str, browser: bool) -> None:
     app = make_app(rooms, everywhere=not is_local(host))
     listener = listen(host, port)
     address = address_of(listener)
-    click.echo(f"xpnet play: {address} (Ctrl-C ends it)")
-    if not is_local(host):
-        click.echo("every machine that reaches this one can open these pages and let it compute", err=True)
 
     def open_page() -> None:  # some browsers keep whoever opens them waiting
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+    with _ended_as_by_ctrl_c(), contextlib.suppress(KeyboardInterrupt):  # the way to end it
+        if not is_local(host):
+            click.echo("every machine that reaches this one can open these pages and let it compute", err=True)
+        click.echo(f"xpnet play: {address} (Ctrl-C ends it)")
         serve(app, listener, open_page if browser else lambda: None)
+
+
+@contextlib.contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, which is how whatever has started the command ends it, does the same."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -32,8 +32,11 @@ class Frame(NamedTuple):
 
 
 def pack(kind: str, fields: Mapping[str, Any] | None = None, **arrays: npt.NDArray[Any]) -> bytes:
-    """The bytes of a frame. A field that is NaN or infinite becomes null, which JSON has no other word for."""
-    listed = [(name, np.ascontiguousarray(array)) for name, array in arrays.items()]
+    """The bytes of a frame. A field that is NaN or infinite becomes null, which JSON has no other word for.
+
+    TypeError for an array of another dtype than those of DTYPES: the browser has no such arrays, or reads them slowly.
+    """
+    listed = [(name, _plain(name, array)) for name, array in arrays.items()]
     described = [[name, array.dtype.name, list(array.shape)] for name, array in listed]
     header = json.dumps({"kind": kind, **_finite(fields or {}), "arrays": described}, allow_nan=False).encode()
     header += b" " * (-(4 + len(header)) % ALIGNED)
@@ -49,15 +52,16 @@ def unpack(data: bytes) -> Frame:
         length = int.from_bytes(data[:4], "little")
         if len(data) < 4 + length:
             raise ValueError(f"its header has {length} bytes, and it has {len(data)} in all")
-        header = json.loads(data[4 : 4 + length])
+        header = json.loads(data[4 : 4 + length].decode(), parse_constant=_no_number)
         kind, described = header.pop("kind"), header.pop("arrays", [])
         if not isinstance(kind, str) or len(described) > MOST_ARRAYS:
             raise ValueError("its kind is no text, or it has too many arrays")
         arrays, place = {}, 4 + length
         for name, dtype, shape in described:
             arrays[str(name)], place = _array(data, place, DTYPES[dtype], shape)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise FormatError(f"a message is no frame: {error or type(error).__name__}; see serving/frames.py") from error
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}"[:200]  # it may quote the message
+        raise FormatError(f"a message is no frame ({why}); see serving/frames.py") from error
     return Frame(kind, header, arrays)
 
 
@@ -69,6 +73,19 @@ def _array(data: bytes, place: int, dtype: type, shape: list[int]) -> tuple[npt.
     if end > len(data):
         raise ValueError(f"an array of shape {shape} does not fit into it")
     return np.frombuffer(data, dtype, count, place).reshape(shape), end + -end % ALIGNED
+
+
+def _plain(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """In the order of C and little-endian."""
+    dtype = DTYPES.get(array.dtype.name)
+    if dtype is None:
+        raise TypeError(f"a frame holds arrays of {', '.join(DTYPES)}, and {name} is of {array.dtype}")
+    return np.asarray(array, np.dtype(dtype).newbyteorder("<"), order="C")
+
+
+def _no_number(word: str) -> None:
+    """What Python's JSON knows beyond the standard's."""
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def _finite(value: Any) -> Any:

@@ -53,10 +53,8 @@ class Guard:
         """Empty where there is no reason."""
         if not self._is_here(host):
             return f"this server does not answer for the host {host[:80]!r}"
-        if is_websocket or origin is not None:
-            parts = urlsplit(origin or "")
-            if parts.netloc != host or parts.scheme not in ("http", "https"):
-                return f"this server talks to its own pages only, not to those of {(origin or 'no site')[:80]!r}"
+        if (is_websocket or origin is not None) and origin not in (f"http://{host}", f"https://{host}"):
+            return f"this server talks to its own pages only, not to those of {(origin or 'no site')[:80]!r}"
         return ""
 
     def _is_here(self, host: str) -> bool:

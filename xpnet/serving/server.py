@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from xpnet.errors import MissingExtraError, OptionError
+from xpnet.errors import OptionError
 from xpnet.serving.app import MOST_BYTES
 from xpnet.serving.guard import App
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     import uvicorn
 
 PORT, TRIES = 8477, 20
-PATIENCE = 0.5  # seconds that open pages get to say goodbye
+TAKEN = (errno.EADDRINUSE, errno.EACCES)
+PATIENCE = 0.5  # seconds that open pages get to say goodbye when the server ends
+LINGER = 5.0  # and those that it sends away
 
 
 def is_local(host: str) -> bool:
@@ -28,17 +31,18 @@ def listen(host: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in range(PORT, PORT + TRIES) if port is None else (port,):
         listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # where Windows has it, two servers would share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, candidate))
             listener.listen(128)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             listener.close()
-            if port is None and error.errno == errno.EADDRINUSE:
+            number, why = getattr(error, "errno", None), getattr(error, "strerror", None) or "no name of a machine"
+            if port is None and number == errno.EADDRINUSE:
                 continue
-            raise OptionError(
-                f"cannot listen on {host}, port {candidate} ({error.strerror}): another --port may be free"
-            ) from error
+            hint = "another --port may be free" if number in TAKEN else "the --host must be an address of this machine"
+            raise OptionError(f"cannot listen on {host}, port {candidate} ({why}): {hint}") from error
         return listener
     raise OptionError(f"cannot listen on {host}: the ports from {PORT} on are taken; name one with --port")
 
@@ -58,11 +62,8 @@ def serve(app: App, listener: socket.socket, ready: Callable[[], None] = lambda:
 
 def make_server(app: App, ready: Callable[[], None] = lambda: None) -> "uvicorn.Server":
     """A server that serves once it runs; `should_exit = True`, from any thread, ends it."""
-    try:
-        import uvicorn
-        import websockets  # noqa: F401  what uvicorn speaks to pages with
-    except ImportError as error:
-        raise MissingExtraError(f'pages need uvicorn and websockets: pip install "xpnet[web]" ({error})') from error
+    import uvicorn
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -75,9 +76,19 @@ def make_server(app: App, ready: Callable[[], None] = lambda: None) -> "uvicorn.
 
             asyncio.get_running_loop().call_later(PATIENCE, give_up)
             await super().shutdown(sockets)
+            for connection in list(self.server_state.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await asyncio.sleep(0)  # until they are closed
+
+    class Connection(WebSocketsSansIOProtocol):
+        async def run_asgi(self) -> None:  # until the page has gone, or was sent away
+            await super().run_asgi()
+            # it is closed once all is sent, which never comes to its end where nobody reads
+            self.loop.call_later(LINGER, self.transport.abort)
 
     config = uvicorn.Config(
-        app, log_level="error", access_log=False, lifespan="off", server_header=False, ws="websockets-sansio",
+        app, log_level="error", access_log=False, lifespan="off", server_header=False, ws=Connection,
         ws_max_size=MOST_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
     return Server(config)

@@ -2,6 +2,7 @@
 
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -12,27 +13,30 @@ from xpnet import random
 from xpnet.errors import DataError, FormatError, XpnetError
 from xpnet.serving.frames import Frame, pack
 
-MOST_WAITING = 512  # messages, either way: a page that asks for more at once, or that does not read, is sent away
+# messages that may wait, either way, and their bytes: a page that asks for more, or that does not read, is sent away
+MOST_WAITING, MOST_BYTES_WAITING = 512, 64 << 20
+UNREAD = "this page does not read what it is sent; load it again"
 
 
 class Mailbox:
     """Messages in the order in which they came; of a kind of which only the newest counts, the older ones are gone."""
 
     def __init__(self) -> None:
-        self._messages: dict[Any, Any] = {}  # by kind, or by number
-        self._number = 0
+        self._messages: dict[Any, tuple[Any, int]] = {}  # and their bytes, by kind or by number
+        self._number = self._bytes = 0
         self._changed = threading.Condition()
 
-    def put(self, message: Any, newest_of: str | None = None) -> bool:
-        """Whether there was room for it. `newest_of`: the kind of which it replaces what waits."""
+    def put(self, message: Any, newest_of: str | None = None, size: int = 0) -> bool:
+        """Whether there was room for its `size` bytes. `newest_of`: the kind of which it replaces what waits."""
         with self._changed:
             if newest_of is None:
-                if len(self._messages) >= MOST_WAITING:
+                if len(self._messages) >= MOST_WAITING or self._bytes + size > MOST_BYTES_WAITING:
                     return False
                 self._number += 1
             key = self._number if newest_of is None else newest_of
-            self._messages.pop(key, None)
-            self._messages[key] = message
+            _, before = self._messages.pop(key, (None, 0))
+            self._messages[key] = message, size
+            self._bytes += size - before
             self._changed.notify()
             return True
 
@@ -41,7 +45,34 @@ class Mailbox:
         with self._changed:
             while wait and not self._messages:
                 self._changed.wait()
-            return self._messages.pop(next(iter(self._messages))) if self._messages else None
+            if not self._messages:
+                return None
+            message, size = self._messages.pop(next(iter(self._messages)))
+            self._bytes -= size
+            return message
+
+    def take_all(self) -> list[Any]:
+        """All that are there, in their order."""
+        with self._changed:
+            messages = [message for message, _ in self._messages.values()]
+            self._messages.clear()
+            self._bytes = 0
+            return messages
+
+
+class Outbox(Mailbox):
+    """One from which all that wait are taken before what comes meanwhile. What is replaced goes to the end, so that of
+    several kinds that change in turn, a reader who is slow would otherwise get the first alone, for ever.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._round = deque[Any]()
+
+    def take(self, wait: bool = False) -> Any:
+        if not self._round:
+            self._round.extend(self.take_all())
+        return self._round.popleft() if self._round else super().take(wait)
 
 
 class Session:
@@ -55,10 +86,11 @@ class Session:
     newest: ClassVar[frozenset[str]] = frozenset()  # kinds of requests of which only the newest counts
 
     def __init__(self) -> None:
-        self.inbox, self.outbox = Mailbox(), Mailbox()
+        self.inbox: Mailbox = Mailbox()
+        self.outbox: Mailbox = Outbox()
         self.stopped = False
+        self.farewell = ""  # why it ended by itself
         self._wake: Callable[[], None] = lambda: None
-        self._full: Callable[[], None] = lambda: None
 
     # ---- for subclasses --------------------------------------------------------------------------------------------
 
@@ -86,49 +118,57 @@ class Session:
         """A frame for the page. It replaces one that is still waiting and has the same `newest_of`, if that is given:
         so a page that is slow gets the latest state, and not all there ever was.
         """
-        if not self.outbox.put(pack(kind, fields, **arrays), newest_of):
-            self.stopped = True
-            self._full()
+        frame = pack(kind, fields, **arrays)
+        if not self.outbox.put(frame, newest_of, len(frame)):
+            self.stopped, self.farewell = True, UNREAD
         self._wake()
 
     # ---- for the server --------------------------------------------------------------------------------------------
 
-    def start(self, wake: Callable[[], None], full: Callable[[], None]) -> None:
-        """`wake` is called, in any thread, when something waits in the outbox; `full` when nobody takes it away."""
-        self._wake, self._full = wake, full
-        threading.Thread(target=self._run, name=type(self).__name__, daemon=True).start()
+    def start(self, wake: Callable[[], None], ended: Callable[[], None]) -> None:
+        """Both are called in the session's thread: `wake` when something waits in the outbox, `ended` as the last."""
+        self._wake = wake
+        threading.Thread(target=self._run, args=(ended,), name=type(self).__name__, daemon=True).start()
 
-    def receive(self, frame: Frame) -> None:
-        """A request; FormatError for one of a kind that nobody answers, DataError for one too many."""
-        if not frame.kind.isidentifier() or not hasattr(self, f"on_{frame.kind}"):
+    def receive(self, frame: Frame, size: int = 0) -> None:
+        """A request of so many bytes; FormatError for one of a kind that nobody answers, DataError for one too many."""
+        if not callable(getattr(self, f"on_{frame.kind}", None)):
             raise FormatError(f"there is no request {frame.kind[:40]!r}")
-        if not self.inbox.put(frame, frame.kind if frame.kind in self.newest else None):
-            raise DataError(f"more than {MOST_WAITING} requests are waiting")
+        if not self.inbox.put(frame, frame.kind if frame.kind in self.newest else None, size):
+            raise DataError(f"more than {MOST_WAITING} requests are waiting, or {MOST_BYTES_WAITING >> 20} MiB of them")
 
     def stop(self) -> None:
         """Let the thread end, after the slice that it is in."""
         self.stopped = True
         self.inbox.put(None, "stop")
 
-    def _run(self) -> None:
-        with random.preserved_state(), np.errstate(all="ignore"):
+    def _run(self, ended: Callable[[], None]) -> None:
+        failed = False  # `work`, which then waits for a request: it would fail again and again
+        with random.preserved_state(random.next_key("session")), np.errstate(all="ignore"):
             try:
                 self._guarded("begin", self.begin)
                 while not self.stopped:
-                    frame = self.inbox.take(wait=not self.busy)
+                    busy = self.busy and not failed
+                    frame = self.inbox.take(wait=not busy)
                     if frame is not None:
+                        failed = False
                         self._guarded(frame.kind, getattr(self, f"on_{frame.kind}"), frame)
-                    elif self.busy and not self.stopped:
-                        self._guarded("work", self.work)
+                    elif busy:
+                        failed = not self._guarded("work", self.work)
             finally:
-                self.end()
+                self._guarded("end", self.end)
+                ended()
 
-    def _guarded(self, kind: str, function: Callable[..., None], *arguments: Any) -> None:
+    def _guarded(self, kind: str, function: Callable[..., None], *arguments: Any) -> bool:
+        """Whether it succeeded; the page is told if it did not."""
         try:
             function(*arguments)
         except XpnetError as error:
             self.send("error", {"about": kind, "text": str(error)})
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            return False
+        except Exception as error:
             # a request that lacks a field, or has it in another form; or a fault of ours, which is told in full here
             traceback.print_exc()
-            self.send("error", {"about": kind, "text": f"the request {kind!r} cannot be answered: {error!r}"})
+            self.send("error", {"about": kind, "text": f"{kind!r} cannot be done: {error!r}"[:500]})
+            return False
+        return True
