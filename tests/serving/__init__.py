@@ -1,0 +1,1 @@
+"""What pages ask for: tests of the sessions and the server."""

@@ -5,6 +5,7 @@
 
 from xpnet.analysis.explanations import grad_cam, saliency
 from xpnet.analysis.filters import filters
+from xpnet.analysis.occlusion import occlusion
 from xpnet.analysis.outputs import activations, feature_maps
 from xpnet.analysis.patches import Patches, exciting_patches
 from xpnet.analysis.predictions import Mistakes, confusion_matrix, misclassified, probabilities
@@ -22,6 +23,7 @@ __all__ = [
     "filters",
     "grad_cam",
     "misclassified",
+    "occlusion",
     "probabilities",
     "receptive_field",
     "saliency",

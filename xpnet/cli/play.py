@@ -24,12 +24,14 @@ def play(file: str | None, port: int | None, host: str, browser: bool) -> None:
     """
     from xpnet.serving.app import make_app
     from xpnet.serving.digit.session import DigitSession
+    from xpnet.serving.digit.shelf import Shelf
     from xpnet.serving.playground.session import PlaygroundSession
     from xpnet.serving.server import address_of, is_local, listen, serve
 
     if file is not None:
         takes_digits(saved_network(file), file)
-    rooms = {"digit": lambda: DigitSession(file), "playground": PlaygroundSession}
+    shelf = Shelf(file)
+    rooms = {"digit": lambda: DigitSession(shelf), "playground": PlaygroundSession}
     app = make_app(rooms, everywhere=not is_local(host))
     listener = listen(host, port)
     address = address_of(listener)

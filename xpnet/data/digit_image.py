@@ -5,6 +5,7 @@ with their centre of mass in the middle (Y. LeCun, L. Bottou, Y. Bengio, P. Haff
 document recognition", 1998).
 """
 
+import functools
 import os
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -57,19 +58,24 @@ def digit_from_array(a: npt.ArrayLike, background: Background = "auto") -> Float
     """
     if background not in get_args(Background):
         raise OptionError(f"background must be 'auto', 'light' or 'dark', not {background!r}")
-    ink = _ink(_shrunk(_brightness(np.asarray(a))), background)
-    mask = ink > 0
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-    h, w = digit.shape
-    scale = _BOX / max(h, w)
-    digit = _resized(digit, max(1, round(h * scale)), max(1, round(w * scale)))
-    digit /= digit.max()  # a thin pen fades when it is scaled down
-
+    digit = _fitted(_ink(_shrunk(_brightness(np.asarray(a))), background), _BOX)
     y = np.zeros((1, _SIZE, _SIZE), np.float32)
     top, left = (_offset(digit.sum(axis=axis)) for axis in (1, 0))
     y[0, top : top + digit.shape[0], left : left + digit.shape[1]] = digit
+    return y
+
+
+def ink_of_picture(data: bytes, size: int, background: Background = "auto") -> Floats:
+    """The ink of the digit in a picture's file, so large that it fills a canvas well: float32 (size, size) in [0, 1].
+
+    `digit_from_array(ink, "dark")` reads it on from there. For `background` see there.
+
+    Raises FormatError if the file is no sound image or is suspiciously large, DataError if the picture is blank.
+    """
+    digit = _fitted(_ink(_shrunk(_brightness(_decode("the file", data, background))), background), round(0.7 * size))
+    y = np.zeros((size, size), np.float32)
+    top, left = (size - digit.shape[0]) // 2, (size - digit.shape[1]) // 2
+    y[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
     return y
 
 
@@ -141,16 +147,33 @@ def _resized(a: Floats, h: int, w: int) -> Floats:
     return np.array(Image.fromarray(a).resize((w, h), Image.Resampling.BILINEAR))
 
 
-def _ink(a: Floats, background: Background) -> Floats:
-    """How much ink each pixel holds, 0 on the background; raises DataError if there is none."""
-    H, W = a.shape
+def _fitted(ink: Floats, box: int) -> Floats:
+    """What is not paper, its longer side `box` pixels long, the strongest ink 1."""
+    mask = ink > 0
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    h, w = digit.shape
+    scale = box / max(h, w)
+    digit = _resized(digit, max(1, round(h * scale)), max(1, round(w * scale)))
+    digit /= digit.max()  # a thin pen fades when it is scaled down
+    return digit
+
+
+@functools.lru_cache(maxsize=4)
+def _border_and_plane(H: int, W: int) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Which pixels are the border (H, W), and the terms of a plane at each of them, (H, W, 3)."""
     row, column = np.mgrid[:H, :W].astype(np.float32)
     border = (row == 0) | (row == H - 1) | (column == 0) | (column == W - 1)
+    return border, np.stack([np.ones_like(row), row / H - 0.5, column / W - 0.5], axis=-1)
+
+
+def _ink(a: Floats, background: Background) -> Floats:
+    """How much ink each pixel holds, 0 on the background; raises DataError if there is none."""
+    border, plane = _border_and_plane(*a.shape)
     level = np.median(a[border])
     paper = border & (np.abs(a - level) <= np.abs(a - level).max() / 2)  # strokes may touch the border
 
     # The background is the plane through its border: level + p * row + q * column, by least squares.
-    plane = np.stack([np.ones_like(a), row / H - 0.5, column / W - 0.5], axis=-1)  # (H, W, 3)
     a = a - plane @ np.linalg.lstsq(plane[paper], a[paper], rcond=1e-3)[0]
 
     light = -a.min() > a.max() if background == "auto" else background == "light"
