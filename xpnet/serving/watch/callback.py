@@ -116,7 +116,7 @@ class Watch(Callback):
         self._clock = Clock()
         self._for_histograms, self._for_filters = Turn(1.0), Turn(1.0, idle=10.0)
         self._for_epochs = Turn(INTERVAL, idle=IDLE)
-        self._for_mistakes = Turn(0.0, idle=30.0, at_once=False)
+        self._for_mistakes = Turn(0.0, idle=30.0, share=0.01, at_once=False)
         self._board.cut_film()
         self._controls.begin(self._rates())
         self._mark("fit")
