@@ -357,7 +357,7 @@ def test_a_script_with_the_same_numbers_and_a_file_to_go_on_from(
 def test_six_lessons_each_with_a_text_and_a_state(played: Served, open_tab: OpenTab) -> None:
     page = Playground(open_tab, played)
     lessons = page.tab.locator("#lessons button")
-    assert lessons.count() == 6
+    page.until(lambda: lessons.count() == 6)
     seen = set()
     for i in range(6):
         lessons.nth(i).click()
