@@ -1,7 +1,12 @@
 """The one random stream: the same bits on every backend, and keys that nobody gets twice, each for its purpose."""
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -235,3 +240,160 @@ def test_the_first_and_the_last_seed_work(value: int) -> None:
     random.seed(value)
     assert random.get_state() == (value, 0, {}) and random.chosen_seed() == value
     assert 0 <= random.generator().random() < 1
+
+
+# ---- forks -----------------------------------------------------------------------------------------------------------
+
+FORKED = """
+import multiprocessing, os, sys, threading
+import numpy as np
+from xpnet import layers, random
+from xpnet.data import augment
+
+STATE = {}
+
+def draw(_=None):
+    layer = layers.Dense(3)
+    layer.build((2,))
+    images = np.arange(16.0).reshape(1, 1, 4, 4).astype("float32").repeat(2, axis=0)
+    turned = augment.Rotate(30)(images)
+    return random.next_key(), layer.weight.value.tobytes(), turned.tobytes(), random.get_state()[:2]
+
+def by_fork():
+    ends = []
+    for _ in range(4):
+        read, write = os.pipe()
+        if os.fork() == 0:
+            os.write(write, repr(draw()).encode())
+            os._exit(0)
+        os.close(write)
+        ends.append(read)
+    return [eval(os.fdopen(end, "rb").read()) for end in ends]
+
+def by_pool():
+    context, found = multiprocessing.get_context("fork"), []
+    for _ in range(4):
+        with context.Pool(1) as pool:
+            found += pool.map(draw, [0])
+    return found
+
+how, expression, before = sys.argv[1:]
+random.next_key()
+exec(before)
+with eval(expression):
+    drawn = [*(by_pool() if how == "pool" else by_fork()), draw()]
+print(*(len({each[i] for each in drawn}) for i in range(3)), random.chosen_seed())
+"""
+no_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+FREE = "random.preserved_state()"
+STEP = "random.drawing_from(random.next_key('training'), 'train', 0)"
+
+
+def run_forked(*arguments: str) -> str:
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@no_fork
+@pytest.mark.parametrize("how", ["fork", "pool"])
+@pytest.mark.parametrize("block", ["threading.Lock()", FREE, STEP])
+def test_without_a_seed_every_forked_process_draws_its_own(how: str, block: str) -> None:
+    assert run_forked(how, block, "") == "5 5 5 None"
+
+
+@no_fork
+@pytest.mark.parametrize("how", ["fork", "pool"])
+@pytest.mark.parametrize(
+    ("block", "before", "seed"),
+    [
+        ("threading.Lock()", "random.seed(3)", "3"),
+        ("threading.Lock()", "random.set_state(random.get_state())", "None"),
+        (FREE, "random.seed(3)", "3"),
+        (STEP, "random.seed(3)", "3"),
+        ("random.preserved_state((5, 6))", "", "None"),
+    ],
+)
+def test_what_was_chosen_stays_in_a_forked_process(how: str, block: str, before: str, seed: str) -> None:
+    assert run_forked(how, block, before) == f"1 1 1 {seed}"
+
+
+@no_fork
+def test_a_fork_leaves_nothing_locked() -> None:
+    """A thread of the parent holds every lock of the process while it forks; the child has no such thread."""
+    script = """
+import os, signal, sys, threading
+import numpy as np
+from xpnet import layers, losses, random
+from xpnet.backend.cpu import threads
+from xpnet.backend.cpu.memory_pool import pool
+from xpnet.core import declare, parameter
+held, done = threading.Event(), threading.Event()
+limits = [library.num_threads for library in threads._blas().lib_controllers]
+
+def hold():
+    locks = [declare.building.lock, parameter._adding.lock, pool._locked.lock]
+    with threads.single_threaded_blas(), random._lock, threads._depth_lock.lock, locks[0], locks[1], locks[2]:
+        held.set()
+        done.wait()
+
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    assert [library.num_threads for library in threads._blas().lib_controllers] == limits
+    layer = layers.Dense(3)
+    for _ in range(2):
+        y, back = layer.forward(np.ones((2, 5), "float32"), train=True)
+        back(y)
+    pool.empty((1 << 20,), "float32")
+    threads.run_tiles(lambda i: None, [(0,), (1,)])
+    assert threads._depth == 0
+    os._exit(0)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+done.set()
+sys.exit(status)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+
+
+@no_fork
+def test_batches_of_a_loader_are_the_same_in_a_forked_process() -> None:
+    """With a seed; its worker processes are its own, and those of its parent are not asked."""
+    script = """
+import os, sys
+import numpy as np
+from xpnet import random
+from xpnet.data import Loader, augment
+
+def epoch(loader):
+    random.seed(4)
+    return b"".join(x.tobytes() for x, _ in loader)
+
+if __name__ == "__main__":
+    x = np.arange(12 * 16, dtype="float32").reshape(12, 1, 4, 4)
+    for kind in [{"workers": 2}, {"workers": 2, "processes": True}]:
+        with_workers = Loader((x, np.arange(12)), 4, shuffle=True, augment=augment.Rotate(30), **kind)
+        expected = epoch(Loader((x, np.arange(12)), 4, shuffle=True, augment=augment.Rotate(30)))
+        assert epoch(with_workers) == expected
+        child = os.fork()
+        if child == 0:
+            same = epoch(with_workers) == expected
+            with_workers.close()
+            os._exit(0 if same else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert epoch(with_workers) == expected
+        with_workers.close()
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "script.py"
+        path.write_text(script)
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        command = [sys.executable, "-W", "ignore", str(path)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -35,7 +35,7 @@ _lock = threading.Lock()
 class _State:
     """A key, and how many were taken from it for each purpose. In a `with` block it is the one that is drawn from."""
 
-    __slots__ = ("apart", "chosen", "first_sample", "root", "source", "taken", "token", "words")
+    __slots__ = ("apart", "chosen", "first_sample", "fresh", "root", "source", "taken", "token", "words")
     token: Token["_State | None"]
 
     def __init__(self, source: Key, words: tuple[Any, ...] = ()) -> None:
@@ -43,6 +43,7 @@ class _State:
         self.taken: dict[str, int] = {}
         self.chosen: int | None = None
         self.apart, self.first_sample, self.root = False, 0, 0
+        self.fresh = True  # whether nobody has chosen what it draws: a forked process then draws something else
 
     def key(self) -> Key:
         """Under the lock: two threads may share a state."""
@@ -53,13 +54,14 @@ class _State:
     def copy(self) -> "_State":
         with _lock:
             state = _State(self.key())
-            state.taken, state.chosen = self.taken.copy(), self.chosen
+            state.taken, state.chosen, state.fresh = self.taken.copy(), self.chosen, self.fresh
         state.apart, state.first_sample, state.root = self.apart, self.first_sample, self.root
         return state
 
     def __enter__(self) -> None:
         if self.chosen is None:
             self.chosen = _current().chosen
+        self.fresh = self.fresh and _current().fresh
         self.token = _inside.set(self)
 
     def __exit__(
@@ -68,13 +70,36 @@ class _State:
         _inside.reset(self.token)
 
 
-# That of the process; its seed is a fresh one in each, until `seed` is called.
-_process = _State((int.from_bytes(os.urandom(8), "little") >> 1, 0))
+def _fresh_key() -> Key:
+    return int.from_bytes(os.urandom(8), "little") >> 1, 0
+
+
+# That of the process; its seed is a fresh one in each, also where it was forked, until `seed` is called.
+_process = _State(_fresh_key())
 _inside: ContextVar[_State | None] = ContextVar("_inside", default=None)  # in a `with` block of this thread
 
 
 def _current() -> _State:
     return _inside.get() or _process
+
+
+def _begin_fork() -> None:
+    """A forked process has its parent's states, and would draw what the parent and its other children do: those that
+    nobody has chosen, the process's own and those of the blocks around the fork, begin anew.
+    """
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+    state: Any = _inside.get()
+    while isinstance(state, _State):
+        if state.fresh:
+            state.source, state.words, state.taken = _fresh_key(), (), {}
+        state = state.token.old_value
+    if _process.fresh:
+        _process.source, _process.taken = _fresh_key(), {}
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_fork)
 
 
 # ---- the seed --------------------------------------------------------------------------------------------------------
@@ -83,7 +108,8 @@ def _current() -> _State:
 def seed(value: int) -> None:
     """Start everything random from `value`, an integer from 0 to 2**63 - 1.
 
-    The same seed gives the same initial weights, batches and dropout masks on every backend.
+    The same seed gives the same initial weights, batches and dropout masks on every backend; and in every process that
+    is forked later, which without a seed draws numbers of its own.
     """
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 0 <= value < 2**63:
         raise OptionError(f"the seed must be an integer from 0 to 2**63 - 1, not {value!r}")
@@ -225,4 +251,4 @@ def set_state(state: Key | Snapshot) -> None:
 def _put(into: _State, state: Key | Snapshot) -> None:
     first, second, *taken = state
     with _lock:
-        into.source, into.words, into.taken = (first, second), (), dict(*taken)
+        into.source, into.words, into.taken, into.fresh = (first, second), (), dict(*taken), False

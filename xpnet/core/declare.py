@@ -5,11 +5,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from xpnet.base.locks import ProcessLock
 from xpnet.core.parameter import Penalty
 
 Shape = tuple[int, ...]
 
-building = threading.RLock()  # the first use of a layer may come from two threads at once
+building = ProcessLock(threading.RLock)  # the first use of a layer may come from two threads at once
 
 
 class Declared(NamedTuple):

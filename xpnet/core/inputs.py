@@ -31,7 +31,7 @@ def check_inputs(layer: Any, *xs: Array) -> None:
     for place, x in enumerate(xs):
         check_dtype(layer, dtype_name(x.dtype), place, place - len(xs))
     if not layer.is_built:
-        with building:
+        with building.lock:
             if not layer.is_built:
                 layer.build(*shapes)
     layer.output_shape(*shapes)

@@ -35,7 +35,7 @@ class Located:
 
     def locate(self) -> Location:
         """Give the layer and all inside it a location, but for those that have one: a network does so at first use."""
-        with building:
+        with building.lock:
             if self._location is None:
                 self._location = Location(random.get_state()[:2], random.next_number("root"))
             for path, layer in self.named_layers():

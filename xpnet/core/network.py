@@ -181,7 +181,7 @@ class Network(Layer):
     @contextmanager
     def _first_use(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Iterator[None]:
         """One thread at a time; if it fails, every layer that was not built is again as it was."""
-        with building:
+        with building.lock:
             self.locate()  # which stays: where a layer stands does not depend on what fails
             before = [layer.snapshot() for _, layer in self.named_layers() if not layer.is_built]
             try:

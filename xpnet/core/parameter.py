@@ -2,17 +2,17 @@
 
 import math
 import operator
-import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.backend.reference import dtype_name
+from xpnet.base.locks import ProcessLock
 from xpnet.errors import DTypeError, ShapeError
 
 FLOATS = ("float32", "float64")
 
-_adding = threading.Lock()  # two threads may add to one gradient; one lock for all, so that parameters can be copied
+_adding = ProcessLock()  # two threads may add to one gradient; one lock for all, so that parameters can be copied
 
 
 class Penalty(Protocol):
@@ -114,7 +114,7 @@ class Parameter:
             )
         if not self.takes_grad:
             return
-        with _adding:
+        with _adding.lock:
             if self.gradient.source is None:
                 self.gradient.source = grad
             else:

@@ -91,6 +91,7 @@ class Loader(Explains):
                 "not full; choose a smaller batch_size or drop_last=False"
             )
         self._pool: Any = None  # of processes, once there are some
+        self._pool_of = os.getpid()  # whose pool it is: a forked process has no way to its parent's
         self._recipe = Recipe(source, self.augment, self.transform, self.normalize)
 
     def __len__(self) -> int:
@@ -119,9 +120,9 @@ class Loader(Explains):
 
     def close(self) -> None:
         """End the worker processes, if there are any; a later iteration starts new ones."""
-        if self._pool is not None:
+        if self._pool is not None and self._pool_of == os.getpid():
             self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        self._pool = None
 
     # ---- what is to be done ----------------------------------------------------------------------------------------
 
@@ -179,7 +180,8 @@ class Loader(Explains):
         from concurrent.futures import ProcessPoolExecutor
         from pickle import PicklingError  # how processes say that they cannot send something to one another
 
-        if self._pool is None:
+        if self._pool is None or self._pool_of != os.getpid():
+            self._pool_of = os.getpid()
             spawn = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
             self._pool = ProcessPoolExecutor(self.workers, spawn, _begin_process, (self._recipe,))
             weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)

@@ -7,13 +7,13 @@ than blocks once needed at a time, and what nobody has touched costs nothing.
 """
 
 import math
-import os
-import threading
 from bisect import bisect_left
 from collections import deque
 from typing import Any
 
 import numpy as np
+
+from xpnet.base.locks import ProcessLock
 
 SMALL = 1 << 16  # bytes: below this, malloc keeps what it gets back
 PAGE = 4096
@@ -74,7 +74,7 @@ class Pool:
         self.returned: deque[tuple[_Region, int, int]] = deque()
         self.used = 0  # bytes of blocks
         self._regions: list[_Region] = []
-        self._lock = threading.Lock()
+        self._locked = ProcessLock()
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Like np.empty."""
@@ -91,17 +91,14 @@ class Pool:
         """Bytes that blocks have, or once had: what the system has found memory for."""
         return sum(region.touched for region in self._regions)
 
-    def renew_lock(self) -> None:
-        self._lock = threading.Lock()
-
     def clear(self) -> None:
         """Give back the regions in which nothing lies."""
-        with self._lock:
+        with self._locked.lock:
             self._collect()
             self._regions = [region for region in self._regions if not region.idle]
 
     def _take(self, size: int) -> _Block:
-        with self._lock:
+        with self._locked.lock:
             self._collect()
             for region in self._regions:
                 if (start := region.take(size)) is not None:
@@ -122,6 +119,3 @@ class Pool:
 
 
 pool = Pool()
-
-if hasattr(os, "register_at_fork"):  # another thread of the parent may have held the lock
-    os.register_at_fork(after_in_child=pool.renew_lock)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.base.locks import ProcessLock
 from xpnet.errors import OptionError
 
 
@@ -43,7 +44,7 @@ class _Local(threading.local):
 
 
 _local = _Local()
-_depth_lock = threading.Lock()
+_depth_lock = ProcessLock()
 _depth = 0
 _blas_threads: list[int] = []
 
@@ -54,7 +55,7 @@ def single_threaded_blas() -> Any:
     global _depth
     _local.held += 1
     libraries = _blas().lib_controllers
-    with _depth_lock:
+    with _depth_lock.lock:
         if _depth == 0:
             _blas_threads[:] = [library.num_threads for library in libraries]
             for library, threads in zip(libraries, _blas_threads, strict=True):
@@ -65,12 +66,22 @@ def single_threaded_blas() -> Any:
         yield
     finally:
         _local.held -= 1
-        with _depth_lock:
+        with _depth_lock.lock:
             _depth -= 1
             if _depth == 0:
                 for library, threads in zip(libraries, _blas_threads, strict=True):
                     if threads != 1:
                         _set_threads(library, threads)
+
+
+def _let_go_of_others() -> None:
+    """In a forked child, of the threads that held BLAS to one thread only the one that forked is there."""
+    global _depth
+    before, _depth = _depth, _local.held
+    if before and not _depth:
+        for library, threads in zip(_blas().lib_controllers, _blas_threads, strict=True):
+            if threads != 1:
+                _set_threads(library, threads)
 
 
 def blas_held() -> contextlib.AbstractContextManager[Any]:
@@ -215,6 +226,7 @@ def team() -> Team:
 
 if hasattr(os, "register_at_fork"):  # a forked child has none of the parent's threads
     os.register_at_fork(after_in_child=team.cache_clear)
+    os.register_at_fork(after_in_child=_let_go_of_others)
 
 
 def scratch(size: int, dtype: Any) -> np.ndarray:
