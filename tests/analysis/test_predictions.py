@@ -78,3 +78,12 @@ def test_mistakes_are_told_the_surest_first() -> None:
     assert len(analysis.misclassified(identity(4), x, [0, 1, 2, 3, 0]).indices) == 0
     with pytest.raises(DataError, match="5 images and labels of shape"):
         analysis.misclassified(identity(4), x, [0, 1])
+
+
+def test_what_is_nan_is_taken_for_no_class() -> None:
+    x = np.full((3, 1, 2, 2), np.nan, np.float32)
+    x[2] = 0
+    t = [0, 1, 0]
+    assert analysis.misclassified(identity(4), x, t).indices.tolist() == [0, 1]
+    matrix = analysis.confusion_matrix(identity(4), x, t)
+    assert matrix[0, 0] == 1 and matrix.sum() == 1

@@ -21,7 +21,7 @@ from tests.kit.strategies import normal, seeds
 from xpnet import losses
 from xpnet.backend import Backend
 from xpnet.errors import DataError, OptionError, ShapeError
-from xpnet.layers import LogSoftmax
+from xpnet.layers import LogSoftmax, Softmax
 from xpnet.losses import (
     BinaryCrossEntropyOfProbabilities,
     BinaryCrossEntropyWithLogits,
@@ -36,9 +36,11 @@ from xpnet.losses import (
     MeanSquaredError,
     MultiClassHinge,
     NegativeLogLikelihood,
+    RubbishCrossEntropy,
     SmoothL1,
     SoftmaxCrossEntropy,
 )
+from xpnet.losses.class_loss import ClassLoss
 
 cases = pytest.mark.parametrize("case", CASES, ids=repr)
 
@@ -387,3 +389,106 @@ def test_a_loss_without_a_formula_says_so(backend: Backend) -> None:
     y: Any = backend.asarray(np.ones((1, 2)))
     with pytest.raises(OptionError, match="Loss does not say how it is computed"):
         Loss().forward(y, y, backend)
+
+
+# ---- scores of -inf --------------------------------------------------------------------------------------------------
+
+HIDDEN = np.array([[-np.inf, 0, 1], [0.5, -np.inf, 2]], np.float32)
+FINITE = np.where(HIDDEN == -np.inf, np.float32(-200), HIDDEN)  # exp of it is 0 beside the others
+LABELS = np.array([2, 0])
+ROWS = np.array([[0, 0.25, 0.75], [0.5, 0, 0.5]], np.float32)
+OF_SCORES = {
+    "plain": SoftmaxCrossEntropy(),
+    "class_weights": SoftmaxCrossEntropy(class_weights=[1, 2, 3]),
+    "a class without weight": SoftmaxCrossEntropy(class_weights=[1, 0, 3]),
+    "ignored_label": SoftmaxCrossEntropy(ignored_label=0),
+    "rubbish": RubbishCrossEntropy(),
+    "focal": Focal(),
+    "focal 0": Focal(gamma=0),
+    "focal alpha": Focal(gamma=0.5, alpha=[1, 2, 3]),
+    "dice": Dice(),
+    "hinge": MultiClassHinge(),
+}
+
+
+def test_the_loss_of_scores_of_minus_infinity_is_that_of_the_others(backend: Backend) -> None:
+    for t in (LABELS, np.eye(3, dtype=np.float32)[LABELS]):
+        value, dy = run(SoftmaxCrossEntropy(), backend, HIDDEN, t)
+        expected = (np.log1p(np.exp(-1.0)) + np.log1p(np.exp(1.5))) / 2
+        assert value == pytest.approx(expected, rel=1e-6) == 1.0073376
+        np.testing.assert_allclose(dy, [[0, 0.1344707, -0.1344707], [-0.4087872, 0, 0.4087872]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", OF_SCORES.values(), ids=OF_SCORES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", ["vectors", "sequences", "images"])
+def test_minus_infinity_is_a_score_far_below(backend: Backend, loss: ClassLoss, dtype: str, shape: str) -> None:
+    def formed(y: np.ndarray) -> np.ndarray:
+        places = {"vectors": y, "sequences": y.reshape(1, 2, 3), "images": y.T.reshape(1, 3, 2, 1)}
+        return np.ascontiguousarray(places[shape])
+
+    number_shape = {"vectors": (2,), "sequences": (1, 2), "images": (1, 2, 1)}[shape]
+    targets = [LABELS.reshape(number_shape)]
+    if loss.ignored_label is None:
+        targets += [formed(np.eye(3, dtype=dtype)[LABELS]), formed(ROWS.astype(dtype))]
+    for t in targets:
+        value, dy = run(loss, backend, formed(HIDDEN.astype(dtype)), t)
+        expected, expected_dy = run(loss, backend, formed(FINITE.astype(dtype)), t)
+        assert value == pytest.approx(expected, rel=1e-6)
+        np.testing.assert_allclose(dy, expected_dy, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("loss", [NegativeLogLikelihood(), KLDivergence()], ids=repr)
+def test_log_probabilities_of_minus_infinity(backend: Backend, loss: Loss) -> None:
+    softmax = LogSoftmax()
+    for y, none in ((HIDDEN, -np.inf), (FINITE, 0)):
+        log_p, back = softmax.forward(backend.asarray(y))
+        value, own = loss.forward(log_p, backend.asarray(ROWS), backend)
+        results = float(value), backend.to_numpy(back(own()))
+        if none:
+            hidden = results
+    assert hidden[0] == pytest.approx(results[0], rel=1e-6)
+    np.testing.assert_allclose(hidden[1], results[1], rtol=1e-5, atol=1e-7)
+    log_t = np.full_like(ROWS, -np.inf)
+    np.log(ROWS, out=log_t, where=ROWS > 0)
+    log_p = backend.to_numpy(softmax(backend.asarray(HIDDEN)))
+    value = run(KLDivergence(), backend, log_p, ROWS)[0]
+    assert run(KLDivergence(log_targets=True), backend, log_p, log_t)[0] == pytest.approx(value, rel=1e-5)
+
+
+def test_infinite_answers_that_are_right_cost_nothing(backend: Backend) -> None:
+    y = np.array([[-np.inf, np.inf, 0.5]], np.float32)
+    value, dy = run(BinaryCrossEntropyWithLogits(), backend, y, np.array([[0, 1, 1]], np.float32))
+    assert value == pytest.approx(np.log1p(np.exp(-0.5)) / 3, rel=1e-6)
+    np.testing.assert_allclose(dy, [[0, 0, -0.3775407 / 3]], rtol=1e-5)
+    for t in ([0, 0, 1], [1, 1, 1], [0, 0.5, 1], [0.5, 1, 1]):
+        value, dy = run(BinaryCrossEntropyWithLogits(), backend, y, np.array([t], np.float32))
+        assert value == np.inf and np.isfinite(dy).all()
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), NegativeLogLikelihood(), Focal(), RubbishCrossEntropy()])
+def test_a_target_of_minus_infinity_costs_infinitely_much_and_its_gradient_is_finite(
+    backend: Backend, loss: Loss
+) -> None:
+    for t in (np.array([0, 0]), np.eye(3, dtype=np.float32)[[0, 0]]):
+        value, dy = run(loss, backend, HIDDEN, t)
+        assert value == np.inf and np.isfinite(dy).all()
+        w = np.array([0, 1], np.float32)  # a weight of 0 takes it out
+        value, dy = run(loss, backend, HIDDEN, t, w)
+        assert np.isfinite(value) and np.isfinite(dy).all() and not dy[0].any()
+
+
+@pytest.mark.parametrize("name", ["SoftmaxCrossEntropy", "NegativeLogLikelihood", "KLDivergence", "Focal"])
+def test_a_score_that_is_nan_makes_the_loss_nan(backend: Backend, name: str) -> None:
+    y = np.array([[np.nan, 0, 1], [0, 1, 2]], np.float32)
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(run(getattr(losses, name)(), backend, y, np.eye(3, dtype=np.float32)[[1, 1]])[0])
+
+
+def test_softmax_of_minus_infinity_is_zero(backend: Backend) -> None:
+    for layer in (Softmax(), LogSoftmax()):
+        y, back = layer.forward(backend.asarray(HIDDEN))
+        p = backend.to_numpy(y)
+        p = p if isinstance(layer, Softmax) else np.exp(p)
+        np.testing.assert_allclose(p, [[0, 0.2689414, 0.7310586], [0.1824255, 0, 0.8175745]], rtol=1e-5)
+        assert np.isfinite(backend.to_numpy(back(backend.asarray(np.ones_like(HIDDEN))))).all()

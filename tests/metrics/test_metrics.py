@@ -350,3 +350,60 @@ def test_metrics_of_a_training_are_saved_and_shown(tmp_path: Path) -> None:
     scores = one.predict(x)
     assert found["f1"] == pytest.approx(measure(F1(), one.backend, scores, y))
     assert found["auc"] == pytest.approx(measure(AUC(), one.backend, scores, y))
+
+
+# ---- NaN -------------------------------------------------------------------------------------------------------------
+
+NAN = np.float32(np.nan)
+
+
+def counted_right(y: np.ndarray, t: np.ndarray, backend: Backend) -> list[float]:
+    """What metrics of classes say of outputs (N, C), each above 0 if anything counts as right."""
+    kinds = [Accuracy(), TopK(1), TopK(2), TopK(99), Precision("micro"), Recall("micro"), F1("micro"), IoU("micro")]
+    matrix = measure(ConfusionMatrix(y.shape[1]), backend, y, t)
+    return [float(measure(kind, backend, y, t)) for kind in kinds] + [float(np.trace(matrix))]  # type: ignore[arg-type]
+
+
+@given(N=st.integers(1, 9), C=st.integers(2, 5), place=st.integers(0, 4), seed=seeds)
+def test_scores_that_are_nan_are_never_right(backend: Backend, N: int, C: int, place: int, seed: int) -> None:
+    """Wherever the label is, and wherever in the row the NaN is."""
+    t, y = labels(N, C, seed), np.full((N, C), NAN)
+    assert not any(counted_right(y, t, backend))
+    y = normal((N, C), seed, "float32")
+    y[np.arange(N), t] += 100
+    assert counted_right(y, t, backend)[:3] == [1, 1, 1]
+    y[0, place % C] = NAN
+    found = np.array(counted_right(y, t, backend))
+    np.testing.assert_allclose(found[:4], (N - 1) / N, rtol=1e-6)
+    assert found[-1] == N - 1 and measure(ConfusionMatrix(C), backend, y, t).sum() == N - 1  # type: ignore[attr-defined]
+    y[:] = -np.inf  # which is a score, and the largest where it is that of all
+    y[np.arange(N), t] = 0
+    assert counted_right(y, t, backend)[:3] == [1, 1, 1]
+
+
+@given(N=st.integers(1, 9), seed=seeds)
+def test_one_output_that_is_nan_is_never_right(backend: Backend, N: int, seed: int) -> None:
+    t = np.random.default_rng(seed).integers(0, 2, (N, 1))
+    y = np.full((N, 1), NAN)
+    kinds = [Accuracy(), BinaryAccuracy(), BinaryAccuracy(threshold=0.5), Recall(), F1(), IoU(), Precision()]
+    for kind in (*kinds, Precision(threshold=-1.0), Recall("binary", threshold=0.5)):
+        assert measure(kind, backend, y, t) == 0, kind
+    for threshold in (0.0, 0.5):
+        y[:1] = 100 * (2 * t[:1] - 1)
+        assert measure(BinaryAccuracy(threshold=threshold), backend, y, t) == pytest.approx(1 / N)
+
+
+def test_a_nan_wins_no_pair_of_the_auc(backend: Backend) -> None:
+    y, t = np.array([[NAN], [1], [2], [NAN]], np.float32), np.array([1, 1, 0, 0])
+    for sign in (1, -1):
+        y[1] = 2 + sign
+        assert measure(AUC(), backend, y, t) == (0.25 if sign == 1 else 0)
+        assert measure(AUC(), backend, np.concatenate([0 * y, y], axis=1), t) == (0.25 if sign == 1 else 0)
+
+
+def test_errors_of_numbers_that_are_nan_are_nan(backend: Backend) -> None:
+    y, t = np.array([[1, NAN], [1, 2]], np.float32), np.ones((2, 2), np.float32)
+    names = ("mean_absolute_error", "mean_squared_error", "root_mean_squared_error", "r2")
+    for kind in (metrics.get(name) for name in names):
+        assert np.isnan(measure(kind, backend, y, t)), kind
+    assert np.isnan(measure(metrics.get("perplexity"), backend, y, np.array([0, 1])))

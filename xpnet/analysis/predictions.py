@@ -57,7 +57,7 @@ def misclassified(model: Network, x: Any, t: Any) -> Mistakes:
     chances = probabilities(model, x)  # (N, classes)
     labels = labels_for(t, len(chances))
     guesses, sureness = chances.argmax(axis=1), chances.max(axis=1)
-    wrong = np.flatnonzero(guesses != labels)
+    wrong = np.flatnonzero((guesses != labels) | np.isnan(sureness))  # of NaN there is no guess
     wrong = wrong[np.argsort(-sureness[wrong], kind="stable")]
     return Mistakes(wrong, labels[wrong], guesses[wrong], sureness[wrong])
 
@@ -72,5 +72,6 @@ def confusion_matrix(model: Network, x: Any, t: Any) -> np.ndarray:
     labels, classes = labels_for(t, len(guesses)), guesses.shape[1]
     if labels.min() < 0 or labels.max() >= classes:
         raise DataError(f"labels reach from {labels.min()} to {labels.max()}, but the model has {classes} classes")
-    places = labels.astype(np.int64) * classes + guesses.argmax(axis=1)
+    real = ~np.isnan(guesses).any(axis=1)  # what is NaN is taken for no class
+    places = (labels.astype(np.int64) * classes + guesses.argmax(axis=1))[real]
     return np.bincount(places, minlength=classes**2).reshape(classes, classes)  # (true, predicted)

@@ -107,6 +107,12 @@ def beside(w: Array, y: Array, shape: tuple[int, ...], backend: Backend) -> Arra
     return as_float(backend.xp.reshape(w, own + (1,) * (len(shape) - len(own))), y, backend)
 
 
+def weigh(losses: Array, w: Array, backend: Backend) -> Array:
+    """losses * w, where 0 times what is infinite counts as 0."""
+    xp = backend.xp
+    return w * xp.where((w == 0) & xp.isinf(losses), 0, losses)
+
+
 def batch_of(shape: Any) -> str:
     """The shape of a batch of what has this shape, in words."""
     return "(" + ", ".join(["N", *map(str, shape)]) + ("" if shape else ",") + ")"

@@ -25,7 +25,7 @@ class BinaryCrossEntropyWithLogits(_BinaryCrossEntropy):
     """L = mean(max(y, 0) - y t + log(1 + exp(-|y|)));  dy = (sigmoid(y) - t) / size.
 
     y are scores before the sigmoid, of any shape; t has the same shape, values from 0 to 1. The form above cannot
-    overflow. label_smoothing e (0) draws the targets towards one half: t' = (1 - e) t + e / 2. Cox, 1958.
+    overflow; a score of -inf or inf costs nothing where t is 0 or 1. label_smoothing e (0) draws the targets towards one half: t' = (1 - e) t + e / 2. Cox, 1958.
 
     Elsewhere: torch.nn.BCEWithLogitsLoss; keras.losses.BinaryCrossentropy; the book's SigmoidWithLoss.
     """
@@ -41,7 +41,12 @@ class BinaryCrossEntropyWithLogits(_BinaryCrossEntropy):
         xp = backend.xp
         if self.label_smoothing:
             t = t * (1 - self.label_smoothing) + self.label_smoothing / 2
-        losses = xp.maximum(y, 0) - y * t + xp.log1p(xp.exp(-xp.abs(y)))
+        sure, near = xp.isinf(y), y
+        if backend.lazy or bool(xp.any(sure)):
+            near = xp.where(sure, 0, y)  # what is right costs nothing
+        losses = xp.maximum(near, 0) - near * t + xp.log1p(xp.exp(-xp.abs(y)))
+        if near is not y:
+            losses = xp.where(sure & (t != xp.astype(y > 0, t.dtype)), xp.inf, losses)
         return losses, lambda: backend.sigmoid(y) - t
 
 

@@ -36,8 +36,9 @@ class KLDivergence(OfLogProbabilities):
         backend, y, t, w = self.prepare_rows(y, t, backend, sample_weight)  # y (M, C), t (M, C), w (M, 1)
         xp, M = backend.xp, y.shape[0]
         log_t, t = (t, xp.exp(t)) if self.log_targets else (xp.log(xp.where(t == 0, 1, t)), t)
-        log_t = xp.where(t == 0, y, log_t)  # 0 log 0 = 0
         t = t if w is None else t * w
+        none = (t == 0) & (xp.isinf(y) | xp.isinf(log_t))
+        log_t, y = xp.where(none, 0, log_t), xp.where(none, 0, y)  # 0 log 0 = 0, and so is 0 times -inf
         return xp.sum(t * (log_t - y)) / M, lambda: self.from_rows(t / -M, shape, backend)
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:

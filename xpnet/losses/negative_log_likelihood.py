@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from xpnet.backend import Array, Backend
 from xpnet.errors import OptionError
-from xpnet.losses.base import declared
+from xpnet.losses.base import declared, weigh
 from xpnet.losses.class_loss import ClassLoss, as_one_hot
 from xpnet.losses.class_weights import read_class_weights
 
@@ -54,4 +54,4 @@ class NegativeLogLikelihood(OfLogProbabilities):
             t = t * self.weights_of_classes(y.dtype, backend)
         if w is not None:
             t = t * w
-        return backend.xp.sum(t * y) / -M, lambda: self.from_rows(t / -M, shape, backend)
+        return backend.xp.sum(weigh(y, t, backend)) / -M, lambda: self.from_rows(t / -M, shape, backend)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from xpnet.backend import Array, Backend
 from xpnet.errors import OptionError
-from xpnet.losses.base import Loss
+from xpnet.losses.base import Loss, weigh
 
 
 class LossOfEntries(Loss):
@@ -29,4 +29,4 @@ class LossOfEntries(Loss):
             dy = derivative() / size
             return dy if w is None else dy * w
 
-        return backend.xp.mean(losses if w is None else losses * w), back
+        return backend.xp.mean(losses if w is None else weigh(losses, w, backend)), back

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from xpnet.backend import Array, Backend
 from xpnet.base.checks import positive
+from xpnet.losses.base import weigh
 from xpnet.losses.class_loss import ClassLoss
 
 
@@ -36,5 +37,5 @@ class RubbishCrossEntropy(ClassLoss):
         losses, dy = backend.softmax_cross_entropy(xp.concat([y, nothing - self.margin], axis=1), t)
         dy = dy[:, :C]
         if w is not None:
-            losses, dy = losses * w[:, 0], dy * w
+            losses, dy = weigh(losses, w[:, 0], backend), dy * w
         return xp.sum(losses) / M, lambda: self.from_rows(dy / M, shape, backend)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from xpnet.backend import Array, Backend
 from xpnet.base.checks import fraction
+from xpnet.losses.base import weigh
 from xpnet.losses.class_loss import ClassLoss, as_one_hot
 from xpnet.losses.class_weights import read_class_weights
 
@@ -22,6 +23,9 @@ class SoftmaxCrossEntropy(ClassLoss):
     class_weights v (None), a number for each class: L = -sum_n sum_c v[c] t[n,c] log softmax(y[n])[c] / sum_n v[t[n]],
     so that a class of a few samples may count as much as the others; of rows of probabilities, divided by N. (The
     `class_weight` of fit belongs to one training, and divides by N always.)
+
+    A score may be -inf, of a class that cannot be: its probability is 0, and so is its gradient. It must not be the
+    target's, whose loss would be infinite.
 
     Elsewhere: torch.nn.CrossEntropyLoss; keras.losses.SparseCategoricalCrossentropy; the book's SoftmaxWithLoss.
     """
@@ -56,5 +60,5 @@ class SoftmaxCrossEntropy(ClassLoss):
             total = backend.xp.sum(t, axis=1, keepdims=True)
             dy = dy * total + t * (total - 1)  # softmax(y) total - t, for dy = softmax(y) - t
         if w is not None:
-            losses, dy = losses * w[:, 0], dy * w
+            losses, dy = weigh(losses, w[:, 0], backend), dy * w
         return backend.xp.sum(losses) / M, lambda: self.from_rows(dy / M, shape, backend)

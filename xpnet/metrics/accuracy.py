@@ -9,6 +9,7 @@ from xpnet.metrics.base import ClassMetric, refuse_uncounted, without_ignored
 
 class Accuracy(ClassMetric):
     """The share of elements whose largest output is at the label. One output: the share where y > 0 equals t > 0.5.
+    An element with a NaN among its outputs is never right.
 
     name: what the history calls it. An element is a sample, or one of a sequence, y (N, T, C), or a pixel, y (N, C, H,
     W); ignored_label (None): the label of those that do not count; axis (None): where the classes are, if elsewhere.
@@ -34,7 +35,7 @@ class Accuracy(ClassMetric):
         if y.shape[1] > 1:
             return backend.count_hits(y, t)
         xp = backend.xp
-        hits = (y[:, 0] > 0) == (xp.astype(t, y.dtype) > 0.5)  # (M,)
+        hits = ((y[:, 0] > 0) == (xp.astype(t, y.dtype) > 0.5)) & (y[:, 0] == y[:, 0])  # (M,); a NaN is never right
         return xp.sum(xp.astype(hits if self.ignored_label is None else hits & (t != -1), xp.int64))
 
 

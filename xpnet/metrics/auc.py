@@ -11,7 +11,7 @@ from xpnet.metrics.base import ClassMetric, refuse_uncounted
 
 class AUC(ClassMetric):
     """The area under the curve of true positives over false positives (ROC): the probability that of two elements, one
-    yes and one no, the yes has the higher score; equal scores count half. Hanley and McNeil, 1982.
+    yes and one no, the yes has the higher score; equal scores count half, a NaN never. Hanley and McNeil, 1982.
 
     One output is the score itself; of two classes, it is how far the output of class 1 is above that of class 0.
     Elements, ignored_label (None) and axis (None) are as in Accuracy. name: what the history calls it.
@@ -59,6 +59,7 @@ class AUC(ClassMetric):
         pairs = yes.shape[0] * no.shape[0]
         if not pairs:
             return float("nan")
+        yes, no = yes[yes == yes], no[no == no]  # a NaN is never right
         below, not_above = (xp.sum(xp.searchsorted(no, yes, side=side)) for side in ("left", "right"))
         area: float = float(below + not_above) / (2 * pairs)
         return area

@@ -106,6 +106,12 @@ def refuse_uncounted(metric: ClassMetric, loss: Loss) -> None:
         )
 
 
+def guesses_of(y: Array, backend: Backend) -> Array:
+    """The class of the largest score of each row (M, C): (M,); -1, no class, where one of them is NaN."""
+    xp = backend.xp
+    return xp.where(xp.all(y == y, axis=1), xp.argmax(y, axis=1), -1)
+
+
 def labels_of(t: Array, backend: Backend) -> Array:
     """Class numbers (N,) from class numbers or one-hot rows (N, C)."""
     return backend.xp.argmax(t, axis=1) if t.ndim == 2 else t

@@ -7,7 +7,7 @@ from xpnet.base.checks import number
 from xpnet.errors import OptionError, ShapeError
 from xpnet.losses import Loss
 from xpnet.losses.class_loss import class_axis, to_rows, without_axis
-from xpnet.metrics.base import ClassMetric, refuse_uncounted, without_ignored
+from xpnet.metrics.base import ClassMetric, guesses_of, refuse_uncounted, without_ignored
 
 AVERAGES = ("macro", "micro", "binary", None)
 
@@ -15,7 +15,8 @@ AVERAGES = ("macro", "micro", "binary", None)
 class CountsByClass(ClassMetric):
     """The base of metrics that count, for each class c, its hits (c where c is right), its guesses and its elements.
 
-    Elements, ignored_label (None) and axis (None) are as in Accuracy: the guess is the class of the largest output.
+    Elements, ignored_label (None) and axis (None) are as in Accuracy: the guess is the class of the largest output;
+    there is none where an output is NaN.
     average: "macro", the mean over the classes; "micro", that of the hits, guesses and elements of all together;
     "binary", of class 1 of two; None, an array of each class. What is divided by nothing is 0.
 
@@ -63,7 +64,7 @@ class CountsByClass(ClassMetric):
         """(3, C): hits, guesses and elements, in int64."""
         xp, classes = backend.xp, y.shape[1]
         if self.threshold is None and classes > 1:
-            true, guess = backend.one_hot(t, classes), backend.one_hot(xp.argmax(y, axis=1), classes)  # (M, C)
+            true, guess = backend.one_hot(t, classes), backend.one_hot(guesses_of(y, backend), classes)  # (M, C)
             real = xp.reshape(t >= 0, (-1, 1))  # (M, 1)
         else:  # each column is a question
             t = xp.reshape(t, (-1, classes))

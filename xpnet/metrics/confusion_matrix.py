@@ -5,7 +5,7 @@ from typing import Any
 from xpnet.backend import Array, Backend
 from xpnet.base.checks import whole
 from xpnet.errors import OptionError, ShapeError
-from xpnet.metrics.base import ClassMetric
+from xpnet.metrics.base import ClassMetric, guesses_of
 
 MOST = 2**20  # elements at a time: float32 counts exactly to 2**24, and the pixels of a batch may be more
 
@@ -13,8 +13,8 @@ MOST = 2**20  # elements at a time: float32 counts exactly to 2**24, and the pix
 class ConfusionMatrix(ClassMetric):
     """result()[i, j]: how many elements of class i were taken for class j; integers, (classes, classes), NumPy.
 
-    Elements, ignored_label (None) and axis (None) are as in Accuracy; a label that is no class is not counted. Miller
-    and Nicely, 1955.
+    Elements, ignored_label (None) and axis (None) are as in Accuracy; a label that is no class is not counted,
+    nor is an element with a NaN among its outputs, which is taken for none. Miller and Nicely, 1955.
 
     Elsewhere: sklearn.metrics.confusion_matrix.
     """
@@ -30,7 +30,7 @@ class ConfusionMatrix(ClassMetric):
             raise ShapeError(
                 f"ConfusionMatrix was made for {self.classes} classes, the network has {y.shape[1]} outputs"
             )
-        xp, guess = backend.xp, backend.xp.argmax(y, axis=1)  # (M,)
+        xp, guess = backend.xp, guesses_of(y, backend)  # (M,)
         total = backend.zeros((self.classes, self.classes), "int64")
         for start in range(0, t.shape[0], MOST):
             part = slice(start, min(start + MOST, t.shape[0]))

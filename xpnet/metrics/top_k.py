@@ -7,7 +7,8 @@ from xpnet.metrics.base import ClassMetric, refuse_uncounted
 
 
 class TopK(ClassMetric):
-    """The share of elements whose label is among the k largest outputs (k = 5). Ties count as misses.
+    """The share of elements whose label is among the k largest outputs (k = 5). Ties count as misses, and
+    so does an element with a NaN among its outputs.
 
     Elements, ignored_label (None) and axis (None) are as in Accuracy. Russakovsky et al., 2015.
 
@@ -29,4 +30,5 @@ class TopK(ClassMetric):
         chosen = backend.one_hot(t, y.shape[1])  # (M, C) of bool
         own = xp.sum(xp.where(chosen, y, 0), axis=1, keepdims=True)
         better = xp.sum(xp.astype((y >= own) & ~chosen, xp.int64), axis=1)
-        return xp.sum(xp.astype((better < self.k) & (t >= 0), xp.int64))
+        real = xp.all(y == y, axis=1)  # (M,): no NaN
+        return xp.sum(xp.astype((better < self.k) & (t >= 0) & real, xp.int64))

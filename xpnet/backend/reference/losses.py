@@ -17,19 +17,24 @@ class Losses(Arrays):
     def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array]:
         """Losses -sum_c t[n,c] log softmax(y)[n,c] of shape (N,), and dy = softmax(y) - t of shape (N, C).
 
-        `t` holds class numbers (N,) or probabilities (N, C) that sum to one.
+        `t` holds class numbers (N,) or probabilities (N, C) that sum to one. A score of -inf, of what cannot be, has
+        the probability 0, and costs nothing where t is 0.
         """
         xp = self.xp
         t = xp.astype(self.one_hot(t, y.shape[1]), y.dtype) if t.ndim == 1 else t  # (N, C)
         shifted = y - xp.max(y, axis=1, keepdims=True)
         log_sum = xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
-        return xp.sum(t * (log_sum - shifted), axis=1), xp.exp(shifted - log_sum) - t
+        finite = xp.where(t == 0, 0, shifted)  # 0 times -inf counts as 0
+        return xp.sum(t * (log_sum - finite), axis=1), xp.exp(shifted - log_sum) - t
 
     def one_hot(self, labels: Array, classes: int) -> Array:
         """Class numbers (N,) -> (N, C) of bool, True in the column of the class."""
         return self.xp.arange(classes, dtype=labels.dtype, device=self.device)[None, :] == labels[:, None]
 
     def count_hits(self, y: Array, t: Array) -> Array:
-        """How many rows of y (N, C) have their largest entry, the first of equal ones, at the label t (N,)."""
-        hits = self.xp.argmax(y, axis=1) == t
+        """How many rows of y (N, C) have their largest entry, the first of equal ones, at the label t (N,). A row that
+        holds a NaN is none of them.
+        """
+        largest = self.xp.max(y, axis=1)  # a NaN is the largest
+        hits = (self.xp.argmax(y, axis=1) == t) & (largest == largest)
         return self.xp.sum(self.xp.astype(hits, self.xp.int64))

@@ -38,7 +38,8 @@ class Exam:
         part = slice(self.seen, self.seen + SLICE)
         x = to_unit(self.x[part])
         x = x.reshape(len(x), *(self.model.input_shape or ()))
-        self.answers[part] = probabilities(self.model, x).argmax(axis=1)
+        p = probabilities(self.model, x)
+        self.answers[part] = np.where(np.isnan(p).any(axis=1), -1, p.argmax(axis=1))  # NaN is no answer
         self.seen = min(self.seen + SLICE, len(self.t))
 
     def next_wrong(self, last: int) -> int | None:

@@ -237,7 +237,7 @@ class Lab:
         if self.state.problem == "regression":
             return None
         answers = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0] > 0
-        return float((answers == target).mean())
+        return float(((answers == target) & ~np.isnan(y).any(axis=1)).mean())
 
     def penalty(self) -> float:
         """What regularisation adds to the loss that is minimised."""

@@ -14,14 +14,14 @@ extern "C" __global__ void softmax_cross_entropy(
     Real log_sum = log(block_sum(sum));
     for (int c = (int)threadIdx.x; c < classes; c += (int)blockDim.x) {
         Real share = labels ? (Real)(c == label) : targets[c], shifted = y[c] - largest;
-        loss += share * (log_sum - shifted);
+        if (share != 0) loss += share * (log_sum - shifted);  // 0 times -inf counts as 0
         dy[c] = exp(shifted - log_sum) - share;
     }
     loss = block_sum(loss);
     if (threadIdx.x == 0) losses[blockIdx.x] = loss;
 }
 
-// The number of rows of y whose first largest entry is at the label. One block.
+// The number of rows of y whose first largest entry is at the label, and that hold no NaN. One block.
 extern "C" __global__ void count_hits(
     const Real* y, const long long* labels, long long* hits, long long rows, long long classes) {
     __shared__ int part[1024];
@@ -31,7 +31,7 @@ extern "C" __global__ void count_hits(
         int best = 0;
         for (int c = 1; c < classes; c++)
             if (row[c] > row[best] || (row[c] != row[c] && row[best] == row[best])) best = c;  // NaN is the largest
-        own += best == labels[n];
+        own += best == labels[n] && row[best] == row[best];
     }
     part[t] = own;
     __syncthreads();
