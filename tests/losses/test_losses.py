@@ -394,7 +394,7 @@ def test_a_loss_without_a_formula_says_so(backend: Backend) -> None:
 # ---- scores of -inf --------------------------------------------------------------------------------------------------
 
 HIDDEN = np.array([[-np.inf, 0, 1], [0.5, -np.inf, 2]], np.float32)
-FINITE = np.where(HIDDEN == -np.inf, np.float32(-200), HIDDEN)  # exp of it is 0 beside the others
+FINITE = np.maximum(HIDDEN, np.float32(-200))  # exp of it is 0 beside the others
 LABELS = np.array([2, 0])
 ROWS = np.array([[0, 0.25, 0.75], [0.5, 0, 0.5]], np.float32)
 OF_SCORES = {

@@ -25,7 +25,8 @@ class BinaryCrossEntropyWithLogits(_BinaryCrossEntropy):
     """L = mean(max(y, 0) - y t + log(1 + exp(-|y|)));  dy = (sigmoid(y) - t) / size.
 
     y are scores before the sigmoid, of any shape; t has the same shape, values from 0 to 1. The form above cannot
-    overflow; a score of -inf or inf costs nothing where t is 0 or 1. label_smoothing e (0) draws the targets towards one half: t' = (1 - e) t + e / 2. Cox, 1958.
+    overflow; a score of -inf or inf costs nothing where t is 0 or 1. label_smoothing e (0) draws the targets towards
+    one half: t' = (1 - e) t + e / 2. Cox, 1958.
 
     Elsewhere: torch.nn.BCEWithLogitsLoss; keras.losses.BinaryCrossentropy; the book's SigmoidWithLoss.
     """

@@ -41,7 +41,7 @@ class Metric(Configured):
         backend = backend or get_backend()
         y, t, number = self.elements(y, t, backend)
         added, self._backend = self.count(y, t, backend), backend
-        self.total = added if self.total is None else self.total + added
+        self.total = in_double(added, backend) if self.total is None else self.total + added
         self.samples = self.samples + number
 
     def result(self) -> Any:
@@ -61,7 +61,13 @@ class Metric(Configured):
     def set_state(self, state: dict[str, Any], backend: Backend | None = None) -> None:
         """Go on counting from what `get_state` gave."""
         total, self.samples, self._backend = state["total"], state["samples"], backend or get_backend()
-        self.total = None if total is None else self._backend.asarray(total)
+        self.total = None if total is None else in_double(self._backend.asarray(total), self._backend)
+
+
+def in_double(total: Array, backend: Backend) -> Array:
+    """A total as what follows is added to it: floats in double, counts as they are."""
+    narrow = getattr(total, "dtype", None) == backend.xp.float32
+    return backend.asarray(total, "float64") if narrow else total
 
 
 class ClassMetric(Metric):

@@ -3,8 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.errors import ShapeError
 from xpnet.metrics.base import Metric
@@ -95,5 +93,6 @@ class R2(OfNumbers):
         errors, _, squares = self.total_on_host()
         alike = squares == 0
         of_outputs = 1 - errors / (squares + alike)
-        of_outputs[alike] = np.where(np.isnan(errors), np.nan, errors == 0)[alike]
+        of_outputs[alike] = (errors == 0)[alike]
+        of_outputs[errors != errors] = math.nan
         return float(of_outputs.mean())

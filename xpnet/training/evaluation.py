@@ -39,7 +39,7 @@ def evaluate(
 def evaluate_batches(model: TrainableNetwork, batches: Feed, verbose: Verbose) -> dict[str, float]:
     """The mean loss and the metrics over all samples, in inference mode."""
     _, loss = require_compiled(model)
-    backend, means = model.backend, Means()
+    backend, means = model.backend, Means(model.backend)
     metrics = copy.deepcopy(model.metrics)  # training may be in the middle of counting
     for metric in metrics:
         metric.reset()

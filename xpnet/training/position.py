@@ -17,13 +17,14 @@ class Position:
     At an epoch's beginning `step` is 0, but for one that a run goes on in from a Backup.
     """
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, backend: Backend) -> None:
+        self.backend = backend
         self.enter(epoch)
 
     def enter(self, epoch: int) -> None:
         """Stand before the first batch of an epoch."""
         self.epoch, self.step, self.samples = epoch, 0, 0
-        self.means = Means()  # of what the steps so far have logged
+        self.means = Means(self.backend)  # of what the steps so far have logged
         self.start = time.perf_counter()  # less what was needed before a backup
 
     def advance(self, logs: Mapping[str, Array], samples: int, weight: Any) -> None:
@@ -52,18 +53,18 @@ class Position:
         with random.drawing_from(key, "train", self.epoch):  # as PreparedBatches does for itself
             return batches.starting_at(self.step)
 
-    def get_state(self, backend: Backend) -> dict[str, Any]:
+    def get_state(self) -> dict[str, Any]:
         return {
             "epoch": self.epoch,
             "step": self.step,
             "samples": self.samples,
             "seconds": self.seconds,
-            "means": self.means.get_state(backend),
+            "means": self.means.get_state(),
         }
 
-    def set_state(self, state: dict[str, Any], backend: Backend) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         self.epoch, self.step, self.samples = (int(state[name]) for name in ("epoch", "step", "samples"))
         if self.epoch < 0 or self.step < 0:
             raise ValueError(f"epoch {self.epoch}, step {self.step}")
-        self.means.set_state(state["means"], backend)
+        self.means.set_state(state["means"])
         self.start = time.perf_counter() - state["seconds"]

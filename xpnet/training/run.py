@@ -47,7 +47,7 @@ class Run:
     ) -> None:
         self.step, self.model = step, step.model
         self.batches, self.held_out, self.options, self.verbose = batches, held_out, options, options.verbose
-        self.position = Position(options.initial_epoch)
+        self.position = Position(options.initial_epoch, self.model.backend)
         self.history = self.model.history = History()
         self.model.stop_training = False
         self.logs: Logs = {}
@@ -198,7 +198,7 @@ class Run:
         named, step = dict(model.named_parameters()), self.step.get_state()
         carried = [(path, each) for path, each in model.named_states() if each.value is not None]
         return {
-            "progress": self.position.get_state(backend) | {"group": step["group"]},
+            "progress": self.position.get_state() | {"group": step["group"]},
             "stop_training": model.stop_training,
             "batches": [feed.get_state() for feed in self.iterables],
             "key": list(self.key),
@@ -231,7 +231,7 @@ class Run:
             named[name].grad = gradient
         for metric, own in zip(model.metrics, state["metrics"], strict=True):
             metric.set_state(own, backend)
-        self.position.set_state(state["progress"], backend)
+        self.position.set_state(state["progress"])
         model.stop_training = state["stop_training"]
         for feed, own in zip(self.iterables, state["batches"], strict=True):
             feed.set_state(own)
