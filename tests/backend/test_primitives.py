@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.helpers import assert_close, assert_same, bits
+from tests.kit.optimizer_steps import assert_first_steps, assert_infinite_weights_stay
 from tests.kit.strategies import (
     ConvCase,
     PoolCase,
@@ -338,6 +339,40 @@ def test_adam_is_the_formula_of_its_paper(backend: Backend, decoupled: bool) -> 
     p -= 0.1 * (m / (1 - 0.9**3)) / (math.sqrt(v / (1 - 0.99**3)) + 1e-3)
     for got, want in zip((arrays[0], *arrays[2:]), (p, m, v), strict=True):
         assert float(backend.to_numpy(got)[0]) == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize("beta2", [0.9, 0.999, 0.99999, 0.99999999])
+@pytest.mark.parametrize("beta1", [0.9, 0.9999, 0.999999])
+def test_the_first_step_of_adam_is_the_learning_rate_whatever_the_betas(
+    backend: Backend, beta1: float, beta2: float
+) -> None:
+    """1 - beta is taken in double: of float32(0.99999), the difference is off by a thousandth."""
+    assert_first_steps(backend, beta1, beta2)
+
+
+def test_zero_times_an_infinite_weight_is_zero(backend: Backend) -> None:
+    """Without weight decay, none of it reaches the gradient, the moments or the other weights."""
+    assert_infinite_weights_stay(backend)
+
+
+def test_an_average_of_what_never_changes_stays_there(backend: Backend) -> None:
+    value = np.abs(normal((50,), 0, "float32")) + 1
+    for rate in (0.1, 0.01, 1e-3, 1e-5):
+        average, own = backend.asarray(value.copy()), backend.asarray(value)
+        average = backend.copy(average)
+        for _ in range(300):
+            backend.moving_average(average, own, rate, rate)
+        assert_same(average, value)
+
+
+def test_an_average_of_what_is_infinite_is_infinite(backend: Backend) -> None:
+    inf = np.inf
+    average = backend.copy(backend.asarray(np.array([inf, -inf, 1, 1, inf], np.float32)))
+    value = backend.asarray(np.array([inf, -inf, inf, 3, 1], np.float32))
+    backend.moving_average(average, value, 0.25, 0.25)
+    np.testing.assert_array_equal(backend.to_numpy(average), np.array([inf, -inf, inf, 1.5, inf], np.float32))
+    backend.moving_average(average, backend.asarray(np.full(5, 7, np.float32)), 1.0, 2.0)
+    assert_same(average, np.full(5, 14, np.float32))
 
 
 @pytest.mark.parametrize("kind", [NumpyBackend, CupyBackend])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.kit.helpers import assert_close, assert_same, bits, in_threads
 from tests.kit.layer_table import CASES, Case
+from tests.kit.optimizer_steps import assert_first_steps, assert_infinite_weights_stay
 from tests.kit.small import digits
 from tests.kit.strategies import ConvCase, PoolCase, convolutions, integers, normal, poolings, seeds
 from xpnet import networks, random
@@ -108,6 +109,16 @@ def test_adam(only_kernels: None, count: int, step: int, decay: float, decoupled
     REFERENCE.adam(*theirs, how)
     for got, want in zip(ours, theirs, strict=True):
         assert_close(got, want)
+
+
+@pytest.mark.parametrize("beta2", [0.9, 0.999, 0.99999, 0.99999999])
+@pytest.mark.parametrize("beta1", [0.9, 0.9999, 0.999999])
+def test_the_first_step_of_adam(only_kernels: None, beta1: float, beta2: float) -> None:
+    assert_first_steps(JIT, beta1, beta2)
+
+
+def test_infinite_weights() -> None:
+    assert_infinite_weights_stay(JIT)
 
 
 @given(N=st.integers(LEAST, 300))

@@ -58,6 +58,14 @@ class CpuNormalization(Backend):
 
     # ---- the passes: `x`, `dy` seen by the view, the rest of a channel (C,), or of a sample and a channel (N, C) ----
 
+    def moving_average(self, average: Array, value: Array, rate: float, weight: float) -> None:
+        if rate == 1 or np.isinf(average).any():
+            return super().moving_average(average, value, rate, weight)
+        added = weight * value
+        added -= rate * average
+        average += added
+        return None
+
     def find_moments(self, view: "View", x: Array) -> tuple[Array, Array]:
         """Of each cell the mean, and the sum of squares of what is away from it: (C, cells) or (N, C, cells)."""
         loops, (A, P, M, L) = self.norm_loops(x.dtype), x.shape

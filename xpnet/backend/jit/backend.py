@@ -98,7 +98,7 @@ class JitBackend(NumpyBackend):
         _, lr, beta1, beta2, _, weight_decay, decoupled = how
         rate, least = fold_bias(how)
         shrink, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
-        options = [np.float32(option) for option in (rate, beta1, beta2, least, decay, shrink)]
+        options = [np.float32(option) for option in (rate, beta1, 1 - beta1, beta2, 1 - beta2, least, decay, shrink)]
         flat = [a.reshape(-1) for a in arrays]
         pieces = cut_ranges(p.size, count_units(p.size, ENTRIES))
         return run_tiles(lambda a, e: kernels.adam(*(array[a:e] for array in flat), *options), pieces, blas=False)

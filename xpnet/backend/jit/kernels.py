@@ -418,12 +418,14 @@ def max_pool_backward(add: bool) -> Any:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")  # no test for division by zero, which would keep it from vectors
-def adam(p, g, m, v, lr, beta1, beta2, eps, decay, shrink):  # type: ignore[no-untyped-def]
-    """In one pass; `lr` and `eps` hold the bias corrections, `shrink` what decoupled decay leaves of p."""
-    one = np.float32(1)
+def adam(p, g, m, v, lr, beta1, rest1, beta2, rest2, eps, decay, shrink):  # type: ignore[no-untyped-def]
+    """In one pass; `lr` and `eps` hold the bias corrections, `shrink` what decoupled decay leaves of p.
+
+    rest1 and rest2 are 1 - beta1 and 1 - beta2, of doubles: the difference of float32 has lost most of its digits.
+    """
     for i in range(p.size):
         value = shrink * p[i]
-        gradient = g[i] + decay * value
-        m[i] = beta1 * m[i] + (one - beta1) * gradient
-        v[i] = beta2 * v[i] + (one - beta2) * gradient * gradient
+        gradient = g[i] + decay * value if decay != 0 else g[i]  # 0 times an infinite weight is NaN
+        m[i] = beta1 * m[i] + rest1 * gradient
+        v[i] = beta2 * v[i] + rest2 * gradient * gradient
         p[i] = value - lr * m[i] / (np.sqrt(v[i]) + eps)

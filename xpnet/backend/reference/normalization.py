@@ -47,8 +47,18 @@ class Normalization(Arrays):
         return self.xp.sum(dy, axis=axes), self.xp.sum(dy * (x - self._per_channel(mean, x)), axis=axes)
 
     def moving_average(self, average: Array, value: Array, rate: float, weight: float) -> None:
-        """average = (1 - rate) average + weight value, in place: how running statistics follow those of the batches."""
-        average[...] = (1 - rate) * average + weight * value
+        """average = (1 - rate) average + weight value, in place: how running statistics follow those of the batches.
+
+        Computed as average + (weight value - rate average): in float32, 1 - rate and rate do not add up to one, and the
+        average of what never changes would drift away from it. What is infinite stays so.
+        """
+        xp, added = self.xp, weight * value
+        if rate == 1:
+            average[...] = added
+            return
+        infinite = xp.isinf(average)
+        finite = xp.where(infinite, 0, average)
+        average[...] = xp.where(infinite, average + added, finite + (added - rate * finite))
 
     def local_response_norm(self, x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
         """y = x / s**beta with s[c] = k + alpha/size * (sum of x**2 over `size` channels around c); returns y and s.

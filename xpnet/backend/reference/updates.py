@@ -55,7 +55,7 @@ class Updates(Arrays):
         Weight decay adds weight_decay p to g (Adam), or shrinks p by lr weight_decay p first (`decoupled`: AdamW).
         """
         step, lr, beta1, beta2, eps, weight_decay, decoupled = how
-        if decoupled:
+        if weight_decay and decoupled:
             p[...] = p - (lr * weight_decay) * p
         elif weight_decay:
             g = g + weight_decay * p

@@ -52,9 +52,14 @@ extern "C" __global__ void batch_norm_backward(
     if (threadIdx.x == 0) dgamma[c] = product, dbeta[c] = sum;
 }
 
+// What is infinite stays so.
 extern "C" __global__ void moving_average(
     Real* average, const Real* value, long long count, double rate, double weight) {
-    FOR_EACH(i, count) average[i] = (Real)(1 - rate) * average[i] + (Real)weight * value[i];
+    FOR_EACH(i, count) {
+        Real old = average[i], added = (Real)weight * value[i];
+        if (rate == 1) average[i] = added;
+        else average[i] = isinf(old) ? old + added : old + (added - (Real)rate * old);
+    }
 }
 
 // Local response normalisation: a thread for each entry, which looks at the channels around it.

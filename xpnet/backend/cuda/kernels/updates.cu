@@ -65,8 +65,8 @@ extern "C" __global__ void adam(
     double weight_decay, long long decoupled, double unbias1, double unbias2) {
     FOR_EACH(i, count) {
         Real value = p[i], slope = g[i];
-        if (decoupled) value -= (Real)(lr * weight_decay) * value;
-        else slope = decayed(slope, value, weight_decay);
+        if (!decoupled) slope = decayed(slope, value, weight_decay);
+        else if (weight_decay != 0) value -= (Real)(lr * weight_decay) * value;
         m[i] = (Real)beta1 * m[i] + (Real)(1 - beta1) * slope;
         v[i] = (Real)beta2 * v[i] + (Real)(1 - beta2) * slope * slope;
         p[i] = value - (Real)(lr / unbias1) * m[i] / (sqrt(v[i] / (Real)unbias2) + (Real)eps);
