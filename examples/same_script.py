@@ -2,6 +2,7 @@
 
 Run it: python examples/same_script.py --network lenet5 --steps 50 --backends numpy,cupy --out same.png
 Of each kind one: python examples/same_script.py --network mlp lenet5 resnet20 lstm vit dcgan
+From several seeds, each with a line of its own: python examples/same_script.py --seeds 8 --backends numpy,reference
 Initial weights, batches, masks and noise come from the seed alone, so the curves differ by rounding (--dtype).
 """
 
@@ -27,9 +28,9 @@ NETWORKS = {n.__name__.lower(): n for n in (networks.MLP, networks.LeNet5, netwo
 }
 
 
-def train(backend: str, network: str, args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
+def train(backend: str, network: str, seed: int, args: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
     """The loss of each step (of dcgan the sum of both), and the weights after the last."""
-    xpnet.seed(0)
+    xpnet.seed(seed)
     x, t = datasets.mnist()[0]
     batches, losses = Batches(2 * x - 1 if network == "dcgan" else x, t, args.batch_size, shuffle=True), []
     with xpnet.use_backend(backend):
@@ -65,22 +66,29 @@ def main() -> None:
     parser.add_argument("--optimizer", default="adam", choices=("adam", "momentum"))
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--seeds", type=int, default=1, help="train from the seeds 0, 1, ... of this many")
     parser.add_argument("--out", metavar="PICTURE", help="draw the curves of one network (needs matplotlib)")
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
     args = parser.parse_args()
     first, *others = args.backends.split(",")
-    if not others or args.steps < 1 or (args.out and len(args.network) > 1):
-        parser.error("at least two backends and one step are needed, and one network for --out")
+    if not others or min(args.steps, args.seeds) < 1 or (args.out and len(args.network) * args.seeds > 1):
+        parser.error("at least two backends and one step are needed, and one network and one seed for --out")
     try:
         if args.out:
             require_matplotlib()  # now, and not when the training is done
-        for network in args.network:
-            runs = {name: train(name, network, args) for name in (first, *others)}
+        for network, seed in itertools.product(args.network, range(args.seeds)):
+            runs = {name: train(name, network, seed, args) for name in (first, *others)}
             losses, weights = runs[first]
             for name in others:
                 largest = max(np.abs(w).max() for w in weights)
                 apart = max(np.abs(a - b).max() for a, b in zip(runs[name][1], weights, strict=True))
-                report = {"network": network, "dtype": args.dtype, "steps": args.steps, "backends": [first, name]}
+                report = {
+                    "network": network,
+                    "seed": seed,
+                    "dtype": args.dtype,
+                    "steps": args.steps,
+                    "backends": [first, name],
+                }
                 report["loss_difference"] = float(np.abs(runs[name][0] / losses - 1).max())  # relative
                 report["weight_difference"] = float(apart / largest)  # relative to the largest of all weights
                 print(json.dumps(report) if args.json else report, flush=True)

@@ -74,12 +74,21 @@ def test_several_backends_without_a_device() -> None:
     assert reports[1]["loss_difference"] < 1e-5
 
 
+def test_several_seeds_without_a_device() -> None:
+    """In float64, where nothing but a fault can part the curves, on any processor."""
+    options = "--network", "lenet5", "--steps", 5, "--seeds", 3, "--dtype", "float64", "--backends", "numpy,reference"
+    reports = same_script(*options, on_device=False)
+    assert [report["seed"] for report in reports] == [0, 1, 2]
+    assert max(report["loss_difference"] for report in reports) < 1e-10
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
         (("same_script.py", "--backends", "numpy,abacus"), 1, "same_script: there is no backend 'abacus'"),
         (("same_script.py", "--backends", "numpy"), 2, "at least two backends"),
         (("same_script.py", "--steps", "0"), 2, "at least two backends and one step"),
+        (("same_script.py", "--seeds", "2", "--out", "a.png"), 2, "one network and one seed for --out"),
         (("same_script.py", "--network", "mlp", "vit", "--out", "a.png"), 2, "one network for --out"),
         (("gpu_deepconvnet.py", "--backend", "abacus"), 1, "gpu_deepconvnet: there is no backend 'abacus'"),
     ],
