@@ -110,7 +110,7 @@ export function fromHash(hash) {
     const [key, ...rest] = part.split("=");
     const value = rest.join("=");
     if (key === "lesson") lesson = value.replace(/\W/g, "");
-    else if (key in DEFAULTS) state[key] = read(key, value) ?? DEFAULTS[key];
+    else if (Object.hasOwn(DEFAULTS, key)) state[key] = read(key, value) ?? DEFAULTS[key];
   }
   return { state: settled(state), lesson };
 }
