@@ -10,6 +10,7 @@ export const en = {
   "frame.language": "Language",
   "frame.dark": "Dark",
   "frame.closed": "The server does not answer. Is xpnet still running? This page tries again by itself.",
+  "frame.large": "That is more than the server takes at once: 1 MB at most.",
   "frame.refused": "The server has ended the connection: {why}",
 
   // ---- the first page

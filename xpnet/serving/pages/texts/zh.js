@@ -10,6 +10,7 @@ export const zh = {
   "frame.language": "语言",
   "frame.dark": "深色",
   "frame.closed": "服务器没有响应。xpnet 还在运行吗？页面会自动重试。",
+  "frame.large": "内容太大，服务器一次最多接收 1 MB。",
   "frame.refused": "服务器结束了连接：{why}",
 
   // ---- 首页
