@@ -15,7 +15,7 @@ import { startShare } from "./share.js";
 import { Table } from "./table.js";
 
 const wire = new Wire("playground");
-const notice = startFrame(wire);
+const notice = startFrame(wire, "frame.playground");
 const page = new Page(wire);
 
 // What went wrong is said until something goes well, or for some seconds while the network learns.

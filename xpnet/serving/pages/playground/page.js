@@ -1,6 +1,5 @@
 // What the parts of the page share: the state, the connection, and who wants to hear of changes.
 
-import { language } from "../shared/language.js";
 import { DEFAULTS, differing, fromHash, keeps, onlyShown, settled, toHash } from "./state.js";
 
 export const byId = (id) => document.getElementById(id);
@@ -24,15 +23,6 @@ export function short(number, digits = 3) {
         ? number.toExponential(1)
         : String(Number(number.toPrecision(digits)));
   return shown.replaceAll("-", "\u2212");
-}
-
-// The size of the page's letters, in pixels.
-export function rem() {
-  return parseFloat(getComputedStyle(document.documentElement).fontSize);
-}
-
-export function grouped(number) {
-  return Number(number).toLocaleString(language.now);
 }
 
 export class Page {
