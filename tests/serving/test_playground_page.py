@@ -343,11 +343,38 @@ def test_the_address_holds_it_all_and_the_back_button_works(played: Served, open
 
 
 @pytest.mark.parametrize(
-    "address", ["data=nothing&lr=x", "hidden=99,,&inputs=", "seed=-1&batch=1e9", "%zz", "toString=1&lesson=constructor", "points=1,2&data=own"]
-)
+    "address",
+    [
+        "data=nothing&lr=x", "hidden=99,,&inputs=", "seed=-1&batch=1e9", "%zz", "toString=1&lesson=constructor",
+        "hide=,<b>,nothing", "points=1,2&data=own",
+    ],
+)  # fmt: skip
 def test_an_address_with_mistakes_opens_all_the_same(played: Served, open_tab: OpenTab, address: str) -> None:
     page = Playground(open_tab, played, address)
     assert page.tab.locator("#notice").inner_text() == "" or "own" in address
+
+
+def test_controls_are_put_away_and_the_address_says_so(played: Served, open_tab: OpenTab) -> None:
+    page = Playground(open_tab, played)
+    page.tab.locator("#parts summary").click()
+    boxes = page.tab.locator("#part-choices input")
+    assert boxes.count() == page.tab.locator("[data-part]").count() > 20
+    assert all(box.is_checked() for box in boxes.all())
+    for name, control in (("noise", "noise"), ("lr", "learning-rate"), ("layers.count", "more-layers")):
+        assert page.tab.locator(f"#{control}").is_visible()
+        page.tab.locator(f"[id='part-{name}']").uncheck()
+        assert page.tab.locator(f"#{control}").is_hidden()
+    assert page.tab.url.endswith("#hide=noise,lr,layers.count")
+    page.click("step")
+    page.click("data-xor")  # an address of another state hides the same
+    page.until(lambda: page.state.data == "xor")
+    other = Playground(open_tab, played, page.tab.url.partition("#")[2])
+    assert other.state == page.state
+    assert other.tab.locator("#learning-rate").is_hidden() and other.tab.locator("#batch").is_visible()
+    page.tab.locator("#part-lr").check()
+    assert page.tab.locator("#learning-rate").is_visible()
+    page.tab.go_back()
+    assert page.tab.locator("#learning-rate").is_hidden()
 
 
 def test_points_of_one_s_own(played: Served, open_tab: OpenTab) -> None:

@@ -108,13 +108,22 @@ export class Page {
     this.tell("state", before);
   }
 
+  // Names of controls that are put away.
+  hide(names) {
+    this.hidden = names;
+    this.writeAddress("push");
+    this.tell("hidden");
+  }
+
   readAddress() {
-    const { state, lesson } = fromHash(location.hash);
+    const { state, lesson, hidden } = fromHash(location.hash);
+    this.hidden = hidden;
+    this.tell("hidden");
     this.show(state, lesson, "");
   }
 
   writeAddress(how) {
-    const hash = toHash(this.state, this.lesson);
+    const hash = toHash(this.state, this.lesson, this.hidden);
     const address = location.pathname + location.search + (hash ? `#${hash}` : "");
     if (how === "push") history.pushState(null, "", address);
     else history.replaceState(null, "", address);
