@@ -72,7 +72,7 @@ def main() -> None:
     args = parser.parse_args()
     first, *others = args.backends.split(",")
     if not others or min(args.steps, args.seeds) < 1 or (args.out and len(args.network) * args.seeds > 1):
-        parser.error("at least two backends and one step are needed, and one network and one seed for --out")
+        parser.error("at least two backends and one step are needed, and one network for --out, from one seed")
     try:
         if args.out:
             require_matplotlib()  # now, and not when the training is done

@@ -88,7 +88,7 @@ def test_several_seeds_without_a_device() -> None:
         (("same_script.py", "--backends", "numpy,abacus"), 1, "same_script: there is no backend 'abacus'"),
         (("same_script.py", "--backends", "numpy"), 2, "at least two backends"),
         (("same_script.py", "--steps", "0"), 2, "at least two backends and one step"),
-        (("same_script.py", "--seeds", "2", "--out", "a.png"), 2, "one network and one seed for --out"),
+        (("same_script.py", "--seeds", "2", "--out", "a.png"), 2, "one network for --out, from one seed"),
         (("same_script.py", "--network", "mlp", "vit", "--out", "a.png"), 2, "one network for --out"),
         (("gpu_deepconvnet.py", "--backend", "abacus"), 1, "gpu_deepconvnet: there is no backend 'abacus'"),
     ],
