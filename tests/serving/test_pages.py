@@ -9,6 +9,7 @@ import pytest
 from tests.serving.browser import OpenTab, becomes, nodes, script
 from tests.serving.conftest import play_rooms
 from tests.serving.kit import PATIENCE, Served, eventually, serving, threads
+from tests.serving.watch.helpers import train
 from xpnet.serving import Watch
 
 pytestmark = pytest.mark.browser
@@ -23,7 +24,7 @@ UNNAMED = {"RootWebArea", "generic", "none"}  # what may take focus, to be scrol
 HEADINGS = """[...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].filter((each) => each.checkVisibility())
   .map((each) => Number(each.tagName[1]))"""
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "start")
-contrast, focusable, overflow, said = map(script, ("contrast", "focusable", "overflow", "said"))
+contrast, focusable, overflow, overlaps, said = map(script, ("contrast", "focusable", "overflow", "overlaps", "said"))
 
 
 Site = dict[str, tuple[str, str]]  # of each page: the address of its server, and the path
@@ -32,7 +33,7 @@ Site = dict[str, tuple[str, str]]  # of each page: the address of its server, an
 @pytest.fixture(scope="module")
 def site(played: Served) -> Iterator[Site]:
     watch = Watch(port=0)
-    watch.open()
+    train(watch, epochs=1)
     yield {path: (played.address, path) for path in PAGES} | {"watch": (watch.address, "")}
     watch.close()
 
@@ -112,6 +113,15 @@ def test_it_is_never_wider_than_the_window(site: Site, open_tab: OpenTab, path: 
         tab.set_viewport_size({"width": width, "height": 900})
         tab.wait_for_timeout(100)
         assert overflow(tab) == [], f"at {width} pixels, in {language}"
+
+
+@every_page
+def test_no_section_lies_over_another(site: Site, open_tab: OpenTab, path: str) -> None:
+    tab = settled(open_tab(*site[path]))
+    for width in (360, 1280, 1920):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.wait_for_timeout(200)
+        assert overlaps(tab) == [], f"at {width} pixels"
 
 
 @every_page
