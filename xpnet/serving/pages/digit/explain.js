@@ -24,8 +24,8 @@ export class Explain {
     });
     wire.on("explanation", (frame) => this.heard(frame));
     wire.on("error", (frame) => frame.about === "explain" && this.refused(frame));
-    wire.on("network", () => this.words());
-    wire.on("explanation", () => this.words());
+    wire.on("network", () => this.arrange());
+    wire.on("explanation", () => this.annotate());
     wire.on("closed", () => (this.asked = {}));
     drawing.onChange(() => drawing.isDown && this.clear());
     onLanguage(() => this.words());
@@ -78,6 +78,7 @@ export class Explain {
     const option = this.method.querySelector("[value=grad_cam]");
     option.disabled = filled.length > 0 && filled.every((slot) => this.isMute(slot, "grad_cam"));
     this.target.hidden = !this.method.value;
+    this.annotate();
     this.draw();
   }
 
@@ -90,12 +91,15 @@ export class Explain {
     const digits = Array.from({ length: 10 }, (_, digit) => new Option(text("digit.target.digit", { digit }), digit));
     this.target.replaceChildren(new Option(text("digit.target.read"), ""), ...digits);
     this.target.value = chosen;
+    this.arrange();
+    for (const view of Object.values(this.views)) view.canvas.setAttribute("aria-label", text("digit.sees"));
+  }
+
+  annotate() {
     const mute = this.networks.filled().filter((slot) => this.isMute(slot));
     const notes = mute.map((slot) => text("digit.mute", { name: nameIn(this.networks.slots[slot]) }));
     if (this.method.value) notes.unshift(text(`digit.method.${this.method.value}.note`));
     this.note.textContent = notes.join(" ");
-    this.arrange();
-    for (const view of Object.values(this.views)) view.canvas.setAttribute("aria-label", text("digit.sees"));
   }
 }
 

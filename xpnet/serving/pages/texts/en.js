@@ -9,9 +9,15 @@ export const en = {
   "frame.watch": "Watch a training",
   "frame.language": "Language",
   "frame.dark": "Dark",
+  "frame.light": "Light",
   "frame.closed": "The server does not answer. Is xpnet still running? This page tries again by itself.",
   "frame.large": "That is more than the server takes at once: 1 MB at most.",
   "frame.refused": "The server has ended the connection: {why}",
+
+  // ---- an address that is none
+  "lost.title": "There is no such page",
+  "lost.what": "Nothing is at this address.",
+  "lost.back": "To the first page",
 
   // ---- the first page
   "start.title": "See a neural network work",
@@ -557,6 +563,8 @@ export const en = {
   "watch.filters": "Filters of the first layer",
   "watch.filtersHint":
     "{name}: {shown} of {filters} filters, {height} × {width}. Each looks for its pattern everywhere in the image.",
+  "watch.filtersDense":
+    "{name}: {shown} of {filters} units, {height} × {width}. Each has a weight for every pixel of the image, at its place.",
   "watch.filtersColour":
     "{name}: {shown} of {filters} filters, {height} × {width}, in the colours of the image; grey is 0.",
   "watch.film": "Back in time",

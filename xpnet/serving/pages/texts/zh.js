@@ -9,9 +9,15 @@ export const zh = {
   "frame.watch": "观看训练",
   "frame.language": "语言",
   "frame.dark": "深色",
+  "frame.light": "浅色",
   "frame.closed": "服务器没有响应。xpnet 还在运行吗？页面会自动重试。",
   "frame.large": "内容太大，服务器一次最多接收 1 MB。",
   "frame.refused": "服务器结束了连接：{why}",
+
+  // ---- 不存在的地址
+  "lost.title": "没有这个页面",
+  "lost.what": "这个地址上什么也没有。",
+  "lost.back": "回到首页",
 
   // ---- 首页
   "start.title": "看神经网络如何工作",
@@ -500,6 +506,8 @@ export const zh = {
   "watch.filters": "第一层的滤波器",
   "watch.filtersHint":
     "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}。每个滤波器都在整幅图像中寻找自己的图案。",
+  "watch.filtersDense":
+    "{name}：共 {filters} 个单元，显示 {shown} 个，大小 {height} × {width}。每个单元对图像的每个像素各有一个权重，位置固定。",
   "watch.filtersColour":
     "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}，颜色与图像相同，灰色为 0。",
   "watch.film": "回看",
