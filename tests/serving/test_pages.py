@@ -8,7 +8,7 @@ import pytest
 
 from tests.serving.browser import OpenTab, becomes, nodes, script
 from tests.serving.conftest import play_rooms
-from tests.serving.kit import PATIENCE, Served, eventually, serving, threads
+from tests.serving.kit import PATIENCE, Served, eventually, fetch, serving, threads
 from tests.serving.watch.helpers import train
 from xpnet.serving import Watch
 
@@ -194,6 +194,21 @@ def test_links_lead_from_page_to_page(played: Served, open_tab: OpenTab) -> None
         assert tab.locator("header [aria-current=page]").get_attribute("href") == f"/{path}"
     tab.locator("header .home").click()
     tab.wait_for_url(played.address)
+
+
+def test_an_address_that_is_none_leads_back(played: Served, open_tab: OpenTab) -> None:
+    assert fetch(played, "/nope").status == 404
+    tab = settled(open_tab(played.address, "nope", expected=("404",)))
+    assert tab.locator("h1").inner_text() == "There is no such page"
+    tab.locator("nav a").click()
+    tab.wait_for_url(played.address)
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_on_a_phone_the_bar_at_the_top_is_one_line(played: Served, open_tab: OpenTab, language: str) -> None:
+    tab = settled(open_tab(played.address, "digit", width=360, language=language))
+    boxes = [tab.locator(f"header > {each}").bounding_box() for each in (".home", "nav", "#language", "#theme")]
+    assert max(box["y"] for box in boxes) < min(box["y"] + box["height"] for box in boxes)
 
 
 def test_to_the_content_by_one_key(played: Served, open_tab: OpenTab) -> None:

@@ -9,7 +9,6 @@ from xpnet.serving.frames import Frame
 from xpnet.serving.session import Mailbox, Session
 from xpnet.serving.watch.board import Board, Place
 
-
 MOST = 100.0  # times what was planned, that a learning rate may be
 
 
@@ -55,7 +54,7 @@ class Controls:
             after = self.scales.get(optimizer, 1.0) * (value if how == "factor" else value / rates[optimizer])
             if after > max(MOST, self.scales.get(optimizer, 1.0)):
                 raise OptionError(
-                    f"a learning rate may be {MOST:g} times what was planned at most, and this is {after:.3g} times that"
+                    f"a learning rate may be {MOST:g} times what was planned at most, and this is {after:.3g} times"
                 )
             self._changes.append((optimizer, how, float(value)))
             self.asked = True
