@@ -9,9 +9,15 @@ export const zh = {
   "frame.watch": "观看训练",
   "frame.language": "语言",
   "frame.dark": "深色",
+  "frame.light": "浅色",
   "frame.closed": "服务器没有响应。xpnet 还在运行吗？页面会自动重试。",
   "frame.large": "内容太大，服务器一次最多接收 1 MB。",
   "frame.refused": "服务器结束了连接：{why}",
+
+  // ---- 不存在的地址
+  "lost.title": "没有这个页面",
+  "lost.what": "这个地址上什么也没有。",
+  "lost.back": "回到首页",
 
   // ---- 首页
   "start.title": "看神经网络如何工作",
@@ -51,9 +57,10 @@ export const zh = {
   "digit.method.saliency.note": "红色：这里的像素稍有变化，得分变化就很大。",
   "digit.method.occlusion.note": "红色：遮住这里，网络的把握变小；蓝色：把握反而变大。",
   "digit.method.grad_cam.note": "红色：最后一个卷积层在这里找到的东西支持这个数字。",
+  "digit.mute": "{name} 没有卷积层，Grad-CAM 对它无从解释：请换一种方法。",
   "digit.target": "针对哪个数字",
   "digit.target.read": "针对读到的数字",
-  "digit.target.digit": "针对 {digit}",
+  "digit.target.digit": "针对数字 {digit}",
   "digit.help.explain":
     "问“为什么”的三种方法。显著图：每个像素变一点，这个数字的得分变多少（即导数）？遮挡：盖住图的一小块，概率会" +
     "掉多少？Grad-CAM：最后一个卷积层的哪些特征图、在哪里支持这个数字？三者不必一致，因为它们回答的是不同的问题" +
@@ -63,7 +70,12 @@ export const zh = {
   "digit.losses": "每一步的损失",
   "digit.teaching": "正在学习“这是 {label}”……",
   "digit.lesson": "正在学习“这是 {label}”：第 {step}/{steps} 步，损失 {loss}",
-  "digit.taught": "学会了“这是 {label}”：损失 {from} → {to}。",
+  "digit.taught.one": "已教它“这是 {label}”。",
+  "digit.taught.both": "两个网络都学了“这是 {label}”。",
+  "digit.taught.reads": "{name} 现在读作 {answer}（这次学习的损失 {from} → {to}）。",
+  "digit.taught.still": "{name} 仍然读作 {answer}（这次学习的损失 {from} → {to}）：可以再教一次。",
+  "digit.taught.name": "{name}（教过）",
+  "digit.taught.note": "在这里教的只改变本页的网络，离开页面就会丢失。",
   "digit.undone": "又忘掉了。",
   "digit.unteach": "撤销这次学习",
   "digit.help.teach":
@@ -72,6 +84,7 @@ export const zh = {
   "digit.samples": "别人写的数字",
   "digit.random": "一个测试数字",
   "digit.number": "编号",
+  "digit.number.none": "请输入 0 到 9999 之间的编号。",
   "digit.show": "显示",
   "digit.misread": "一个读错的",
   "digit.mistakes": "全部读错的",
@@ -94,7 +107,8 @@ export const zh = {
   "digit.open.large": "{name} 超过了 32 MiB。",
   "digit.opening": "正在打开 {name}……",
   "digit.parameters": "共有 {count} 个参数。",
-  "digit.untrained": "尚未训练",
+  "digit.group.trained": "训练好的",
+  "digit.group.new": "全新的：在你眼前学习",
   "digit.note.package": "xpnet 自带的训练好的网络。",
   "digit.note.file": "文件 {where} 中的网络。",
   "digit.note.runs": "在这台机器上训练：{where}。",
@@ -104,7 +118,7 @@ export const zh = {
   "digit.training":
     "{name} 刚刚诞生：权重是随机的，所以它只能乱猜。它正在这里用 MNIST 的数字学习。现在就可以写，看它越读越准。",
   "digit.training.begins": "正在开始……",
-  "digit.training.numbers": "第 {step}/{steps} 步 · 损失 {loss} · 正确率 {accuracy} · 还需 {seconds} 秒",
+  "digit.training.numbers": "第 {step}/{steps} 步 · 损失 {loss} · 最近的训练数字读对 {accuracy} · 还需 {seconds} 秒",
   "digit.training.tests": "现在是考试：10,000 个测试数字。",
   "digit.pause": "暂停",
   "digit.goOn": "继续",
@@ -156,6 +170,7 @@ export const zh = {
   "digit.size.map": "{rows} × {columns}",
   "digit.size.maps": "{count} 张特征图，{rows} × {columns}",
   "digit.size.kernels": "第一层寻找的 {count} 个图案，{rows} × {columns}",
+  "digit.kernel": "图案 {channel}，行 {row}，列 {column}：{value}；框出的特征图由它得到",
   "digit.place.map": "图 {channel}，行 {row}，列 {column}",
   "digit.place.unit": "单元 {channel}",
   "digit.help.unit":
@@ -164,6 +179,7 @@ export const zh = {
   "digit.unit": "一个单元，逐个数看",
   "digit.unit.none": "把鼠标放到某一层的一个单元上（或用方向键移到那里），看它是怎么算出来的。点击可以固定。",
   "digit.unit.held": "已固定：再点一次松开。",
+  "digit.unit.more": "下面还有：点击固定这个单元，就能在这里滚动。",
   "digit.close": "关闭",
   "digit.unit.conv.one": "图中的窗口 × 卷积核，逐个数相乘：",
   "digit.unit.conv": "{from} 的 {count} 张图中各取窗口 × 对应的卷积核，逐个数相乘；贡献最大的排在最前：",
@@ -490,6 +506,8 @@ export const zh = {
   "watch.filters": "第一层的滤波器",
   "watch.filtersHint":
     "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}。每个滤波器都在整幅图像中寻找自己的图案。",
+  "watch.filtersDense":
+    "{name}：共 {filters} 个单元，显示 {shown} 个，大小 {height} × {width}。每个单元对图像的每个像素各有一个权重，位置固定。",
   "watch.filtersColour":
     "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}，颜色与图像相同，灰色为 0。",
   "watch.film": "回看",
