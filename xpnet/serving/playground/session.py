@@ -225,7 +225,7 @@ class PlaygroundSession(Session):
         now, lab = time.perf_counter(), self.lab
         speed = None
         if self.running:
-            if self._rate is not None and now > self._rate[0]:
+            if self._rate is not None and now > self._rate[0] and lab.step >= self._rate[1]:  # not begun anew
                 speed = (lab.step - self._rate[1]) / (now - self._rate[0])
             self._rate = now, lab.step
         losses = lab.losses()

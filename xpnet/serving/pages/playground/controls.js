@@ -46,7 +46,8 @@ function startRunning(page) {
   page.wire.on("numbers", (frame) => {
     counted = frame;
     running = frame.running;
-    speed = running ? 0.8 * (speed || frame.steps_per_second) + 0.2 * frame.steps_per_second : 0;
+    const late = frame.steps_per_second ?? speed; // it says none after a beginning
+    speed = running ? 0.8 * (speed || late) + 0.2 * late : 0;
     say();
   });
   page.wire.on("closed", () => {

@@ -109,7 +109,10 @@ function startOwn(page) {
   byId("add-csv").addEventListener("click", () => page.ask("csv", { text: byId("csv").value }));
   byId("csv-file").addEventListener("change", async () => {
     const [file] = byId("csv-file").files;
-    if (file) byId("csv").value = await file.text();
+    if (!file) return;
+    byId("csv").value = await file.text();
+    byId("csv-file").value = ""; // the same file may be read again
+    page.ask("csv", { text: byId("csv").value });
   });
   byId("clear-points").addEventListener("click", () => page.ask("clear"));
   page.on("state", () => {

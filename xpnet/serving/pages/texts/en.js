@@ -345,6 +345,7 @@ export const en = {
   "playground.network.hint":
     "Each square is a neuron, its colours what it gives at each place of the plane. Point at one to see it " +
       "large; click it, or a link, to change its numbers.",
+  "playground.network.wide": "The network is wider than this window: push it sideways. ⟷",
   "playground.unit.input": "Input {name}",
   "playground.unit.hidden": "Layer {layer}, neuron {unit}",
   "playground.unit.class": "Class {unit}",
@@ -371,6 +372,10 @@ export const en = {
   "playground.phase.many": "Between large layers, point at a neuron to see the numbers of its links.",
   "playground.phase.sample": "Point",
   "playground.phase.point": "of {number}: x₁ {x1}, x₂ {x2}, target {target}; output {answers}",
+  "playground.phase.score": "score {score}: {name}",
+  "playground.phase.share": "score {score} = {percent} % {blue}",
+  "playground.class.0": "orange (class 0)",
+  "playground.class.1": "blue (class 1)",
   "playground.loss.train": "Training loss",
   "playground.loss.test": "Test loss",
   "playground.right": "{number} % right",
@@ -386,8 +391,9 @@ export const en = {
   "playground.parts.note": "What is not ticked is put away. The address says so, too: for a class, or to point at one thing.",
   "playground.share": "Take it along",
   "playground.share.note":
-    "The address of this page holds all that is set here, with the seed: whoever opens it sees the same. The " +
-      "script and the file work without this page.",
+    "The address of this page holds all that is set here, with the seed. Opened on this computer, it shows the same " +
+      "points and the same first weights; press Run to train them. What has been learned is in the file " +
+      "(Save the network). The script works without this page.",
   "playground.address": "Address of this state",
   "playground.copy": "Copy",
   "playground.copied": "Copied",

@@ -319,6 +319,7 @@ export const zh = {
   "playground.stage": "网络；方向键在神经元之间移动",
   "playground.network.hint":
     "每个方块是一个神经元，颜色是它在平面各处的输出。指向它可看大图；点击它或连线可以修改数值。",
+  "playground.network.wide": "网络比窗口宽：可以左右滑动。⟷",
   "playground.unit.input": "输入 {name}",
   "playground.unit.hidden": "第 {layer} 层第 {unit} 个神经元",
   "playground.unit.class": "类别 {unit}",
@@ -343,6 +344,10 @@ export const zh = {
   "playground.phase.many": "大的层之间，指向一个神经元就能看到它的连线上的数。",
   "playground.phase.sample": "点",
   "playground.phase.point": "/ {number}：x₁ {x1}，x₂ {x2}，目标 {target}；输出 {answers}",
+  "playground.phase.score": "得分 {score}：{name}",
+  "playground.phase.share": "得分 {score}，即 {percent} % 是{blue}",
+  "playground.class.0": "橙色（类别 0）",
+  "playground.class.1": "蓝色（类别 1）",
   "playground.loss.train": "训练损失",
   "playground.loss.test": "测试损失",
   "playground.right": "正确 {number} %",
@@ -357,7 +362,9 @@ export const zh = {
   "playground.parts": "显示哪些设置",
   "playground.parts.note": "没有勾选的设置会收起来，页面地址也会记住这一点：适合课堂，或只想突出一件事的时候。",
   "playground.share": "带走它",
-  "playground.share.note": "页面的地址包含这里的全部设置和随机种子：谁打开它，看到的都一样。脚本和文件离开页面也能用。",
+  "playground.share.note": 
+    "页面的地址包含这里的全部设置和随机种子。在这台电脑上打开它，数据点和初始权重都一样；按“运行”开始训练。" +
+    "学到的权重在文件里（“保存网络”）。脚本离开页面也能用。",
   "playground.address": "此状态的地址",
   "playground.copy": "复制",
   "playground.copied": "已复制",
