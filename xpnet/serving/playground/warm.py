@@ -13,10 +13,11 @@ from xpnet.serving.playground.lab import Lab
 from xpnet.serving.playground.state import Hidden, State, read_state
 
 _LAYERS = tuple(Hidden(4, activation, batch_norm=True, dropout=0.1) for activation in ("relu", "tanh", "sigmoid"))
-STATES = (State(hidden=_LAYERS, optimizer="adam"), State())  # what most networks need, the slowest first
+# what most networks need first; arrays with one unit or one sample have another layout, of which Numba makes more
+STATES = (State(hidden=_LAYERS, optimizer="adam"), State(hidden=(Hidden(1, batch_norm=True),), batch=1))
 
 _thread: threading.Thread | None = None
-_lock = threading.Lock()
+_lock, _ready = threading.Lock(), threading.Event()
 
 
 def warm_up() -> None:
@@ -29,8 +30,8 @@ def warm_up() -> None:
 
 
 def is_warming() -> bool:
-    """Whether the thread is still at it."""
-    return _thread is not None and _thread.is_alive()
+    """Whether the thread is still at what most networks need."""
+    return _thread is not None and not _ready.is_set()
 
 
 def needs_kernels(state: State) -> bool:
@@ -39,11 +40,18 @@ def needs_kernels(state: State) -> bool:
 
 
 def _compute_once() -> None:
-    if not get_backend().jit:
-        return
-    with random.preserved_state(random.next_key("warm")), np.errstate(all="ignore"):
-        for state in STATES:
-            lab = Lab(read_state(state))
-            lab.maps.draw(lab.network, lab.state, None)
-            lab.train_step()
-            lab.losses()
+    try:
+        if get_backend().jit:
+            with random.preserved_state(random.next_key("warm")), np.errstate(all="ignore"):
+                _compute()
+    finally:
+        _ready.set()
+
+
+def _compute() -> None:
+    for state in STATES:
+        lab = Lab(read_state(state))
+        lab.maps.draw(lab.network, lab.state, None)
+        lab.train_step()
+        lab.losses()
+        _ready.set()  # the others are rare, and whoever has one may wait
