@@ -480,6 +480,17 @@ def test_the_points_of_a_slow_step_are_told_in_words(
     assert page.tab.locator("#phase-sample").input_value() == str(len(samples))
 
 
+def test_a_neuron_under_the_pointer_does_not_hide_the_numbers_of_a_slow_step(played: Served, open_tab: OpenTab) -> None:
+    page = Playground(open_tab, played)
+    neuron = page.tab.locator("#neuron-1-0")
+    neuron.hover()
+    becomes(page.tab, "getComputedStyle(document.getElementById('neuron-1-0')).transform.includes('1.7')")
+    page.click("forward")
+    page.until(lambda: "phase" in page.heard)
+    neuron.hover()
+    becomes(page.tab, "getComputedStyle(document.getElementById('neuron-1-0')).transform === 'none'")
+
+
 def test_the_pace_that_is_chosen_is_the_one_it_runs_at(played: Served, open_tab: OpenTab) -> None:
     page = Playground(open_tab, played)
     page.tab.locator("#pace").select_option("2")
