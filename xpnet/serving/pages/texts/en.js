@@ -361,6 +361,7 @@ export const en = {
   "playground.network.hint":
     "Each square is a neuron, its colours what it gives at each place of the plane. Point at one to see it " +
       "large; click it, or a link, to change its numbers.",
+  "playground.network.wide": "The network is wider than this window: push it sideways. ⟷",
   "playground.unit.input": "Input {name}",
   "playground.unit.hidden": "Layer {layer}, neuron {unit}",
   "playground.unit.class": "Class {unit}",
@@ -387,6 +388,10 @@ export const en = {
   "playground.phase.many": "Between large layers, point at a neuron to see the numbers of its links.",
   "playground.phase.sample": "Point",
   "playground.phase.point": "of {number}: x₁ {x1}, x₂ {x2}, target {target}; output {answers}",
+  "playground.phase.score": "score {score}: {name}",
+  "playground.phase.share": "score {score} = {percent} % {blue}",
+  "playground.class.0": "orange (class 0)",
+  "playground.class.1": "blue (class 1)",
   "playground.loss.train": "Training loss",
   "playground.loss.test": "Test loss",
   "playground.right": "{number} % right",
@@ -402,8 +407,9 @@ export const en = {
   "playground.parts.note": "What is not ticked is put away. The address says so, too: for a class, or to point at one thing.",
   "playground.share": "Take it along",
   "playground.share.note":
-    "The address of this page holds all that is set here, with the seed: whoever opens it sees the same. The " +
-      "script and the file work without this page.",
+    "The address of this page holds all that is set here, with the seed. Opened on this computer, it shows the same " +
+      "points and the same first weights; press Run to train them. What has been learned is in the file " +
+      "(Save the network). The script works without this page.",
   "playground.address": "Address of this state",
   "playground.copy": "Copy",
   "playground.copied": "Copied",
@@ -416,6 +422,57 @@ export const en = {
   "playground.file": "Save the network",
   "playground.file.open": "Open a network",
   "playground.error": "That did not work: {why}",
+  "playground.misread": "Not everything was understood; what was given, and what was taken instead: {what}",
+  "playground.compiling": "Numba compiles what this network needs, once: it takes some seconds.",
+  "playground.sentence.anew":
+    "The page was loaded anew: your settings are still here, what was learned is not. Press Run.",
+  "playground.help": "What am I seeing?",
+  "playground.help.all":
+    "Points lie in a plane. A small network is shown their places and learns to say their colour: after each " +
+    "step its answer for the whole plane is painted behind them. Each square in the network is a neuron and " +
+    "shows what it gives; a line between two is a weight, blue if it is positive, orange if it is negative.",
+  "playground.help.inputs":
+    "What the network is told of a point: its two coordinates, or also squares, the product and sines of " +
+    "them.",
+  "playground.help.lr":
+    "How far each step goes. Too small, and nothing moves; too large, and the loss jumps or grows without " +
+    "end.",
+  "playground.help.batch":
+    "How many points each step looks at. With few, steps are quick and jittery; with many, calm.",
+  "playground.help.activation":
+    "What a neuron makes of its sum. Without one (Linear), all layers together can draw only straight lines.",
+  "playground.help.loss":
+    "The number that learning makes smaller: how wrong the answers are. Cross-entropy is usual for classes, " +
+    "the squared error for numbers; Huber and the absolute error mind outliers less, Hinge minds only points " +
+    "near the border.",
+  "playground.help.optimizer":
+    "How a gradient becomes a step. SGD follows it; Momentum and Nesterov keep some of the last steps; " +
+    "AdaGrad, RMSProp and Adam give each weight a step size of its own (AdamW, Nadam and RAdam are kinds of " +
+    "Adam); Lion takes only signs; Muon turns whole weight matrices.",
+  "playground.help.regularization":
+    "A price on large weights, so that the network does not learn noise by heart. L1 brings many weights to " +
+    "zero, L2 makes all of them smaller.",
+  "playground.help.rate": "How high the price of regularisation is.",
+  "playground.help.initializer":
+    "Where the weights begin, by chance. Xavier (for tanh and sigmoid) and He (for ReLU) choose the size so " +
+    "that signals neither fade nor grow from layer to layer; with zeros all neurons of a layer stay alike.",
+  "playground.help.batch_norm":
+    "Brings the sums of a layer to mean 0 and variance 1 over each batch: deep networks learn more easily.",
+  "playground.help.dropout":
+    "In each step of the training, this share of the layer's neurons is silent, at random: no neuron can " +
+    "rely on another. It works against learning by heart.",
+  "playground.help.train":
+    "The share of the points that the network learns from. On the others, the test points, it is only tested.",
+  "playground.help.noise": "How much the points are scattered, at random.",
+  "playground.help.seed":
+    "The number from which all that is random follows: points, first weights, order. The same seed gives the " +
+    "same numbers.",
+  "playground.help.show_test": "Shows the points that the network does not learn from.",
+  "playground.help.discrete": "Paints only which class wins, not how sure the network is.",
+  "playground.help.pace": "How many steps a second are taken at most. It changes nothing but the speed.",
+  "playground.help.phases":
+    "A step in three parts: the answers and their loss, the gradients back through all layers, and the " +
+    "change of the weights.",
   "playground.lesson.neuron": "What a neuron is",
   "playground.lesson.neuron.text":
     "This network is one neuron: it multiplies each input by a weight, adds a bias, and gives the sum. Where " +

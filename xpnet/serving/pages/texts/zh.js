@@ -335,6 +335,7 @@ export const zh = {
   "playground.stage": "网络；方向键在神经元之间移动",
   "playground.network.hint":
     "每个方块是一个神经元，颜色是它在平面各处的输出。指向它可看大图；点击它或连线可以修改数值。",
+  "playground.network.wide": "网络比窗口宽：可以左右滑动。⟷",
   "playground.unit.input": "输入 {name}",
   "playground.unit.hidden": "第 {layer} 层第 {unit} 个神经元",
   "playground.unit.class": "类别 {unit}",
@@ -359,6 +360,10 @@ export const zh = {
   "playground.phase.many": "大的层之间，指向一个神经元就能看到它的连线上的数。",
   "playground.phase.sample": "点",
   "playground.phase.point": "/ {number}：x₁ {x1}，x₂ {x2}，目标 {target}；输出 {answers}",
+  "playground.phase.score": "得分 {score}：{name}",
+  "playground.phase.share": "得分 {score}，即 {percent} % 是{blue}",
+  "playground.class.0": "橙色（类别 0）",
+  "playground.class.1": "蓝色（类别 1）",
   "playground.loss.train": "训练损失",
   "playground.loss.test": "测试损失",
   "playground.right": "正确 {number} %",
@@ -373,7 +378,9 @@ export const zh = {
   "playground.parts": "显示哪些设置",
   "playground.parts.note": "没有勾选的设置会收起来，页面地址也会记住这一点：适合课堂，或只想突出一件事的时候。",
   "playground.share": "带走它",
-  "playground.share.note": "页面的地址包含这里的全部设置和随机种子：谁打开它，看到的都一样。脚本和文件离开页面也能用。",
+  "playground.share.note": 
+    "页面的地址包含这里的全部设置和随机种子。在这台电脑上打开它，数据点和初始权重都一样；按“运行”开始训练。" +
+    "学到的权重在文件里（“保存网络”）。脚本离开页面也能用。",
   "playground.address": "此状态的地址",
   "playground.copy": "复制",
   "playground.copied": "已复制",
@@ -384,6 +391,34 @@ export const zh = {
   "playground.file": "保存网络",
   "playground.file.open": "打开网络",
   "playground.error": "没有成功：{why}",
+  "playground.misread": "有些内容没有看懂，左边是给出的，右边是实际采用的：{what}",
+  "playground.compiling": "Numba 正在编译这个网络需要的代码，只需一次，要等几秒钟。",
+  "playground.sentence.anew": "页面重新载入了：设置都还在，学到的权重没有了。按“运行”重新训练。",
+  "playground.help": "我看到的是什么？",
+  "playground.help.all": "平面上有一些点。小网络根据点的位置学习判断颜色：每走一步，就把它对整个平面的回答画成背景。网络里的每个方块是一个神经元，显示它的输出；连线是权重，蓝色为正，橙色为负。",
+  "playground.help.inputs": "网络能看到点的哪些信息：两个坐标，还可以加上平方、乘积和正弦。",
+  "playground.help.lr": "每一步走多远。太小，几乎不动；太大，损失会跳动，甚至无限增大。",
+  "playground.help.batch": "每一步看多少个点。少则快而抖动，多则平稳。",
+  "playground.help.activation": "神经元怎样处理加权和。没有激活函数（线性）时，多少层合起来也只能画直线。",
+  "playground.help.loss": "学习要减小的那个数：答案错得多厉害。分类通常用交叉熵，回归通常用平方误差；Huber 和绝对误差对离群点不那么敏感，合页损失只在意分界附近的点。",
+  "playground.help.optimizer":
+    "怎样把梯度变成一步。SGD 直接沿梯度走；动量和 Nesterov 保留一部分之前的步子；AdaGrad、RMSProp" +
+    " 和 Adam 为每个权重单独调整步长（AdamW、Nadam、RAdam 都是 Adam 的变体）；Lion 只看正负" +
+    "号；Muon 把权重矩阵作为整体来更新。",
+  "playground.help.regularization": "给大的权重加上代价，让网络不去死记噪声。L1 让许多权重变成零，L2 让所有权重变小。",
+  "playground.help.rate": "正则化的代价有多高。",
+  "playground.help.initializer":
+    "权重从哪些随机值开始。Xavier（配 tanh 和 sigmoid）和 He（配 ReLU）选取合适的大小，使信号逐层" +
+    "传递时既不消失也不放大；全零时，同一层的神经元会一直相同。",
+  "playground.help.batch_norm": "在每个批次上把一层的加权和调整到均值 0、方差 1：深的网络更容易学。",
+  "playground.help.dropout": "训练的每一步随机让这一比例的神经元沉默，使神经元不能彼此依赖，从而减轻死记硬背。",
+  "playground.help.train": "用来学习的点所占的比例。其余的是测试点，只用来检验。",
+  "playground.help.noise": "点的位置随机偏移的程度。",
+  "playground.help.seed": "一切随机的东西都由它决定：数据点、初始权重、顺序。种子相同，结果就相同。",
+  "playground.help.show_test": "显示网络没有学过的点。",
+  "playground.help.discrete": "只画出哪个类别胜出，不画网络有多大把握。",
+  "playground.help.pace": "每秒最多走多少步。只影响快慢，不影响结果。",
+  "playground.help.phases": "把一步分成三部分：前向得到答案和损失，反向逐层算出梯度，最后更新权重。",
   "playground.lesson.neuron": "神经元是什么",
   "playground.lesson.neuron.text":
     "这个网络只有一个神经元：把每个输入乘以一个权重，加上偏置，给出总和。总和为正的地方回答蓝色，其余回答橙色；" +
