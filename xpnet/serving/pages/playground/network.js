@@ -138,6 +138,7 @@ export class Network {
     }
     this.unit = unit;
     this.links.arrange(width, most * row);
+    this.frame.classList.toggle("wider", this.frame.scrollWidth > this.frame.clientWidth + 1);
   }
 
   // The names of the inputs stand to their left.

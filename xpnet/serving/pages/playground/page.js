@@ -32,7 +32,7 @@ export class Page {
     this.number = 0; // of the last state that was sent
     this.built = null; // the last answer to it
     this.asked = false; // whether the server was asked to change the state
-    Object.assign(this, fromHash(location.hash));
+    Object.assign(this, fromHash(location.hash)); // state, lesson, hidden, misread
     wire.on("open", () => this.sendState(false));
     wire.on("built", (frame) => this.take(frame));
     wire.on("error", (frame) => this.mend(frame));
@@ -65,6 +65,7 @@ export class Page {
     const talked = lesson !== this.lesson;
     this.state = settled(wanted);
     this.lesson = lesson;
+    if (how) this.misread = [];
     const changed = differing(before, this.state).length > 0;
     if (how && (changed || talked)) this.writeAddress(how);
     if (anew || !onlyShown(before, this.state)) this.sendState(!anew && keeps(before, this.state));
@@ -116,10 +117,17 @@ export class Page {
   }
 
   readAddress() {
-    const { state, lesson, hidden } = fromHash(location.hash);
+    const { state, lesson, hidden, misread } = fromHash(location.hash);
     this.hidden = hidden;
     this.tell("hidden");
     this.show(state, lesson, "");
+    this.takeOther(misread);
+  }
+
+  // What was asked for in a way that is not to be had, and what was taken instead: [{ given, taken }].
+  takeOther(misread) {
+    this.misread = misread;
+    this.tell("misread");
   }
 
   writeAddress(how) {

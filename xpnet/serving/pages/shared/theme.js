@@ -1,5 +1,7 @@
 // Dark or light: as the system has it, or as the button with the id "theme" says. Colours are variables in style.css.
 
+import { text } from "./language.js";
+
 const listeners = [];
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -26,7 +28,9 @@ export function onTheme(listener) {
 
 function show() {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
-  document.getElementById("theme").setAttribute("aria-pressed", String(isDark()));
+  const button = document.getElementById("theme"); // says what it does
+  button.dataset.text = isDark() ? "frame.light" : "frame.dark";
+  button.textContent = text(button.dataset.text);
   for (const listener of listeners) listener();
 }
 

@@ -26,7 +26,8 @@ export function startFilters(wire) {
     slider.setAttribute("aria-valuetext", id("film-step").textContent);
     const shape = arrays.pixels.shape;
     const values = { name, filters, channels, shown: shape[0], height: shape[2], width: shape[3] };
-    id("filters-what").textContent = text(channels === 3 ? "watch.filtersColour" : "watch.filtersHint", values);
+    const hint = frame.dense ? "watch.filtersDense" : channels === 3 ? "watch.filtersColour" : "watch.filtersHint";
+    id("filters-what").textContent = text(hint, values);
     canvas.setAttribute("aria-label", `${text("watch.filters")}, ${words}`);
     drawFilters(canvas, arrays.pixels, channels === 3);
     document.querySelector("#filters .scale").hidden = channels === 3;
