@@ -20,6 +20,7 @@ from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
+from xpnet.base.settings import FOREIGN, refuse_foreign
 from xpnet.core.declare import Declared, Shape, build_once
 from xpnet.core.inputs import check_inputs, check_shared, no_arrays
 from xpnet.core.located import Located
@@ -293,6 +294,8 @@ class Layer(Walked, Located, Configured):
     def __setattr__(self, attribute: str, value: Any) -> None:
         if attribute == "backend":  # it would go without the parameters
             raise OptionError(f'{self.label}: move it by to("cupy"), or another name; backend = {value!r} does not')
+        if attribute in FOREIGN:
+            refuse_foreign(self, attribute)
         object.__setattr__(self, attribute, value)
         if attribute == "name":
             object.__setattr__(self, "_named", value is not None)
