@@ -202,7 +202,10 @@ class Layer(Walked, Located, Configured):
 
     @property
     def trainable(self) -> bool:
-        """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all."""
+        """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all.
+
+        Running statistics of norms stay, too, where it is False: such a norm does the same in training as in inference.
+        """
         return any(parameter.trainable for parameter in self.parameters()) if self._built else self._learns
 
     @trainable.setter
@@ -211,6 +214,11 @@ class Layer(Walked, Located, Configured):
             layer._learns = trainable
         for parameter in self.parameters():
             parameter.trainable = trainable and parameter.learned
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether `trainable` was set to False, of it or, later than its own, of what it is in."""
+        return not self._learns
 
     def children(self) -> Iterator[tuple[str, "Layer"]]:
         """The layers that this one is made of, by attribute name, in the order of definition."""

@@ -114,7 +114,7 @@ class _BatchNorm(_RunningNorm):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
-        if not train and self.running_statistics:
+        if self.running_statistics and (self.is_frozen or not train):
             return self._with_running_statistics(x)
         gamma, beta = self._values()
         y, mean, var = self.backend.batch_norm(x, gamma, beta, self.eps)
@@ -138,6 +138,10 @@ class BatchNorm2D(_BatchNorm):
 
     momentum=None: they are the plain average over all batches.  affine=False: neither weight nor bias.
     running_statistics=False: there are none, and inference uses the batch's, too.
+
+    Frozen, by trainable = False of the layer or of a network that it is in, it does in training what it does in
+    inference: it uses the running statistics, and they stay (as in Keras since 2). To keep weight and bias alone and go
+    on with those of the batches, freeze these: norm.weight.trainable = norm.bias.trainable = False.
 
     Elsewhere: torch.nn.BatchNorm2d; keras.layers.BatchNormalization; the book's BatchNormalization.
     """
@@ -171,7 +175,7 @@ class _InstanceNorm(_RunningNorm):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
-        if not train and self.running_statistics:
+        if self.running_statistics and (self.is_frozen or not train):
             return self._with_running_statistics(x)
         weight, bias = self._values()
         y, mean, rstd = self.backend.group_norm(x, x.shape[1], weight, bias, self.eps)
@@ -192,7 +196,7 @@ class InstanceNorm2D(_InstanceNorm):
 
     x (N, C, H, W).  affine=True: times weight (starts at 1), plus bias (starts at 0), both (C,).
     running_statistics=True: running_mean and running_var (C,) follow the means over the samples, as those of
-    BatchNorm2D do, with the same `momentum`, and inference uses them.
+    BatchNorm2D do, with the same `momentum`, and inference uses them; so does a frozen layer in training.
 
     Elsewhere: torch.nn.InstanceNorm2d.
     """
