@@ -165,6 +165,8 @@ def _fit_to(model: Network, arrays: list[np.ndarray]) -> Any:
     """The shape of the network's outputs, held against the inputs, for which it is built if it has not been yet."""
     shapes = [array.shape[1:] for array in arrays]
     if not model.is_built:
+        if len(shapes) == 1:
+            refusals.look_for_channels_last(model, shapes[0])
         dtypes = ["int64" if array.dtype.kind in "iub" else model.dtype for array in arrays]
         try:
             model.build(*shapes, dtype=dtypes)
