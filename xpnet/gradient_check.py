@@ -6,6 +6,7 @@ import numpy as np
 
 from xpnet import random
 from xpnet.base.nested import as_several, mapped
+from xpnet.base.unmasked import refuse_masked
 from xpnet.core.layer import Layer
 from xpnet.core.network import Network
 from xpnet.core.parameter import Parameter
@@ -49,6 +50,7 @@ class _Check:
         self.train, self.eps, self.seed = train, eps, seed
         self.layer = layer.copy().astype("float64")
         self.backend = self.layer.backend
+        refuse_masked(xs)
         self.inputs = [self._as_input(i, len(xs), np.asarray(self.backend.to_numpy(x))) for i, x in enumerate(xs)]
         self.carried = [(state, state.value) for _, state in self.layer.named_states()]
         y, _ = self.forward()  # builds the layer, if it was not built yet

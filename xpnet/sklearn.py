@@ -18,6 +18,7 @@ from xpnet import optimizers, random
 from xpnet.analysis.predictions import as_probabilities
 from xpnet.backend import get_backend, make_backend, on_backend
 from xpnet.base.hints import Explains
+from xpnet.base.unmasked import refuse_masked
 from xpnet.callbacks import Callback
 from xpnet.callbacks.base import list_callbacks
 from xpnet.errors import DataError, MissingExtraError, OptionError, ShapeError
@@ -125,6 +126,7 @@ class _Estimator(Explains, BaseEstimator):  # type: ignore[misc]
         if self.shape is not None and np.ndim(X) > 2 and np.shape(X)[1:] == tuple(self.shape):
             X = np.reshape(X, (len(X), -1))  # (N, C * H * W)
         with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, and is refused
+            refuse_masked((X, *y))
             return validate_data(self, X, *y, dtype=np.float32, **options)
 
     def _shaped(self, x: np.ndarray) -> np.ndarray:

@@ -252,6 +252,7 @@ def test_dtype_namespace_and_device_are_kept(backend: Backend, case: Case, train
     assert len(dxs) == case.row.counts.count(0)
 
 
+@pytest.mark.filterwarnings("ignore:.*there is one value for each mean")
 @pytest.mark.parametrize(
     "case", [case for case in CASES if not case.name.endswith("of the batch alone")], ids=lambda case: case.name
 )

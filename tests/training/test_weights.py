@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.kit.loss_table import CASES, LossCase
 from tests.kit.small import clusters, network
 from tests.kit.strategies import normal, seeds
-from xpnet import layers, optimizers
+from xpnet import data, layers, optimizers
 from xpnet.backend import Backend
 from xpnet.data import Batches
 from xpnet.errors import DataError, OptionError, ShapeError
@@ -266,3 +266,14 @@ def test_batches_hold_weights_beside_targets_and_one_each(t: Any, w: np.ndarray)
     got = list(Batches(X, T, 4, sample_weight=np.arange(6)))
     assert [len(batch) for batch in got] == [3, 3]
     np.testing.assert_array_equal(got[1][2], [4, 5])
+
+
+def test_class_weight_of_targets_that_are_no_class_numbers() -> None:
+    """It asked for 3.64 TiB: a weight for each class up to the largest target."""
+    model = Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, t = np.ones((3, 2), "float32"), np.array([[0.0], [1.0], [1e12]])
+    with pytest.raises(OptionError, match=r"targets that are class numbers, and these reach to 1e\+12: give sample_w"):
+        model.fit(x, t, class_weight={1: 2.0}, verbose=0)
+    with pytest.raises(DataError, match="the labels reach to 1000000000000: if that is a class number, say classes="):
+        data.one_hot(np.array([0, 10**12]))

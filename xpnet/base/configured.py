@@ -1,19 +1,11 @@
 """Objects that are described by their constructor's arguments: layers, losses, optimizers, ..."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from xpnet.base.hints import Explains
+from xpnet.base.settings import Settled
+from xpnet.base.settings import parameters_of as parameters_of
 from xpnet.errors import OptionError
-
-
-def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:
-    """The parameters of the constructor, by name; none of a class that is not written in Python."""
-    try:
-        return inspect.signature(cls).parameters
-    except (ValueError, TypeError):
-        return {}
 
 
 def arguments_of(value: Any) -> dict[str, Any]:
@@ -29,8 +21,10 @@ def defaults_in(value: Any, arguments: Mapping[str, Any]) -> list[str]:
     ]
 
 
-class Configured(Explains):
+class Configured(Settled):
     """The constructor keeps each argument in an attribute of the same name; files and `repr` are made from these."""
+
+    rereads = True
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name."""

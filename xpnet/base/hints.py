@@ -293,9 +293,31 @@ ARGUMENTS = {
     "weight": "class_weights",
 }
 
+# of objects that are made already, beside ARGUMENTS
+SETTINGS = ARGUMENTS | {
+    "base_lr": "lr",
+    "data": "value",
+    "decay_rate": "rate",
+    "decay_steps": "steps",
+    "frozen": "trainable = False",
+    "gamma": "factor",
+    "initial_learning_rate": "lr",
+    "lr_schedule": "lr, which may be a schedule",
+    "max_lr": "lr",
+    "num_steps": "steps",
+    "requires_grad": "trainable",
+    "save_freq": "every",
+    "step_size": "every",
+    "total_steps": "steps",
+    "warmup_steps": "steps",
+}
+
 
 class Explains:
     """The base of classes whose constructors say which arguments they have, when they get one that they do not have."""
+
+    def _constructed(self) -> None:
+        """The constructor is through."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -320,14 +342,16 @@ def _explaining(init: Callable[..., None]) -> Callable[..., None]:
                 raise
             known = list(parameters)[1:]
             raise TypeError(
-                f"{type(self).__name__} has no argument {unknown[0]!r}{_hint(unknown[0], ARGUMENTS, known)}; it has"
+                f"{type(self).__name__} has no argument {unknown[0]!r}{hint_for(unknown[0], ARGUMENTS, known)}; it has"
                 f" {', '.join(known) or 'none'}"
             ) from error
+        if type(self).__init__ is __init__:  # and not that of a base
+            self._constructed()
 
     return __init__
 
 
-def _hint(name: str, called: dict[str, str], known: list[str]) -> str:
+def hint_for(name: str, called: dict[str, str], known: list[str]) -> str:
     """What it is called here, if it is here, or what may have been meant."""
     here = called.get(name, "")
     if here and (here in known or not here.isidentifier()):
@@ -351,7 +375,7 @@ def explained(module: str) -> Callable[[str], Any]:
 
 def no_attribute(module: str, name: str, known: list[str]) -> AttributeError:
     """For a name that a module does not have."""
-    hint = _hint(name, CALLED.get(module, {}), known)
+    hint = hint_for(name, CALLED.get(module, {}), known)
     return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
 
 

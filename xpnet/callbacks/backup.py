@@ -47,6 +47,12 @@ class Backup(Callback):
 
     rank = KEEPS
     single = True
+    run: TrainingRun
+    followers: list[Callback]
+    states: list[Any] | None  # of callbacks that have still to begin
+    setup: Described
+    described: Described
+    random: tuple[int, int, dict[str, int]]
 
     def __init__(
         self,
@@ -69,7 +75,7 @@ class Backup(Callback):
         self.run = run
         self.followers = [follower for follower in run.followers if follower is not self and follower.recorded]
         self.resumed = self.saved = None
-        self.states: list[Any] | None = None  # of callbacks that have still to begin
+        self.states = None
         self.setup = self._describe_setup()
         self.described = self._describe_now()
         if self.resume and os.path.exists(self.path):

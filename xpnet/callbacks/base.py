@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from xpnet.base.hints import Explains
+from xpnet.base.settings import Settled
 from xpnet.callbacks.comparison import Described
 from xpnet.errors import NonFiniteError, OptionError
 from xpnet.files.trainable import TrainableNetwork
@@ -52,7 +52,7 @@ class TrainingRun(Protocol):
         """Put back what `get_state` gave, before training begins."""
 
 
-class Callback(Explains):
+class Callback(Settled):
     """The base: override what is needed.
 
     `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation;
@@ -63,6 +63,7 @@ class Callback(Explains):
     with `step`, `samples` and `seconds` that are done already in the latter's logs. After these comes `set_state`.
     """
 
+    rereads = True
     rank = USUAL
     single = False  # whether two of the class would get into each other's way
     recorded = True  # whether a Backup keeps its state, and asks for it again when training goes on

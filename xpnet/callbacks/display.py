@@ -14,12 +14,16 @@ class ProgressBar(Callback):
     """
 
     rank = SHOWS
+    images: bool  # whether they are counted; else batches
+    bar: Any
+    shown: float
+    start: float
     INTERVAL = 0.2  # seconds between two looks at the device
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         from tqdm import tqdm
 
-        self.images = self.params["samples"] is not None  # else, batches are counted
+        self.images = self.params["samples"] is not None
         self.bar = tqdm(
             total=self.params["samples" if self.images else "steps"],
             initial=logs.get("samples" if self.images else "step", 0),
@@ -54,6 +58,7 @@ class EpochLines(Callback):
     """A line on stdout for each epoch; `fit(verbose=2)` adds it."""
 
     rank = SHOWS
+    start: float
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.start = time.perf_counter() - logs.get("seconds", 0)

@@ -28,6 +28,9 @@ class EMA(Callback):
 
     rank = CHANGES
     single = True
+    steps: int  # that the average was taken over
+    averages: list[Array] | None  # of each parameter
+    own: list[Array] | None  # training's own weights, while the averaged ones are in the model
 
     def __init__(self, decay: float = 0.999, warmup: bool = True) -> None:
         self.decay, self.warmup = fraction("EMA: decay", decay), warmup
@@ -35,9 +38,7 @@ class EMA(Callback):
             raise OptionError(f"EMA: warmup must be True or False, not {warmup!r}")
 
     def on_train_begin(self, logs: Logs) -> None:
-        self.steps = 0  # that the average was taken over
-        self.averages: list[Array] | None = None  # of each parameter
-        self.own: list[Array] | None = None  # training's own weights, while the averaged ones are in the model
+        self.steps, self.averages, self.own = 0, None, None
         self._known: list[Parameter] = []
         self._pieces: list[tuple[Parameter | Flat, Array]] = []
         self._seen = self._optimizer_steps()

@@ -18,17 +18,20 @@ class EpochLog(Callback):
     """
 
     places: tuple[str, ...] = ("path",)  # a training that is resumed may have its file elsewhere
+    new: bool
+    text: str  # what this training has written
+    start: int  # where that begins, in bytes
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path, self.append = os.fspath(checked_path(path)), append
         self.file: IO[str] | None = None
 
     def on_train_begin(self, logs: Logs) -> None:
-        self.new, self.text = not os.path.exists(self.path), ""  # what this training has written
+        self.new, self.text = not os.path.exists(self.path), ""
         with self.errors_explained():
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             self.file = self._open("a")
-            self.start = os.path.getsize(self.path) if self.append else 0  # where that begins, in bytes
+            self.start = os.path.getsize(self.path) if self.append else 0
 
     def on_train_end(self, logs: Logs) -> None:
         if self.file is not None:

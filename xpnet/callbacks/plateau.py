@@ -16,6 +16,9 @@ class ReduceLROnPlateau(Monitor):
     `larger_is_better`, less for all else.
     """
 
+    wait: int
+    cooling: int
+
     def __init__(
         self,
         monitor: str = "val_loss",

@@ -23,6 +23,9 @@ class EarlyStopping(BestEpoch):
     metrics that say `larger_is_better`, less for all else.
     """
 
+    wait: int
+    stopped_epoch: int | None
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -37,8 +40,7 @@ class EarlyStopping(BestEpoch):
 
     def on_train_begin(self, logs: Logs) -> None:
         super().on_train_begin(logs)
-        self.wait = 0
-        self.stopped_epoch: int | None = None
+        self.wait, self.stopped_epoch = 0, None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         better = self.remember(epoch, logs, weights=self.restore_best_weights)
@@ -73,6 +75,10 @@ class TerminateOnNaN(Callback):
     the weights to the host. `stopped_epoch` is the epoch in which training ended, from 0; None if it did not.
     """
 
+    epoch: int
+    good: tuple[str, list[Any]] | None  # where they are from, and the weights
+    candidate: tuple[str, list[Any]] | None  # good, if a loss with them turns out to be finite
+
     def __init__(self, every: int = 0) -> None:
         self.every = whole("TerminateOnNaN: every", every, 0)
         self.error: str | None = None
@@ -80,8 +86,7 @@ class TerminateOnNaN(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         self.error = self.stopped_epoch = None
-        self.good: tuple[str, list[Any]] | None = None  # where they are from, and the weights
-        self.candidate: tuple[str, list[Any]] | None = None  # good, if a loss with them turns out to be finite
+        self.good = self.candidate = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.epoch = epoch
@@ -140,6 +145,9 @@ class TimeLimit(Callback):
     """
 
     places: tuple[str, ...] = ("seconds", "clock")  # a training that is resumed may have another limit
+    start: float
+    epoch: int
+    step: int
 
     def __init__(
         self,

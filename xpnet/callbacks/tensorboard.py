@@ -36,6 +36,10 @@ class TensorBoard(Callback):
     """
 
     places: tuple[str, ...] = ("folder",)  # a training that is resumed may write elsewhere
+    epoch: int
+    rates: dict[str, float]  # of the step, by their tags: "lr", or of another optimizer "d_optimizer_lr"
+    gradients: dict[str, np.ndarray]
+    latest: dict[str, float]  # what was written of the last step
 
     def __init__(self, folder: str | os.PathLike[str], histograms: int = 1, images: int = 1, every: int = 0) -> None:
         self.folder = os.fspath(folder)
@@ -47,9 +51,7 @@ class TensorBoard(Callback):
         _require_tensorboardx()
 
     def on_train_begin(self, logs: Logs) -> None:
-        self.rates: dict[str, float] = {}  # of the step, by their tags: "lr", or of another optimizer "d_optimizer_lr"
-        self.gradients: dict[str, np.ndarray] = {}
-        self.latest: dict[str, float] = {}  # what was written of the last step
+        self.rates, self.gradients, self.latest = {}, {}, {}
         with self._explained():
             os.makedirs(self.folder, exist_ok=True)
             if not os.access(self.folder, os.W_OK):

@@ -4,6 +4,7 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
+from xpnet.base.unmasked import refuse_masked
 from xpnet.core.declare import building
 from xpnet.core.parameter import FLOATS, Parameter
 from xpnet.errors import BackendError, DTypeError, ShapeError
@@ -16,6 +17,7 @@ OPTIONS = ("lengths", "mask")  # with which some layers take them
 def check_inputs(layer: Any, *xs: Array) -> None:
     """What these inputs are against what the layer takes; it is built if it is not."""
     for x in xs:
+        refuse_masked(x)
         if x.ndim < 1 or x.shape[0] < 1:
             raise ShapeError(
                 f"{layer.label}: the input has shape {tuple(x.shape)}, but its first axis must be a batch of at"

@@ -20,6 +20,7 @@ from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
+from xpnet.base.settings import FOREIGN, refuse_foreign
 from xpnet.core.declare import Declared, Shape, build_once
 from xpnet.core.inputs import check_inputs, check_shared, no_arrays
 from xpnet.core.located import Located
@@ -201,7 +202,10 @@ class Layer(Walked, Located, Configured):
 
     @property
     def trainable(self) -> bool:
-        """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all."""
+        """Whether the optimizer may change the layer; setting it holds for all parameters that are learned at all.
+
+        Running statistics of norms stay, too, where it is False: such a norm does the same in training as in inference.
+        """
         return any(parameter.trainable for parameter in self.parameters()) if self._built else self._learns
 
     @trainable.setter
@@ -210,6 +214,11 @@ class Layer(Walked, Located, Configured):
             layer._learns = trainable
         for parameter in self.parameters():
             parameter.trainable = trainable and parameter.learned
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether `trainable` was set to False, of it or, later than its own, of what it is in."""
+        return not self._learns
 
     def children(self) -> Iterator[tuple[str, "Layer"]]:
         """The layers that this one is made of, by attribute name, in the order of definition."""
@@ -293,6 +302,8 @@ class Layer(Walked, Located, Configured):
     def __setattr__(self, attribute: str, value: Any) -> None:
         if attribute == "backend":  # it would go without the parameters
             raise OptionError(f'{self.label}: move it by to("cupy"), or another name; backend = {value!r} does not')
+        if attribute in FOREIGN:
+            refuse_foreign(self, attribute)
         object.__setattr__(self, attribute, value)
         if attribute == "name":
             object.__setattr__(self, "_named", value is not None)

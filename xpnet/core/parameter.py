@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.locks import ProcessLock
+from xpnet.base.settings import Settled
 from xpnet.errors import DTypeError, ShapeError
 
 FLOATS = ("float32", "float64")
@@ -55,7 +56,7 @@ class JoinedGradients:
         return self.array
 
 
-class Parameter:
+class Parameter(Settled):
     """`value` and `grad` have one shape and data type; assigning to either copies into place, so that views stay valid.
 
     The value is a copy of what is given, in float32 unless it is an array of float64. Running statistics, which are

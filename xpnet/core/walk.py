@@ -40,7 +40,8 @@ class Walked:
         """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
         found = held(self, Parameter)
         for path, parameter in found:
-            parameter.name = path
+            if parameter.name != path:
+                parameter.name = path
         return iter(found)
 
     def parameters(self) -> list[Parameter]:

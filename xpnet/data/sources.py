@@ -16,6 +16,7 @@ import numpy.typing as npt
 from xpnet.base.atomic_files import file_errors
 from xpnet.base.checks import whole
 from xpnet.base.nested import arranged_like, keys_of, leaves, mapped
+from xpnet.base.unmasked import as_array, refuse_masked
 from xpnet.errors import DataError, DTypeError, FormatError, OptionError, XpnetError
 
 Array = npt.NDArray[Any]
@@ -29,7 +30,7 @@ class Arrays:
     """
 
     def __init__(self, *arrays: Any) -> None:
-        self.arrays = mapped(lambda each: each if isinstance(each, np.ndarray) else np.asarray(each), arrays)
+        self.arrays = mapped(_kept, arrays)
         check_arrays(leaves(self.arrays))
 
     def __len__(self) -> int:
@@ -190,7 +191,7 @@ def _stack(parts: Sequence[Any]) -> Any:
         if any(keys_of(part) != keys_of(parts[0]) for part in parts):
             raise DataError("samples have different inputs or targets; expected the same in each")
         return arranged_like(parts[0], [_stack(leaf) for leaf in zip(*map(leaves, parts), strict=True)])
-    arrays = [np.asarray(part) for part in parts]
+    arrays = [as_array(part) for part in parts]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise DataError(f"samples have different shapes, such as {' and '.join(map(str, sorted(shapes)[:2]))}")
@@ -200,6 +201,12 @@ def _stack(parts: Sequence[Any]) -> Any:
 
 def one_or_more(arrays: Sequence[Array]) -> Any:
     return tuple(arrays) if len(arrays) > 1 else arrays[0]
+
+
+def _kept(array: Any) -> Array:
+    """As it is, a memory map too."""
+    refuse_masked(array)
+    return array if isinstance(array, np.ndarray) else np.asarray(array)
 
 
 def check_arrays(arrays: Sequence[Array]) -> None:

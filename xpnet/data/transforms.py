@@ -8,9 +8,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from xpnet.base.unmasked import as_array
 from xpnet.errors import DataError, DTypeError, OptionError, ShapeError
 
 Array = npt.NDArray[Any]
+MOST_CLASSES = 1 << 20  # that labels are taken to be of, unless somebody says so
 Per = Literal["pixel", "channel", "image"]
 
 
@@ -21,13 +23,15 @@ def one_hot(t: npt.ArrayLike, classes: int | None = None, dtype: npt.DTypeLike =
 
     Raises DTypeError unless the labels are integers, DataError unless 0 <= t < classes, OptionError for bad `classes`.
     """
-    t = np.asarray(t)
+    t = as_array(t)
     if t.dtype.kind not in "iu":
         raise DTypeError(f"labels must be integers, not {t.dtype}; convert them with astype('int64') if they are whole")
     if classes is None:
         if t.size == 0:
             raise DataError("there are no labels to count the classes of; say how many there are with classes=")
         classes = int(t.max()) + 1
+        if classes > MOST_CLASSES:
+            raise DataError(f"the labels reach to {classes - 1}: if that is a class number, say classes=")
     elif not isinstance(classes, (int, np.integer)) or isinstance(classes, bool) or classes < 1:
         raise OptionError(f"classes must be an integer of 1 or more, not {classes!r}")
     if t.size and (t.min() < 0 or t.max() >= classes):
@@ -40,7 +44,7 @@ def one_hot(t: npt.ArrayLike, classes: int | None = None, dtype: npt.DTypeLike =
 
 def to_unit(x: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """y = x / 255: bytes from 0 to 255 become float32 from 0 to 1, in one pass. Raises DTypeError for other types."""
-    x = np.asarray(x)
+    x = as_array(x)
     if x.dtype != np.uint8:
         raise DTypeError(f"to_unit expects uint8 from 0 to 255, not {x.dtype}")
     y: npt.NDArray[np.float32] = np.divide(x, np.float32(255), dtype=np.float32)
@@ -86,7 +90,7 @@ class MeanRemoval:
     def _checked(self, x: npt.ArrayLike) -> tuple[Array, Array]:
         if self.mean is None:
             raise DataError("MeanRemoval knows no mean yet; call fit(x_train) first")
-        x = np.asarray(x)
+        x = as_array(x)
         if x.ndim == 0 or x.shape[1:] != self._sample:
             raise ShapeError(f"MeanRemoval was fitted to samples of shape {self._sample}, but the data is {x.shape}")
         return x.astype(float_type_of(x), copy=False), self.mean.astype(float_type_of(x), copy=False)
@@ -143,7 +147,7 @@ class Normalize:
     __call__ = transform
 
     def _checked(self, x: npt.ArrayLike) -> tuple[Array, Array, Array]:
-        x, C = np.asarray(x), self.mean.size
+        x, C = as_array(x), self.mean.size
         if x.ndim < 2 or C not in (1, x.shape[1]):
             raise ShapeError(f"Normalize has {C} channels and expects (N, {C}, ...), but the data is {x.shape}")
         dtype, shape = float_type_of(x), (1, C) + (1,) * (x.ndim - 2)
@@ -157,7 +161,7 @@ def float_type_of(x: npt.ArrayLike) -> type[np.floating[Any]]:
 
 
 def checked_samples(x: npt.ArrayLike, least: int) -> Array:
-    x = np.asarray(x)
+    x = as_array(x)
     if x.ndim < least:
         raise ShapeError(f"the data has shape {x.shape}; expected {'(N, C, ...)' if least == 2 else '(N, ...)'}")
     if x.size == 0:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from xpnet.base import checks
 from xpnet.base.hints import Explains
+from xpnet.base.unmasked import as_array
 from xpnet.data.transforms import all_but_channels, checked_samples, float_type_of, mean_and_std_of, mean_of
 from xpnet.errors import DataError, OptionError, ShapeError
 
@@ -65,7 +66,7 @@ class Fitted(Explains):
 
     def _checked(self, x: npt.ArrayLike) -> Array:
         """x as floats, if its samples have the shape of those that were fitted."""
-        sample, x = self._shape(), np.asarray(x)
+        sample, x = self._shape(), as_array(x)
         if x.ndim == 0 or x.shape[1:] != sample:
             raise ShapeError(
                 f"{type(self).__name__} was fitted to samples of shape {sample}, but the data is {x.shape}"
@@ -187,7 +188,7 @@ class PCA(Fitted):
     def inverse(self, y: npt.ArrayLike) -> Array:
         """x from its coordinates (N, K): without what the other directions would add."""
         self._shape()
-        y = np.asarray(y)
+        y = as_array(y)
         if y.ndim != 2 or y.shape[1] != len(self.variance):
             raise ShapeError(f"PCA has {len(self.variance)} components, but the coordinates are {y.shape}")
         y = y.astype(float_type_of(y), copy=False)

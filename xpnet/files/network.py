@@ -11,7 +11,7 @@ import functools
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -23,7 +23,7 @@ from xpnet.base.atomic_files import write_atomically
 from xpnet.base.configured import Configured
 from xpnet.core.layer import Layer, layers_in
 from xpnet.core.network import Network
-from xpnet.core.parameter import FLOATS
+from xpnet.core.parameter import FLOATS, Parameter
 from xpnet.errors import FormatError, NotBuiltError, OptionError, XpnetError
 from xpnet.files.tensors import read_safetensors
 
@@ -63,9 +63,31 @@ def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
         "dtype": model.dtype,
         **{part: encoder.encode(compiled[part]) for part in ("optimizer", "loss", "metrics")},
         "frozen": [name for name, parameter in model.named_parameters() if not parameter.trainable],
+        **_frozen_layers(model),
     }
     _check_description(model, description["network"], encoder.classes)
     _write(model, path, {"xpnet": json.dumps(description)})
+
+
+def _frozen_layers(model: Network) -> dict[str, list[str]]:
+    """The layers that are frozen, where anything is: parameters may be so in layers that are not."""
+    layers = [path for path, layer in model.named_layers() if layer.is_frozen]
+    any_frozen = layers or any(p.learned and not p.trainable for p in model.parameters())
+    return {"frozen_layers": layers} if any_frozen else {}
+
+
+def _freeze(model: Network, names: Collection[str], layers: Collection[str] | None) -> None:
+    """Freeze parameters of these names and layers at these paths. A file from before layers were in it has None: there
+    a layer is frozen where all is that it could learn.
+    """
+    named = dict(model.named_parameters())
+    kept = {id(p) for name, p in named.items() if name in names}
+    for path, layer in model.named_layers():  # what holds others comes before them
+        learned = [id(p) for p in vars(layer).values() if isinstance(p, Parameter) and p.learned]
+        frozen = bool(learned) and kept.issuperset(learned) if layers is None else path in layers
+        layer.trainable = not frozen
+    for name, p in named.items():
+        p.trainable = name not in names
 
 
 def _check_description(model: Network, network: Any, classes: dict[str, type[Configured]]) -> None:
@@ -159,9 +181,7 @@ def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[
                 description.get("input_dtypes"),
             )  # fmt: skip
         loss, optimizer, metrics = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
-        frozen = set(description["frozen"])
-        for name, parameter in model.named_parameters():
-            parameter.trainable = name not in frozen
+        _freeze(model, description["frozen"], description.get("frozen_layers"))
     _assign(model, tensors, path)
     return Saved(model, optimizer, loss, metrics)
 

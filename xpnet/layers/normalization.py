@@ -5,12 +5,19 @@ from collections.abc import Iterable
 
 from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero, flag, positive, whole
+from xpnet.base.notice import notify
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 
 __all__ = ["BatchNorm1D", "BatchNorm2D", "InstanceNorm1D", "InstanceNorm2D", "LocalResponseNorm"]
+
+
+ONE_SAMPLE = (
+    "take batches of more samples (a last one of a single sample is left out by data.Loader(drop_last=True)), a norm"
+    " that needs no batch, such as LayerNorm, or the running statistics: trainable = False of the layer"
+)
 
 
 class _RunningNorm(Layer):
@@ -24,6 +31,7 @@ class _RunningNorm(Layer):
     running_mean: Parameter
     running_var: Parameter
     num_batches_tracked: Parameter
+    _warned = False  # of means over one value
 
     def __init__(
         self, momentum: float | None, eps: float, affine: bool, running_statistics: bool, name: str | None
@@ -83,6 +91,15 @@ class _RunningNorm(Layer):
             factor = unbiased if parameter is self.running_var else 1.0
             self.backend.moving_average(parameter.value, value, self.momentum, self.momentum * factor)
 
+    def _warn_of_one(self, count: int, remedy: str) -> None:
+        """A value that is its own mean: what comes out is the bias, and what stands in front gets no gradient."""
+        if count == 1 and not self._warned:
+            self._warned = True
+            notify(
+                f"{self.label}: there is one value for each mean, itself, so that the output is the bias whatever comes"
+                f" in, and nothing in front of the layer learns: {remedy}"
+            )
+
     def _with_running_statistics(self, x: Array) -> tuple[Array, Back]:
         """y = slope x + shift, with slope = weight inverse, shift = bias - slope mean."""
         mean, (weight, bias) = self.running_mean.value, self._values()
@@ -114,12 +131,15 @@ class _BatchNorm(_RunningNorm):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
-        if not train and self.running_statistics:
+        if self.running_statistics and (self.is_frozen or not train):
             return self._with_running_statistics(x)
         gamma, beta = self._values()
         y, mean, var = self.backend.batch_norm(x, gamma, beta, self.eps)
+        count = x.shape[0] * math.prod(x.shape[2:])
+        if train:
+            self._warn_of_one(count, ONE_SAMPLE)
         if train and self.running_statistics:
-            self._follow(mean, var, x.shape[0] * math.prod(x.shape[2:]))
+            self._follow(mean, var, count)
 
         def back(dy: Array) -> Array:
             dx, dgamma, dbeta = self.backend.batch_norm_backward(dy, x, mean, var, gamma, self.eps)
@@ -138,6 +158,10 @@ class BatchNorm2D(_BatchNorm):
 
     momentum=None: they are the plain average over all batches.  affine=False: neither weight nor bias.
     running_statistics=False: there are none, and inference uses the batch's, too.
+
+    Frozen, by trainable = False of the layer or of a network that it is in, it does in training what it does in
+    inference: it uses the running statistics, and they stay (as in Keras since 2). To keep weight and bias alone and go
+    on with those of the batches, freeze these: norm.weight.trainable = norm.bias.trainable = False.
 
     Elsewhere: torch.nn.BatchNorm2d; keras.layers.BatchNormalization; the book's BatchNormalization.
     """
@@ -171,10 +195,12 @@ class _InstanceNorm(_RunningNorm):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
-        if not train and self.running_statistics:
+        if self.running_statistics and (self.is_frozen or not train):
             return self._with_running_statistics(x)
         weight, bias = self._values()
         y, mean, rstd = self.backend.group_norm(x, x.shape[1], weight, bias, self.eps)
+        if train:
+            self._warn_of_one(math.prod(x.shape[2:]), "leave it out where the maps are so small")
         if train and self.running_statistics:
             var = 1 / (rstd * rstd) - self.eps  # (N, C)
             self._follow(self.xp.mean(mean, axis=0), self.xp.mean(var, axis=0), math.prod(x.shape[2:]))
@@ -192,7 +218,7 @@ class InstanceNorm2D(_InstanceNorm):
 
     x (N, C, H, W).  affine=True: times weight (starts at 1), plus bias (starts at 0), both (C,).
     running_statistics=True: running_mean and running_var (C,) follow the means over the samples, as those of
-    BatchNorm2D do, with the same `momentum`, and inference uses them.
+    BatchNorm2D do, with the same `momentum`, and inference uses them; so does a frozen layer in training.
 
     Elsewhere: torch.nn.InstanceNorm2d.
     """

@@ -6,6 +6,7 @@ from typing import Any
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.configured import Configured
 from xpnet.base.nested import leaves
+from xpnet.base.unmasked import refuse_masked
 from xpnet.errors import OptionError, ShapeError
 
 
@@ -59,6 +60,7 @@ class Loss(Configured):
     ) -> tuple[Backend, Array, Array | None]:
         """The backend; the targets, held against y and in its data type; the weights as (N, 1, ...), to multiply y."""
         backend = backend or get_backend()
+        refuse_masked((y, t))
         self.same_shape(y, t)
         w = None if sample_weight is None else beside(sample_weight, y, y.shape, backend)
         return backend, as_float(t, y, backend), w

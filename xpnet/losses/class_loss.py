@@ -6,6 +6,7 @@ from typing import Any
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import integer
+from xpnet.base.unmasked import refuse_masked
 from xpnet.errors import DataError, OptionError, ShapeError
 from xpnet.losses.base import Loss, as_float, batch_of, beside
 from xpnet.losses.class_weights import as_array
@@ -47,6 +48,7 @@ class ClassLoss(Loss):
         by the weights of their classes.
         """
         backend = backend or get_backend()
+        refuse_masked((y, t))
         axis = class_axis("loss", self.name, y.shape, self.axis)
         shape = without_axis(y.shape, axis)  # of class numbers
         rows = t.ndim == y.ndim
@@ -67,7 +69,7 @@ class ClassLoss(Loss):
         self._check_weights(y.shape[1])
         if rows:
             return backend, y, t, w
-        t = t if t.ndim == 1 else backend.xp.reshape(t, (-1,))  # (M,)
+        t = as_numbers(t if t.ndim == 1 else backend.xp.reshape(t, (-1,)), backend)  # (M,)
         counts = None if self.ignored_label is None else t != self.ignored_label  # (M,)
         if counts is not None:
             y, t = backend.xp.where(backend.xp.reshape(counts, (-1, 1)), y, 0), backend.xp.where(counts, t, 0)
@@ -95,7 +97,7 @@ class ClassLoss(Loss):
         rows = t.ndim > 1 and xp.isdtype(t.dtype, "real floating")  # probabilities
         if self.ignored_label is not None or (self.divides_by_weights and not rows):
             counts = None if self.ignored_label is None else t != self.ignored_label
-            t = xp.reshape(t if counts is None else xp.where(counts, t, 0), (-1,))  # (M,)
+            t = as_numbers(xp.reshape(t if counts is None else xp.where(counts, t, 0), (-1,)), backend)  # (M,)
             return xp.sum(self._shares(t, counts, xp.float64, backend))
         if rows:
             elements = without_axis(t.shape, class_axis("loss", self.name, t.shape, self.axis))
@@ -265,6 +267,12 @@ def to_rows(y: Array, axis: int, backend: Backend) -> Array:
     if axis < y.ndim - 1:
         y = backend.xp.permute_dims(y, (*without_axis(tuple(range(y.ndim)), axis), axis))  # (N, ..., C)
     return backend.xp.reshape(y, (-1, y.shape[-1]))  # (M, C)
+
+
+def as_numbers(t: Array, backend: Backend) -> Array:
+    """Class numbers in a data type that holds any, and by which every namespace can index: uint8 ends at 255."""
+    xp = backend.xp
+    return t if t.dtype in (xp.int64, xp.int32) else xp.astype(t, xp.int64)
 
 
 def as_one_hot(t: Array, y: Array, backend: Backend) -> Array:

@@ -24,6 +24,8 @@ class AUC(ClassMetric):
 
     name = "auc"
     larger_is_better = True
+    scores: list[Array]  # of each batch (M,)
+    labels: list[Array]  # of each batch (M,): 1, 0, or -1 for what is ignored
 
     def __init__(self, ignored_label: int | None = None, axis: int | None = None, name: str = "auc") -> None:
         super().__init__(ignored_label, axis)
@@ -38,7 +40,7 @@ class AUC(ClassMetric):
 
     def reset(self) -> None:
         self.samples = 0
-        self.scores, self.labels = list[Array](), list[Array]()  # of each batch (M,): 1, 0, or -1 for what is ignored
+        self.scores, self.labels = [], []
 
     def update(self, y: Array, t: Array, backend: Backend | None = None) -> None:
         backend = self._backend = backend or get_backend()

@@ -5,9 +5,10 @@ from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.configured import Configured
+from xpnet.base.unmasked import refuse_masked
 from xpnet.errors import OptionError, ShapeError
 from xpnet.losses import Loss
-from xpnet.losses.class_loss import class_axis, read_class_options, to_rows, without_axis
+from xpnet.losses.class_loss import as_numbers, class_axis, read_class_options, to_rows, without_axis
 
 
 class Metric(Configured):
@@ -82,12 +83,14 @@ class ClassMetric(Metric):
         self.ignored_label, self.axis = read_class_options(type(self).__name__, ignored_label, axis)
 
     def elements(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Array, int | Array]:
+        refuse_masked((y, t))
         axis = class_axis("metric", self.name, y.shape, self.axis)
         if tuple(t.shape) == tuple(y.shape):
             t = backend.xp.argmax(t, axis=axis) if y.shape[axis] > 1 else t  # one output has one target, and no row
         elif tuple(t.shape) != without_axis(y.shape, axis):
             raise ShapeError(f"metric {self.name}: outputs are {tuple(y.shape)}, labels {tuple(t.shape)}")
         t = t if t.ndim == 1 else backend.xp.reshape(t, (-1,))  # (M,)
+        t = as_numbers(t, backend) if backend.xp.isdtype(t.dtype, "integral") else t
         t, number = without_ignored(t, self.ignored_label, backend)
         return to_rows(y, axis, backend), t, number
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from xpnet.base.checks import at_least_zero, positive
 from xpnet.base.configured import Configured, arguments_of
+from xpnet.base.settings import change
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.errors import OptionError
@@ -51,11 +52,20 @@ class Optimizer(Configured):
         self.clip_value = None if clip_value is None else positive("clip_value", clip_value)
         self.groups = read_groups(type(self), groups)
         self.steps = 0  # taken so far: where the schedule stands
-        self.lr_scale = 1.0  # what a callback makes of the rate in the course of training; no setting, and not saved
+        self.lr_scale = 1.0
         self.state: dict[Parameter, State] = {}
         self._rules = Rules(self)
         self._trained: list[Parameter] = []  # as they were arranged in bundles
         self._bundles: list[Bundle] = []
+
+    @property
+    def lr_scale(self) -> float:
+        """What a callback makes of the rate in the course of training; no setting, and not saved."""
+        return self._lr_scale
+
+    @lr_scale.setter
+    def lr_scale(self, scale: float) -> None:
+        self._lr_scale = at_least_zero("lr_scale", scale)
 
     @property
     def current_lr(self) -> float:
@@ -117,6 +127,7 @@ class Optimizer(Configured):
             if p not in self.state:
                 self.state[p] = State(p, rule.slots_of(p))
             state = self.state[p]
+            state.keep(p, rule.slots_of(p))  # a setting may have changed, and need more
             state.follow(p)
             if rule.is_elementwise(p) and p.backend.flat:
                 alike.setdefault((id(rule), id(p.backend), p.dtype, state.steps), []).append(p)
@@ -129,6 +140,10 @@ class Optimizer(Configured):
         ]
         self._trained = trained
         return self._bundles
+
+    def settings_changed(self, names: Iterable[str]) -> None:
+        if not {"groups", "slots"}.isdisjoint(names):
+            self._rules, self._trained = Rules(self), []
 
     def get_state(self, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
         """All that changes in training, of these parameters by name: what `set_state` needs to go on from here."""
@@ -144,8 +159,8 @@ class Optimizer(Configured):
 
     def set_state(self, state: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:
         """Put back what `get_state` gave; the parameters lie as they did, so that the next steps give the same bits."""
-        for name in self._arguments().keys() & state["settings"].keys():
-            setattr(self, name, state["settings"][name])
+        kept = self._arguments().keys() & state["settings"].keys()
+        change(self, **{name: state["settings"][name] for name in kept})
         if isinstance(self.lr, Schedule):
             self.lr.set_state(state["schedule"])
         self.steps, self.lr_scale = state["steps"], state.get("lr_scale", 1.0)

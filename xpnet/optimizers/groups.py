@@ -91,8 +91,8 @@ class OwnSettings:
         self.optimizer, self.others = optimizer, config.keys() - settings.keys()
 
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
-        for name in self.others:  # as they are now: a callback may have changed one
-            setattr(self.twin, name, getattr(self.optimizer, name))
+        now = vars(self.optimizer)  # a callback may have changed a setting
+        vars(self.twin).update({name: now[name] for name in self.others})
         self.twin.step(p, state, lr * self.lr_scale)
 
     def slots_of(self, p: Parameter) -> tuple[str, ...]:

@@ -12,8 +12,15 @@ class State(dict[str, Array]):
     """What an optimizer remembers of one parameter: arrays of its shape by name, and how often it was updated."""
 
     def __init__(self, p: Parameter | Flat, slots: Iterable[str]) -> None:
-        super().__init__({slot: p.backend.zeros(p.shape, p.dtype) for slot in slots})
+        super().__init__()
         self.backend, self.dtype, self.steps = p.backend, p.dtype, 0
+        self.keep(p, slots)
+
+    def keep(self, p: Parameter | Flat, slots: Iterable[str]) -> None:
+        """From now on also the arrays of these names, which start at zero."""
+        for slot in slots:
+            if slot not in self:
+                self[slot] = self.backend.zeros(p.shape, self.dtype)
 
     def fits(self, p: Parameter) -> bool:
         """Whether the arrays are where the parameter is; it may have moved to another backend or data type."""

@@ -14,6 +14,7 @@ from xpnet.training.prepare import require_compiled, require_weighted_loss
 from xpnet.training.refusals import no_targets
 
 Classes = Mapping[int, float]
+MOST_CLASSES = 1 << 20  # what is larger is no class number, but what a network is to give
 
 
 def read_class_weight(class_weight: Any) -> Classes | None:
@@ -90,6 +91,11 @@ def _named_labels(t: np.ndarray) -> np.ndarray:
         return labels
     one_each = t.shape[1:] in ((), (1,))
     if one_each and np.isfinite(t).all() and (t >= 0).all() and (t == np.floor(t)).all():
+        if t.max() >= MOST_CLASSES:
+            raise OptionError(
+                f"class_weight needs targets that are class numbers, and these reach to {t.max():g}: give"
+                " sample_weight instead"
+            )
         labels = t.reshape(-1).astype(np.int64)  # (N,)
         return labels
     raise OptionError(

@@ -18,6 +18,7 @@ from xpnet.data.batches import Batches, split
 from xpnet.errors import DataError, OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import read_class_weight, weigh_classes
+from xpnet.training.held_out import warn_of_classes
 from xpnet.training.iterables import PreparedBatches, prepared_samples
 from xpnet.training.prepare import is_batches, prepare, prepare_own_batch, prepare_samples, require_one_backend
 from xpnet.training.refusals import refuse_options_of_arrays, refuse_shuffled, refuse_steps, refuse_unordered
@@ -73,6 +74,8 @@ def for_training(
         held_out = _validation(model, validation_data, validation_steps, batch_size)
     elif validation_steps is not None:
         raise OptionError("validation_steps needs validation_data that are an iterable of batches without a length")
+    if held_out is not None and not model.has_own_step:
+        warn_of_classes(model.loss, train, held_out, is_split=bool(validation_split))
     return train, held_out
 
 

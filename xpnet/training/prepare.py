@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.base.nested import arranged_like, as_several, keys_of, leaves, mapped
+from xpnet.base.unmasked import refuse_masked
 from xpnet.core.network import Network
 from xpnet.core.outputs import is_shape
 from xpnet.errors import DTypeError
@@ -72,6 +73,7 @@ def prepare_batch_of_samples(model: Network, x: Any) -> Any:
 
 def host_array(model: Network, x: Any, what: str) -> np.ndarray:
     """As a NumPy array: from lists, numbers, and arrays of the model's backend."""
+    refuse_masked(x)
     try:
         if isinstance(x, (np.ndarray, list, tuple, float, int)):
             return np.asarray(x)
@@ -163,6 +165,8 @@ def _fit_to(model: Network, arrays: list[np.ndarray]) -> Any:
     """The shape of the network's outputs, held against the inputs, for which it is built if it has not been yet."""
     shapes = [array.shape[1:] for array in arrays]
     if not model.is_built:
+        if len(shapes) == 1:
+            refusals.look_for_channels_last(model, shapes[0])
         dtypes = ["int64" if array.dtype.kind in "iub" else model.dtype for array in arrays]
         try:
             model.build(*shapes, dtype=dtypes)

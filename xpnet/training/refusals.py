@@ -1,11 +1,12 @@
 """Why data cannot be trained with, in words: what prepare.py and feed.py raise."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from xpnet.base.nested import Key
+from xpnet.base.notice import notify
 from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import BackendError, DataError, DTypeError, OptionError, ShapeError, XpnetError
@@ -213,6 +214,28 @@ def channels_last(built: tuple[int, ...], shape: tuple[int, ...]) -> ShapeError:
         f"the input data are images {shape}, and the model was built for {built}: channels come first, as in"
         " x.transpose(0, 3, 1, 2)"
     )
+
+
+def look_for_channels_last(model: Layer, shape: tuple[int, ...]) -> None:
+    """Images (H, W, C) for a network that is not built yet, and would take H for the number of channels."""
+    if len(shape) != 3 or shape[2] not in (1, 3, 4) or min(shape[:2]) < 8:
+        return
+    first = next((layer for _, layer in model.named_layers() if _looks_at_shape(layer)), None)
+    if first is None or not any(cls.__name__.endswith("2D") for cls in type(first).__mro__):
+        return
+    H, W, C = shape
+    text = (
+        f"the input data are images {shape}, which {first.label} would take for {H} channels of {W} x {C}: channels"
+        f" come first, as in x.transpose(0, 3, 1, 2); if they do, say so by model.build({shape})"
+    )
+    if H == W and isinstance(model, Iterable):  # a chain: it is certain that the images come there first
+        raise ShapeError(text)
+    notify(text)
+
+
+def _looks_at_shape(layer: Layer) -> bool:
+    """Whether it is no network, which is what is in it, nor a layer that does the same to each number."""
+    return not layer.composite and type(layer).output_shape is not Layer.output_shape
 
 
 def moved_apart(model: Layer, layer: Layer) -> BackendError:

@@ -207,6 +207,7 @@ class Run:
             "weights": {name: p.backend.to_numpy(p.value) for name, p in named.items()},
             "gradients": {name: p.backend.to_numpy(p.grad) for name, p in named.items() if p.has_grad},
             "trained": [name for name, p in named.items() if p.trainable],
+            "frozen": [path for path, layer in model.named_layers() if layer.is_frozen],
             "optimizers": step["optimizers"],
             "metrics": [metric.get_state(backend) for metric in model.metrics],
         }
@@ -224,6 +225,8 @@ class Run:
                 "the model has other parameters than in the backup: networks that a train_step builds must be built"
                 " before fit goes on, by network.build(shape)"
             )
+        for path, layer in model.named_layers() if "frozen" in state else ():  # an older backup has it not
+            layer.trainable = path not in state["frozen"]
         for name, p in named.items():
             p.value, p.trainable = state["weights"][name], name in state["trained"]
         self.step.set_state({"optimizers": state["optimizers"], "group": state["progress"]["group"]})

@@ -26,6 +26,7 @@ from xpnet.backend.cpu.winograd import Winograd
 from xpnet.backend.cpu.work import share_rows
 from xpnet.backend.reference import Array
 from xpnet.backend.window import Pads, Pair, Window
+from xpnet.base.unmasked import refuse_masked
 from xpnet.random import Key
 
 
@@ -44,6 +45,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         super().__init__(np)
 
     def asarray(self, x: Any, dtype: Any = None) -> Array:
+        refuse_masked(x)
         return np.asarray(x, dtype=dtype)
 
     def batch(self, arrays: Iterable[np.ndarray], dtype: Any) -> tuple[Array, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from xpnet.backend.cuda.device import memory_limit
 from xpnet.backend.reference import Array, Backend, Memory
+from xpnet.base.unmasked import refuse_masked
 from xpnet.errors import BackendError
 
 
@@ -40,6 +41,7 @@ class CupyArrays(Backend):
         return result
 
     def asarray(self, x: Any, dtype: Any = None) -> Array:
+        refuse_masked(x)
         return self.xp.asarray(x, dtype=self.dtype(dtype))
 
     def dtype(self, dtype: Any) -> Any:

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from xpnet.base.unmasked import refuse_masked
+
 Array = Any  # an array of whichever namespace the backend has
 
 
@@ -44,6 +46,7 @@ class Arrays:
 
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         """`x` (a NumPy array, a list, an array of this backend) as an array of this backend; copies only if it must."""
+        refuse_masked(x)
         return self.xp.asarray(x, dtype=self.dtype(dtype), device=self.device)
 
     def to_numpy(self, x: Array) -> np.ndarray:

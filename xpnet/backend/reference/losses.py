@@ -29,6 +29,8 @@ class Losses(Arrays):
 
     def one_hot(self, labels: Array, classes: int) -> Array:
         """Class numbers (N,) -> (N, C) of bool, True in the column of the class."""
+        if self.xp.isdtype(labels.dtype, "integral"):  # which may be too small to count the classes
+            labels = self.xp.astype(labels, self.xp.int64, copy=False)
         return self.xp.arange(classes, dtype=labels.dtype, device=self.device)[None, :] == labels[:, None]
 
     def count_hits(self, y: Array, t: Array) -> Array:
