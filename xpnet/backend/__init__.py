@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,14 @@ def _torch() -> Backend:
         import array_api_compat.torch as xp
     except ImportError as error:
         raise BackendError(f"backend 'torch': {error}. Install it: pip install torch") from error
-    return Backend(xp, "cpu", "torch")
+
+    class Torch(Backend):
+        def asarray(self, x: Any, dtype: Any = None) -> Array:
+            if isinstance(x, np.ndarray) and not (x.flags.writeable and min(x.strides, default=0) >= 0):
+                x = x.copy()  # it would warn, or refuse
+            return super().asarray(x, dtype)
+
+    return Torch(xp, "cpu", "torch")
 
 
 _MAKERS: dict[str, Callable[[], Backend]] = {

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
+from xpnet.base.host import as_host
 from xpnet.errors import DataError, DTypeError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -25,7 +26,7 @@ def pad(sequences: Iterable[npt.ArrayLike], length: int | None = None, value: fl
     Raises DataError if there is no sequence, if one is empty or longer than `length`, or if their data type has no such
     `value`; ShapeError if they do not agree in what follows the first axis; DTypeError if they hold no numbers.
     """
-    arrays = [np.asarray(sequence) for sequence in sequences]
+    arrays = [as_host(sequence) for sequence in sequences]
     if not arrays:
         raise DataError("pad: there are no sequences")
     for number, array in enumerate(arrays):
@@ -107,7 +108,7 @@ class ByLength(Explains):
         value: float = 0,
         label: int | None = None,
     ) -> None:
-        self.sequences = [np.asarray(sequence) for sequence in sequences]
+        self.sequences = [as_host(sequence) for sequence in sequences]
         self.lengths = pad(self.sequences, value=value)[1]  # or its error, now
         self.t: Any = np.asarray(t) if t is not None and label is None else t
         if label is not None and (t is None or [len(each) for each in t] != self.lengths.tolist()):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xpnet.base.nested import arranged_like, as_several, first_leaf, leaves
+from xpnet.base.quiet import quiet
 from xpnet.core.carried import states_set_aside
 from xpnet.core.network import Network
 from xpnet.errors import OptionError
@@ -45,16 +46,17 @@ def evaluate_batches(model: TrainableNetwork, batches: Feed, verbose: Verbose) -
         metric.reset()
     with states_set_aside(model):  # training may be in the middle of a sequence
         for batch in with_bar(batches, verbosity(verbose), "evaluate"):
-            with backend.memory_advice(len(first_leaf(batch))):
+            with backend.memory_advice(len(first_leaf(batch))), quiet():
                 x, t, *weights = on_device(model, batch)
                 y = model(*as_several(x))
                 values, _ = loss.forward_parts(y, t, backend, *weights)
-            means.add(values, loss.weight_of(t, backend))
-            for metric in metrics:
-                metric.update(y, t, backend)
-    results = means.read()
-    results["loss"] = loss.mean_of(results) + sum(float(value) for value in penalties(model.parameters()))
-    return results | {metric.name: metric.result() for metric in metrics}
+                means.add(values, loss.weight_of(t, backend))
+                for metric in metrics:
+                    metric.update(y, t, backend)
+    with quiet():
+        results = means.read()
+        results["loss"] = loss.mean_of(results) + sum(float(value) for value in penalties(model.parameters()))
+        return results | {metric.name: metric.result() for metric in metrics}
 
 
 def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) -> Any:
@@ -62,7 +64,7 @@ def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) ->
     batches, backend = for_prediction(model, x, batch_size), model.backend
     outputs = []
     for part in with_bar(batches, verbosity(verbose), "predict"):
-        with backend.memory_advice(len(first_leaf(part))):
+        with backend.memory_advice(len(first_leaf(part))), quiet():
             y = model(*as_several(on_device(model, part)))
             outputs.append([backend.to_numpy(each) for each in leaves(y)])
     return arranged_like(y, [np.concatenate(parts) for parts in zip(*outputs, strict=True)])

@@ -5,10 +5,12 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from xpnet.base.quiet import quiet
 from xpnet.errors import OptionError
 
 
@@ -71,6 +73,23 @@ def single_threaded_blas() -> Any:
                 for library, threads in zip(libraries, _blas_threads, strict=True):
                     if threads != 1:
                         _set_threads(library, threads)
+
+
+class Computing(quiet):
+    """`quiet`, with BLAS held to one thread."""
+
+    __slots__ = ("_blas",)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._blas = single_threaded_blas()
+        self._blas.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._blas.__exit__(kind, error, trace)
+        super().__exit__(kind, error, trace)
 
 
 def blas_held() -> contextlib.AbstractContextManager[Any]:
