@@ -5,7 +5,6 @@
 
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -16,6 +15,7 @@ import numpy as np
 
 from xpnet.backend.reference import Array, Backend, Memory
 from xpnet.backend.window import Window
+from xpnet.base.console import say
 from xpnet.errors import BackendError, OptionError
 
 __all__ = [
@@ -61,7 +61,7 @@ def _auto() -> Backend:
         backend, reason = make_backend("cupy"), "a CUDA device was found"
     except BackendError as error:
         backend, reason = make_backend("numpy"), str(error).partition(".")[0]
-    print(f"xpnet: backend auto chose {backend.name} ({reason})", file=sys.stderr)
+    say(f"xpnet: backend auto chose {backend.name} ({reason})")
     return backend
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 
+from xpnet.base.console import bar, is_terminal
 from xpnet.base.nested import arranged_like, as_several, first_leaf, leaves
 from xpnet.base.quiet import quiet
 from xpnet.core.carried import states_set_aside
@@ -73,7 +73,7 @@ def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) ->
 def verbosity(verbose: Verbose) -> int:
     """0, 1 or 2: "auto" is 1 on a terminal and 2 elsewhere."""
     if verbose == "auto":
-        return 1 if sys.stderr.isatty() else 2
+        return 1 if is_terminal() else 2
     if verbose not in (0, 1, 2):
         raise OptionError(f'verbose must be 0, 1, 2 or "auto", not {verbose!r}')
     return int(verbose)
@@ -81,8 +81,4 @@ def verbosity(verbose: Verbose) -> int:
 
 def with_bar(batches: Iterable[Any], verbose: int, what: str) -> Any:
     """The batches, with a progress bar around them for verbose 1."""
-    if verbose != 1:
-        return batches
-    from tqdm import tqdm
-
-    return tqdm(batches, desc=what, unit="batch", leave=False, dynamic_ncols=True)
+    return bar(batches, desc=what, unit="batch") if verbose == 1 else batches
