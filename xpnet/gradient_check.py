@@ -146,7 +146,8 @@ class _Check:
     def point_nearby(self) -> Iterator[None]:
         """Within the block, all numbers and trainable parameters are a little different."""
         with contextlib.ExitStack() as stack:
-            for target in (*self.inputs, *self.parameters):
+            targets: list[np.ndarray | Parameter] = [*self.inputs, *self.parameters]
+            for target in targets:
                 if isinstance(target, Parameter) or target.dtype.kind == "f":
                     moved = _moved(target, np.zeros(target.shape))
                     stack.enter_context(moved)
