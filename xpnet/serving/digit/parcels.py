@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from xpnet.errors import DataError
+from xpnet.errors import DataError, FormatError
 from xpnet.serving.digit.shelf import Entry, entry_of_file
 from xpnet.serving.frames import Frame
 
@@ -37,7 +37,11 @@ class Parcel:
 
 def opened(data: bytes, name: str, key: str) -> Entry:
     """The network in a file that a page has sent; an XpnetError if it is none for digits."""
+    name = name[:80] or "file"
+    header = int.from_bytes(data[:8], "little")  # so long; people choose files of all kinds
+    if not 8 < 8 + header <= len(data) or data[8:9] != b"{":
+        raise FormatError(f"{name} is no network's file: choose one that xpnet has saved (.safetensors)")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "opened.safetensors"
         path.write_bytes(data)
-        return entry_of_file(path, "own", key, name[:80] or "file")
+        return entry_of_file(path, "own", key, name)
