@@ -201,11 +201,21 @@ def test_the_tolerance_decides() -> None:
     assert 1e-5 < gradient_check(Affine("scale"), X, tolerance=0.01) < 0.01
 
 
-def test_a_kink_is_found_where_the_input_meets_it() -> None:
-    """At zero the central difference of ReLU is one half: why inputs are kept away from kinks."""
-    assert gradient_check(ReLU(), spaced((4, 5), 1)) < 1e-8
-    with pytest.raises(GradientError, match="ReLU"):
-        gradient_check(ReLU(), np.zeros((4, 5)))
+def test_a_kink_at_the_very_input_is_no_error() -> None:
+    """At zero the central difference of ReLU is one half, whatever the step: a point nearby decides."""
+    x = spaced((4, 5), 1)
+    x[1] = x[2, 3] = 0
+    assert gradient_check(ReLU(), x) < 1e-8
+    with pytest.raises(GradientError, match=r"the gradient of the input is wrong.* at a point nearby it is 0\.00"):
+        gradient_check(Scaled(), x)
+
+
+class Scaled(ReLU):
+    """A gradient that is not quite right."""
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
+        y, back = super().forward(x, train)
+        return y, lambda dy: 0.995 * back(dy)
 
 
 def test_random_layers_are_checked_with_one_mask() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from xpnet import training
 from xpnet.analysis.images import labels_for
+from xpnet.base.quiet import quietly
 from xpnet.core.network import Network
 from xpnet.errors import DataError, ShapeError
 from xpnet.layers import Softmax
@@ -22,6 +23,7 @@ def probabilities(model: Network, x: Any) -> np.ndarray:
     return as_probabilities(model, training.predict(model, x, None, 0) if own is None else own(x))
 
 
+@quietly
 def as_probabilities(model: Network, y: np.ndarray) -> np.ndarray:
     """p[n,c] = exp(y[n,c]) / sum_k exp(y[n,k]) for outputs y (N, classes); y itself if the model ends with a Softmax.
 

@@ -5,16 +5,17 @@
 
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 from xpnet.backend.reference import Array, Backend, Memory
 from xpnet.backend.window import Window
+from xpnet.base.console import say
 from xpnet.errors import BackendError, OptionError
 
 __all__ = [
@@ -60,7 +61,7 @@ def _auto() -> Backend:
         backend, reason = make_backend("cupy"), "a CUDA device was found"
     except BackendError as error:
         backend, reason = make_backend("numpy"), str(error).partition(".")[0]
-    print(f"xpnet: backend auto chose {backend.name} ({reason})", file=sys.stderr)
+    say(f"xpnet: backend auto chose {backend.name} ({reason})")
     return backend
 
 
@@ -83,7 +84,14 @@ def _torch() -> Backend:
         import array_api_compat.torch as xp
     except ImportError as error:
         raise BackendError(f"backend 'torch': {error}. Install it: pip install torch") from error
-    return Backend(xp, "cpu", "torch")
+
+    class Torch(Backend):
+        def asarray(self, x: Any, dtype: Any = None) -> Array:
+            if isinstance(x, np.ndarray) and not (x.flags.writeable and min(x.strides, default=0) >= 0):
+                x = x.copy()  # it would warn, or refuse
+            return super().asarray(x, dtype)
+
+    return Torch(xp, "cpu", "torch")
 
 
 _MAKERS: dict[str, Callable[[], Backend]] = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from xpnet import random
 from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.checks import whole
+from xpnet.base.console import say
 from xpnet.callbacks.base import KEEPS, Callback, Logs, TrainingRun
 from xpnet.callbacks.comparison import Described, checked, describe, describe_model, differences
 from xpnet.errors import FormatError, OptionError, XpnetError
@@ -81,7 +81,7 @@ class Backup(Callback):
         if self.resume and os.path.exists(self.path):
             self._go_on(read_state(self.path))
             if run.verbose:
-                print(f"resumes {run.place_in_words()}, from {self.path}", file=sys.stderr, flush=True)
+                say(f"resumes {run.place_in_words()}, from {self.path}")
 
     def on_train_begin(self, logs: Logs) -> None:
         _, step = self.run.next_step

@@ -1,9 +1,9 @@
 """What `fit` shows on the terminal: a progress bar, or a line for each epoch."""
 
-import sys
 import time
 from typing import Any
 
+from xpnet.base.console import bar, say
 from xpnet.callbacks.base import SHOWS, Callback, Logs
 
 
@@ -21,19 +21,14 @@ class ProgressBar(Callback):
     INTERVAL = 0.2  # seconds between two looks at the device
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        from tqdm import tqdm
-
-        self.images = self.params["samples"] is not None
-        self.bar = tqdm(
+        self.images = self.params["samples"] is not None  # else, batches are counted
+        self.bar = bar(
             total=self.params["samples" if self.images else "steps"],
             initial=logs.get("samples" if self.images else "step", 0),
             desc=f"epoch {epoch + 1}/{self.params['epochs']}",
             unit="img" if self.images else "batch",
             mininterval=self.INTERVAL,
-            leave=False,
-            dynamic_ncols=True,
             bar_format="{desc} {percentage:3.0f}% |{bar:12}| {rate_fmt}{postfix}",
-            file=sys.stderr,
         )
         self.shown = time.perf_counter()
         self.start = self.shown - logs.get("seconds", 0)
@@ -47,7 +42,7 @@ class ProgressBar(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.bar.close()
-        print(_format_line(epoch, self.params, time.perf_counter() - self.start, logs), file=sys.stderr, flush=True)
+        say(_format_line(epoch, self.params, time.perf_counter() - self.start, logs))
 
     def on_train_end(self, logs: Logs) -> None:
         if hasattr(self, "bar"):

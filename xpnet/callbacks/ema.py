@@ -4,6 +4,7 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.base.checks import fraction
+from xpnet.base.quiet import quietly
 from xpnet.callbacks.base import CHANGES, Callback, Logs
 from xpnet.core.flat import Flat, find_pieces
 from xpnet.core.parameter import Parameter
@@ -97,6 +98,7 @@ class EMA(Callback):
         self.steps, self._seen = int(state["steps"]), self._optimizer_steps()
         self.averages, self.own, self._pieces = device(state["averages"]), device(state["own"]), []
 
+    @quietly
     def _average(self) -> None:
         self.steps += 1
         if self.averages is None:

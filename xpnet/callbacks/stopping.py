@@ -1,7 +1,6 @@
 """Callbacks that end training before its time: when nothing improves, at a loss that is not finite, after a time."""
 
 import math
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.base.checks import at_least_zero, whole
+from xpnet.base.console import say
 from xpnet.callbacks.base import Callback, Logs
 from xpnet.callbacks.monitor import BestEpoch
 from xpnet.errors import NonFiniteError, OptionError
@@ -133,7 +133,7 @@ class TerminateOnNaN(Callback):
         self.model.set_weights(weights)
         for _, optimizer in self.model.named_optimizers():
             optimizer.state.clear()
-        print(f"xpnet: training was ended: {reason}; the weights are {origin}", file=sys.stderr, flush=True)
+        say(f"xpnet: training was ended: {reason}; the weights are {origin}")
 
 
 class TimeLimit(Callback):

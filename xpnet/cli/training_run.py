@@ -11,6 +11,7 @@ import click
 
 from xpnet import random
 from xpnet.backend import get_backend
+from xpnet.base.console import is_terminal
 from xpnet.callbacks import Backup, Callback, CSVLogger, History, Logs, TimeLimit
 from xpnet.callbacks.comparison import Described
 from xpnet.callbacks.monitor import BestEpoch
@@ -259,7 +260,7 @@ def fit(training: Training) -> tuple[History, float]:
     plan, options = training.plan, training.plan.options
     around: list[Callback] = [CSVLogger(plan.results.csv), training.best, plan.backup]
     around += [each for each in (training.clock, plan.watch) if each is not None]
-    verbose = 0 if options.quiet else 1 if sys.stderr.isatty() else 2
+    verbose = 0 if options.quiet else 1 if is_terminal() else 2
     start = time.perf_counter()
     try:
         with contextlib.redirect_stdout(sys.stderr if options.as_json else sys.stdout):

@@ -4,7 +4,7 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
-from xpnet.base.unmasked import refuse_masked
+from xpnet.base.host import refuse_masked
 from xpnet.core.declare import building
 from xpnet.core.parameter import FLOATS, Parameter
 from xpnet.errors import BackendError, DTypeError, ShapeError

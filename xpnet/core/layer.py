@@ -20,6 +20,7 @@ from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
 from xpnet.base.hints import no_method
+from xpnet.base.quiet import quietly_both_ways
 from xpnet.base.settings import FOREIGN, refuse_foreign
 from xpnet.core.declare import Declared, Shape, build_once
 from xpnet.core.inputs import check_inputs, check_shared, no_arrays
@@ -67,6 +68,8 @@ class Layer(Walked, Located, Configured):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "forward" in vars(cls):
+            cls.forward = quietly_both_ways(cls.forward)  # type: ignore[method-assign]
         writer = next(base for base in cls.__mro__ if "build" in vars(base))
         if (writer is cls or not issubclass(writer, Layer)) and not cls.composite:  # written here, or in a mixin
             cls.build = build_once(cls.build)  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from typing import Any
 from xpnet.backend import Array, on_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import sample_shape
+from xpnet.base.host import native
 from xpnet.base.nested import as_several, mapped
 from xpnet.core.carried import states_set_aside
 from xpnet.core.declare import Shape, building
@@ -95,7 +96,7 @@ class Network(Layer):
         if train or any(isinstance(x, Var) for x in xs):
             return super().__call__(*xs, train=train)
         with self.backend.computing():
-            return self._run(*xs)
+            return self._run(*map(native, xs))
 
     def _run(self, *xs: Any) -> Any:
         """`call`, on the network's backend."""

@@ -37,6 +37,10 @@ class Gradient:
         self.array: Array | None = None
         self.source: Array | None = None
 
+    def __getstate__(self) -> Any:
+        """A copy begins with the sum alone, which it may not write to: it may be a memory map."""
+        return None, {"array": None, "source": self.source}
+
 
 class JoinedGradients:
     """What a Flat, of core/flat.py, does with gradients: all that changes the state of one stands in this file."""
@@ -77,7 +81,12 @@ class Parameter(Settled):
         self.trainable = self.learned = trainable  # whether it may change now, and whether it ever may
 
     def _set_value(self, value: Any) -> None:
-        self._copy(self._value, value)
+        self._copy(self.writable(), value)
+
+    def writable(self) -> Array:
+        """The value, for who writes into it: from a memory map that is only to be read, it goes into memory first."""
+        self._value = self.backend.writable(self._value)
+        return self._value
 
     value = property(operator.attrgetter("_value"), _set_value)  # read in C: layers ask for it in every batch
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet import random
+from xpnet.base.host import as_host
 from xpnet.base.nested import arranged_like, leaves, mapped
-from xpnet.base.unmasked import as_array
 from xpnet.errors import DataError, OptionError
 
 Array = npt.NDArray[Any]
@@ -39,9 +39,9 @@ class Batches:
     ) -> None:
         if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size < 1:
             raise OptionError(f"batch_size must be an integer of 1 or more, not {batch_size!r}")
-        self.x = mapped(as_array, x)
-        self.t = None if t is None else mapped(as_array, t)
-        self.sample_weight = None if sample_weight is None else mapped(as_array, sample_weight)
+        self.x = mapped(as_host, x)
+        self.t = None if t is None else mapped(as_host, t)
+        self.sample_weight = None if sample_weight is None else mapped(as_host, sample_weight)
         self.parts = tuple(part for part in (self.x, self.t, self.sample_weight) if part is not None)
         N = self.samples = _samples(self.x, self.t)
         for weights in [] if sample_weight is None else leaves(self.sample_weight):
@@ -88,7 +88,7 @@ def split(x: npt.ArrayLike, t: npt.ArrayLike, fraction: float) -> tuple[tuple[Ar
     """
     if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:
         raise OptionError(f"the fraction for validation must be greater than 0 and less than 1, not {fraction!r}")
-    x, t = as_array(x), as_array(t)
+    x, t = as_host(x), as_host(t)
     N = _samples(x, t)
     cut = math.floor(round(N * (1 - fraction), 6))  # rounded first: 1000 * (1 - 0.9) is 99.99999999999997
     if not 0 < cut < N:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xpnet.base.atomic_files import file_errors
+from xpnet.base.console import is_terminal
 from xpnet.errors import FileError, FormatError, MissingExtraError
 
 _TIMEOUT = 30  # seconds without an answer
@@ -74,7 +75,7 @@ def _download(url: str, path: Path, sha256: str) -> str | None:
     import requests
 
     as_it_is = {"Accept-Encoding": "identity"}  # not decompressed on the way
-    get = pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=sys.stderr.isatty(), headers=as_it_is)
+    get = pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=is_terminal(), headers=as_it_is)
     writing = file_errors(
         f"cannot write {path}",
         ". Choose another folder with XPNET_DATA",

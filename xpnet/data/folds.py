@@ -10,7 +10,7 @@ import numpy.typing as npt
 from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
-from xpnet.base.unmasked import as_array
+from xpnet.base.host import as_host
 from xpnet.data.batches import split
 from xpnet.data.sources import Subset
 from xpnet.errors import DataError, OptionError
@@ -33,7 +33,7 @@ def stratified_split(
     """
     if not 0 < fraction < 1:
         raise OptionError(f"the fraction for validation must be greater than 0 and less than 1, not {fraction!r}")
-    x, (t, classes) = as_array(x), _classes(t)
+    x, (t, classes) = as_host(x), _classes(t)
     if x.ndim == 0 or len(x) != len(t):
         raise DataError(f"x has {len(x) if x.ndim else 'no'} samples but t has {len(t)}; expected one target for each")
     counts = np.bincount(classes)
@@ -115,7 +115,7 @@ class KFold(Explains):
 
 def _classes(t: npt.ArrayLike) -> tuple[Array, Indices]:
     """t, and its classes numbered 0, 1, ... without gaps."""
-    t = as_array(t)
+    t = as_host(t)
     if t.ndim != 1 or t.dtype.kind not in "biu" or len(t) == 0:
         raise DataError(f"strata need class numbers, integers (N,), not {t.dtype} {t.shape}")
     return t, np.unique(t, return_inverse=True)[1]

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet.base.atomic_files import file_errors, write_atomically
-from xpnet.base.unmasked import as_array
+from xpnet.base.host import as_host
 from xpnet.errors import DTypeError, FormatError, ShapeError
 
 _TYPES: dict[int, np.dtype[Any]] = {
@@ -69,7 +69,7 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
 
     Raises DTypeError or ShapeError for what IDX cannot hold, FileError if the file cannot be written.
     """
-    array = as_array(array)
+    array = as_host(array)
     native = array.dtype.newbyteorder("=")
     if native not in _CODES:
         names = ", ".join(str(known) for known in _CODES)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
-from xpnet.base.unmasked import as_array
+from xpnet.base.host import as_host
 from xpnet.errors import DataError, DTypeError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -26,7 +26,7 @@ def pad(sequences: Iterable[npt.ArrayLike], length: int | None = None, value: fl
     Raises DataError if there is no sequence, if one is empty or longer than `length`, or if their data type has no such
     `value`; ShapeError if they do not agree in what follows the first axis; DTypeError if they hold no numbers.
     """
-    arrays = [as_array(sequence) for sequence in sequences]
+    arrays = [as_host(sequence) for sequence in sequences]
     if not arrays:
         raise DataError("pad: there are no sequences")
     for number, array in enumerate(arrays):
@@ -60,7 +60,7 @@ def mask_of(lengths: npt.ArrayLike, T: int) -> npt.NDArray[np.bool_]:
 
     Raises DataError unless lengths are integers (N,) from 0 to T.
     """
-    given = as_array(lengths)
+    given = as_host(lengths)
     if given.ndim != 1 or given.dtype.kind not in "iu":
         raise DataError(f"lengths must be integers (N,), not {given.dtype} of shape {given.shape}")
     T = whole("T", T)
@@ -76,7 +76,7 @@ def mask_after(t: npt.ArrayLike, lengths: npt.ArrayLike, label: int) -> Array:
     Raises ShapeError unless t is (N, T, ...) with a length for each sequence, DataError for lengths that are not from 0
     to T, or a label that the data type of t does not have.
     """
-    t = as_array(t)
+    t = as_host(t)
     if t.ndim < 2 or t.shape[:1] != np.shape(lengths):
         raise ShapeError(
             f"mask_after: labels have shape {t.shape} and lengths {np.shape(lengths)}; needed are (N, T) and (N,)"
@@ -108,9 +108,9 @@ class ByLength(Explains):
         value: float = 0,
         label: int | None = None,
     ) -> None:
-        self.sequences = [as_array(sequence) for sequence in sequences]
+        self.sequences = [as_host(sequence) for sequence in sequences]
         self.lengths = pad(self.sequences, value=value)[1]  # or its error, now
-        self.t: Any = as_array(t) if t is not None and label is None else t
+        self.t: Any = as_host(t) if t is not None and label is None else t
         if label is not None and (t is None or [len(each) for each in t] != self.lengths.tolist()):
             raise DataError("ByLength: with a label, t are sequences too, each as long as its own")
         if t is not None and len(self.t) != len(self.sequences):

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from xpnet.base.atomic_files import file_errors
 from xpnet.base.checks import whole
+from xpnet.base.host import as_host, native, refuse_masked
 from xpnet.base.nested import arranged_like, keys_of, leaves, mapped
-from xpnet.base.unmasked import as_array, refuse_masked
 from xpnet.errors import DataError, DTypeError, FormatError, OptionError, XpnetError
 
 Array = npt.NDArray[Any]
@@ -37,7 +37,7 @@ class Arrays:
         return len(leaves(self.arrays)[0])
 
     def __getitem__(self, indices: Any) -> Any:
-        return one_or_more(mapped(lambda array: np.asarray(array[indices]), self.arrays))
+        return one_or_more(mapped(lambda array: as_host(array[indices]), self.arrays))
 
 
 def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) -> Arrays:
@@ -85,7 +85,7 @@ class MappedArrays:
         return len(self.arrays[0])
 
     def __getitem__(self, indices: Any) -> Any:
-        return one_or_more([np.array(array[indices]) for array in self.arrays])
+        return one_or_more([native(np.array(array[indices])) for array in self.arrays])
 
     def compared(self) -> dict[str, Any]:
         """What a Backup compares: the content, wherever the files are."""
@@ -191,7 +191,7 @@ def _stack(parts: Sequence[Any]) -> Any:
         if any(keys_of(part) != keys_of(parts[0]) for part in parts):
             raise DataError("samples have different inputs or targets; expected the same in each")
         return arranged_like(parts[0], [_stack(leaf) for leaf in zip(*map(leaves, parts), strict=True)])
-    arrays = [as_array(part) for part in parts]
+    arrays = [as_host(part) for part in parts]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise DataError(f"samples have different shapes, such as {' and '.join(map(str, sorted(shapes)[:2]))}")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from xpnet.base.atomic_files import checked_path, file_errors, write_atomically
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
-from xpnet.base.unmasked import as_array
+from xpnet.base.host import as_host
 from xpnet.errors import DataError, FormatError, OptionError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -96,7 +96,7 @@ class Vocabulary(Explains):
 
     def decode(self, numbers: npt.ArrayLike) -> str:
         """The text of numbers (T,), without padding. Raises DataError for other numbers than encode gives."""
-        given = as_array(numbers)
+        given = as_host(numbers)
         if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
             raise DataError(
                 f"decode: the numbers of a text are integers (T,), not {given.dtype} of shape {given.shape}"
@@ -205,7 +205,7 @@ def windows_in_rows(numbers: npt.ArrayLike, length: int, rows: int) -> tuple[Arr
 
 
 def _series(who: str, numbers: npt.ArrayLike) -> Array:
-    series = as_array(numbers)
+    series = as_host(numbers)
     if series.dtype.kind not in "iufb" or series.ndim < 1:
         what = "a text goes through Vocabulary.encode first" if series.dtype.kind == "U" else "needed are numbers (T,)"
         raise ShapeError(f"{who}: got {series.dtype} of shape {series.shape}; {what}")

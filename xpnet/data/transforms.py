@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.base.unmasked import as_array
+from xpnet.base.host import as_host
 from xpnet.errors import DataError, DTypeError, OptionError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -23,7 +23,7 @@ def one_hot(t: npt.ArrayLike, classes: int | None = None, dtype: npt.DTypeLike =
 
     Raises DTypeError unless the labels are integers, DataError unless 0 <= t < classes, OptionError for bad `classes`.
     """
-    t = as_array(t)
+    t = as_host(t)
     if t.dtype.kind not in "iu":
         raise DTypeError(f"labels must be integers, not {t.dtype}; convert them with astype('int64') if they are whole")
     if classes is None:
@@ -44,7 +44,7 @@ def one_hot(t: npt.ArrayLike, classes: int | None = None, dtype: npt.DTypeLike =
 
 def to_unit(x: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """y = x / 255: bytes from 0 to 255 become float32 from 0 to 1, in one pass. Raises DTypeError for other types."""
-    x = as_array(x)
+    x = as_host(x)
     if x.dtype != np.uint8:
         raise DTypeError(f"to_unit expects uint8 from 0 to 255, not {x.dtype}")
     y: npt.NDArray[np.float32] = np.divide(x, np.float32(255), dtype=np.float32)
@@ -90,7 +90,7 @@ class MeanRemoval:
     def _checked(self, x: npt.ArrayLike) -> tuple[Array, Array]:
         if self.mean is None:
             raise DataError("MeanRemoval knows no mean yet; call fit(x_train) first")
-        x = as_array(x)
+        x = as_host(x)
         if x.ndim == 0 or x.shape[1:] != self._sample:
             raise ShapeError(f"MeanRemoval was fitted to samples of shape {self._sample}, but the data is {x.shape}")
         return x.astype(float_type_of(x), copy=False), self.mean.astype(float_type_of(x), copy=False)
@@ -147,7 +147,7 @@ class Normalize:
     __call__ = transform
 
     def _checked(self, x: npt.ArrayLike) -> tuple[Array, Array, Array]:
-        x, C = as_array(x), self.mean.size
+        x, C = as_host(x), self.mean.size
         if x.ndim < 2 or C not in (1, x.shape[1]):
             raise ShapeError(f"Normalize has {C} channels and expects (N, {C}, ...), but the data is {x.shape}")
         dtype, shape = float_type_of(x), (1, C) + (1,) * (x.ndim - 2)
@@ -161,7 +161,7 @@ def float_type_of(x: npt.ArrayLike) -> type[np.floating[Any]]:
 
 
 def checked_samples(x: npt.ArrayLike, least: int) -> Array:
-    x = as_array(x)
+    x = as_host(x)
     if x.ndim < least:
         raise ShapeError(f"the data has shape {x.shape}; expected {'(N, C, ...)' if least == 2 else '(N, ...)'}")
     if x.size == 0:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from xpnet.base import checks
 from xpnet.base.hints import Explains
-from xpnet.base.unmasked import as_array
+from xpnet.base.host import as_host
 from xpnet.data.transforms import all_but_channels, checked_samples, float_type_of, mean_and_std_of, mean_of
 from xpnet.errors import DataError, OptionError, ShapeError
 
@@ -42,7 +42,7 @@ class Fitted(Explains):
 
     def set_state(self, state: dict[str, npt.ArrayLike]) -> None:
         """Take what `get_state` gave, or np.load of a file with it. Raises DataError if something else is given."""
-        arrays = {name: np.asarray(state[name]) for name in state}
+        arrays = {name: as_host(state[name]) for name in state}
         if set(arrays) != {"sample", *self.names} or any(a.dtype.kind not in "fi" for a in arrays.values()):
             raise DataError(
                 f"the state of {type(self).__name__} is {', '.join(('sample', *self.names))}, arrays of numbers, and "
@@ -66,7 +66,7 @@ class Fitted(Explains):
 
     def _checked(self, x: npt.ArrayLike) -> Array:
         """x as floats, if its samples have the shape of those that were fitted."""
-        sample, x = self._shape(), as_array(x)
+        sample, x = self._shape(), as_host(x)
         if x.ndim == 0 or x.shape[1:] != sample:
             raise ShapeError(
                 f"{type(self).__name__} was fitted to samples of shape {sample}, but the data is {x.shape}"
@@ -188,7 +188,7 @@ class PCA(Fitted):
     def inverse(self, y: npt.ArrayLike) -> Array:
         """x from its coordinates (N, K): without what the other directions would add."""
         self._shape()
-        y = as_array(y)
+        y = as_host(y)
         if y.ndim != 2 or y.shape[1] != len(self.variance):
             raise ShapeError(f"PCA has {len(self.variance)} components, but the coordinates are {y.shape}")
         y = y.astype(float_type_of(y), copy=False)

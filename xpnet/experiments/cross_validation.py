@@ -10,8 +10,8 @@ import numpy as np
 
 from xpnet import random
 from xpnet.base.checks import whole
+from xpnet.base.host import as_host
 from xpnet.base.nested import first_leaf, leaves, mapped
-from xpnet.base.unmasked import as_array
 from xpnet.callbacks import Callback, History
 from xpnet.data.batches import split
 from xpnet.data.folds import KFold
@@ -145,7 +145,7 @@ def _check_samples(x: Any, t: Any, sample_weight: Any) -> _Samples:
     for other in others:
         if first.ndim == 0 or other.shape[:1] != first.shape[:1]:
             raise DataError(f"x has shape {first.shape} and t {other.shape}; expected one target for each sample")
-    weights = None if sample_weight is None else as_array(sample_weight)
+    weights = None if sample_weight is None else as_host(sample_weight)
     if weights is not None and weights.shape != first.shape[:1]:
         raise ShapeError(f"sample_weight has shape {weights.shape}; expected one for each of the {len(first)} samples")
     return _Samples(x, t, weights)

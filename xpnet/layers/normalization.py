@@ -81,15 +81,15 @@ class _RunningNorm(Layer):
             return
         unbiased, pairs = count / (count - 1), ((self.running_mean, mean), (self.running_var, var))
         if self.momentum is None:  # the average of all batches; how many they are is not read from the device
-            batches = self.num_batches_tracked.value
+            batches = self.num_batches_tracked.writable()
             batches[...] = batches + 1
             for parameter, value in pairs:
                 target = value * unbiased if parameter is self.running_var else value
-                parameter.value[...] = parameter.value + (target - parameter.value) / batches
+                parameter.writable()[...] = parameter.value + (target - parameter.value) / batches
             return
         for parameter, value in pairs:
             factor = unbiased if parameter is self.running_var else 1.0
-            self.backend.moving_average(parameter.value, value, self.momentum, self.momentum * factor)
+            self.backend.moving_average(parameter.writable(), value, self.momentum, self.momentum * factor)
 
     def _warn_of_one(self, count: int, remedy: str) -> None:
         """A value that is its own mean: what comes out is the bias, and what stands in front gets no gradient."""

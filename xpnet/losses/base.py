@@ -5,8 +5,9 @@ from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.configured import Configured
+from xpnet.base.host import refuse_masked
 from xpnet.base.nested import leaves
-from xpnet.base.unmasked import refuse_masked
+from xpnet.base.quiet import quietly_both_ways
 from xpnet.errors import OptionError, ShapeError
 
 
@@ -20,6 +21,11 @@ class Loss(Configured):
     activation: str | None = None
     boundary: float | None = None  # of losses whose every output is a question of its own: yes is what lies above it
     takes_several = False  # whether y is the outputs of a network that gives several, in a tuple or a dict
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls):
+            cls.forward = quietly_both_ways(cls.forward)  # type: ignore[method-assign]
 
     def forward(
         self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None

@@ -6,7 +6,7 @@ from typing import Any
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import integer
-from xpnet.base.unmasked import refuse_masked
+from xpnet.base.host import refuse_masked
 from xpnet.errors import DataError, OptionError, ShapeError
 from xpnet.losses.base import Loss, as_float, batch_of, beside
 from xpnet.losses.class_weights import as_array

@@ -5,7 +5,8 @@ from typing import Any
 
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.configured import Configured
-from xpnet.base.unmasked import refuse_masked
+from xpnet.base.host import native, refuse_masked
+from xpnet.base.quiet import quietly
 from xpnet.errors import OptionError, ShapeError
 from xpnet.losses import Loss
 from xpnet.losses.class_loss import as_numbers, class_axis, read_class_options, to_rows, without_axis
@@ -37,10 +38,11 @@ class Metric(Configured):
     def reset(self) -> None:
         self.total, self.samples = None, 0
 
+    @quietly
     def update(self, y: Array, t: Array, backend: Backend | None = None) -> None:
         """Count a batch of outputs and labels, which are on `backend` (by default the current one)."""
         backend = backend or get_backend()
-        y, t, number = self.elements(y, t, backend)
+        y, t, number = self.elements(native(y), native(t), backend)
         added, self._backend = self.count(y, t, backend), backend
         self.total = in_double(added, backend) if self.total is None else self.total + added
         self.samples = self.samples + number

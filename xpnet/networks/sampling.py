@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from xpnet import random
 from xpnet.base.checks import at_least_zero, whole
-from xpnet.base.unmasked import as_array
+from xpnet.base.host import as_host
 from xpnet.core.carried import states_set_aside
 from xpnet.errors import DataError
 from xpnet.model import Model
@@ -27,7 +27,7 @@ def generate(
 
     One seed gives the same text each time, and on every backend, as far as their rounding lets them.
     """
-    given = as_array(start)
+    given = as_host(start)
     if given.ndim not in (1, 2) or given.shape[-1] < 1 or given.dtype.kind not in "iu":
         text = "; a text goes through Vocabulary.encode first" * (given.dtype.kind == "U")
         raise DataError(f"generate: start must be integers (T,) or (N, T), of at least one, not {given!r:.60}{text}")

@@ -5,6 +5,7 @@ from typing import Any
 
 from xpnet.base.checks import at_least_zero, positive
 from xpnet.base.configured import Configured, arguments_of
+from xpnet.base.quiet import quietly
 from xpnet.base.settings import change
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter, zero_gradients
@@ -73,6 +74,7 @@ class Optimizer(Configured):
         lr = self.lr(self.steps) if isinstance(self.lr, Schedule) else self.lr
         return lr * self.lr_scale
 
+    @quietly
     def update(self, parameters: Iterable[Parameter], scale: float = 1.0) -> None:
         """One step: change every trainable parameter by `scale` times its gradient, and start the gradients from zero.
 

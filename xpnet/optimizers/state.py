@@ -33,6 +33,11 @@ class State(dict[str, Array]):
                 self[slot] = p.backend.copy(p.backend.asarray(self.backend.to_numpy(array), p.dtype))
             self.backend, self.dtype = p.backend, p.dtype
 
+    def writable(self) -> None:
+        """Arrays of a memory map that is only to be read go into memory."""
+        for slot, array in self.items():
+            self[slot] = self.backend.writable(array)
+
     def on_host(self) -> dict[str, Any]:
         """Copies of the arrays, as NumPy has them."""
         return {slot: self.backend.to_numpy(self.backend.copy(array)) for slot, array in self.items()}
@@ -59,6 +64,8 @@ class Bundle:
         self.piece: Parameter | Flat
         if len(parameters) == 1:
             self.piece, self.state = parameters[0], states[0]
+            self.piece.writable()
+            self.state.writable()
         else:
             self.piece = lay_out(parameters)
             self.state = State(self.piece, ())

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -90,5 +91,6 @@ def make_server(app: App, ready: Callable[[], None] = lambda: None) -> "uvicorn.
     config = uvicorn.Config(
         app, log_level="error", access_log=False, lifespan="off", server_header=False, ws=Connection,
         ws_max_size=MOST_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=1,
+        use_colors=None if sys.stdout else False,  # it would ask stdout whether it is a terminal
     )  # fmt: skip
     return Server(config)

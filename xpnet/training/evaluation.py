@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 
+from xpnet.base.console import bar, is_terminal
 from xpnet.base.nested import arranged_like, as_several, first_leaf, leaves
+from xpnet.base.quiet import quiet
 from xpnet.core.carried import states_set_aside
 from xpnet.core.network import Network
 from xpnet.errors import OptionError
@@ -45,16 +46,17 @@ def evaluate_batches(model: TrainableNetwork, batches: Feed, verbose: Verbose) -
         metric.reset()
     with states_set_aside(model):  # training may be in the middle of a sequence
         for batch in with_bar(batches, verbosity(verbose), "evaluate"):
-            with backend.memory_advice(len(first_leaf(batch))):
+            with backend.memory_advice(len(first_leaf(batch))), quiet():
                 x, t, *weights = on_device(model, batch)
                 y = model(*as_several(x))
                 values, _ = loss.forward_parts(y, t, backend, *weights)
-            means.add(values, loss.weight_of(t, backend))
-            for metric in metrics:
-                metric.update(y, t, backend)
-    results = means.read()
-    results["loss"] = loss.mean_of(results) + sum(float(value) for value in penalties(model.parameters()))
-    return results | {metric.name: metric.result() for metric in metrics}
+                means.add(values, loss.weight_of(t, backend))
+                for metric in metrics:
+                    metric.update(y, t, backend)
+    with quiet():
+        results = means.read()
+        results["loss"] = loss.mean_of(results) + sum(float(value) for value in penalties(model.parameters()))
+        return results | {metric.name: metric.result() for metric in metrics}
 
 
 def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) -> Any:
@@ -62,7 +64,7 @@ def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) ->
     batches, backend = for_prediction(model, x, batch_size), model.backend
     outputs = []
     for part in with_bar(batches, verbosity(verbose), "predict"):
-        with backend.memory_advice(len(first_leaf(part))):
+        with backend.memory_advice(len(first_leaf(part))), quiet():
             y = model(*as_several(on_device(model, part)))
             outputs.append([backend.to_numpy(each) for each in leaves(y)])
     return arranged_like(y, [np.concatenate(parts) for parts in zip(*outputs, strict=True)])
@@ -71,7 +73,7 @@ def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) ->
 def verbosity(verbose: Verbose) -> int:
     """0, 1 or 2: "auto" is 1 on a terminal and 2 elsewhere."""
     if verbose == "auto":
-        return 1 if sys.stderr.isatty() else 2
+        return 1 if is_terminal() else 2
     if verbose not in (0, 1, 2):
         raise OptionError(f'verbose must be 0, 1, 2 or "auto", not {verbose!r}')
     return int(verbose)
@@ -79,8 +81,4 @@ def verbosity(verbose: Verbose) -> int:
 
 def with_bar(batches: Iterable[Any], verbose: int, what: str) -> Any:
     """The batches, with a progress bar around them for verbose 1."""
-    if verbose != 1:
-        return batches
-    from tqdm import tqdm
-
-    return tqdm(batches, desc=what, unit="batch", leave=False, dynamic_ncols=True)
+    return bar(batches, desc=what, unit="batch") if verbose == 1 else batches

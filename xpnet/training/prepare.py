@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.base.host import refuse_masked
 from xpnet.base.nested import arranged_like, as_several, keys_of, leaves, mapped
-from xpnet.base.unmasked import refuse_masked
+from xpnet.base.quiet import quietly
 from xpnet.core.network import Network
 from xpnet.core.outputs import is_shape
 from xpnet.errors import DTypeError
@@ -32,6 +33,7 @@ def prepare(model: TrainableNetwork, x: Any, t: Any = None, sample_weight: Any =
     return prepare_batch(model, x, t, sample_weight)
 
 
+@quietly
 def prepare_batch(model: TrainableNetwork, x: Any, t: Any, sample_weight: Any = None) -> tuple[Any, ...]:
     """`prepare` without a look at the layers' backends, which one batch after another need not take."""
     _, loss = require_compiled(model)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from xpnet import random
+from xpnet.base.quiet import quietly
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.callbacks.base import Logs, list_callbacks
 from xpnet.callbacks.comparison import Described
@@ -138,6 +139,7 @@ class Run:
         self._enter(epoch + 1)
         self.callbacks.on_epoch_end(epoch, logs)
 
+    @quietly
     def so_far(self) -> Logs:
         """The mean loss and the metrics of the epoch up to here. Reads from the device: waits for it."""
         position, means = self.position, self.position.means.read()

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from xpnet.backend import Array
 from xpnet.base.nested import first_leaf
 from xpnet.core.flat import find_pieces
@@ -48,8 +46,7 @@ class Step:
         if self.own:
             self._parameters.clear()  # networks may be built in any step
         self._enter_group(self.samples, last)
-        # the error for a loss that is not finite says more than a warning
-        with self.backend.computing(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with self.backend.computing():  # the error for a loss that is not finite says more than a warning
             self.model.set_step(self)
             try:
                 logs = self.model.train_step(batch)

@@ -20,13 +20,14 @@ from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.recurrent import CpuRecurrent
-from xpnet.backend.cpu.threads import run_tiles, single_threaded_blas
+from xpnet.backend.cpu.threads import Computing, run_tiles
 from xpnet.backend.cpu.updates import CpuUpdates
 from xpnet.backend.cpu.winograd import Winograd
 from xpnet.backend.cpu.work import share_rows
 from xpnet.backend.reference import Array
 from xpnet.backend.window import Pads, Pair, Window
-from xpnet.base.unmasked import refuse_masked
+from xpnet.base.host import as_host, native
+from xpnet.base.quiet import quietly
 from xpnet.random import Key
 
 
@@ -44,12 +45,17 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
     def __init__(self) -> None:
         super().__init__(np)
 
+    @quietly
     def asarray(self, x: Any, dtype: Any = None) -> Array:
-        refuse_masked(x)
-        return np.asarray(x, dtype=dtype)
+        return as_host(x, dtype)
 
     def batch(self, arrays: Iterable[np.ndarray], dtype: Any) -> tuple[Array, ...]:
-        return tuple([np.asarray(array, dtype) if array.dtype.kind == "f" else array for array in arrays])
+        own = np.dtype(dtype)
+        return tuple([array if array.dtype == own else self._converted(array, own) for array in arrays])
+
+    def _converted(self, array: np.ndarray, dtype: Any) -> Array:
+        """To this data type if they are floating point numbers, and in any case to this machine's byte order."""
+        return self.asarray(array, dtype) if array.dtype.kind == "f" else native(array)
 
     def memory_advice(self, samples: int | None) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()  # arrays live in the memory of the process
@@ -58,7 +64,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         pool.clear()
 
     def computing(self) -> contextlib.AbstractContextManager[None]:
-        return single_threaded_blas()
+        return Computing()
 
     # ---- convolution and dense -------------------------------------------------------------------------------------
 

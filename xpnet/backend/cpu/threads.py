@@ -5,11 +5,13 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from xpnet.base.locks import ProcessLock
+from xpnet.base.quiet import quiet
 from xpnet.errors import OptionError
 
 
@@ -82,6 +84,23 @@ def _let_go_of_others() -> None:
         for library, threads in zip(_blas().lib_controllers, _blas_threads, strict=True):
             if threads != 1:
                 _set_threads(library, threads)
+
+
+class Computing(quiet):
+    """`quiet`, with BLAS held to one thread."""
+
+    __slots__ = ("_blas",)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._blas = single_threaded_blas()
+        self._blas.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._blas.__exit__(kind, error, trace)
+        super().__exit__(kind, error, trace)
 
 
 def blas_held() -> contextlib.AbstractContextManager[Any]:

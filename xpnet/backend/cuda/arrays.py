@@ -12,7 +12,8 @@ import numpy as np
 
 from xpnet.backend.cuda.device import memory_limit
 from xpnet.backend.reference import Array, Backend, Memory
-from xpnet.base.unmasked import refuse_masked
+from xpnet.base.host import as_host, native, refuse_masked
+from xpnet.base.quiet import quiet, quietly
 from xpnet.errors import BackendError
 
 
@@ -40,9 +41,10 @@ class CupyArrays(Backend):
         result: np.ndarray = self._cp.asnumpy(x)
         return result
 
+    @quietly
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         refuse_masked(x)
-        return self.xp.asarray(x, dtype=self.dtype(dtype))
+        return self.xp.asarray(native(x), dtype=self.dtype(dtype))
 
     def dtype(self, dtype: Any) -> Any:
         """CuPy's data types are NumPy's, which need not be looked up by name."""
@@ -76,7 +78,8 @@ class CupyArrays(Backend):
 
     def _stage(self, arrays: Iterable[np.ndarray], dtype: Any) -> tuple[tuple[Array, ...], Any]:
         """All on the device, in one copy from pinned memory, and the event of its end; Python does not wait."""
-        arrays = [np.asarray(array, dtype if array.dtype.kind == "f" else None) for array in arrays]
+        with quiet():
+            arrays = [as_host(array, dtype if array.dtype.kind == "f" else None) for array in arrays]
         starts, size = [], 0
         for array in arrays:
             starts.append(-(-size // 256) * 256)

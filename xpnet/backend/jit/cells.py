@@ -7,7 +7,8 @@ addresses; a row stays in the cache between them. All arrays are contiguous.
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from xpnet.backend.jit.compiled import compiled
 
 Array = Any
 ONE, HALF, NOTHING = np.float32(1), np.float32(0.5), np.float32(0)
@@ -25,7 +26,7 @@ P = tuple(
 Q = tuple(map(np.float32, (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def tanh(x):  # type: ignore[no-untyped-def]
     x = LARGEST if x > LARGEST else x
     x = -LARGEST if x < -LARGEST else x
@@ -42,12 +43,12 @@ def tanh(x):  # type: ignore[no-untyped-def]
     return x * p / q
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def sigmoid(x):  # type: ignore[no-untyped-def]
     return HALF + HALF * tanh(HALF * x)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def simple_rnn_step(z, h, h_new, relu, alive):  # type: ignore[no-untyped-def]
     for row in range(len(z)):
         inputs, new = z[row], h_new[row]
@@ -62,7 +63,7 @@ def simple_rnn_step(z, h, h_new, relu, alive):  # type: ignore[no-untyped-def]
                 new[k] = tanh(new[k] + inputs[k])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def simple_rnn_step_backward(dh, h_new, dz, relu, alive):  # type: ignore[no-untyped-def]
     for row in range(len(dz)):
         d, new, out = dh[row], h_new[row], dz[row]
@@ -78,7 +79,7 @@ def simple_rnn_step_backward(dh, h_new, dz, relu, alive):  # type: ignore[no-unt
         d[:] = NOTHING
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def lstm_step(z, gates, c, c_new, h, h_new, alive):  # type: ignore[no-untyped-def]
     H = c.shape[1]
     for row in range(len(z)):
@@ -100,7 +101,7 @@ def lstm_step(z, gates, c, c_new, h, h_new, alive):  # type: ignore[no-untyped-d
             out[k] = o[k] * tanh(new[k])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def lstm_step_backward(dh, dc, gates, c, c_new, dz, alive):  # type: ignore[no-untyped-def]
     H = c.shape[1]
     for row in range(len(dz)):
@@ -126,7 +127,7 @@ def lstm_step_backward(dh, dc, gates, c, c_new, dz, alive):  # type: ignore[no-u
         d[:] = NOTHING
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def gru_step(z, m, h, h_new, gates, alive):  # type: ignore[no-untyped-def]
     H = h.shape[1]
     for row in range(len(z)):
@@ -144,7 +145,7 @@ def gru_step(z, m, h, h_new, gates, alive):  # type: ignore[no-untyped-def]
             out[k] = n[k] + u[k] * (old[k] - n[k])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def gru_step_backward(dh, h, gates, dz, dm, alive):  # type: ignore[no-untyped-def]
     H = h.shape[1]
     for row in range(len(dz)):

@@ -9,16 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from xpnet.backend.cpu.elementwise import NEARNESS, TAIL
 from xpnet.backend.cpu.layouts import empty_in_axes, flat_in_axes, memory_axes
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.jit.cells import HALF, NOTHING, ONE
+from xpnet.backend.jit.compiled import compiled
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
 
 Array = Any
-fast = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+fast = compiled(error_model="numpy", fastmath={"contract"})
 
 LOWEST = np.float32(-87)  # exp of it is the smallest that is not subnormal
 LOG2E, HIGH, LOW = np.float32(math.log2(math.e)), np.float32(0.693359375), np.float32(-2.12194440e-4)

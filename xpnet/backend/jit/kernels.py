@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from xpnet.backend.jit.compiled import compiled
 
 
 def lanes(features: dict[str, bool]) -> int:
@@ -222,7 +224,7 @@ def _peek(_: Any, address: Any) -> Any:
     return types.int64(types.intp), generate
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def spin(state, index, value, equal):  # type: ignore[no-untyped-def]
     """Wait about a millisecond until state[index] equals `value`, or no longer does; tells whether that came."""
     address = state.ctypes.data + 8 * index
@@ -246,7 +248,7 @@ def convolution(R: int, S: int, last: int, relu: bool) -> Any:
     (first input column, first kernel column, length). `starts` are the first channels of the tiles in a group.
     """
 
-    @njit(nogil=True, cache=True)
+    @compiled()
     def kernel(x, w, b, out, rows, columns, starts, y0, y1, first, offset):  # type: ignore[no-untyped-def]
         _, W, C, N = x.shape
         _, OW, O, _ = out.shape
@@ -285,7 +287,7 @@ def weight_gradient(R: int, T: int, r: int, t: int) -> Any:
     SH, SW, DH, DW, top, left. `chunk` columns are done at a time: as many as the cache holds.
     """
 
-    @njit(nogil=True, cache=True)
+    @compiled()
     def kernel(dz, x, dw, geometry, y0, y1, chunk):  # type: ignore[no-untyped-def]
         _, OW, O, N = dz.shape
         H, W, C, _ = x.shape
@@ -329,7 +331,7 @@ def weight_gradient(R: int, T: int, r: int, t: int) -> Any:
     return kernel
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def pack(w, starts, R, out):  # type: ignore[no-untyped-def]
     """w (G, O/G, C/G, KH, KW), any strides -> out (G, tiles, KH, KW, C/G, R)."""
     G, tiles, KH, KW, CG, _ = out.shape
@@ -349,7 +351,7 @@ def before_activation(relu: bool) -> Any:
     Without `relu` dz is dy, and only summed.
     """
 
-    @njit(nogil=True, cache=True)
+    @compiled()
     def kernel(dy, y, dz, sums, i0, i1):  # type: ignore[no-untyped-def]
         sums[:] = 0
         for i in range(i0, i1):
@@ -367,7 +369,7 @@ def before_activation(relu: bool) -> Any:
 # ---- pooling -------------------------------------------------------------------------------------------------------
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def max_pool(x, y, rows, columns, i0, i1):  # type: ignore[no-untyped-def]
     """Rows i0 ... i1 of the largest pixel of each window; x (H, W, C*N), y (OH, OW, C*N); a NaN wins.
 
@@ -394,7 +396,7 @@ def max_pool_backward(add: bool) -> Any:
     For rows i0 ... i1 of dy, and of the channels and images q0 ... q1.
     """
 
-    @njit(nogil=True, cache=True)
+    @compiled()
     def kernel(dy, x, y, dx, rows, columns, i0, i1, q0, q1):  # type: ignore[no-untyped-def]
         left, nothing = np.empty(q1 - q0, np.float32), np.float32(0)  # what is still to be given away of one output
         for i in range(i0, i1):
@@ -417,7 +419,7 @@ def max_pool_backward(add: bool) -> Any:
 # ---- update steps --------------------------------------------------------------------------------------------------
 
 
-@njit(nogil=True, cache=True, error_model="numpy")  # no test for division by zero, which would keep it from vectors
+@compiled(error_model="numpy")  # no test for division by zero, which would keep it from vectors
 def adam(p, g, m, v, lr, beta1, rest1, beta2, rest2, eps, decay, shrink):  # type: ignore[no-untyped-def]
     """In one pass; `lr` and `eps` hold the bias corrections, `shrink` what decoupled decay leaves of p.
 

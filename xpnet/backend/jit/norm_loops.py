@@ -7,11 +7,12 @@ each time. Cells side by side are summed side by side. Arrays are contiguous; No
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from xpnet.backend.jit.compiled import compiled
 
 Array = Any
 NOTHING, ONE = np.float32(0), np.float32(1)
-compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+loops = compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 
 
 def moments(x: Array, mean: Array, square: Array, *tile: int) -> None:
@@ -76,7 +77,7 @@ def _zero(like: Array, v: Array | None) -> Array:
 # ---- runs: a cell for each of P; x (A, P, M) -------------------------------------------------------------------------
 
 
-@compiled
+@loops
 def moments_of_runs(x, mean, square, a0, a1, p0, p1):  # type: ignore[no-untyped-def]
     for p in range(p0, p1):
         total = 0.0
@@ -95,7 +96,7 @@ def moments_of_runs(x, mean, square, a0, a1, p0, p1):  # type: ignore[no-untyped
         square[p] = total
 
 
-@compiled
+@loops
 def scale_runs(x, y, mean, slope, shift, a0, a1, p0, p1):  # type: ignore[no-untyped-def]
     for a in range(a0, a1):
         for p in range(p0, p1):
@@ -104,7 +105,7 @@ def scale_runs(x, y, mean, slope, shift, a0, a1, p0, p1):  # type: ignore[no-unt
                 out[k] = (run[k] - m) * s + b
 
 
-@compiled
+@loops
 def products_of_runs(dy, x, mean, total, product, a0, a1, p0, p1):  # type: ignore[no-untyped-def]
     total[p0:p1] = 0
     product[p0:p1] = 0
@@ -118,7 +119,7 @@ def products_of_runs(dy, x, mean, total, product, a0, a1, p0, p1):  # type: igno
             product[p] += t
 
 
-@compiled
+@loops
 def combine_runs(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1):  # type: ignore[no-untyped-def]
     for a in range(a0, a1):
         for p in range(p0, p1):
@@ -130,7 +131,7 @@ def combine_runs(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1):  # type
 # ---- lanes: cells side by side; x (A, P, M, L) -----------------------------------------------------------------------
 
 
-@compiled
+@loops
 def moments_of_lanes(x, mean, square, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
     middle, total = np.empty(l1 - l0, np.float32), np.empty(l1 - l0, np.float32)
     count = np.float32((a1 - a0) * x.shape[2])
@@ -153,7 +154,7 @@ def moments_of_lanes(x, mean, square, a0, a1, p0, p1, l0, l1):  # type: ignore[n
         square[p, l0:l1] = total
 
 
-@compiled
+@loops
 def scale_lanes(x, y, mean, slope, shift, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
     for a in range(a0, a1):
         for p in range(p0, p1):
@@ -164,7 +165,7 @@ def scale_lanes(x, y, mean, slope, shift, a0, a1, p0, p1, l0, l1):  # type: igno
                     out[k] = (run[k] - centre[k]) * s[k] + b[k]
 
 
-@compiled
+@loops
 def products_of_lanes(dy, x, mean, total, product, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
     sums, weighted = np.empty(l1 - l0, np.float32), np.empty(l1 - l0, np.float32)
     for p in range(p0, p1):
@@ -181,7 +182,7 @@ def products_of_lanes(dy, x, mean, total, product, a0, a1, p0, p1, l0, l1):  # t
         product[p, l0:l1] = weighted
 
 
-@compiled
+@loops
 def combine_lanes(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
     for a in range(a0, a1):
         for p in range(p0, p1):
@@ -195,7 +196,7 @@ def combine_lanes(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1, l0, l1)
 # ---- rows: of x (M, F) each has its mean, and each column its weight -------------------------------------------------
 
 
-@compiled
+@loops
 def scale_rows(x, y, weight, bias, mean, rstd, eps, centred, i0, i1):  # type: ignore[no-untyped-def]
     for i in range(i0, i1):
         row, out, s = x[i], y[i], NOTHING
@@ -212,7 +213,7 @@ def scale_rows(x, y, weight, bias, mean, rstd, eps, centred, i0, i1):  # type: i
         rstd[i, 0] = inverse
 
 
-@compiled
+@loops
 def combine_rows(dy, x, dx, weight, mean, rstd, centred, total, product, i0, i1):  # type: ignore[no-untyped-def]
     total[:] = 0
     product[:] = 0

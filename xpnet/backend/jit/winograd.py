@@ -4,10 +4,10 @@ import functools
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from xpnet.backend.cpu.winograd import Tile, Winograd
 from xpnet.backend.jit.activation import before_activation
+from xpnet.backend.jit.compiled import compiled
 
 Array = Any
 
@@ -43,7 +43,7 @@ class JitWinograd(Winograd):
         return before_activation(dy, y) if dy.dtype == np.float32 else super().before_activation_of(dy, y)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def combine_inputs(x, p0, j0, top, left, out):  # type: ignore[no-untyped-def]
     """`Winograd.combine_inputs`: x (H, W, C, N), out (pairs, 4, columns, C, N)."""
     H, W, C, N = x.shape
@@ -66,7 +66,7 @@ def combine_inputs(x, p0, j0, top, left, out):  # type: ignore[no-untyped-def]
                 y3[q] = x1[q] - x3[q]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def combine_gradients(dz, out):  # type: ignore[no-untyped-def]
     """`Winograd.combine_gradients`: dz (rows, columns, N*O), out (pairs, 4, columns, N*O)."""
     nothing = np.zeros(dz.shape[2], np.float32)
@@ -85,7 +85,7 @@ def combine_gradients(dz, out):  # type: ignore[no-untyped-def]
 def finish(relu: bool, biased: bool) -> Any:
     """`Winograd.finish`: M (pairs, 4, columns, O, N), b (O), y (rows, columns, O, N); b is not read unless `biased`."""
 
-    @njit(nogil=True, cache=True)
+    @compiled()
     def kernel(M, b, y):  # type: ignore[no-untyped-def]
         rows, columns, O, N = y.shape
         zero, beyond = np.float32(0), np.empty(N, np.float32)  # of an odd number of rows, the last pair gives one

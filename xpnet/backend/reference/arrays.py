@@ -6,7 +6,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from xpnet.base.unmasked import refuse_masked
+from xpnet.base.host import native, refuse_masked
+from xpnet.base.quiet import quiet, quietly
 
 Array = Any  # an array of whichever namespace the backend has
 
@@ -44,10 +45,11 @@ class Arrays:
 
     # ---- arrays in and out -----------------------------------------------------------------------------------------
 
+    @quietly
     def asarray(self, x: Any, dtype: Any = None) -> Array:
         """`x` (a NumPy array, a list, an array of this backend) as an array of this backend; copies only if it must."""
         refuse_masked(x)
-        return self.xp.asarray(x, dtype=self.dtype(dtype), device=self.device)
+        return self.xp.asarray(native(x), dtype=self.dtype(dtype), device=self.device)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         """`x` as a NumPy array; copies from the device, and waits for it, if it must."""
@@ -76,6 +78,10 @@ class Arrays:
         """A copy that shares no memory with x."""
         return self.xp.asarray(x, copy=True)
 
+    def writable(self, x: Array) -> Array:
+        """x, or a copy where it cannot be written to, as a memory map that joblib opened for several processes."""
+        return x if getattr(getattr(x, "flags", None), "writeable", True) else self.copy(x)
+
     def synchronize(self) -> None:
         """Wait until the device has done all that it was asked to."""
 
@@ -96,8 +102,10 @@ class Arrays:
         """Give back what is held and not used."""
 
     def computing(self) -> contextlib.AbstractContextManager[None]:
-        """Around a forward pass or a training step: a backend may prepare once what each primitive would need."""
-        return contextlib.nullcontext()
+        """Around a forward pass or a training step: what NumPy's settings would say of numbers is set aside, and a
+        backend may prepare once what each primitive would need.
+        """
+        return quiet()
 
 
 def dtype_name(dtype: Any) -> str:

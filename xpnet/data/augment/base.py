@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from xpnet import random
 from xpnet.base.configured import Configured
-from xpnet.base.unmasked import as_array
+from xpnet.base.host import as_host
 from xpnet.data.augment.interpolation import Move, warped
 from xpnet.errors import DTypeError, OptionError, ShapeError
 
@@ -97,7 +97,7 @@ def _joined(x: Array, warps: list[Warp], rng: np.random.Generator) -> Array:
 
 
 def _images(transform: Configured, x: npt.ArrayLike) -> Array:
-    x, name = as_array(x), type(transform).__name__
+    x, name = as_host(x), type(transform).__name__
     if x.dtype not in (np.float32, np.float64):
         raise DTypeError(
             f"{name}: the images are {x.dtype}, expected float32; scale bytes to 0 ... 1 with data.to_unit(x)"

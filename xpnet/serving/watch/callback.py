@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from xpnet.base.checks import whole
+from xpnet.base.console import above_bar
 from xpnet.callbacks.base import SHOWS, Callback, Logs, TrainingRun, scalar
 from xpnet.callbacks.history import History
 from xpnet.callbacks.tensorboard import first_filters
@@ -81,9 +82,7 @@ class Watch(Callback):
     def _say(self, text: str) -> None:
         """A line where the lines of the epochs are, and not in the middle of a progress bar."""
         if self._run.verbose == 1:
-            from tqdm import tqdm
-
-            tqdm.write(text, file=sys.stderr)
+            above_bar(text)
         elif self._run.verbose == 2:
             print(text, flush=True)
 
