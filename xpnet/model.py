@@ -13,7 +13,8 @@ from typing import Any, Literal
 from xpnet import losses, optimizers, training
 from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
-from xpnet.base.configured import Configured
+from xpnet.base.configured import Configured, require_kept
+from xpnet.base.hints import explaining
 from xpnet.base.nested import as_several, first_leaf, mapped
 from xpnet.callbacks import Callback, History
 from xpnet.core.declare import Shape
@@ -55,6 +56,7 @@ class Model(TrainableNetwork):
 
     # ---- Keras-like training ---------------------------------------------------------------------------------------
 
+    @explaining
     def compile(
         self,
         optimizer: str | Optimizer = "adam",
@@ -78,8 +80,12 @@ class Model(TrainableNetwork):
                 f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}:"
                 " name= gives another"
             )
-        self.optimizer, self.loss, self.metrics = optimizers.get(optimizer), chosen, counted
+        updating = optimizers.get(optimizer)
+        inside = [layer for _, layer in self.named_layers() if not layer.composite]  # models may save weights alone
+        require_kept(*inside, updating, chosen, *counted)
+        self.optimizer, self.loss, self.metrics = updating, chosen, counted
 
+    @explaining
     def fit(
         self,
         x: Data,
@@ -124,6 +130,7 @@ class Model(TrainableNetwork):
             validation_split=validation_split, validation_data=validation_data, validation_steps=validation_steps,
         )  # fmt: skip
 
+    @explaining
     def evaluate(
         self, x: Data, t: Data = None, batch_size: int | None = None, verbose: int | Literal["auto"] = 0,
         return_dict: bool = False, sample_weight: Data = None, steps: int | None = None,
@@ -138,6 +145,7 @@ class Model(TrainableNetwork):
             return results
         return list(results.values()) if len(results) > 1 else results["loss"]
 
+    @explaining
     def predict(self, x: Data, batch_size: int | None = None, verbose: int | Literal["auto"] = 0) -> Any:
         """The outputs for samples x in inference mode, batch by batch (256); NumPy in, NumPy out. Of a network of
         several outputs, a tuple or a dict of arrays.
@@ -147,6 +155,7 @@ class Model(TrainableNetwork):
         """
         return training.predict(self, x, batch_size, verbose)
 
+    @explaining
     def train_on_batch(self, x: Data, t: Data = None, sample_weight: Data = None, return_dict: bool = False) -> Any:
         """One step on one batch; returns the loss before it, or a dict of all that the step logs."""
         step = self.make_step()
@@ -275,6 +284,7 @@ class Sequential(Model):
             x = layer(x)
         return x
 
+    @explaining
     def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
         if not self._built:
             self._build_for(x)

@@ -6,6 +6,7 @@ from typing import Any
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.configured import Configured
 from xpnet.base.nested import leaves
+from xpnet.core.declare import overridable
 from xpnet.errors import OptionError, ShapeError
 
 
@@ -20,6 +21,7 @@ class Loss(Configured):
     boundary: float | None = None  # of losses whose every output is a question of its own: yes is what lies above it
     takes_several = False  # whether y is the outputs of a network that gives several, in a tuple or a dict
 
+    @overridable
     def forward(
         self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
     ) -> tuple[Array, Callable[[], Array]]:
@@ -29,6 +31,9 @@ class Loss(Configured):
         of more of the targets' axes, such as (N, T) for each element of sequences.
         """
         raise OptionError(f"{type(self).__name__} does not say how it is computed")
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise OptionError(f"a loss is not called: value, back = losses.{type(self).__name__}(...).forward(y, t)")
 
     def forward_parts(
         self, y: Any, t: Any, backend: Backend | None = None, *sample_weight: Any
