@@ -74,6 +74,7 @@ def test_the_switch_changes_all_that_is_said_and_is_remembered(site: Site, open_
     tab.locator("#language").select_option("zh")
     assert tab.evaluate("document.documentElement.lang") == "zh"
     assert not set(said(tab)) & only_english
+    assert path not in PLAYED or tab.title() == f"xpnet: {chinese[f'frame.{path}']}"
     settled(tab.reload() and tab)
     assert tab.evaluate("document.documentElement.lang") == "zh"
     assert not set(said(tab)) & only_english

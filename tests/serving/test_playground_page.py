@@ -99,6 +99,11 @@ def write(name: str, value: int) -> Callable[[Any], object]:
     return do
 
 
+MIDDLE_OF_LINK = """(id) => {
+  const link = document.getElementById(id);
+  const point = link.getPointAtLength(link.getTotalLength() / 2).matrixTransform(link.getScreenCTM());
+  return [point.x, point.y];
+}"""
 FOUR, TWO = Hidden(4), Hidden(2)
 # each group begins with the page as it opens, and each control finds what those before it have left
 GROUPS = {
@@ -239,6 +244,48 @@ def test_forward_backward_and_update_with_every_gradient(played: Served, open_ta
     page.is_as(lab)
 
 
+@pytest.mark.parametrize("change", ["more-layers", "more-neurons-0", "neuron-0-0", "lesson-xor"])
+def test_another_network_in_the_middle_of_a_step(played: Served, open_tab: OpenTab, change: str) -> None:
+    """Numbers on links that are there no more; the step begins anew."""
+    page = Playground(open_tab, played)
+    for name in ("forward", "backward"):
+        page.click(name)
+        page.until(lambda: "phase" in page.heard and page.heard["phase"].fields["name"] == name)  # noqa: B023
+    becomes(page.tab, "document.querySelectorAll('#links .words tspan').length > 0")
+    del page.heard["built"]
+    page.click(change)
+    page.until(lambda: "built" in page.heard)
+    becomes(page.tab, "document.querySelectorAll('#links .words tspan').length === 0")
+    page.click("forward")
+    page.until(lambda: page.heard["phase"].fields["name"] == "forward")
+
+
+def test_links_and_biases_say_their_numbers_and_are_edited(played: Served, open_tab: OpenTab) -> None:
+    page, lab = Playground(open_tab, played), lab_of(State())
+    tab, editor = page.tab, page.tab.locator("#editor")
+    x, y = tab.evaluate(MIDDLE_OF_LINK, "link-0-1-0")
+    tab.mouse.move(x, y)
+    weight = lab.weights()[0]["weight"][1][0]
+    assert f"{weight:.3g}".replace("-", "\u2212") in page.shown("tip")
+    tab.mouse.click(x, y)
+    tab.keyboard.type("0.75")
+    tab.keyboard.press("Enter")
+    lab.edit(0, "weight", 1, 0, 0.75)
+    page.until(lambda: page.numbers["layers"] == lab.weights())
+    assert editor.is_hidden()
+    assert tab.locator("#bias-dot-1-1").get_attribute("title")
+    page.click("bias-dot-1-1")
+    tab.keyboard.type("-0.5")
+    tab.keyboard.press("Enter")
+    lab.edit(1, "bias", 1, 0, -0.5)
+    page.until(lambda: page.numbers["layers"] == lab.weights())
+    page.click("neuron-2-1")
+    assert editor.locator("input").count() == 5  # a bias, and a weight from each neuron before
+    tab.keyboard.press("Escape")
+    assert editor.is_hidden()
+    page.is_as(lab)
+
+
 def test_a_weight_and_a_bias_set_by_hand(played: Served, open_tab: OpenTab) -> None:
     page, lab = Playground(open_tab, played), lab_of(State())
     page.tab.locator("#weights summary").click()
@@ -296,11 +343,38 @@ def test_the_address_holds_it_all_and_the_back_button_works(played: Served, open
 
 
 @pytest.mark.parametrize(
-    "address", ["data=nothing&lr=x", "hidden=99,,&inputs=", "seed=-1&batch=1e9", "%zz", "points=1,2&data=own"]
-)
+    "address",
+    [
+        "data=nothing&lr=x", "hidden=99,,&inputs=", "seed=-1&batch=1e9", "%zz", "toString=1&lesson=constructor",
+        "hide=,<b>,nothing", "points=1,2&data=own",
+    ],
+)  # fmt: skip
 def test_an_address_with_mistakes_opens_all_the_same(played: Served, open_tab: OpenTab, address: str) -> None:
     page = Playground(open_tab, played, address)
     assert page.tab.locator("#notice").inner_text() == "" or "own" in address
+
+
+def test_controls_are_put_away_and_the_address_says_so(played: Served, open_tab: OpenTab) -> None:
+    page = Playground(open_tab, played)
+    page.tab.locator("#parts summary").click()
+    boxes = page.tab.locator("#part-choices input")
+    assert boxes.count() == page.tab.locator("[data-part]").count() > 20
+    assert all(box.is_checked() for box in boxes.all())
+    for name, control in (("noise", "noise"), ("lr", "learning-rate"), ("layers.count", "more-layers")):
+        assert page.tab.locator(f"#{control}").is_visible()
+        page.tab.locator(f"[id='part-{name}']").uncheck()
+        assert page.tab.locator(f"#{control}").is_hidden()
+    assert page.tab.url.endswith("#hide=noise,lr,layers.count")
+    page.click("step")
+    page.click("data-xor")  # an address of another state hides the same
+    page.until(lambda: page.state.data == "xor")
+    other = Playground(open_tab, played, page.tab.url.partition("#")[2])
+    assert other.state == page.state
+    assert other.tab.locator("#learning-rate").is_hidden() and other.tab.locator("#batch").is_visible()
+    page.tab.locator("#part-lr").check()
+    assert page.tab.locator("#learning-rate").is_visible()
+    page.tab.go_back()
+    assert page.tab.locator("#learning-rate").is_hidden()
 
 
 def test_points_of_one_s_own(played: Served, open_tab: OpenTab) -> None:

@@ -100,11 +100,8 @@ class Watch(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         self._fits += 1
-        self._begun, self._taken, self._batch = (
-            False,
-            0,
-            0,
-        )  # whether an epoch has begun; steps of this fit, of the epoch
+        self._begun = False  # whether an epoch has
+        self._taken = self._batch = 0  # steps of this fit, and of the epoch
         self._optimizers = list(self.model.named_optimizers())
         self._phase, self._ended, self._epoch = "begins", "", 0
         self._so_far: dict[str, float] = {}

@@ -1,7 +1,6 @@
 // The page "Draw a digit": makes its parts, and connects them with each other and with the server.
 
 import { startFrame } from "../shared/frame.js";
-import { onLanguage, text } from "../shared/language.js";
 import { Wire } from "../shared/wire.js";
 import { Bars } from "./bars.js";
 import { Drawing } from "./canvas.js";
@@ -16,8 +15,7 @@ import { Trainings } from "./training.js";
 import { Unit } from "./unit.js";
 
 const wire = new Wire("digit");
-const notice = startFrame(wire);
-onLanguage(() => (document.title = `xpnet: ${text("frame.digit")}`));
+const notice = startFrame(wire, "frame.digit");
 
 const drawing = new Drawing(document.getElementById("digit"));
 const networks = new Networks(wire);

@@ -1,7 +1,8 @@
 // The bar at the top: run, step, reset, and how the network learns.
 
 import { onLanguage, text, translate } from "../shared/language.js";
-import { byId, grouped, make, short } from "./page.js";
+import { whole } from "../shared/numbers.js";
+import { byId, make, short } from "./page.js";
 import { CHOICES, lossesOf } from "./state.js";
 
 // The choices of a select. Numbers stand as they are; words have a text in each language. What is there already stays,
@@ -37,10 +38,10 @@ function startRunning(page) {
     byId("run").classList.toggle("running", running);
     document.querySelector(".playground").classList.toggle("learns", running);
     byId("sentence").textContent = text(sentence(running, counted, page.state));
-    byId("epochs").textContent = grouped(Math.floor(counted?.epoch ?? 0));
-    byId("steps").textContent = grouped(counted?.step ?? 0);
+    byId("epochs").textContent = whole(Math.floor(counted?.epoch ?? 0));
+    byId("steps").textContent = whole(counted?.step ?? 0);
     byId("speed").textContent =
-      running && speed ? text("playground.speed", { number: grouped(Math.round(speed)) }) : "";
+      running && speed ? text("playground.speed", { number: whole(Math.round(speed)) }) : "";
   };
   page.wire.on("numbers", (frame) => {
     counted = frame;

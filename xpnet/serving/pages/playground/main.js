@@ -10,12 +10,13 @@ import { startLessons } from "./lessons.js";
 import { Network } from "./network.js";
 import { Output } from "./output.js";
 import { Page } from "./page.js";
+import { startParts } from "./parts.js";
 import { Phases } from "./phases.js";
 import { startShare } from "./share.js";
 import { Table } from "./table.js";
 
 const wire = new Wire("playground");
-const notice = startFrame(wire);
+const notice = startFrame(wire, "frame.playground");
 const page = new Page(wire);
 
 // What went wrong is said until something goes well, or for some seconds while the network learns.
@@ -39,3 +40,4 @@ new Phases(page, network);
 new Table(page);
 startLessons(page);
 startShare(page);
+startParts(page);

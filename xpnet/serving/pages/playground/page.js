@@ -1,6 +1,5 @@
 // What the parts of the page share: the state, the connection, and who wants to hear of changes.
 
-import { language } from "../shared/language.js";
 import { DEFAULTS, differing, fromHash, keeps, onlyShown, settled, toHash } from "./state.js";
 
 export const byId = (id) => document.getElementById(id);
@@ -24,15 +23,6 @@ export function short(number, digits = 3) {
         ? number.toExponential(1)
         : String(Number(number.toPrecision(digits)));
   return shown.replaceAll("-", "\u2212");
-}
-
-// The size of the page's letters, in pixels.
-export function rem() {
-  return parseFloat(getComputedStyle(document.documentElement).fontSize);
-}
-
-export function grouped(number) {
-  return Number(number).toLocaleString(language.now);
 }
 
 export class Page {
@@ -118,13 +108,22 @@ export class Page {
     this.tell("state", before);
   }
 
+  // Names of controls that are put away.
+  hide(names) {
+    this.hidden = names;
+    this.writeAddress("push");
+    this.tell("hidden");
+  }
+
   readAddress() {
-    const { state, lesson } = fromHash(location.hash);
+    const { state, lesson, hidden } = fromHash(location.hash);
+    this.hidden = hidden;
+    this.tell("hidden");
     this.show(state, lesson, "");
   }
 
   writeAddress(how) {
-    const hash = toHash(this.state, this.lesson);
+    const hash = toHash(this.state, this.lesson, this.hidden);
     const address = location.pathname + location.search + (hash ? `#${hash}` : "");
     if (how === "push") history.pushState(null, "", address);
     else history.replaceState(null, "", address);

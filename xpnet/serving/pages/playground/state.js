@@ -97,22 +97,26 @@ export function settled(state) {
 
 // ---- the address
 
-export function toHash(state, lesson = "") {
+// hidden: names of controls that are put away.
+export function toHash(state, lesson, hidden) {
   const parts = differing(state, DEFAULTS).map((key) => `${key}=${write(key, state[key])}`);
-  return (lesson ? [`lesson=${lesson}`, ...parts] : parts).join("&");
+  if (lesson) parts.unshift(`lesson=${lesson}`);
+  if (hidden.length) parts.push(`hide=${hidden.join(",")}`);
+  return parts.join("&");
 }
 
-// { state, lesson }; what cannot be read is as in the defaults.
+// { state, lesson, hidden }; what cannot be read is as in the defaults.
 export function fromHash(hash) {
   const state = { ...DEFAULTS };
-  let lesson = "";
+  let [lesson, hidden] = ["", []];
   for (const part of decoded(hash.replace(/^#/, "")).split("&")) {
     const [key, ...rest] = part.split("=");
     const value = rest.join("=");
     if (key === "lesson") lesson = value.replace(/\W/g, "");
-    else if (key in DEFAULTS) state[key] = read(key, value) ?? DEFAULTS[key];
+    else if (key === "hide") hidden = value.split(",").filter((name) => /^[\w.]+$/.test(name));
+    else if (Object.hasOwn(DEFAULTS, key)) state[key] = read(key, value) ?? DEFAULTS[key];
   }
-  return { state: settled(state), lesson };
+  return { state: settled(state), lesson, hidden };
 }
 
 function decoded(text) {

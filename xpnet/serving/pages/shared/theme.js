@@ -13,6 +13,12 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+// The same as red, green and blue; of a colour that is written as #rrggbb.
+export function rgb(name) {
+  const hex = colour(name);
+  return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+}
+
 // Called whenever the theme changes: for what is drawn on a canvas.
 export function onTheme(listener) {
   listeners.push(listener);

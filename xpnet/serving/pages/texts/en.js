@@ -10,6 +10,7 @@ export const en = {
   "frame.language": "Language",
   "frame.dark": "Dark",
   "frame.closed": "The server does not answer. Is xpnet still running? This page tries again by itself.",
+  "frame.large": "That is more than the server takes at once: 1 MB at most.",
   "frame.refused": "The server has ended the connection: {why}",
 
   // ---- the first page
@@ -380,6 +381,9 @@ export const en = {
   "playground.discrete": "Discretise the output",
   "playground.weights": "All weights as a table",
   "playground.weights.note": "They can be changed here, too; ∇ is the gradient, once you have pressed Backward.",
+  "playground.layers.count": "Number of layers",
+  "playground.parts": "What there is to set",
+  "playground.parts.note": "What is not ticked is put away. The address says so, too: for a class, or to point at one thing.",
   "playground.share": "Take it along",
   "playground.share.note":
     "The address of this page holds all that is set here, with the seed: whoever opens it sees the same. The " +

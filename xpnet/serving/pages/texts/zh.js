@@ -10,6 +10,7 @@ export const zh = {
   "frame.language": "语言",
   "frame.dark": "深色",
   "frame.closed": "服务器没有响应。xpnet 还在运行吗？页面会自动重试。",
+  "frame.large": "内容太大，服务器一次最多接收 1 MB。",
   "frame.refused": "服务器结束了连接：{why}",
 
   // ---- 首页
@@ -352,6 +353,9 @@ export const zh = {
   "playground.discrete": "输出离散化",
   "playground.weights": "所有权重的表格",
   "playground.weights.note": "在这里也能修改；按过“反向”之后，∇ 是梯度。",
+  "playground.layers.count": "隐藏层的数目",
+  "playground.parts": "显示哪些设置",
+  "playground.parts.note": "没有勾选的设置会收起来，页面地址也会记住这一点：适合课堂，或只想突出一件事的时候。",
   "playground.share": "带走它",
   "playground.share.note": "页面的地址包含这里的全部设置和随机种子：谁打开它，看到的都一样。脚本和文件离开页面也能用。",
   "playground.address": "此状态的地址",
