@@ -201,7 +201,7 @@ CALLED = {
         "train_test_split": "split",
     },
     "xpnet.data.datasets": {
-        "load_data": "each by its own name, such as datasets.mnist()",
+        "load_data": "mnist, fashion_mnist or cifar10",
         "load_mnist": "mnist",
         "MNIST": "mnist",
         "FashionMNIST": "fashion_mnist",

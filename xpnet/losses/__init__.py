@@ -33,7 +33,7 @@ from xpnet.losses.kl_divergence import KLDivergence
 from xpnet.losses.mean_absolute_error import MeanAbsoluteError
 from xpnet.losses.mean_squared_error import MeanSquaredError
 from xpnet.losses.negative_log_likelihood import NegativeLogLikelihood
-from xpnet.losses.of_function import OfFunction
+from xpnet.losses.of_function import OfFunction as _OfFunction
 from xpnet.losses.rubbish_cross_entropy import RubbishCrossEntropy
 from xpnet.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 
@@ -112,7 +112,7 @@ def get(loss: Any, weights: Any = None) -> Loss:
     if isinstance(loss, Loss):
         return loss
     if callable(loss) and not isinstance(loss, type):
-        return OfFunction(loss)
+        return _OfFunction(loss)
     return by_name("loss", loss, _MAKE, "or give a Loss", aliases=_OTHER_NAMES)
 
 

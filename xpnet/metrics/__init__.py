@@ -15,7 +15,7 @@ from xpnet.metrics.auc import AUC
 from xpnet.metrics.base import Metric, labels_of, larger_is_better, one_hot
 from xpnet.metrics.by_class import F1, IoU, Precision, Recall
 from xpnet.metrics.confusion_matrix import ConfusionMatrix
-from xpnet.metrics.of_function import OfFunction
+from xpnet.metrics.of_function import OfFunction as _OfFunction
 from xpnet.metrics.of_numbers import R2, AbsoluteError, RootSquaredError, SquaredError
 from xpnet.metrics.of_output import OfOutput
 from xpnet.metrics.perplexity import Perplexity
@@ -87,7 +87,7 @@ def get(metric: str | Metric | Callable[[Any, Any], Any], loss: Loss | None = No
     if isinstance(metric, Metric):
         return metric
     if callable(metric) and not isinstance(metric, type):
-        return OfFunction(metric)
+        return _OfFunction(metric)
     asked = lookup_name(metric)
     name = _OTHER_NAMES.get(asked, asked)
     boundary = None if loss is None else loss.boundary

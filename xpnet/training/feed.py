@@ -16,7 +16,6 @@ from xpnet.base.nested import arranged_like, first_leaf, leaves, mapped
 from xpnet.core.network import Network
 from xpnet.data.batches import Batches, split
 from xpnet.data.items import ItemBatches, gives_batches, has_items, is_source
-from xpnet.data.loader import Loader
 from xpnet.errors import DataError, OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import read_class_weight, weigh_classes
@@ -117,6 +116,8 @@ def batches_of_items(
         return x, batch_size
     if gives_batches(x):
         return ItemBatches(x), batch_size
+    from xpnet.data.loader import Loader
+
     return Loader(x, otherwise if batch_size is None else batch_size, shuffle), None
 
 
