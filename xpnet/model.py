@@ -85,7 +85,6 @@ class Model(TrainableNetwork):
         require_kept(*inside, updating, chosen, *counted)
         self.optimizer, self.loss, self.metrics = updating, chosen, counted
 
-    @explaining
     def fit(
         self,
         x: Data,
@@ -130,7 +129,6 @@ class Model(TrainableNetwork):
             validation_split=validation_split, validation_data=validation_data, validation_steps=validation_steps,
         )  # fmt: skip
 
-    @explaining
     def evaluate(
         self, x: Data, t: Data = None, batch_size: int | None = None, verbose: int | Literal["auto"] = 0,
         return_dict: bool = False, sample_weight: Data = None, steps: int | None = None,
@@ -155,7 +153,6 @@ class Model(TrainableNetwork):
         """
         return training.predict(self, x, batch_size, verbose)
 
-    @explaining
     def train_on_batch(self, x: Data, t: Data = None, sample_weight: Data = None, return_dict: bool = False) -> Any:
         """One step on one batch; returns the loss before it, or a dict of all that the step logs."""
         step = self.make_step()

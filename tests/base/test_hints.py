@@ -146,7 +146,6 @@ def test_completion_and_help_show_what_there_is(module: object) -> None:
         (lambda m: m(None, training=True), "__call__ has no argument 'training'; here it is train"),
         (lambda m: m.forward(None, training=True), "forward has no argument 'training'; here it is train"),
         (lambda m: m.layers[0](None, training=True), "Dense.__call__ has no argument 'training'; here it is train"),
-        (lambda m: m.fit(None, y=None), "fit has no argument 'y'; here it is t"),
         (lambda m: m.compile(optimiser="sgd"), "compile has no argument 'optimiser'; perhaps optimizer is meant"),
         (lambda m: xpnet.layers.Dense(3, input_dim=2), "Dense has no argument 'input_dim'; here it is not needed"),
         (lambda m: xpnet.layers.Embedding(input_dim=2), "here it is vocabulary"),
