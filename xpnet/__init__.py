@@ -29,8 +29,8 @@ with interruptible():
     from xpnet.random import seed
 
 if TYPE_CHECKING:
-    from xpnet import analysis, visualize
-    from xpnet.data import datasets
+    from xpnet import analysis, datasets, visualize
+    from xpnet import sklearn as sklearn
     from xpnet.experiments.cross_validation import CrossValidation, cross_validate
     from xpnet.experiments.find_lr import LRSearch, find_lr
 
@@ -53,7 +53,7 @@ _PLACES = {
     "analysis": (),
     "experiments.cross_validation": ("CrossValidation", "cross_validate"),
     "experiments.find_lr": ("LRSearch", "find_lr"),
-    "data.datasets": (),
+    "datasets": (),
     "sklearn": (),
     "visualize": (),
 }
@@ -97,4 +97,5 @@ __all__ = [
     "visualize",
 ]
 
-__getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
+if not TYPE_CHECKING:  # which should know no name that is not there
+    __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

@@ -8,11 +8,13 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xpnet import random
 from xpnet.base.configured import Configured
+from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name
 from xpnet.errors import DTypeError, FormatError, OptionError, ShapeError
 
@@ -149,3 +151,7 @@ def draw(initializer: str | float | Initializer, shape: tuple[int, ...], fan_in:
     if weights.shape != shape:
         raise ShapeError(f"the initializer {name} returned shape {weights.shape}; expected {shape}")
     return weights
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = explained(__name__)

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from xpnet import losses, optimizers, training
 from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
-from xpnet.base.configured import Configured
+from xpnet.base.configured import Configured, require_kept
+from xpnet.base.hints import explaining
 from xpnet.base.nested import as_several, first_leaf, mapped
 from xpnet.callbacks import Callback, History
 from xpnet.core.declare import Shape
@@ -55,6 +56,7 @@ class Model(TrainableNetwork):
 
     # ---- Keras-like training ---------------------------------------------------------------------------------------
 
+    @explaining
     def compile(
         self,
         optimizer: str | Optimizer = "adam",
@@ -78,7 +80,10 @@ class Model(TrainableNetwork):
                 f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}:"
                 " name= gives another"
             )
-        self.optimizer, self.loss, self.metrics = optimizers.get(optimizer), chosen, counted
+        updating = optimizers.get(optimizer)
+        inside = [layer for _, layer in self.named_layers() if not layer.composite]  # models may save weights alone
+        require_kept(*inside, updating, chosen, *counted)
+        self.optimizer, self.loss, self.metrics = updating, chosen, counted
 
     def fit(
         self,
@@ -138,6 +143,7 @@ class Model(TrainableNetwork):
             return results
         return list(results.values()) if len(results) > 1 else results["loss"]
 
+    @explaining
     def predict(self, x: Data, batch_size: int | None = None, verbose: int | Literal["auto"] = 0) -> Any:
         """The outputs for samples x in inference mode, batch by batch (256); NumPy in, NumPy out. Of a network of
         several outputs, a tuple or a dict of arrays.
@@ -275,6 +281,7 @@ class Sequential(Model):
             x = layer(x)
         return x
 
+    @explaining
     def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
         if not self._built:
             self._build_for(x)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero
 from xpnet.base.configured import Configured
+from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name
 from xpnet.errors import OptionError
 
@@ -90,3 +91,7 @@ def add_penalty_gradients(parameters: Iterable["Parameter"], times: float = 1) -
     for p in parameters:
         if p.regularizer and p.trainable:
             p.add_grad(times * p.regularizer.gradient(p.value, p.backend.xp))
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = explained(__name__)

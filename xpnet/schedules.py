@@ -7,7 +7,7 @@ over k batches, epochs * ceil(batches / k).
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xpnet.base.checks import at_least_zero, fraction, positive, whole
 from xpnet.base.configured import Configured
@@ -154,4 +154,5 @@ SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
     "one_cycle": OneCycle,
 }
 
-__getattr__ = explained(__name__)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = explained(__name__)

@@ -27,7 +27,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("training",),
     ("callbacks",),
     ("files",),
-    ("layers", "optimizers", "metrics", "gradient_check"),
+    ("layers", "optimizers", "metrics", "gradient_check", "datasets"),
     ("losses", "regularizers"),
     ("core",),
     ("parallel",),

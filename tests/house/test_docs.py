@@ -20,7 +20,7 @@ from xpnet.errors import BackendError, XpnetError
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tour.md", "docs/examples.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = ("README.md", "docs/tour.md", "docs/extending.md", "docs/examples.md", "CONTRIBUTING.md", "CHANGELOG.md")
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 
 

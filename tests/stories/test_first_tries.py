@@ -151,8 +151,8 @@ def test_names_of_other_libraries_lead_to_those_here() -> None:
 
 
 def test_the_names_that_are_given_instead_exist() -> None:
-    families = xpnet, data, layers, losses, metrics, optimizers, schedules, callbacks, networks
-    modules = {module.__name__: module for module in families}
+    families = xpnet, data, data.datasets, layers, losses, metrics, optimizers, schedules, callbacks, networks
+    modules = {module.__name__: module for module in (*families, xpnet.initializers, xpnet.regularizers)}
     assert set(hints.CALLED) == set(modules)
     for module, called in hints.CALLED.items():
         for there, here in called.items():

@@ -21,6 +21,13 @@ def defaults_in(value: Any, arguments: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def require_kept(*values: Any) -> None:
+    """What a file would miss of these is an error now, and not behind the training, when they are saved."""
+    for value in values:
+        if isinstance(value, Configured):
+            value.config()
+
+
 class Configured(Settled):
     """The constructor keeps each argument in an attribute of the same name; files and `repr` are made from these."""
 

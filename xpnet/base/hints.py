@@ -1,297 +1,18 @@
-"""What things are called here that have other names in Keras, in PyTorch or in the book: for errors that say so."""
+"""Errors for names that are not there say what those of Keras, PyTorch and the book are called here."""
 
+import dis
 import functools
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-CALLED = {
-    "xpnet.layers": {
-        "Activation": 'activation="relu" of the layer before, or layers.ReLU()',
-        "AdaptiveAveragePooling1D": "AdaptiveAvgPool1D",
-        "AdaptiveAveragePooling2D": "AdaptiveAvgPool2D",
-        "AdaptiveMaxPooling1D": "AdaptiveMaxPool1D",
-        "AdaptiveMaxPooling2D": "AdaptiveMaxPool2D",
-        "Affine": "Dense",
-        "Attention": "MultiHeadAttention",
-        "AveragePooling1D": "AvgPool1D, of (N, C, T)",
-        "AveragePooling2D": "AvgPool2D",
-        "BatchNormalization": "BatchNorm2D for images, BatchNorm1D for vectors",
-        "Bidirectional": "bidirectional=True of the recurrent layer",
-        "Concatenate": "Concat",
-        "Conv1DTranspose": "ConvTranspose1D",
-        "Conv2DTranspose": "ConvTranspose2D",
-        "Convolution": "Conv2D",
-        "Cropping1D": "Crop1D",
-        "Cropping2D": "Crop2D",
-        "Dropout1d": "SpatialDropout",
-        "Dropout2d": "SpatialDropout",
-        "GlobalAveragePooling1D": "GlobalAvgPool1D, of (N, C, T): behind layers.Permute((2, 1)), if steps come first",
-        "GlobalAveragePooling2D": "GlobalAvgPool2D",
-        "GlobalMaxPooling1D": "GlobalMaxPool1D, of (N, C, T): behind layers.Permute((2, 1)), if steps come first",
-        "GlobalMaxPooling2D": "GlobalMaxPool2D",
-        "GroupNormalization": "GroupNorm",
-        "GRUCell": "GRU, on a sequence of one step",
-        "Identity": "not needed: None where a layer may be given",
-        "Input": "model.build(shape), without the batch",
-        "InputLayer": "model.build(shape), without the batch",
-        "LayerNormalization": "LayerNorm",
-        "LazyLinear": "Dense",
-        "Linear": "Dense",
-        "LSTMCell": "LSTM, on a sequence of one step",
-        "Masking": "lengths=True of the recurrent layer, and the loss's ignored_label",
-        "MaxPooling1D": "MaxPool1D, of (N, C, T)",
-        "MaxPooling2D": "MaxPool2D",
-        "Module": "xpnet.Model, or xpnet.Layer",
-        "ModuleDict": "a dict, as an attribute of the model",
-        "ModuleList": "a list, as an attribute of the model",
-        "MultiheadAttention": "MultiHeadAttention",
-        "Normalization": "xpnet.data.Standardize",
-        "Pooling": "MaxPool2D",
-        "PositionalEncoding": "SinusoidalPositions, or LearnedPositions",
-        "RandomFlip": "xpnet.data.augment",
-        "RandomRotation": "xpnet.data.augment",
-        "Rescaling": "xpnet.data.to_unit",
-        "RMSNormalization": "RMSNorm",
-        "RNN": "SimpleRNN",
-        "RNNCell": "SimpleRNN, on a sequence of one step",
-        "Sequential": "xpnet.Sequential",
-        "SpatialDropout1D": "SpatialDropout",
-        "SpatialDropout2D": "SpatialDropout",
-        "StochasticDepth": "DropPath",
-        "Swish": "SiLU",
-        "TextVectorization": "xpnet.data.Vocabulary",
-        "TimeAffine": "Dense",
-        "TimeEmbedding": "Embedding",
-        "TimeGRU": "GRU",
-        "TimeLSTM": "LSTM",
-        "TimeRNN": "SimpleRNN",
-        "Transformer": "TransformerEncoder, and TransformerDecoder",
-        "Unflatten": "Reshape",
-        "Upsample": "UpSample2D for images, UpSample1D for signals",
-        "UpSampling1D": "UpSample1D",
-        "UpSampling2D": "UpSample2D",
-        "UpsamplingBilinear2d": 'layers.UpSample2D(2, "bilinear", align_corners=True)',
-        "UpsamplingNearest2d": "UpSample2D",
-        "ZeroPadding1D": "ZeroPad1D",
-        "ZeroPadding2D": "ZeroPad2D",
-    },
-    "xpnet.losses": {
-        "BCELoss": "BinaryCrossEntropyOfProbabilities, or, of scores, BinaryCrossEntropyWithLogits",
-        "BCEWithLogitsLoss": "BinaryCrossEntropyWithLogits",
-        "BinaryCrossentropy": "BinaryCrossEntropyWithLogits",
-        "BinaryFocalCrossentropy": "Focal, of a score for each class",
-        "CategoricalCrossentropy": "SoftmaxCrossEntropy, of scores before softmax",
-        "CategoricalFocalCrossentropy": "Focal, of scores before softmax",
-        "CategoricalHinge": "MultiClassHinge(largest=True)",
-        "CosineEmbeddingLoss": "CosineSimilarity",
-        "CrossEntropy": "SoftmaxCrossEntropy",
-        "CrossEntropyLoss": "SoftmaxCrossEntropy",
-        "HuberLoss": "Huber",
-        "KLDivLoss": "KLDivergence",
-        "L1Loss": "MeanAbsoluteError",
-        "MSELoss": "MeanSquaredError",
-        "MultiMarginLoss": "MultiClassHinge",
-        "NLLLoss": "NegativeLogLikelihood",
-        "SigmoidWithLoss": "BinaryCrossEntropyWithLogits",
-        "SmoothL1Loss": "SmoothL1",
-        "SoftmaxWithLoss": "SoftmaxCrossEntropy",
-        "SparseCategoricalCrossentropy": "SoftmaxCrossEntropy, of scores before softmax",
-        "SquaredHinge": "Hinge(squared=True)",
-    },
-    "xpnet.metrics": {
-        "AUROC": "AUC",
-        "CategoricalAccuracy": "Accuracy",
-        "f1_score": "F1",
-        "F1Score": "F1",
-        "JaccardIndex": "IoU",
-        "MeanAbsoluteError": "AbsoluteError",
-        "MeanIoU": "IoU",
-        "MeanSquaredError": "SquaredError",
-        "R2Score": "R2",
-        "roc_auc_score": "AUC",
-        "ROCAUC": "AUC",
-        "RootMeanSquaredError": "RootSquaredError",
-        "SparseCategoricalAccuracy": "Accuracy",
-        "SparseTopKCategoricalAccuracy": "TopK",
-        "TopKCategoricalAccuracy": "TopK",
-    },
-    "xpnet.optimizers": {
-        "Adagrad": "AdaGrad",
-        "NAdam": "Nadam",
-        "RMSprop": "RMSProp",
-    },
-    "xpnet.schedules": {
-        "CosineAnnealingLR": "Cosine",
-        "CosineDecay": "Cosine",
-        "ExponentialDecay": "Exponential",
-        "LambdaLR": "a subclass of Schedule with __call__(self, step)",
-        "PiecewiseConstantDecay": "Step",
-        "ReduceLROnPlateau": "xpnet.callbacks.ReduceLROnPlateau",
-        "StepLR": "Step",
-    },
-    "xpnet": {
-        "DataLoader": "data.Loader",
-        "device": "use_backend",
-        "from_numpy": "not needed: arrays are NumPy's",
-        "functional": "layers",
-        "GradientTape": "not needed: y, back = model.forward(x, train=True)",
-        "Input": "model.build(shape), without the batch",
-        "load_model": "load",
-        "manual_seed": "seed",
-        "models": "networks",
-        "Module": "Model, or Layer for a layer",
-        "nn": "layers",
-        "no_grad": "not needed: gradients come from forward(x, train=True) only",
-        "optim": "optimizers",
-        "save": "model.save(path)",
-        "save_model": "model.save(path)",
-        "set_random_seed": "seed",
-        "Tensor": "a NumPy array",
-        "tensor": "a NumPy array",
-        "Variable": "a NumPy array",
-    },
-    "xpnet.data": {
-        "build_vocab_from_iterator": "Vocabulary",
-        "DataLoader": "Loader",
-        "image_dataset_from_directory": "ImageFolder",
-        "ImageDataGenerator": "data.ImageFolder, data.Loader and data.augment",
-        "ImageFolderDataset": "ImageFolder",
-        "pad_sequence": "pad",
-        "pad_sequences": "pad",
-        "random_split": "hold_out",
-        "StratifiedKFold": "KFold(stratified=True)",
-        "TensorDataset": "Arrays",
-        "TextVectorization": "Vocabulary",
-        "Tokenizer": "Vocabulary",
-        "train_test_split": "split",
-    },
-    "xpnet.networks": {
-        "GAN": "DCGAN",
-        "generate": "sampling.generate",
-        "googlenet": "InceptionNet, a small one of its blocks",
-        "GPT2": "GPT",
-        "LSTM": "RecurrentClassifier, or layers.LSTM",
-        "Transformer": "GPT, or layers.TransformerEncoder",
-        "vgg16_bn": "VGG16, with batch_norm=True",
-        "VisionTransformer": "ViT",
-        "vit_b_16": "ViT",
-    },
-    "xpnet.callbacks": {
-        "BackupAndRestore": "Backup",
-        "LearningRateScheduler": "a schedule of the optimizer: optimizers.Adam(schedules.Cosine(0.001, steps=...))",
-        "ProgbarLogger": "ProgressBar",
-        "SwapEMAWeights": "EMA",
-    },
-}
+from xpnet.base.foreign_names import ARGUMENTS, CALLED, METHODS, OTHER_THINGS
+from xpnet.errors import OptionError
 
-METHODS = {
-    "eval": "not needed: predict and evaluate know that they do not train; model.forward(x, train=False)",
-    "fit_generator": "fit",
-    "freeze": "frozen(), for the length of a block, or trainable = False",
-    "generate": "networks.sampling.generate(model, start, length) of a language model; predict(noise) of a GAN",
-    "load_state_dict": "load_weights(path), or set_weights",
-    "predict_classes": "predict(x).argmax(axis=1)",
-    "predict_proba": "layers.Softmax() of what predict returns",
-    "requires_grad_": "trainable = False",
-    "reset_states": "reset_state",
-    "sample": "networks.sampling.generate(model, start, length) of a language model; predict(noise) of a GAN",
-    "state_dict": "save_weights(path), or named_parameters()",
-    "train": "not needed: fit knows that it trains; model.forward(x, train=True)",
-    "zero_grad": "not needed: optimizer.update starts the gradients from zero again",
-}
-
-ARGUMENTS = {
-    "adjust_lr_fn": "match_adam",
-    "alpha": "negative_slope",
-    "approximate": "tanh",
-    "attn_mask": "attention_mask",
-    "batch_first": "not needed: sequences are (N, T, F)",
-    "betas": "beta1 and beta2",
-    "block_size": "context",
-    "clipnorm": "clip_norm",
-    "clipvalue": "clip_value",
-    "d_model": "not needed: the first input tells",
-    "decay_steps": "steps",
-    "decoupled_weight_decay": "decoupled",
-    "depth_multiplier": "multiplier",
-    "dilation_rate": "dilation",
-    "dim_feedforward": "feedforward",
-    "elementwise_affine": "affine",
-    "embed_dim": "not needed: the first input tells",
-    "embedding_dim": "size",
-    "epsilon": "eps",
-    "exclude_from_weight_decay": 'groups=[Group("*.bias", weight_decay=0.0)]',
-    "filepath": "path",
-    "from_logits": "not needed: losses take scores, and layers.Softmax gives probabilities",
-    "global_clipnorm": "clip_norm",
-    "go_backwards": "bidirectional, or the sequence itself the other way round",
-    "hidden_size": "units",
-    "ignore_class": "ignored_label",
-    "ignore_index": "ignored_label",
-    "in_channels": "not needed: the first input tells",
-    "in_features": "not needed: the first input tells",
-    "input_dim": "vocabulary",
-    "input_shape": "model.build(shape), without the batch",
-    "input_size": "not needed: the first input tells",
-    "interpolation": "mode",
-    "is_causal": "causal",
-    "kdim": "not needed: the first input tells",
-    "kernel_initializer": "initializer",
-    "kernel_regularizer": "regularizer",
-    "kernel_size": "pool_size",
-    "key_padding_mask": "a last input (N, S) of what is real, with mask=True",
-    "latent_dim": "code of an autoencoder, latent of a VAE, noise of a GAN",
-    "layer_norm_eps": "eps",
-    "learning_rate": "lr",
-    "log_dir": "folder",
-    "log_target": "log_targets",
-    "mask_zero": "padding_index; recurrent layers take lengths=True, and losses ignored_label",
-    "max_len": "context",
-    "max_tokens": "size",
-    "n_components": "components",
-    "n_embd": "width",
-    "n_head": "heads",
-    "n_layer": "layers",
-    "n_splits": "folds",
-    "need_weights": "return_weights",
-    "nhead": "heads",
-    "normalized_shape": "axes, how many of the last axes there are: their lengths the first input tells",
-    "ns_coefficients": "coefficients",
-    "ns_steps": "iterations",
-    "num_classes": "classes",
-    "num_embeddings": "vocabulary",
-    "num_features": "not needed: the first input tells",
-    "num_groups": "groups",
-    "num_heads": "heads",
-    "num_layers": "layers",
-    "num_parameters": "per_channel",
-    "num_words": "size",
-    "num_workers": "workers",
-    "out_channels": "filters",
-    "out_features": "units",
-    "output_dim": "size",
-    "p": "rate",
-    "padding_idx": "padding_index",
-    "padding_mode": "padding, of zeros; others by a layer in front, such as layers.ReflectionPad2D",
-    "param_groups": "groups",
-    "pretrained": "model.load_weights(path), behind the constructor",
-    "recurrent_dropout": "dropout",
-    "reduction": "not needed: a loss is the mean over the batch",
-    "return_sequences": "return_sequence",
-    "scale_factor": "scale",
-    "squared": "p=2",
-    "strides": "stride",
-    "T_max": "steps",
-    "target_size": "size",
-    "track_running_stats": "running_statistics",
-    "use_bias": "bias",
-    "vdim": "not needed: the first input tells",
-    "vocab_size": "vocabulary",
-    "weight": "class_weights",
-}
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # of objects that are made already, beside ARGUMENTS
 SETTINGS = ARGUMENTS | {
@@ -322,14 +43,16 @@ class Explains:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__init__" in vars(cls):
-            cls.__init__ = _explaining(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__ = explaining(cls.__init__)  # type: ignore[method-assign]
 
 
-def _explaining(init: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(init)
-    def __init__(self: Any, *arguments: Any, **options: Any) -> None:
+def explaining(function: Function) -> Function:
+    """A method that says which arguments it has, when it gets one that it does not have."""
+
+    @functools.wraps(function)
+    def method(self: Any, *arguments: Any, **options: Any) -> Any:
         try:
-            init(self, *arguments, **options)
+            return function(self, *arguments, **options)
         except TypeError as error:
             parameters = inspect.signature(init).parameters
             unknown = [name for name in options if name not in parameters]
@@ -347,36 +70,126 @@ def _explaining(init: Callable[..., None]) -> Callable[..., None]:
             ) from error
         if type(self).__init__ is __init__:  # and not that of a base
             self._constructed()
+            _explain(type(self).__name__, function, arguments, options, error)
+            raise
 
-    return __init__
+    return method  # type: ignore[return-value]
+
+
+def _explain(
+    owner: str, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any], error: TypeError
+) -> None:
+    """Raise what says more than the error of a call, if that is about its arguments."""
+    what = owner if function.__name__ == "__init__" else f"{owner}.{function.__name__}"
+    parameters = inspect.signature(function).parameters
+    unknown = [name for name in options if name not in parameters]
+    by_place = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+    for place, (name, value) in enumerate(zip(by_place, arguments, strict=False), 1):
+        if name in options:
+            raise TypeError(f"{what} got {name} twice: by its name, and as argument {place}, {value!r:.60}") from error
+    if not unknown or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    known = [name for name, p in parameters.items() if p.kind is not p.VAR_POSITIONAL][1:]
+    raise TypeError(
+        f"{what} has no argument {unknown[0]!r}{_hint(unknown[0], ARGUMENTS, known)}; it has"
+        f" {', '.join(known) or 'none'}"
+    ) from error
 
 
 def hint_for(name: str, called: dict[str, str], known: list[str]) -> str:
     """What it is called here, if it is here, or what may have been meant."""
-    here = called.get(name, "")
-    if here and (here in known or not here.isidentifier()):
-        return f"; here it is {here}"
+    for here in filter(None, called.get(name, "").split(" | ")):
+        if here in known or not here.isidentifier():
+            return f"; here it is {here}"
+    near = _likely(name, known)
+    return f"; perhaps {near} is meant" if near else ""
+
+
+def _likely(name: str, known: list[str]) -> str | None:
+    """A name that is spelled much like this one, which nobody else has for another thing.
+
+    Digits are no matter of spelling: Conv3D is not Conv2D, nor ResNet101 ResNet50.
+    """
     import difflib
 
-    near = difflib.get_close_matches(name.lower(), [key.lower() for key in known], n=1, cutoff=0.8)
-    return f"; perhaps {next(key for key in known if key.lower() == near[0])} is meant" if near else ""
+    if {name, name.rstrip("123dD"), "".join(c for c in name if not c.isdigit())} & OTHER_THINGS:
+        return None
+    same = {_plain(key): key for key in known if _digits(key) == _digits(name)}
+    near = difflib.get_close_matches(_plain(name), same, n=1, cutoff=0.8)
+    return same[near[0]] if near else None
 
 
-def explained(module: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module: it is asked for names that are not there."""
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _digits(name: str) -> str:
+    return "".join(filter(str.isdigit, name))
+
+
+def explained(module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` of a module, which is asked for names that are not there, and its `__dir__`: its `__all__`, or
+    what it defines itself.
+    """
+
+    def own() -> list[str]:
+        names = vars(sys.modules[module])
+        defined = [key for key, value in names.items() if getattr(value, "__module__", module) == module]
+        public = [
+            key
+            for key in defined
+            if not key.startswith("_") and key != "TYPE_CHECKING" and not isinstance(names[key], ModuleType)
+        ]
+        return list(names.get("__all__", public))
 
     def missing(name: str) -> Any:
-        names = vars(sys.modules[module]).items()
-        known = [key for key, value in names if not key.startswith("_") and not isinstance(value, ModuleType)]
-        raise no_attribute(module, name, known)
+        raise no_attribute(module, name, own())
 
-    return missing
+    return missing, lambda: listed(module, own())
 
 
 def no_attribute(module: str, name: str, known: list[str]) -> AttributeError:
     """For a name that a module does not have."""
     hint = hint_for(name, CALLED.get(module, {}), known)
+
+
+def listed(module: str, known: list[str]) -> list[str]:
+    """What completion shows of a module: what it exports, the modules in it, and what Python itself looks for."""
+    names = vars(sys.modules[module]).items()
+    inside = [key for key, value in names if isinstance(value, ModuleType) and value.__name__ == f"{module}.{key}"]
+    return sorted({*known, *inside, *(key for key, _ in names if key.startswith("__"))})
+
+
+def no_attribute(module: str, name: str, known: list[str]) -> Exception:
+    """For a name that a module does not have: what its `__getattr__` raises. In an import it is an ImportError, since
+    Python drops the words of an AttributeError there.
+    """
+    hint = _hint(name, CALLED.get(module, {}), known)
+    if hint and _is_import(sys._getframe(2)) and not _is_module(f"{module}.{name}"):
+        return ImportError(f"cannot import name {name!r} from {module!r}{hint}", name=module)
     return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
+
+
+def _is_import(frame: Any) -> bool:
+    """Whether a module's `__getattr__`, which this frame called, is asked on behalf of `from module import name`."""
+    code = frame.f_code
+    if code.co_name == "_handle_fromlist":  # of a package, by importlib
+        return True
+    return bool(frame.f_lasti >= 0 and dis.opname[code.co_code[frame.f_lasti]] == "IMPORT_FROM")
+
+
+def _is_module(name: str) -> bool:
+    """Whether it is a module of a package, which was not imported yet."""
+    return hasattr(sys.modules[name.rpartition(".")[0]], "__path__") and importlib.util.find_spec(name) is not None
+
+
+def no_load_data(name: str) -> Callable[[], Any]:
+    """What Keras's `mnist.load_data` is here, where `mnist` is the function itself."""
+
+    def load_data(*_: Any, **__: Any) -> Any:
+        raise OptionError(f"{name} has no load_data; here it is {name}() itself: (x, t), (x_test, t_test) = {name}()")
+
+    return load_data
 
 
 def no_method(kind: str, name: str) -> AttributeError:

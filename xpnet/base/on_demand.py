@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from xpnet.base.hints import no_attribute
+from xpnet.base.hints import listed, no_attribute
 
 
 def imported_on_demand(
@@ -26,7 +26,7 @@ def imported_on_demand(
         raise no_attribute(module, name, known)
 
     def __dir__() -> list[str]:
-        return sorted({*vars(sys.modules[module]), *known})
+        return listed(module, known)
 
     return __getattr__, __dir__
 
@@ -56,6 +56,6 @@ def families_on_demand(
         raise no_attribute(module, name, exported())
 
     def __dir__() -> list[str]:
-        return sorted({*vars(sys.modules[module]), *exported()})
+        return listed(module, exported())
 
     return __getattr__, __dir__

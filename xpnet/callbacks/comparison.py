@@ -93,7 +93,7 @@ def describe_model(model: TrainableNetwork) -> dict[str, Any]:
         "backend": model.backend.name,
         "jit": model.backend.jit or None,  # with Numba sums are rounded differently
         **{name: describe(each) for name, each in model.named_optimizers()},
-        "loss": describe(model.loss),
+        "loss": describe(model.loss or None),
         "metrics": describe(model.metrics),
     }
 

@@ -3,14 +3,20 @@
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from xpnet.base.locks import ProcessLock
 from xpnet.core.parameter import Penalty
 
 Shape = tuple[int, ...]
+Returned = TypeVar("Returned")
 
 building = ProcessLock(threading.RLock)  # the first use of a layer may come from two threads at once
+
+
+def overridable(method: Callable[..., Returned]) -> Callable[..., Returned]:
+    """For type checkers: a subclass may name its inputs, as in forward(self, x), or leave some out."""
+    return method
 
 
 class Declared(NamedTuple):
@@ -39,7 +45,7 @@ def build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
         if self._built:
             shape = self.output_shape(*shapes, *named.values())
             return shape
-        restore = self.snapshot()
+        restore, before = self.snapshot(), [layer for _, layer in self.named_layers()]
         try:
             with self.drawing_weights():
                 output = build(self, *shapes, **named)
@@ -47,6 +53,9 @@ def build_once(build: Callable[..., Shape]) -> Callable[..., Shape]:
             restore()  # the `build` of the base, which it had called, may have been through
             raise
         self._built = True
+        vars(self).pop("_tried", None)  # shapes that were found out with what is inside it made once more
+        for layer in [layer for _, layer in self.named_layers() if layer not in before]:
+            layer.to(self.backend).astype(self.dtype)  # made here, like all others when they are made
         shape = self.output_shape(*shapes, *named.values()) if output is None else output
         return shape
 

@@ -19,15 +19,16 @@ from xpnet import initializers
 from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured
-from xpnet.base.hints import no_method
+from xpnet.base.hints import explaining, no_method
 from xpnet.base.quiet import quietly_both_ways
 from xpnet.base.settings import FOREIGN, refuse_foreign
-from xpnet.core.declare import Declared, Shape, build_once
+from xpnet.core.declare import Declared, Shape, build_once, overridable
 from xpnet.core.inputs import check_inputs, check_shared, no_arrays
 from xpnet.core.located import Located
 from xpnet.core.parameter import FLOATS, Parameter, Penalty
 from xpnet.core.tape import Var, common_tape
 from xpnet.core.walk import Walked, layers_inside
+from xpnet.core.written import is_own, returning_both, shape_by_trial
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, XpnetError
 
 Back = Callable[..., Any]
@@ -73,9 +74,12 @@ class Layer(Walked, Located, Configured):
         writer = next(base for base in cls.__mro__ if "build" in vars(base))
         if (writer is cls or not issubclass(writer, Layer)) and not cls.composite:  # written here, or in a mixin
             cls.build = build_once(cls.build)  # type: ignore[method-assign]
+        if is_own(cls) and "forward" in vars(cls):
+            cls.forward = returning_both(cls.forward)  # type: ignore[method-assign]
 
     # ---- what a layer writes ---------------------------------------------------------------------------------------
 
+    @overridable
     def forward(self, *xs: Array, train: bool = False) -> tuple[Any, Back]:
         """Return the output and `back`, which takes dy and returns dx (a tuple for a layer of several inputs).
 
@@ -83,13 +87,15 @@ class Layer(Walked, Located, Configured):
         """
         raise XpnetError(f"{type(self).__name__} has no forward: a layer must say how its output is made")
 
+    @overridable
     def output_shape(self, *shapes: Shape) -> Any:
         """The output's shape for inputs of these shapes, without the batch; ShapeError for what it cannot take.
 
         A tuple of shapes for a layer of several outputs.
         """
-        return shapes[0]
+        return shape_by_trial(self, shapes) if is_own(type(self)) else shapes[0]
 
+    @overridable
     def declare(self, *shapes: Shape) -> Iterable[Declared]:
         """The parameters for inputs of these shapes (without the batch), in the order in which they are drawn."""
         return ()
@@ -97,6 +103,7 @@ class Layer(Walked, Located, Configured):
     def build_inside(self, output: Any) -> None:
         """Build the layers inside, which may have parameters too; `output` is the shape that this one gives."""
 
+    @overridable
     def build(self, *shapes: Shape, shape: Shape | None = None) -> Any:
         """Make the parameters for inputs of these shapes (without the batch) and return the output's shape.
 
@@ -175,6 +182,7 @@ class Layer(Walked, Located, Configured):
 
     # ---- what users call -------------------------------------------------------------------------------------------
 
+    @explaining
     def __call__(self, *xs: Any, train: bool | None = None) -> Any:
         """On arrays: the output. On a Var, inside a model's `call`: the output's Var, with the way back on the tape.
 

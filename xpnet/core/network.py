@@ -12,10 +12,11 @@ from typing import Any
 from xpnet.backend import Array, on_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.checks import sample_shape
+from xpnet.base.hints import explaining
 from xpnet.base.host import native
 from xpnet.base.nested import as_several, mapped
 from xpnet.core.carried import states_set_aside
-from xpnet.core.declare import Shape, building
+from xpnet.core.declare import Shape, building, overridable
 from xpnet.core.inputs import INTEGERS, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in
@@ -54,6 +55,7 @@ class Network(Layer):
         """The data type of each input, "int64" for integers; () until the network is built."""
         return tuple("int64" if integers else self.dtype for integers in self.integer_inputs)
 
+    @overridable
     def call(self, *xs: Any) -> Any:
         """The network in plain Python: what a subclass writes.
 
@@ -63,6 +65,8 @@ class Network(Layer):
         """
         raise XpnetError(f"{type(self).__name__} has no call: write `def call(self, x)` that joins its layers")
 
+    @explaining
+    @overridable
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
         if not all(hasattr(x, "shape") for x in xs):
             raise no_arrays(self, *xs)
@@ -92,6 +96,7 @@ class Network(Layer):
 
         return values, back
 
+    @explaining
     def __call__(self, *xs: Any, train: bool | None = None) -> Any:
         if train or any(isinstance(x, Var) for x in xs):
             return super().__call__(*xs, train=train)
@@ -133,6 +138,7 @@ class Network(Layer):
 
     # ---- first use -------------------------------------------------------------------------------------------------
 
+    @overridable
     def build(self, *shapes: Shape, shape: Shape | None = None, dtype: str | Sequence[str] | None = None) -> Any:
         """Make all parameters, for inputs of these shapes (without the batch), and return the output's shape.
 

@@ -71,4 +71,5 @@ __all__ = [
     "write_idx",
 ]
 
-__getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
+if not TYPE_CHECKING:  # which should know no name that is not there
+    __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

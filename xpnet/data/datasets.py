@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from xpnet.base.hints import explained, no_load_data
 from xpnet.data.downloads import cache_folder, fetch
 from xpnet.data.idx import idx_shape, read_idx
 from xpnet.data.transforms import to_unit
@@ -179,3 +180,10 @@ def _find(folder: Path, stem: str, kind: str) -> Path:
     if not folder.is_dir():
         raise FileError(f"{folder} is not a folder; expected one with the files of MNIST in it")
     raise FileError(f"{folder} holds no {names[0]}; expected it there, plain, .gz or .xz")
+
+
+for _loaded in (mnist, fashion_mnist, cifar10):
+    vars(_loaded)["load_data"] = no_load_data(_loaded.__name__)
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = explained(__name__)

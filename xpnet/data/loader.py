@@ -21,6 +21,7 @@ from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
 from xpnet.base.nested import leaves, mapped
+from xpnet.data.items import Samples, gives_samples
 from xpnet.data.sources import Arrays, Stream, one_or_more, stacked
 from xpnet.data.transforms import to_unit
 from xpnet.errors import DataError, OptionError, ShapeError, XpnetError
@@ -35,7 +36,8 @@ class Loader(Explains):
     """The mini-batches of a source: iterate over it once per epoch; `len()` is the number of batches.
 
     source: an object with a length and `source[indices]`, such as data.Arrays, data.MappedArrays or data.ImageFolder; a
-    data.Stream; or a tuple of arrays (x, t). Yields what it has: (x, t), x alone, or (x, t, sample_weight); each may be
+    data.Stream; a tuple of arrays (x, t); or what gives a sample (x, t) at each number, such as a torch
+    Dataset. Yields what it has: (x, t), x alone, or (x, t, sample_weight); each may be
     a tuple or a dict of arrays, of several inputs or outputs, and augment and transform get x as it is.
     On the way, x goes through these: bytes become float32 from 0 to 1, unless normalize is False; `augment(x, rng)`,
     such as augment.Compose; `transform(x)`, such as a fitted Standardize.
@@ -238,13 +240,31 @@ class Recipe:
     def make(self, indices: Array, key: random.Key, number: int) -> Any:
         """Batch `number` of the epoch with this key, of these samples."""
         try:
-            with random.drawing_from(key, "source", number):
-                batch = self.source[indices]
+            batch = self._read(indices, key, number)
         except XpnetError:
             raise
         except Exception as error:
             raise self._named(indices, error) from error
         return self._finish(batch, len(indices), key, number)
+
+    def _read(self, indices: Array, key: random.Key, number: int) -> Any:
+        """From a source, or one by one from what gives samples in that way alone: it fails at an array of indices, or
+        gives no arrays, as a torch Dataset does.
+        """
+        failed = None
+        with random.drawing_from(key, "source", number):
+            try:
+                batch = self.source[indices]
+            except Exception as error:
+                failed = error
+        if failed or not all(isinstance(each, np.ndarray) for each in leaves(batch)):
+            with random.drawing_from(key, "source", number):
+                if gives_samples(self.source, int(indices[0])):
+                    self.source = Samples(self.source)
+                    return self.source[indices]
+        if failed:
+            raise failed
+        return batch
 
     def make_next(self, samples: Iterator[Any], size: int, key: random.Key, number: int) -> Any:
         """The same, of the next `size` samples."""

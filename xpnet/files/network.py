@@ -26,6 +26,8 @@ from xpnet.core.network import Network
 from xpnet.core.parameter import FLOATS, Parameter
 from xpnet.errors import FormatError, NotBuiltError, OptionError, XpnetError
 from xpnet.files.tensors import read_safetensors
+from xpnet.losses.of_function import OfFunction as LossFunction
+from xpnet.metrics.of_function import OfFunction as MetricFunction
 
 VERSION = 1
 Path = str | os.PathLike[str]
@@ -61,7 +63,7 @@ def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
         "input_shapes": encoder.encode(model.input_shapes),
         **({"input_dtypes": list(model.input_dtypes)} if "int64" in model.input_dtypes else {}),
         "dtype": model.dtype,
-        **{part: encoder.encode(compiled[part]) for part in ("optimizer", "loss", "metrics")},
+        **{part: encoder.encode(_without_functions(compiled[part])) for part in ("optimizer", "loss", "metrics")},
         "frozen": [name for name, parameter in model.named_parameters() if not parameter.trainable],
         **_frozen_layers(model),
     }
@@ -88,6 +90,18 @@ def _freeze(model: Network, names: Collection[str], layers: Collection[str] | No
         layer.trainable = not frozen
     for name, p in named.items():
         p.trainable = name not in names
+
+
+def _without_functions(value: Any) -> Any:
+    """What was compiled, without losses and metrics that are functions, which no file holds."""
+    if isinstance(value, list):
+        return [each for each in value if _without_functions(each) is not None]
+    parts = [
+        value,
+        *getattr(value, "losses", ()),
+        getattr(value, "metric", None),
+    ]  # of a Joint, or an OfOutput
+    return None if any(isinstance(each, (LossFunction, MetricFunction)) for each in parts) else value
 
 
 def _check_description(model: Network, network: Any, classes: dict[str, type[Configured]]) -> None:

@@ -21,13 +21,32 @@ from xpnet.metrics import Metric
 from xpnet.optimizers import Optimizer
 
 
+class NoLoss:
+    """In the place of a network's loss before it is compiled: it is False, and who calls it is told what to do."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "None"
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise OptionError(
+            "a network's loss is an object, and there is none before model.compile(optimizer, loss); then"
+            " model.evaluate(x, t) gives the loss of samples, and model.fit(x, t) trains"
+        )
+
+
+NO_LOSS: Any = NoLoss()
+
+
 class TrainableNetwork(Network):
     """A network that can be trained, once it has an optimizer and a loss, and that files can hold."""
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
         self.optimizer: Optimizer | None = None
-        self.loss: Loss | None = None
+        self.loss: Loss | None = NO_LOSS
         self.metrics: list[Metric] = []
         self.history: object = None  # of the last training; model.py says what it is
         self.stop_training = False  # what a callback sets, to end training after the step or the epoch
@@ -76,7 +95,7 @@ class TrainableNetwork(Network):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Network and weights in one safetensors file, which `xpnet.load` reads. Written whole or not at all."""
-        network.save(self, path, {"optimizer": self.optimizer, "loss": self.loss, "metrics": self.metrics})
+        network.save(self, path, {"optimizer": self.optimizer, "loss": self.loss or None, "metrics": self.metrics})
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """The weights alone, by name, in safetensors."""

@@ -6,6 +6,7 @@ from xpnet.base.on_demand import families_on_demand
 from xpnet.core.layer import Layer as Layer
 
 if TYPE_CHECKING:
+    __all__: list[str]
     from xpnet.layers.adaptive import *
     from xpnet.layers.attention import *
     from xpnet.layers.convolution import *
@@ -43,4 +44,5 @@ _PLACES = (
     "transposed",
 )  # fmt: skip
 
-__getattr__, __dir__ = families_on_demand(__name__, _PLACES, ["Layer"])
+if not TYPE_CHECKING:  # which should know no name that is not there
+    __getattr__, __dir__ = families_on_demand(__name__, _PLACES, ["Layer"])

@@ -16,7 +16,7 @@ For targets that are
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name
@@ -33,6 +33,7 @@ from xpnet.losses.kl_divergence import KLDivergence
 from xpnet.losses.mean_absolute_error import MeanAbsoluteError
 from xpnet.losses.mean_squared_error import MeanSquaredError
 from xpnet.losses.negative_log_likelihood import NegativeLogLikelihood
+from xpnet.losses.of_function import OfFunction as _OfFunction
 from xpnet.losses.rubbish_cross_entropy import RubbishCrossEntropy
 from xpnet.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 
@@ -101,8 +102,8 @@ _OTHER_NAMES = {
 
 
 def get(loss: Any, weights: Any = None) -> Loss:
-    """A loss from its name, or as it is; from a dict, tuple or list of these, for a network of several outputs, the
-    sum of them with these weights.
+    """A loss from its name, from a function that returns (value, back), or as it is; from a dict, tuple or list of
+    these, for a network of several outputs, the sum of them with these weights.
     """
     if isinstance(loss, (dict, tuple, list)):
         return join_losses(loss, weights, get)
@@ -110,7 +111,10 @@ def get(loss: Any, weights: Any = None) -> Loss:
         raise OptionError("loss_weights are for several losses, in a dict or a tuple; there is one")
     if isinstance(loss, Loss):
         return loss
+    if callable(loss) and not isinstance(loss, type):
+        return _OfFunction(loss)
     return by_name("loss", loss, _MAKE, "or give a Loss", aliases=_OTHER_NAMES)
 
 
-__getattr__ = explained(__name__)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = explained(__name__)

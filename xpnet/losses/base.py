@@ -8,6 +8,7 @@ from xpnet.base.configured import Configured
 from xpnet.base.host import refuse_masked
 from xpnet.base.nested import leaves
 from xpnet.base.quiet import quietly_both_ways
+from xpnet.core.declare import overridable
 from xpnet.errors import OptionError, ShapeError
 
 
@@ -27,6 +28,7 @@ class Loss(Configured):
         if "forward" in vars(cls):
             cls.forward = quietly_both_ways(cls.forward)  # type: ignore[method-assign]
 
+    @overridable
     def forward(
         self, y: Array, t: Array, backend: Backend | None = None, sample_weight: Array | None = None
     ) -> tuple[Array, Callable[[], Array]]:
@@ -36,6 +38,9 @@ class Loss(Configured):
         of more of the targets' axes, such as (N, T) for each element of sequences.
         """
         raise OptionError(f"{type(self).__name__} does not say how it is computed")
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise OptionError(f"a loss is not called: value, back = losses.{type(self).__name__}(...).forward(y, t)")
 
     def forward_parts(
         self, y: Any, t: Any, backend: Backend | None = None, *sample_weight: Any

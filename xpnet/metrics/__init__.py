@@ -1,6 +1,7 @@
 """Metrics are counted on the device, batch by batch, and read once, at the end of an epoch."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from xpnet.base.configured import parameters_of
 from xpnet.base.hints import explained
@@ -14,6 +15,7 @@ from xpnet.metrics.auc import AUC
 from xpnet.metrics.base import Metric, labels_of, larger_is_better, one_hot
 from xpnet.metrics.by_class import F1, IoU, Precision, Recall
 from xpnet.metrics.confusion_matrix import ConfusionMatrix
+from xpnet.metrics.of_function import OfFunction as _OfFunction
 from xpnet.metrics.of_numbers import R2, AbsoluteError, RootSquaredError, SquaredError
 from xpnet.metrics.of_output import OfOutput
 from xpnet.metrics.perplexity import Perplexity
@@ -76,14 +78,16 @@ _OTHER_NAMES = {
 _CHOICES = ("accuracy", "top_5 (or any k)", *(name for name in METRICS if name not in ("accuracy", "top_k")))
 
 
-def get(metric: str | Metric, loss: Loss | None = None) -> Metric:
-    """A metric from its name ("accuracy", "top_5", ...), or as it is; what "accuracy" means depends on the loss, whose
-    `ignored_label` and `axis` metrics that are asked for by name have, too.
+def get(metric: str | Metric | Callable[[Any, Any], Any], loss: Loss | None = None) -> Metric:
+    """A metric from its name ("accuracy", "top_5", ...), from a function of y and t, or as it is; what "accuracy" means
+    depends on the loss, whose `ignored_label` and `axis` metrics that are asked for by name have, too.
 
     The history calls it as it was asked for: "acc" is acc and val_acc.
     """
     if isinstance(metric, Metric):
         return metric
+    if callable(metric) and not isinstance(metric, type):
+        return _OfFunction(metric)
     asked = lookup_name(metric)
     name = _OTHER_NAMES.get(asked, asked)
     boundary = None if loss is None else loss.boundary
@@ -113,7 +117,7 @@ def get_several(metrics: Any, loss: Loss) -> list[Metric]:
     """Metrics from one, a list of them, or none; for a joint loss, by the name or the place of an output."""
     if metrics is None:
         return []
-    if isinstance(metrics, (str, Metric, type)):
+    if isinstance(metrics, (str, Metric, type)) or callable(metrics):
         metrics = [metrics]
     if not isinstance(loss, Joint) or all(isinstance(each, Metric) for each in metrics):
         if isinstance(metrics, dict):
@@ -135,4 +139,5 @@ def _example(loss: Joint) -> str:
     return "[[], ...], a list for each" if loss.names is None else f'{{"{loss.names[0]}": ["accuracy"]}}'
 
 
-__getattr__ = explained(__name__)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = explained(__name__)

@@ -7,6 +7,7 @@ from xpnet.backend import Array, Backend, get_backend
 from xpnet.base.configured import Configured
 from xpnet.base.host import native, refuse_masked
 from xpnet.base.quiet import quietly
+from xpnet.core.declare import overridable
 from xpnet.errors import OptionError, ShapeError
 from xpnet.losses import Loss
 from xpnet.losses.class_loss import as_numbers, class_axis, read_class_options, to_rows, without_axis
@@ -27,6 +28,7 @@ class Metric(Configured):
     def check(self, outputs: tuple[int, ...], loss: Loss) -> None:
         """Refuse what could not mean anything: outputs of this shape (no batch), or the targets of the loss."""
 
+    @overridable
     def count(self, y: Array, t: Array, backend: Backend) -> Array:
         """What a batch of outputs `y` and labels `t` adds: a number or an array on the device."""
         raise OptionError(f"{type(self).__name__} does not say what it counts")

@@ -69,4 +69,5 @@ __all__ = [
     "ResNet56", "Sampling", "SimpleConvNet", "Subsampling", "TableConv2D", "UNet", "ViT",
 ]  # fmt: skip
 
-__getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
+if not TYPE_CHECKING:  # which should know no name that is not there
+    __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

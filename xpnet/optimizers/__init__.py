@@ -9,6 +9,7 @@ groups=[Group("*.bias", weight_decay=0.0)]; none).
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name
@@ -66,4 +67,5 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     return by_name("optimizer", optimizer, OPTIMIZERS, "or give an Optimizer")
 
 
-__getattr__ = explained(__name__)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = explained(__name__)

@@ -9,9 +9,11 @@ from xpnet.base.quiet import quietly
 from xpnet.base.settings import change
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter, zero_gradients
+from xpnet.core.written import is_own
 from xpnet.errors import OptionError
 from xpnet.optimizers import clipping
 from xpnet.optimizers.groups import Group, Rules, read_groups
+from xpnet.optimizers.own_step import changing_something
 from xpnet.optimizers.state import Bundle, State
 from xpnet.schedules import Schedule
 
@@ -39,11 +41,16 @@ class Optimizer(Configured):
     slots: tuple[str, ...] = ()  # names of the state arrays of a parameter; each starts at zero
     elementwise = False  # whether no entry's update depends on another, so that parameters may be updated as one array
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if is_own(cls) and "step" in vars(cls):
+            cls.update = changing_something(cls.update)  # type: ignore[method-assign]
+
     def __init__(
         self,
-        lr: float | Schedule,
-        weight_decay: float,
-        clip_norm: float | None,
+        lr: float | Schedule = 0.01,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
         clip_value: float | None = None,
         groups: Group | Iterable[Group] = (),
     ) -> None:

@@ -16,4 +16,5 @@ _PLACES = {"watch": ("Watch",)}
 
 __all__ = ["Watch"]
 
-__getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
+if not TYPE_CHECKING:  # which should know no name that is not there
+    __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)

@@ -15,6 +15,7 @@ import numpy as np
 from xpnet.base.nested import arranged_like, first_leaf, leaves, mapped
 from xpnet.core.network import Network
 from xpnet.data.batches import Batches, split
+from xpnet.data.items import ItemBatches, gives_batches, has_items, is_source
 from xpnet.errors import DataError, OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import read_class_weight, weigh_classes
@@ -45,6 +46,9 @@ def for_training(
 ) -> tuple[Feed, Feed | None]:
     """The batches to train on, and those to validate with."""
     classes = read_class_weight(class_weight)
+    given = x
+    x, batch_size = batches_of_items(x, t, batch_size, BATCH_SIZE, shuffle)
+    shuffle = shuffle or x is not given  # it is done as it was asked for
     held_out: Feed | None = None
     if is_batches(x, lists=t is None):
         refuse_options_of_arrays("fit", t=t, batch_size=batch_size, sample_weight=sample_weight)
@@ -83,6 +87,7 @@ def for_evaluation(
     model: TrainableNetwork, x: Any, t: Any, sample_weight: Any, batch_size: int | None, steps: int | None
 ) -> Feed:
     """The batches to evaluate."""
+    x, batch_size = batches_of_items(x, t, batch_size, EVALUATED)
     if is_batches(x, lists=t is None):
         refuse_options_of_arrays("evaluate", t=t, batch_size=batch_size, sample_weight=sample_weight)
         return PreparedBatches(model, x, steps, "steps", to_end=True)
@@ -92,6 +97,7 @@ def for_evaluation(
 
 def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[Any]:
     """The batches to predict, without targets."""
+    x, batch_size = batches_of_items(x, None, batch_size, EVALUATED)
     pairs = isinstance(x, list) and all(  # and no samples
         isinstance(b, tuple) and leaves(b) and np.ndim(first_leaf(b)) > 1 for b in x
     )
@@ -101,6 +107,21 @@ def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[A
     refuse_unordered(x)
     require_one_backend(model)
     return prepared_samples(model, x)
+
+
+def batches_of_items(
+    x: Any, t: Any, batch_size: int | None, otherwise: int, shuffle: bool = False
+) -> tuple[Any, int | None]:
+    """The batches of a Keras Sequence, or those that a Loader makes of a torch Dataset, which takes batch_size; all
+    else as it is.
+    """
+    if t is not None or not has_items(x) or is_source(x):
+        return x, batch_size
+    if gives_batches(x):
+        return ItemBatches(x), batch_size
+    from xpnet.data.loader import Loader
+
+    return Loader(x, otherwise if batch_size is None else batch_size, shuffle), None
 
 
 def in_parts(feed: Feed, batches: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
@@ -150,6 +171,7 @@ def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:
 
 
 def _validation(model: TrainableNetwork, data: Any, steps: int | None, batch_size: int | None) -> Feed:
+    data, batch_size = batches_of_items(data, None, batch_size, EVALUATED)
     if is_batches(data, lists=True):
         return PreparedBatches(model, data, steps, "validation_steps", to_end=not isinstance(data, Iterator))
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):

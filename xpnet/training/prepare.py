@@ -100,7 +100,7 @@ def is_batches(x: Any, lists: bool = False) -> bool:
 
 def require_compiled(model: TrainableNetwork) -> tuple[Optimizer, Loss]:
     """The model's optimizer and loss."""
-    if model.optimizer is None or model.loss is None:
+    if model.optimizer is None or not model.loss:
         raise refusals.not_compiled()
     return model.optimizer, model.loss
 

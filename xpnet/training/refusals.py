@@ -9,6 +9,7 @@ from xpnet.base.nested import Key
 from xpnet.base.notice import notify
 from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter
+from xpnet.data.items import has_items
 from xpnet.errors import BackendError, DataError, DTypeError, OptionError, ShapeError, XpnetError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses import Loss
@@ -19,7 +20,7 @@ def refuse_no_array(x: Any) -> None:
     """What is no array and must not be taken for one."""
     if callable(x):
         raise OptionError(f"the input data are a function; give what it returns: {getattr(x, '__name__', 'x')}()")
-    if _is_source(x):
+    if has_items(x):
         raise OptionError(
             f"the input data are a source of samples, {type(x).__name__}; a Loader makes batches of it: data.Loader(x)"
         )
@@ -28,12 +29,6 @@ def refuse_no_array(x: Any) -> None:
             "the input data are a list of arrays of different shapes; those of several inputs go into a tuple or, by"
             " name, into a dict, and the targets are the next argument: fit((a, b), t)"
         )
-
-
-def _is_source(x: Any) -> bool:
-    """Whether it is like data.ImageFolder: no array, nothing to go through, but with samples at its indices."""
-    has = [hasattr(x, name) for name in ("__getitem__", "__len__", "__iter__", "__array__", "shape")]
-    return has == [True, True, False, False, False]
 
 
 def _is_several(x: Any) -> bool:

@@ -73,7 +73,7 @@ class Step:
         what gives its gradient with respect to the outputs y.
         """
         loss = self.model.loss
-        if loss is None:
+        if not loss:
             raise refusals.not_compiled()
         values, back = loss.forward_parts(y, t, self.backend, *weights)
         self.weight = loss.weight_of(t, self.backend)
@@ -165,7 +165,7 @@ class Step:
         """Those of a network that is built by now, the first time after a look at whether it can be trained."""
         known = self._parameters.get(network)
         if known is None:
-            if network is self.model and self.model.loss is not None:
+            if network is self.model and self.model.loss:
                 self.model.loss.check_last(self.model.last())
             parameters = network.parameters()
             if not any(parameter.trainable for parameter in parameters):
