@@ -364,3 +364,22 @@ OTHER_THINGS = frozenset(
         *("InceptionA", "InceptionB", "InceptionC", "InceptionD", "InceptionE", "InceptionAux", "SpatialDropout3D"),
     )
 )
+
+# of objects that are made already, beside ARGUMENTS
+SETTINGS = ARGUMENTS | {
+    "base_lr": "lr",
+    "data": "value",
+    "decay_rate": "rate",
+    "decay_steps": "steps",
+    "frozen": "trainable = False",
+    "gamma": "factor",
+    "initial_learning_rate": "lr",
+    "lr_schedule": "lr, which may be a schedule",
+    "max_lr": "lr",
+    "num_steps": "steps",
+    "requires_grad": "trainable",
+    "save_freq": "every",
+    "step_size": "every",
+    "total_steps": "steps",
+    "warmup_steps": "steps",
+}

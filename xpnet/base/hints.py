@@ -14,25 +14,6 @@ from xpnet.errors import OptionError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# of objects that are made already, beside ARGUMENTS
-SETTINGS = ARGUMENTS | {
-    "base_lr": "lr",
-    "data": "value",
-    "decay_rate": "rate",
-    "decay_steps": "steps",
-    "frozen": "trainable = False",
-    "gamma": "factor",
-    "initial_learning_rate": "lr",
-    "lr_schedule": "lr, which may be a schedule",
-    "max_lr": "lr",
-    "num_steps": "steps",
-    "requires_grad": "trainable",
-    "save_freq": "every",
-    "step_size": "every",
-    "total_steps": "steps",
-    "warmup_steps": "steps",
-}
-
 
 class Explains:
     """The base of classes whose constructors say which arguments they have, when they get one that they do not have."""
@@ -52,26 +33,13 @@ def explaining(function: Function) -> Function:
     @functools.wraps(function)
     def method(self: Any, *arguments: Any, **options: Any) -> Any:
         try:
-            return function(self, *arguments, **options)
+            result = function(self, *arguments, **options)
         except TypeError as error:
-            parameters = inspect.signature(init).parameters
-            unknown = [name for name in options if name not in parameters]
-            for place, (name, value) in enumerate(zip(list(parameters)[1:], arguments, strict=False), 1):
-                if name in options:
-                    raise TypeError(
-                        f"{type(self).__name__} got {name} twice: by its name, and as argument {place}, {value!r:.60}"
-                    ) from error
-            if not unknown or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-                raise
-            known = list(parameters)[1:]
-            raise TypeError(
-                f"{type(self).__name__} has no argument {unknown[0]!r}{hint_for(unknown[0], ARGUMENTS, known)}; it has"
-                f" {', '.join(known) or 'none'}"
-            ) from error
-        if type(self).__init__ is __init__:  # and not that of a base
-            self._constructed()
             _explain(type(self).__name__, function, arguments, options, error)
             raise
+        if type(self).__init__ is method:  # and not that of a base
+            self._constructed()
+        return result
 
     return method  # type: ignore[return-value]
 
@@ -91,7 +59,7 @@ def _explain(
         return
     known = [name for name, p in parameters.items() if p.kind is not p.VAR_POSITIONAL][1:]
     raise TypeError(
-        f"{what} has no argument {unknown[0]!r}{_hint(unknown[0], ARGUMENTS, known)}; it has"
+        f"{what} has no argument {unknown[0]!r}{hint_for(unknown[0], ARGUMENTS, known)}; it has"
         f" {', '.join(known) or 'none'}"
     ) from error
 
@@ -148,11 +116,6 @@ def explained(module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]
     return missing, lambda: listed(module, own())
 
 
-def no_attribute(module: str, name: str, known: list[str]) -> AttributeError:
-    """For a name that a module does not have."""
-    hint = hint_for(name, CALLED.get(module, {}), known)
-
-
 def listed(module: str, known: list[str]) -> list[str]:
     """What completion shows of a module: what it exports, the modules in it, and what Python itself looks for."""
     names = vars(sys.modules[module]).items()
@@ -164,7 +127,7 @@ def no_attribute(module: str, name: str, known: list[str]) -> Exception:
     """For a name that a module does not have: what its `__getattr__` raises. In an import it is an ImportError, since
     Python drops the words of an AttributeError there.
     """
-    hint = _hint(name, CALLED.get(module, {}), known)
+    hint = hint_for(name, CALLED.get(module, {}), known)
     if hint and _is_import(sys._getframe(2)) and not _is_module(f"{module}.{name}"):
         return ImportError(f"cannot import name {name!r} from {module!r}{hint}", name=module)
     return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")

@@ -5,7 +5,8 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from xpnet.base.hints import SETTINGS, Explains, hint_for
+from xpnet.base.foreign_names import SETTINGS
+from xpnet.base.hints import Explains, hint_for
 from xpnet.errors import OptionError
 
 # What other libraries' layers and models have: here it would be kept, and change nothing.
