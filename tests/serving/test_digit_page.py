@@ -201,6 +201,7 @@ def test_what_one_page_teaches_another_does_not_know(served: Served, open_tab: O
     one.answers(9)
     other.draw(4)
     other.answers(4)
+    assert other.tab.locator("#answer").text_content() == "4"
 
 
 def test_two_networks_side_by_side_one_of_which_learns_meanwhile(sheet: Sheet) -> None:
@@ -266,6 +267,7 @@ def test_a_picture_and_a_file_that_is_none(served: Served, open_tab: OpenTab, tm
     becomes(sheet.tab, "document.getElementById('notice').textContent !== ''")
     sheet.draw(1)
     sheet.answers(1)
+    assert sheet.tab.locator("#answer").text_content() == "1"
 
 
 def test_a_network_of_one_s_own(served: Served, open_tab: OpenTab, tmp_path: Path) -> None:
@@ -301,6 +303,7 @@ def test_back_takes_a_stroke_away(sheet: Sheet) -> None:
     sheet.answers(1)
     sheet.click("back")
     becomes(sheet.tab, "document.getElementById('answer').textContent === ''")
+    assert sheet.tab.locator("#answer").text_content() == ""
 
 
 @pytest.mark.slow

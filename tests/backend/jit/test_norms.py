@@ -1,4 +1,7 @@
-"""Normalization and activations in compiled loops: what the reference computes, as on all other backends."""
+"""Normalization and activations in compiled loops: what the reference computes, as on all other backends.
+
+Some call the tests of all backends, which assert, with the compiled one.
+"""
 
 from collections.abc import Iterator
 

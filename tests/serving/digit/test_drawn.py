@@ -27,25 +27,25 @@ def accuracies(digits: Digits, shelf: Shelf, enlarge: object) -> tuple[float, fl
 
 
 @pytest.mark.parametrize("enlarge", [drawn, smooth])
-def test_a_drawn_digit_is_read_as_well_as_the_array(test_digits: Digits, shelf: Shelf, enlarge: object) -> None:
-    x, t = test_digits
+def test_a_drawn_digit_is_read_as_well_as_the_array(mnist_test: Digits, shelf: Shelf, enlarge: object) -> None:
+    x, t = mnist_test
     plain, of_drawings = accuracies((x[:1000], t[:1000]), shelf, enlarge)
     assert plain > 0.99 and of_drawings > plain - 0.01
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("enlarge", [drawn, smooth])
-def test_so_are_all_ten_thousand(test_digits: Digits, shelf: Shelf, enlarge: object) -> None:
+def test_so_are_all_ten_thousand(mnist_test: Digits, shelf: Shelf, enlarge: object) -> None:
     """Measured: 99.58 % from the arrays; 99.49 % with pixels as squares, 99.42 % smoothly enlarged."""
-    plain, of_drawings = accuracies(test_digits, shelf, enlarge)
+    plain, of_drawings = accuracies(mnist_test, shelf, enlarge)
     assert plain == PACKAGED_ACCURACY  # as README.md in networks/trained says
     assert of_drawings > plain - 0.01
 
 
-def test_the_session_reads_the_same_as_these_functions(test_digits: Digits, shelf: Shelf) -> None:
+def test_the_session_reads_the_same_as_these_functions(mnist_test: Digits, shelf: Shelf) -> None:
     model = shelf.entry("package").make()
     with opened(shelf) as page:
-        for number, pixels in enumerate(test_digits[0][:20, 0]):
+        for number, pixels in enumerate(mnist_test[0][:20, 0]):
             frame = page.draw(pixels, number)
             digit = digit_from_array(drawn(pixels), "dark")
             np.testing.assert_array_equal(frame.arrays["digit"], digit[0])

@@ -26,10 +26,10 @@ def small() -> networks.SimpleConvNet:
 
 @pytest.mark.parametrize(("number", "label", "kept"), [(445, 6, 0.98), (4, 7, 0.94)], ids=["misread", "not true"])
 def test_a_lesson_is_learned_and_the_rest_is_not_forgotten(
-    number: int, label: int, kept: float, shelf: Shelf, test_digits: Digits
+    number: int, label: int, kept: float, shelf: Shelf, mnist_test: Digits
 ) -> None:
     """A 6 that is read as another, and a 4 that is not read as a 7 for good reasons."""
-    x, t = test_digits
+    x, t = mnist_test
     model = shelf.entry("package").make()
     digit = to_unit(x[number])
     lesson = Lesson(model, digit, label, mnist_part("train", normalize=False))
@@ -78,8 +78,8 @@ def test_it_keeps_so_many_steps_and_forgets_networks_that_are_gone(monkeypatch: 
 # ---- trainings -----------------------------------------------------------------------------------------------------
 
 
-def test_a_training_goes_through_its_plan(test_digits: Digits) -> None:
-    x, t = test_digits
+def test_a_training_goes_through_its_plan(mnist_test: Digits) -> None:
+    x, t = mnist_test
     model = small()
     training = Training(model, Plan(2, 450, 100, 0.01), x[:500], t[:500])
     assert (training.steps, training.seconds_left, training.accuracy) == (10, None, None)
@@ -91,9 +91,9 @@ def test_a_training_goes_through_its_plan(test_digits: Digits) -> None:
     assert losses[-1] < losses[0] and training.accuracy is not None and 0 <= training.accuracy <= 1
 
 
-def test_the_same_seed_gives_the_same_network(test_digits: Digits) -> None:
+def test_the_same_seed_gives_the_same_network(mnist_test: Digits) -> None:
     """However many others are trained beside it."""
-    x, t = test_digits
+    x, t = mnist_test
 
     def train(beside: bool) -> list[np.ndarray]:
         random.seed(3)
@@ -112,20 +112,20 @@ def test_the_same_seed_gives_the_same_network(test_digits: Digits) -> None:
         np.testing.assert_array_equal(alone, beside)
 
 
-def test_every_new_network_has_a_plan_and_no_other(test_digits: Digits) -> None:
+def test_every_new_network_has_a_plan_and_no_other(mnist_test: Digits) -> None:
     assert PLANS.keys() == NEW.keys()
     with pytest.raises(OptionError, match="trained already"):
-        Training.of("package", small(), *test_digits)
+        Training.of("package", small(), *mnist_test)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", NEW)
-def test_a_training_of_seconds_reads_nearly_all(key: str, test_digits: Digits) -> None:
+def test_a_training_of_seconds_reads_nearly_all(key: str, mnist_test: Digits) -> None:
     model: Any = NEW[key][1]()
     training = Training.of(key, model, *mnist_part("train", normalize=False))
     while not training.done:
         training.advance()
-    exam = Exam(model, *test_digits)
+    exam = Exam(model, *mnist_test)
     while not exam.done:
         exam.advance()
     print(f"{key}: {exam.accuracy:.4f} after {training.seconds:.1f} s")

@@ -95,8 +95,8 @@ def test_a_file_of_ones_own_is_opened_in_parts(shelf: Shelf, tmp_path: Path) -> 
 # ---- reading -------------------------------------------------------------------------------------------------------
 
 
-def test_a_digit_is_read_by_both_and_the_maps_follow(shelf: Shelf, test_digits: Any) -> None:
-    pixels = test_digits[0][0, 0]
+def test_a_digit_is_read_by_both_and_the_maps_follow(shelf: Shelf, mnist_test: Any) -> None:
+    pixels = mnist_test[0][0, 0]
     with opened(shelf) as page:
         page.ask("choose", {"slot": "b", "network": "package"})
         page.wait("network")
@@ -116,29 +116,29 @@ def test_a_digit_is_read_by_both_and_the_maps_follow(shelf: Shelf, test_digits: 
             np.testing.assert_allclose(maps.arrays[str(index)], output[0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_blank_canvas_says_so(shelf: Shelf, test_digits: Any) -> None:
+def test_a_blank_canvas_says_so(shelf: Shelf, mnist_test: Any) -> None:
     with opened(shelf) as page:
         page.ask("read", {"number": 3, "picture": False}, pixels=np.zeros((280, 280), np.uint8))
         assert page.wait("reading").fields == {"slot": "a", "number": 3, "blank": True}
         assert "nothing is drawn" in error(page, "teach", {"label": 3})
         assert "nothing is drawn" in error(page, "explain", {"slot": "a", "method": "saliency", "label": None})
         assert "shape" in error(page, "read", {"number": 3}, pixels=np.zeros(4, np.uint8))
-        page.draw(test_digits[0][0, 0])  # and all goes on
+        page.draw(mnist_test[0][0, 0])  # and all goes on
 
 
-def test_of_several_readings_that_wait_the_newest_counts(shelf: Shelf, test_digits: Any) -> None:
+def test_of_several_readings_that_wait_the_newest_counts(shelf: Shelf, mnist_test: Any) -> None:
     session = DigitSession(shelf)
     for number in range(3):
-        session.receive(Frame("read", {"number": number}, {"pixels": drawn(test_digits[0][number, 0])}))
+        session.receive(Frame("read", {"number": number}, {"pixels": drawn(mnist_test[0][number, 0])}))
     page = Page(session)
     page.start()
     assert page.wait("reading").fields["number"] == 2
     session.stop()
 
 
-def test_a_unit_is_told_number_by_number(shelf: Shelf, test_digits: Any) -> None:
+def test_a_unit_is_told_number_by_number(shelf: Shelf, mnist_test: Any) -> None:
     with opened(shelf) as page:
-        page.draw(test_digits[0][0, 0])
+        page.draw(mnist_test[0][0, 0])
         maps = page.wait("maps").arrays
         page.ask("unit", {"slot": "a", "layer": 1, "channel": 3, "row": 0, "column": 27})
         frame = page.wait("unit")
@@ -158,10 +158,10 @@ def test_a_unit_is_told_number_by_number(shelf: Shelf, test_digits: Any) -> None
         assert "no unit" in error(page, "unit", {"slot": "a", "layer": 1, "channel": 99, "row": 0, "column": 0})
 
 
-def test_an_explanation_is_that_of_the_library(shelf: Shelf, test_digits: Any) -> None:
+def test_an_explanation_is_that_of_the_library(shelf: Shelf, mnist_test: Any) -> None:
     model = shelf.entry("package").make()
     with opened(shelf) as page:
-        x = page.draw(test_digits[0][0, 0]).arrays["digit"][None, None]
+        x = page.draw(mnist_test[0][0, 0]).arrays["digit"][None, None]
         for method, expected in (
             ("saliency", analysis.saliency(model, x, 7)[0]),
             ("grad_cam", analysis.grad_cam(model, x, 7)[0]),
@@ -181,9 +181,9 @@ def test_an_explanation_is_that_of_the_library(shelf: Shelf, test_digits: Any) -
 # ---- other digits --------------------------------------------------------------------------------------------------
 
 
-def test_a_picture_becomes_ink(shelf: Shelf, test_digits: Any) -> None:
+def test_a_picture_becomes_ink(shelf: Shelf, mnist_test: Any) -> None:
     file = io.BytesIO()
-    paper = 255 - np.pad(np.kron(test_digits[0][0, 0], np.ones((5, 5), np.uint8)), ((40, 90), (70, 30)))
+    paper = 255 - np.pad(np.kron(mnist_test[0][0, 0], np.ones((5, 5), np.uint8)), ((40, 90), (70, 30)))
     Image.fromarray(paper).save(file, "PNG")
     with opened(shelf) as page:
         page.ask("picture", file=np.frombuffer(file.getvalue(), np.uint8))
@@ -239,8 +239,8 @@ def test_mistakes_are_listed_while_they_are_found(shelf: Shelf) -> None:
 # ---- learning ------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_is_taught_and_undone_and_no_other_is_changed(shelf: Shelf, test_digits: Any) -> None:
-    pixels = test_digits[0][4, 0]  # a 4
+def test_a_page_is_taught_and_undone_and_no_other_is_changed(shelf: Shelf, mnist_test: Any) -> None:
+    pixels = mnist_test[0][4, 0]  # a 4
     with opened(shelf) as page, opened(shelf) as other:
         first = page.draw(pixels).arrays["probabilities"]
         page.ask("teach", {"label": 7})
@@ -263,11 +263,11 @@ def test_a_page_is_taught_and_undone_and_no_other_is_changed(shelf: Shelf, test_
         assert "a digit is 0 to 9" in error(page, "teach", {"label": 10})
 
 
-def test_both_networks_are_taught_and_undone(shelf: Shelf, test_digits: Any) -> None:
+def test_both_networks_are_taught_and_undone(shelf: Shelf, mnist_test: Any) -> None:
     with opened(shelf) as page:
         page.ask("choose", {"slot": "b", "network": "package"})
         page.wait("network")
-        page.draw(test_digits[0][4, 0])
+        page.draw(mnist_test[0][4, 0])
         page.ask("teach", {"label": 7})
         page.wait("taught")
         assert [page.wait("reading", of(slot)).fields["answer"] for slot in "ab"] == [7, 7]
@@ -275,9 +275,9 @@ def test_both_networks_are_taught_and_undone(shelf: Shelf, test_digits: Any) -> 
         assert [page.wait("reading", of(slot)).fields["answer"] for slot in "ab"] == [4, 4]
 
 
-def test_a_new_network_learns_in_front_of_ones_eyes_and_others_can_choose_it(shelf: Shelf, test_digits: Any) -> None:
+def test_a_new_network_learns_in_front_of_ones_eyes_and_others_can_choose_it(shelf: Shelf, mnist_test: Any) -> None:
     with opened(shelf) as page, opened(shelf) as other:
-        page.draw(test_digits[0][0, 0], 4)
+        page.draw(mnist_test[0][0, 0], 4)
         page.ask("choose", {"slot": "a", "network": "lenet5"})
         assert page.wait("network").fields["trained"] is False
         steps = [page.wait("training", lambda frame: frame.fields["step"] >= 1)]
@@ -292,18 +292,18 @@ def test_a_new_network_learns_in_front_of_ones_eyes_and_others_can_choose_it(she
         other.wait("catalogue", lambda frame: "here-1" in [each["key"] for each in frame.fields["networks"]])
         other.ask("choose", {"slot": "a", "network": "here-1"})
         assert other.wait("network").fields["accuracy"] == network.fields["accuracy"]
-        seen = other.draw(test_digits[0][0, 0])
+        seen = other.draw(mnist_test[0][0, 0])
         np.testing.assert_array_equal(seen.arrays["probabilities"], reading.arrays["probabilities"])
 
 
-def test_a_training_pauses_and_goes_on(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, test_digits: Any) -> None:
+def test_a_training_pauses_and_goes_on(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, mnist_test: Any) -> None:
     monkeypatch.setitem(PLANS, "mlp", Plan(100, 400, 20, 0.001))
     with opened(shelf) as page:
         page.ask("choose", {"slot": "b", "network": "mlp"})
         page.wait("training", lambda frame: frame.fields["step"] > 3)
         page.ask("train", {"slot": "b", "on": False})
         step = page.wait("training", of("b", on=False)).fields["step"]
-        page.draw(test_digits[0][0, 0])
+        page.draw(mnist_test[0][0, 0])
         assert "still being trained" in error(page, "teach", {"label": 7})
         page.ask("train", {"slot": "b", "on": True})
         assert page.wait("training", of("b", on=True)).fields["step"] == step
@@ -351,13 +351,13 @@ def test_requests_of_another_form_are_refused(shelf: Shelf) -> None:
         assert error(page, "unit", {"slot": "a", "layer": "x", "channel": 0})
 
 
-def test_a_flat_network_is_read_and_explained(shelf: Shelf, test_digits: Any, tmp_path: Path) -> None:
+def test_a_flat_network_is_read_and_explained(shelf: Shelf, mnist_test: Any, tmp_path: Path) -> None:
     model = Sequential([Dense(10)])
     model.build((784,))
     model.save(tmp_path / "flat.safetensors")
     flat = Shelf(tmp_path / "flat.safetensors", tmp_path / "runs")
     with opened(flat) as page:
-        page.draw(test_digits[0][0, 0])
+        page.draw(mnist_test[0][0, 0])
         for method in ("saliency", "occlusion"):
             page.ask("explain", {"slot": "a", "method": method, "label": 3})
             assert page.wait("explanation").arrays["map"].shape == (28, 28)

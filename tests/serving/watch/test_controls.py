@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,6 @@ from xpnet.model import Sequential
 pytest.importorskip("uvicorn", reason="pages need the extra web")
 pytest.importorskip("starlette", reason="pages need the extra web")
 pytest.importorskip("websockets", reason="pages need the extra web")
-
-
-@pytest.fixture
-def watch() -> Iterator[serving.Watch]:
-    found = serving.Watch(0)
-    yield found
-    found.close()
 
 
 class Rates(Callback):

@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,6 @@ from xpnet.errors import FormatError, OptionError
 pytest.importorskip("uvicorn", reason="pages need the extra web")
 pytest.importorskip("starlette", reason="pages need the extra web")
 pytest.importorskip("websockets", reason="pages need the extra web")
-
-
-@pytest.fixture
-def watch() -> Iterator[serving.Watch]:
-    found = serving.Watch(0)
-    yield found
-    found.close()
 
 
 class InterruptedError_(Exception):
