@@ -15,6 +15,9 @@ from xpnet.callbacks import EMA, CSVLogger, EarlyStopping, ModelCheckpoint, Redu
 from xpnet.data import Batches
 from xpnet.model import Sequential
 
+# the last batch is a single sample, which batch normalization warns of
+pytestmark = pytest.mark.filterwarnings("ignore:.*there is one value for each mean")
+
 X, T = clusters(50)
 W = np.linspace(0.5, 1.5, 50)
 HELD_OUT = clusters(30, 1)
