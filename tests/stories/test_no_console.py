@@ -68,3 +68,10 @@ def test_commands(tmp_path: Path) -> None:
         status.seek(0)
         assert status.read().split() == ["0", "0", "1", "2"]
     assert (tmp_path / "mlp.safetensors").exists()
+
+
+def test_who_asks_for_a_terminal_asks_in_one_place() -> None:
+    """`sys.stderr.isatty()` is an AttributeError where there is none."""
+    package = Path(xpnet.__file__).parent
+    asking = {path.name for path in package.rglob("*.py") if ".isatty()" in path.read_text(encoding="utf-8")}
+    assert asking == {"console.py"}

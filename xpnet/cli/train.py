@@ -4,13 +4,13 @@ The command and what it prints; what happens in between is training_run.py.
 """
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from xpnet.base.console import is_terminal
 from xpnet.cli.common import backend_option, data_option, duration, json_option, print_json
 from xpnet.cli.results import peak_memory_mb
 from xpnet.cli.training_run import Interrupted, Options, Outcome, Plan, plan_training, run_training
@@ -149,7 +149,7 @@ def train(**options: Any) -> int:
         click.echo(f"xpnet: {end}", err=True)
         return end.status
     report(plan, outcome)
-    if plan.watch is not None and sys.stderr.isatty():
+    if plan.watch is not None and is_terminal():
         stay(plan.watch.address)
     return 0
 

@@ -108,7 +108,7 @@ def _watch(options: Options) -> "Watch | None":
     address = watch.open()
     if options.quiet:  # else it says so itself
         click.echo(f"watch this training: {address}", err=True)
-    if sys.stderr.isatty() if options.browser is None else options.browser:
+    if is_terminal() if options.browser is None else options.browser:
         open_page(address)
     return watch
 
