@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.base.atomic_files import file_errors
+from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.checks import whole
 from xpnet.base.mosaic import filters_as_tiles, mosaic
 from xpnet.callbacks.base import Callback, Logs, scalar
@@ -38,7 +38,7 @@ class TensorBoard(Callback):
     places: tuple[str, ...] = ("folder",)  # a training that is resumed may write elsewhere
 
     def __init__(self, folder: str | os.PathLike[str], histograms: int = 1, images: int = 1, every: int = 0) -> None:
-        self.folder = os.fspath(folder)
+        self.folder = os.fspath(checked_path(folder))
         self.histograms = whole("TensorBoard: histograms", histograms, 0)
         self.images, self.every = whole("TensorBoard: images", images, 0), whole("TensorBoard: every", every, 0)
         self.step: int | None = None  # taken so far

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from xpnet.cli.common import backend_option, data_option, duration, json_option, print_json
+from xpnet.cli.common import PathType, backend_option, data_option, duration, json_option, print_json
 from xpnet.cli.results import peak_memory_mb
 from xpnet.cli.training_run import Interrupted, Options, Outcome, Plan, plan_training, run_training
 from xpnet.networks.recipes import NETWORKS, RECIPES
@@ -68,7 +68,7 @@ def _port(context: click.Context, parameter: click.Parameter, text: str | None) 
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same weights."
 )
-@click.option("--out", type=click.Path(), metavar="FOLDER", help="Where the files go.  [default: runs/NETWORK]")
+@click.option("--out", type=PathType(), metavar="FOLDER", help="Where the files go.  [default: runs/NETWORK]")
 @data_option
 @click.option(
     "--variant",
