@@ -13,7 +13,7 @@ import numpy as np
 from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.checks import whole
 from xpnet.base.mosaic import filters_as_tiles, mosaic
-from xpnet.callbacks.base import Callback, Logs, scalar
+from xpnet.callbacks.base import Callback, Logs, rate_name, scalar
 from xpnet.core.network import Network
 from xpnet.errors import MissingExtraError
 
@@ -62,7 +62,7 @@ class TensorBoard(Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Logs) -> None:
         for name, optimizer in self.model.named_optimizers():
-            self.rates["lr" if name == "optimizer" else f"{name}_lr"] = optimizer.current_lr
+            self.rates[rate_name(name)] = optimizer.current_lr
         if self.first is None and self.step is not None:
             self.first = self.step + 1
 

@@ -179,11 +179,19 @@ class Interrupted(Exception):
 class BestWeights(BestEpoch):
     """Remembers the weights of the epoch with the best val_accuracy: on held-out images, else on the test images."""
 
+    last_epoch: int | None = None
+
     def __init__(self) -> None:
         super().__init__("val_accuracy", "max")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.last_epoch = epoch
         self.remember(epoch, logs)
+
+    def tell(self) -> None:
+        """Say which epoch's weights were restored, if they are not those of the last one."""
+        if self.best_epoch not in (None, self.last_epoch):
+            self.say(f"went back to the weights of epoch {self.best_epoch + 1} ({self.monitor} {self.best:.4f})")
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Older backups have other names, and count epochs from 1."""
@@ -217,6 +225,7 @@ def run_training(plan: Plan) -> Outcome:
     history, seconds = fit(training)
     if plan.options.validation:
         training.best.restore()
+        training.best.tell()
     model.save(plan.results.weights)
     scores: dict[str, float] = model.evaluate(*training.test, return_dict=True)
     plan.results.draw(model, history, training.test, training.labels)
@@ -242,6 +251,8 @@ def prepare_training(plan: Plan) -> Training:
         labels = ("training", "validation")
     plan.recipe.compile(model, len(train[0]))
     clock = TimeLimit(options.time_limit) if options.time_limit else None
+    if clock:
+        clock.speaks = False  # the command does, in the end
     return Training(plan, model, train, held_out, test, labels, BestWeights(), clock)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xpnet.callbacks import History
-from xpnet.callbacks.base import scalar
+from xpnet.callbacks.base import RATE, scalar
 from xpnet.errors import DataError, OptionError
 from xpnet.metrics import larger_is_better
 from xpnet.visualize.figures import Path, panels, require_matplotlib, saved
@@ -40,7 +40,7 @@ def plot_history(
     if not isinstance(history, (History, Mapping)):
         raise OptionError(f"plot_history takes what fit returns, or its dict, not {history!r}")
     series = _series(history)
-    names = [name for name in series if not name.startswith("val_")]
+    names = [name for name in series if not name.startswith("val_") and (name == metric or name != RATE)]
     if not names:
         raise DataError("the history is empty: train for at least one epoch first")
     if metric is not None and metric not in names:
