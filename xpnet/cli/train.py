@@ -124,7 +124,7 @@ def train(**options: Any) -> int:
     an image row by row; with --recipe it may be left out.
 
     The folder of --out gets NETWORK.safetensors (the trained network), history.csv, history.png (loss and accuracy by
-    epoch) and misclassified.png (sixteen test digits that the network gets wrong).
+    epoch; of a single epoch, over its steps) and misclassified.png (sixteen test digits that the network gets wrong).
 
     Ctrl-C keeps the history and the weights of the best epoch so far: best on the held-out images with --validation,
     else on the test images. Before the end of the first epoch the files of an earlier training stay as they are.

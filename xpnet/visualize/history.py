@@ -57,6 +57,31 @@ def plot_history(
     return saved(figure, path)
 
 
+def plot_steps(
+    steps: Sequence[int],
+    values: Mapping[str, Sequence[float]],
+    ends: Mapping[str, float],
+    path: Path | None = None,
+    labels: tuple[str, str] = ("training", "validation"),
+) -> Figure:
+    """Loss and metrics over the steps of an epoch, side by side, and a point for what was measured at its end.
+
+    steps: where the pieces end that each of the `values`, by name, is the mean of. `ends` holds the values of
+    validation, such as val_loss, where there are any; `path` and `labels` as for `plot_history`.
+    """
+    require_matplotlib()
+    figure, panes = panels(len(values), None, (5.0 if len(values) > 1 else 6.4, 4.2), columns=len(values))
+    for axes, (name, each) in zip(panes, values.items(), strict=True):
+        axes.plot(steps, each, label=labels[0])
+        if (end := ends.get(f"val_{name}")) is not None:
+            axes.plot(steps[-1], end, "o", clip_on=False, label=f"{labels[1]}: {end:.4f}")
+        axes.set(xlabel="step", ylabel=name, xlim=(0, steps[-1]))
+        axes.margins(y=0.1)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return saved(figure, path)
+
+
 def _series(history: History | Mapping[str, Sequence[float]]) -> dict[str, tuple[list[int], Sequence[float]]]:
     """The epochs, from 1, and the values of each series of numbers."""
     values = history.history if isinstance(history, History) else history
