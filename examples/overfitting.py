@@ -65,12 +65,11 @@ def main() -> None:
         for name, (_, test) in curves.items():
             if name != best:
                 axes.plot(epochs, test, marker=marker, color="#D55E00", alpha=0.3, linewidth=1)
-                axes.annotate(name.split()[-1], (args.epochs, test[-1]), fontsize=7, color="#D55E00", va="center")
         train, test = curves[best]
         axes.plot(epochs, train, marker=marker, color="#0072B2", linestyle="--", label=f"{args.limit} training images")
         axes.plot(epochs, test, marker=marker, color="#D55E00", linestyle="-", label=f"{len(x_test):,} test images")
-        title = f"{best}{', the best of ' + str(len(curves)) if len(curves) > 1 else ''}: {test[-1]:.3f} in the end"
-        axes.set(title=title, xscale="log", ylim=(0, 1.05))
+        chosen = f", best of {len(curves)}" if len(curves) > 1 else " in the end"
+        axes.set(title=f"{best}: {test[-1]:.3f}{chosen}", xscale="log", ylim=(0, 1.05))
         axes.set_xticks(shown, map(str, shown))
         axes.minorticks_off()
         axes.grid(alpha=0.3)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import xpnet
 from tests.kit.small import clusters, network
 from xpnet.callbacks import LambdaCallback
 from xpnet.cli.results import Results
@@ -13,6 +14,7 @@ from xpnet.cli.step_curve import POINTS, StepCurve
 
 
 def fit(samples: int, *around: Any, epochs: int = 1) -> Any:
+    xpnet.seed(0)
     model = network(metrics=["accuracy"])
     model.fit(*clusters(samples), batch_size=3, epochs=epochs, callbacks=list(around), verbose=0, shuffle=False)
     return model
@@ -25,7 +27,9 @@ def test_pieces_are_the_means_of_their_steps() -> None:
     each = 151 // POINTS
     assert curve.steps == list(range(each, 152, each))
     expected = np.array(losses[: 150 // each * each]).reshape(-1, each).mean(axis=1)
-    np.testing.assert_allclose(curve.values["loss"][: len(expected)], expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        curve.values["loss"][: len(expected)], expected, rtol=1e-4
+    )  # float32, and differences of sums
     assert len(curve.values["accuracy"]) == len(curve.steps) >= POINTS
 
 
