@@ -7,6 +7,7 @@ The session runs as behind a page: in a thread of its own, while this thread tak
 
 import argparse
 import json
+import math
 import threading
 import time
 from typing import Any
@@ -34,9 +35,12 @@ def measure(state: dict[str, Any], seconds: float) -> dict[str, float]:
     def ask(kind: str, **fields: Any) -> None:
         session.receive(unpack(pack(kind, fields)))
 
-    def take(until: float) -> dict[str, list[Any]]:
+    def take(until: float, from_step: float = math.inf) -> dict[str, list[Any]]:
+        """Frames until then, or until a step has come."""
         frames: dict[str, list[Any]] = {"maps": [], "numbers": []}
-        while time.perf_counter() < until:
+        while time.perf_counter() < until and not any(
+            each.fields["step"] >= from_step for *_, each in frames["numbers"]
+        ):
             something.wait(0.02)
             something.clear()
             while (data := session.outbox.take()) is not None:
@@ -46,7 +50,8 @@ def measure(state: dict[str, Any], seconds: float) -> dict[str, float]:
 
     ask("state", state=state, keep=False, number=1)
     ask("run", on=True)
-    take(time.perf_counter() + 1)  # Numba may compile
+    take(time.perf_counter() + 60, 1)  # Numba may compile
+    take(time.perf_counter() + 0.5)
     frames = take(time.perf_counter() + seconds)
     session.stop()
     (first, _, begin), *_, (last, _, end) = frames["numbers"]

@@ -288,6 +288,8 @@ def test_predict_finds_the_newest_network(
         file.write_bytes((trained / "mlp.safetensors").read_bytes())
         os.utime(file, (changed, changed))
         assert command("predict", digit).err == f"xpnet: using {Path('runs', used, f'{used}.safetensors')}\n"
+    outcome = command("predict", tmp_path / "nothing.png")
+    assert outcome.status == 1 and "using" not in outcome.err  # of no use is any
 
 
 # ---- gradcheck -------------------------------------------------------------------------------------------------------

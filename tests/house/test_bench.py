@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +162,26 @@ def test_the_best_recipe_is_measured(few_digits: Path, tmp_path: Path) -> None:
     assert [row["seed"] for row in rows] == [0, 1]
     mean = 50 * sum(row["test_accuracy"] for row in rows)
     assert f"{rows[0]['parameters']:,} parameters: mean {mean:.3f} %" in printed
+
+
+@pytest.mark.slow
+def test_a_drawing_is_read_before_one_notices() -> None:
+    """Within 50 milliseconds, most of the time, on a machine that may be busy."""
+    pytest.importorskip("uvicorn", reason='pages need a server: pip install "xpnet[web]"')
+
+    def median() -> float:
+        return float(json.loads(bench("pages.py", "--readings", 40, "--json"))["reading"]["median"])
+
+    assert any(median() < 50 for _ in range(3))
+
+
+@pytest.mark.slow
+def test_a_training_that_is_watched_takes_little_longer() -> None:
+    """The share of the training's thread that goes into the callback, which other work hardly disturbs."""
+    pytest.importorskip("uvicorn", reason='pages need a server: pip install "xpnet[web]"')
+
+    def share() -> float:
+        printed = bench("watch.py", "--network", "lenet5", "--rounds", 2, "--limit", 2000)
+        return float(re.search(r"callback ([\d.]+)%", printed)[1])  # type: ignore[index]
+
+    assert any(share() < 10 for _ in range(3))

@@ -278,6 +278,7 @@ def test_a_network_of_one_s_own(served: Served, open_tab: OpenTab, tmp_path: Pat
     sheet = Sheet(open_tab, served)
     sheet.tab.locator("#open-file").set_input_files(tmp_path / "none.safetensors")
     sheet.until(lambda: "error" in sheet.heard)
+    assert "none.safetensors is no network's file" in sheet.heard["error"].fields["text"]
     sheet.tab.locator("#open-file").set_input_files(tmp_path / "mine.safetensors")
     sheet.until(lambda: "opened" in sheet.heard)
     becomes(sheet.tab, "document.getElementById('reader-a').textContent.includes('mine')")
@@ -321,3 +322,103 @@ def test_200_test_digits_through_the_browser_are_read_as_well_as_the_arrays(shee
         right += int(sheet.tab.locator("#answer").text_content()) == labels[index]
     print(f"from the arrays {expected:.1%}, through the browser {right / 200:.1%}")
     assert right / 200 >= expected - 0.01
+
+
+# ---- what is easily got wrong ----------------------------------------------------------------------------------------
+
+
+def test_a_click_leaves_a_dot(sheet: Sheet) -> None:
+    sheet.tab.locator("#digit").click(position={"x": 100, "y": 100})
+    sheet.until(lambda: "reading" in sheet.heard and not sheet.heard["reading"].fields["blank"])
+
+
+def test_a_reload_keeps_the_drawing_and_the_networks(sheet: Sheet) -> None:
+    keys = [each["key"] for each in sheet.heard["catalogue"].fields["networks"]]
+    sheet.draw(2)
+    sheet.answers(2)
+    sheet.tab.locator("#choose-b").select_option(keys[0])
+    becomes(sheet.tab, "!document.getElementById('reads-b').hidden")
+    sheet.tab.reload()  # and nobody is asked
+    sheet.answers(2)
+    becomes(sheet.tab, f"document.getElementById('choose-b').value === '{keys[0]}'")
+    assert sheet.tab.locator("#hint").is_hidden()
+
+
+def test_what_was_taught_is_named_so_and_not_lost_without_a_question(served: Served, open_tab: OpenTab) -> None:
+    sheet = Sheet(open_tab, served)
+    sheet.tab.locator("#choose-b").select_option(sheet.tab.locator("#choose-a").input_value())
+    becomes(sheet.tab, "!document.getElementById('reads-b').hidden")
+    sheet.draw(4)
+    sheet.answers(4)
+    leaves = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert not sheet.tab.evaluate(leaves)
+    sheet.tab.locator("#teach button").nth(9).click()
+    becomes(sheet.tab, "document.getElementById('reader-a').textContent.includes(', taught')")
+    sheet.answers(9)
+    said = sheet.shown("lesson")
+    assert said.startswith("Both networks were taught") and said.count("reads 9") == 2
+    assert "%" not in sheet.tab.locator("#choose-a option:checked").inner_text()
+    assert sheet.tab.evaluate(leaves)
+    sheet.click("unteach")
+    becomes(sheet.tab, "!document.getElementById('reader-a').textContent.includes('taught')")
+    assert not sheet.tab.evaluate(leaves)
+
+
+def test_grad_cam_is_offered_where_there_is_a_convolution(sheet: Sheet) -> None:
+    option = sheet.tab.locator("#method option[value=grad_cam]")
+    assert option.is_enabled()
+    sheet.draw(4)
+    sheet.answers(4)
+    sheet.tab.locator("#method").select_option("grad_cam")
+    sheet.tab.locator("#choose-a").select_option("mlp")
+    becomes(sheet.tab, "document.getElementById('method-note').textContent.includes('MLP has no convolution')")
+    assert option.is_disabled() and sheet.shown("notice") == ""
+    sheet.tab.locator("#trainings section:not([hidden]) button").click()
+
+
+def test_what_went_wrong_is_said_until_something_goes_right(sheet: Sheet, tmp_path: Path) -> None:
+    from PIL import Image
+
+    sheet.draw(1)
+    sheet.answers(1)
+    Image.new("L", (100, 100), 255).save(tmp_path / "blank.png")
+    sheet.tab.locator("#picture-file").set_input_files(tmp_path / "blank.png")
+    becomes(sheet.tab, "document.getElementById('notice').textContent !== ''")
+    becomes(sheet.tab, "document.getElementById('answer').textContent === ''")  # nor is the old digit there any more
+    sheet.draw(1)
+    sheet.answers(1)
+    assert sheet.shown("notice") == ""
+
+
+def test_no_number_is_not_0(sheet: Sheet) -> None:
+    sheet.tab.locator("#index").fill("")
+    sheet.tab.keyboard.press("Enter")
+    assert sheet.shown("sample-note") == "Type a number from 0 to 9999."
+    sheet.tab.wait_for_timeout(200)
+    assert "sample" not in sheet.heard
+
+
+def test_a_kernel_under_the_pointer_shows_its_map(sheet: Sheet) -> None:
+    sheet.draw(7)
+    sheet.answers(7)
+    kernels = sheet.tab.locator("#strips-a .strip").nth(1).locator("canvas.pixels")
+    kernels.scroll_into_view_if_needed()
+    kernels.hover(position={"x": 10, "y": 10})
+    marked = sheet.tab.locator("#strips-a .strip .plane .over:not([hidden])")
+    assert marked.count() >= 2 and kernels.get_attribute("title").startswith("pattern 0, row ")
+    sheet.tab.mouse.move(3, 3)
+    becomes(sheet.tab, "document.querySelectorAll('#strips-a .strip:nth-child(3) .over:not([hidden])').length === 0")
+
+
+def test_a_low_window_says_that_there_is_more_of_a_unit(sheet: Sheet) -> None:
+    sheet.tab.set_viewport_size({"width": 1280, "height": 520})
+    sheet.draw(7)
+    sheet.answers(7)
+    strip = sheet.tab.locator("#strips-a canvas[role=application]").nth(3)
+    strip.scroll_into_view_if_needed()
+    strip.hover(position={"x": 20, "y": 20})
+    becomes(sheet.tab, "document.querySelector('#unit-body .total') !== null")
+    more = sheet.tab.locator("#unit-more")
+    assert more.is_visible()
+    strip.click(position={"x": 20, "y": 20})
+    assert more.is_hidden()

@@ -8,7 +8,8 @@ import pytest
 
 from tests.serving.browser import OpenTab, becomes, nodes, script
 from tests.serving.conftest import play_rooms
-from tests.serving.kit import PATIENCE, Served, eventually, serving, threads
+from tests.serving.kit import PATIENCE, Served, eventually, fetch, serving, threads
+from tests.serving.watch.helpers import train
 from xpnet.serving import Watch
 
 pytestmark = pytest.mark.browser
@@ -23,7 +24,7 @@ UNNAMED = {"RootWebArea", "generic", "none"}  # what may take focus, to be scrol
 HEADINGS = """[...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].filter((each) => each.checkVisibility())
   .map((each) => Number(each.tagName[1]))"""
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "start")
-contrast, focusable, overflow, said = map(script, ("contrast", "focusable", "overflow", "said"))
+contrast, focusable, overflow, overlaps, said = map(script, ("contrast", "focusable", "overflow", "overlaps", "said"))
 
 
 Site = dict[str, tuple[str, str]]  # of each page: the address of its server, and the path
@@ -32,7 +33,7 @@ Site = dict[str, tuple[str, str]]  # of each page: the address of its server, an
 @pytest.fixture(scope="module")
 def site(played: Served) -> Iterator[Site]:
     watch = Watch(port=0)
-    watch.open()
+    train(watch, epochs=1)
     yield {path: (played.address, path) for path in PAGES} | {"watch": (watch.address, "")}
     watch.close()
 
@@ -74,6 +75,7 @@ def test_the_switch_changes_all_that_is_said_and_is_remembered(site: Site, open_
     tab.locator("#language").select_option("zh")
     assert tab.evaluate("document.documentElement.lang") == "zh"
     assert not set(said(tab)) & only_english
+    assert path not in PLAYED or tab.title() == f"xpnet: {chinese[f'frame.{path}']}"
     settled(tab.reload() and tab)
     assert tab.evaluate("document.documentElement.lang") == "zh"
     assert not set(said(tab)) & only_english
@@ -94,9 +96,9 @@ def test_dark_or_light_by_the_button_and_remembered(played: Served, open_tab: Op
     button = tab.locator("#theme")
     paper = "getComputedStyle(document.body).backgroundColor"
     light = tab.evaluate(paper)
-    assert button.get_attribute("aria-pressed") == "false"
+    assert button.inner_text() == "Dark"
     button.click()
-    assert button.get_attribute("aria-pressed") == "true" and tab.evaluate(paper) != light
+    assert button.inner_text() == "Light" and tab.evaluate(paper) != light
     tab.goto(played.address)
     assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
     settled(tab).locator("#theme").click()
@@ -111,6 +113,15 @@ def test_it_is_never_wider_than_the_window(site: Site, open_tab: OpenTab, path: 
         tab.set_viewport_size({"width": width, "height": 900})
         tab.wait_for_timeout(100)
         assert overflow(tab) == [], f"at {width} pixels, in {language}"
+
+
+@every_page
+def test_no_section_lies_over_another(site: Site, open_tab: OpenTab, path: str) -> None:
+    tab = settled(open_tab(*site[path]))
+    for width in (360, 1280, 1920):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.wait_for_timeout(200)
+        assert overlaps(tab) == [], f"at {width} pixels"
 
 
 @every_page
@@ -183,6 +194,21 @@ def test_links_lead_from_page_to_page(played: Served, open_tab: OpenTab) -> None
         assert tab.locator("header [aria-current=page]").get_attribute("href") == f"/{path}"
     tab.locator("header .home").click()
     tab.wait_for_url(played.address)
+
+
+def test_an_address_that_is_none_leads_back(played: Served, open_tab: OpenTab) -> None:
+    assert fetch(played, "/nope").status == 404
+    tab = settled(open_tab(played.address, "nope", expected=("404",)))
+    assert tab.locator("h1").inner_text() == "There is no such page"
+    tab.locator("nav a").click()
+    tab.wait_for_url(played.address)
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_on_a_phone_the_bar_at_the_top_is_one_line(played: Served, open_tab: OpenTab, language: str) -> None:
+    tab = settled(open_tab(played.address, "digit", width=360, language=language))
+    boxes = [tab.locator(f"header > {each}").bounding_box() for each in (".home", "nav", "#language", "#theme")]
+    assert max(box["y"] for box in boxes) < min(box["y"] + box["height"] for box in boxes)
 
 
 def test_to_the_content_by_one_key(played: Served, open_tab: OpenTab) -> None:

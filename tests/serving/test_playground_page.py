@@ -1,6 +1,7 @@
 """The playground in a real browser: every control changes what it should, and its numbers are those of Python."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from tests.serving.browser import OpenTab, becomes, comes
 from tests.serving.kit import Served
 from xpnet import random
+from xpnet.optimizers import OPTIMIZERS
 from xpnet.serving.frames import Frame
+from xpnet.serving.playground import state
 from xpnet.serving.playground.lab import Lab
 from xpnet.serving.playground.state import Hidden, State, read_state
 
@@ -99,6 +102,11 @@ def write(name: str, value: int) -> Callable[[Any], object]:
     return do
 
 
+MIDDLE_OF_LINK = """(id) => {
+  const link = document.getElementById(id);
+  const point = link.getPointAtLength(link.getTotalLength() / 2).matrixTransform(link.getScreenCTM());
+  return [point.x, point.y];
+}"""
 FOUR, TWO = Hidden(4), Hidden(2)
 # each group begins with the page as it opens, and each control finds what those before it have left
 GROUPS = {
@@ -239,6 +247,48 @@ def test_forward_backward_and_update_with_every_gradient(played: Served, open_ta
     page.is_as(lab)
 
 
+@pytest.mark.parametrize("change", ["more-layers", "more-neurons-0", "neuron-0-0", "lesson-xor"])
+def test_another_network_in_the_middle_of_a_step(played: Served, open_tab: OpenTab, change: str) -> None:
+    """Numbers on links that are there no more; the step begins anew."""
+    page = Playground(open_tab, played)
+    for name in ("forward", "backward"):
+        page.click(name)
+        page.until(lambda: "phase" in page.heard and page.heard["phase"].fields["name"] == name)  # noqa: B023
+    becomes(page.tab, "document.querySelectorAll('#links .words tspan').length > 0")
+    del page.heard["built"]
+    page.click(change)
+    page.until(lambda: "built" in page.heard)
+    becomes(page.tab, "document.querySelectorAll('#links .words tspan').length === 0")
+    page.click("forward")
+    page.until(lambda: page.heard["phase"].fields["name"] == "forward")
+
+
+def test_links_and_biases_say_their_numbers_and_are_edited(played: Served, open_tab: OpenTab) -> None:
+    page, lab = Playground(open_tab, played), lab_of(State())
+    tab, editor = page.tab, page.tab.locator("#editor")
+    x, y = tab.evaluate(MIDDLE_OF_LINK, "link-0-1-0")
+    tab.mouse.move(x, y)
+    weight = lab.weights()[0]["weight"][1][0]
+    assert f"{weight:.3g}".replace("-", "\u2212") in page.shown("tip")
+    tab.mouse.click(x, y)
+    tab.keyboard.type("0.75")
+    tab.keyboard.press("Enter")
+    lab.edit(0, "weight", 1, 0, 0.75)
+    page.until(lambda: page.numbers["layers"] == lab.weights())
+    assert editor.is_hidden()
+    assert tab.locator("#bias-dot-1-1").get_attribute("title")
+    page.click("bias-dot-1-1")
+    tab.keyboard.type("-0.5")
+    tab.keyboard.press("Enter")
+    lab.edit(1, "bias", 1, 0, -0.5)
+    page.until(lambda: page.numbers["layers"] == lab.weights())
+    page.click("neuron-2-1")
+    assert editor.locator("input").count() == 5  # a bias, and a weight from each neuron before
+    tab.keyboard.press("Escape")
+    assert editor.is_hidden()
+    page.is_as(lab)
+
+
 def test_a_weight_and_a_bias_set_by_hand(played: Served, open_tab: OpenTab) -> None:
     page, lab = Playground(open_tab, played), lab_of(State())
     page.tab.locator("#weights summary").click()
@@ -296,11 +346,211 @@ def test_the_address_holds_it_all_and_the_back_button_works(played: Served, open
 
 
 @pytest.mark.parametrize(
-    "address", ["data=nothing&lr=x", "hidden=99,,&inputs=", "seed=-1&batch=1e9", "%zz", "points=1,2&data=own"]
+    ("address", "said"),
+    [
+        ("data=nothing&lr=x", "data=nothing → circle, lr=x → 0.03"),
+        ("hidden=99,,&inputs=", "hidden=99,, → 8, inputs → x1,x2"),
+        ("seed=-1&batch=1e9", "seed=-1 → 0, batch=1e9 → 30"),
+        ("lr=0&noise=&discrete=maybe", "lr=0 → 0.03, noise → 0, discrete=maybe → no"),
+        ("%zz", "%zz → –"),
+        ("toString=1&lesson=constructor", "toString=1 → –, lesson=constructor → –"),
+        ("problem=regression&loss=hinge", "loss=hinge → auto"),
+        ("hidden=4relu+norm+drop0.3,2tanh&inputs=x2,sinx1&lr=1e-3&data=own&points=1,2,0;3,3,1", ""),
+        ("hide=,<b>,nothing", ""),
+        ("points=1,2&data=own", "points=1,2 → –"),
+    ],
 )
-def test_an_address_with_mistakes_opens_all_the_same(played: Served, open_tab: OpenTab, address: str) -> None:
+def test_an_address_with_mistakes_opens_and_says_what_was_taken(
+    played: Served, open_tab: OpenTab, address: str, said: str
+) -> None:
     page = Playground(open_tab, played, address)
-    assert page.tab.locator("#notice").inner_text() == "" or "own" in address
+    notice = page.tab.locator("#notice")
+    becomes(page.tab, f"document.getElementById('notice').textContent.endsWith({said!r})")
+    assert bool(notice.inner_text()) == bool(said)
+    page.click("more-layers")  # what is changed is a state that was asked for
+    becomes(page.tab, "document.getElementById('notice').textContent === ''")
+
+
+@pytest.mark.parametrize(("given", "taken"), [("-3", 0), ("1.5", 2), ("1e20", 2147483647), ("", 1), ("7", 7)])
+def test_a_seed_that_cannot_be_is_said(played: Served, open_tab: OpenTab, given: str, taken: int) -> None:
+    page = Playground(open_tab, played)
+    page.tab.locator("#seed").fill("5")
+    page.tab.locator("#seed").fill(given)
+    page.tab.keyboard.press("Enter")
+    page.tab.locator("#seed").blur()
+    page.until(lambda: page.state.seed == taken)
+    assert page.tab.locator("#seed").input_value() == str(taken)
+    said = page.tab.locator("#notice").inner_text()
+    assert said.endswith(f"Seed {given} → {taken}") if given not in ("", "7") else not said
+
+
+def test_after_a_reload_the_settings_are_kept_and_the_page_says_what_is_not(played: Served, open_tab: OpenTab) -> None:
+    page = Playground(open_tab, played, "data=xor")
+    page.step()
+    page.tab.reload()
+    becomes(page.tab, "document.getElementById('sentence').textContent.includes('loaded anew')")
+    page.until(lambda: page.numbers["step"] == 0)
+    assert page.state.data == "xor"
+    page.step()
+    assert "loaded anew" not in page.shown("sentence")
+    page.click("reset")
+    page.until(lambda: page.numbers["step"] == 0)
+    page.tab.reload()
+    page.tab.wait_for_timeout(500)
+    assert "loaded anew" not in page.shown("sentence")
+
+
+OVERLAPS = """() => {
+  const shown = [...document.querySelectorAll("#heads :is(button, select, input, h3, p, output, span)")];
+  const boxes = shown.map((element) => [element, element.getBoundingClientRect()]);
+  const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 0.5;
+  const found = [];
+  for (const [i, [one, a]] of boxes.entries())
+    for (const [other, b] of boxes.slice(i + 1))
+      if (meet(a, b)) found.push(`${one.id || one.textContent} / ${other.id}`);
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("width", [360, 1280, 1920])
+def test_six_layers_stand_beside_each_other(played: Served, open_tab: OpenTab, width: int, language: str) -> None:
+    page = Playground(open_tab, played, "hidden=8,8,8,8,8,8", width=width, language=language)
+    assert page.tab.evaluate(OVERLAPS) == []
+    box = page.tab.locator("#network").evaluate("(e) => [e.scrollWidth, e.clientWidth]")
+    assert (box[0] > box[1] + 1) == (width == 360)
+    assert page.tab.locator("#wide-hint").is_visible() == (width == 360)
+
+
+def test_on_a_phone_the_settings_stand_above_network_and_data(played: Served, open_tab: OpenTab) -> None:
+    tab = Playground(open_tab, played, width=360).tab
+    tops = [tab.locator(f".{name}").bounding_box()["y"] for name in ("output", "settings", "network", "data", "more")]
+    assert tops == sorted(tops)
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_every_setting_is_explained(played: Served, open_tab: OpenTab, language: str) -> None:
+    tab = Playground(open_tab, played, language=language).tab
+    tab.locator("#help summary").click()
+    said = tab.locator("#help-list dd").all_inner_texts()
+    assert len(said) == tab.locator("#help-list dt").count() >= 18
+    assert all(len(words) >= 8 for words in said) and len(set(said)) == len(said)
+    assert "Muon" in " ".join(said) and "Xavier" in " ".join(said)
+    for label in tab.locator(".settings label").all() + tab.locator("#heads label").all():
+        assert label.get_attribute("title") in said
+
+
+def test_a_table_from_a_file_is_used_at_once(played: Served, open_tab: OpenTab, tmp_path: Path) -> None:
+    page = Playground(open_tab, played, "data=own")
+    (tmp_path / "points.csv").write_text("x1,x2,class\n1,2,0\n-1,-2,1\n3,3,1\n")
+    page.tab.locator("#own summary").click()
+    page.tab.locator("#csv-file").set_input_files(tmp_path / "points.csv")
+    page.until(lambda: page.state.points == ((1, 2, 0), (-1, -2, 1), (3, 3, 1)))
+    assert page.tab.locator("#csv").input_value().startswith("x1,x2,class")
+
+
+@pytest.mark.parametrize(
+    ("address", "target", "answer"),
+    [
+        ("", r"target (orange|blue) \(class \d\)", r"output score −?[\d.]+ = \d+ % blue \(class 1\)"),
+        ("loss=hinge", r"target (orange|blue) \(class \d\)", r"output score −?[\d.]+: (orange|blue)"),
+        ("data=blobs&classes=3", r"target Class \d", r"output (−?[\d.]+(, )?){3}$"),
+        ("problem=regression", r"target −?[\d.]+", r"output −?[\d.]+$"),
+    ],
+)
+def test_the_points_of_a_slow_step_are_told_in_words(
+    played: Served, open_tab: OpenTab, address: str, target: str, answer: str
+) -> None:
+    page = Playground(open_tab, played, address)
+    page.click("forward")
+    page.until(lambda: "phase" in page.heard)
+    becomes(page.tab, "document.getElementById('phase-point').textContent !== ''")
+    samples = page.heard["phase"].fields["samples"]
+    for place in (1, 3, len(samples)):
+        page.tab.locator("#phase-sample").fill(str(place))
+        said = page.shown("phase-point")
+        assert re.search(target, said) and re.search(answer, said), said
+        x1 = float(re.search(r"x₁ (\S+),", said)[1].replace("\u2212", "-"))
+        assert math.isclose(x1, samples[place - 1][0], rel_tol=0.01, abs_tol=1e-3)
+        out = page.heard["phase"].fields["outputs"][1][0][place - 1]
+        shown = page.tab.locator("#neuron-1-0 + .value").inner_text().replace("\u2212", "-")
+        assert math.isclose(float(shown), out, rel_tol=0.01, abs_tol=1e-3)
+    page.tab.locator("#phase-sample").fill("999")  # there are not so many: the last
+    assert page.tab.locator("#phase-sample").input_value() == str(len(samples))
+
+
+def test_a_neuron_under_the_pointer_does_not_hide_the_numbers_of_a_slow_step(played: Served, open_tab: OpenTab) -> None:
+    page = Playground(open_tab, played)
+    neuron = page.tab.locator("#neuron-1-0")
+    neuron.hover()
+    becomes(page.tab, "getComputedStyle(document.getElementById('neuron-1-0')).transform.includes('1.7')")
+    page.click("forward")
+    page.until(lambda: "phase" in page.heard)
+    neuron.hover()
+    becomes(page.tab, "getComputedStyle(document.getElementById('neuron-1-0')).transform === 'none'")
+
+
+def test_the_pace_that_is_chosen_is_the_one_it_runs_at(played: Served, open_tab: OpenTab) -> None:
+    page = Playground(open_tab, played)
+    page.tab.locator("#pace").select_option("2")
+    page.click("run")
+    page.until(lambda: page.numbers["running"])
+    page.tab.wait_for_timeout(1500)
+    assert 1 <= page.numbers["step"] <= 8
+    page.tab.locator("#pace").select_option("0")
+    page.until(lambda: page.numbers["step"] > 100)
+
+
+def test_page_and_server_know_the_same_choices(played: Served, open_tab: OpenTab) -> None:
+    tab = Playground(open_tab, played).tab
+    known = tab.evaluate("import('/pages/playground/state.js').then((state) => ({ ...state }))")
+    assert read_state(known["DEFAULTS"]) == State()
+    assert set(known["DEFAULTS"]) == set(State.__dataclass_fields__)
+    assert {name: tuple(sets) for name, sets in known["DATA"].items()} == state.DATA
+    assert tuple(known["INPUTS"]) == state.INPUTS
+    tasks = {"two": "two classes", "several": "several classes", "regression": "regression"}
+    for short, task in tasks.items():
+        assert sorted(known["LOSSES"][short]) == sorted(("auto", *state.LOSSES[task]))
+    choices = {
+        "problem": state.PROBLEMS, "optimizer": OPTIMIZERS, "activation": state.ACTIVATIONS,
+        "regularization": state.REGULARIZATIONS, "initializer": state.INITIALIZERS,
+    }  # fmt: skip
+    for name, there in choices.items():
+        assert set(known["CHOICES"][name]) <= set(there), name
+        assert name == "optimizer" or set(known["CHOICES"][name]) == set(there), name
+    assert known["MOST"] == {"layers": state.MOST_LAYERS, "units": state.MOST_UNITS, "classes": state.MOST_CLASSES}
+    assert max(known["CHOICES"]["dropout"]) == state.MOST_DROPOUT
+    for name, edges in known["RANGES"].items():
+        for value in edges if name != "lr" else edges[1:]:
+            more = {"data": "blobs"} if name == "classes" else {}
+            assert getattr(read_state({name: value} | more), name) == value
+    for name in ("lr", "rate"):
+        for value in known["CHOICES"][name]:
+            assert getattr(read_state({name: value}), name) == value
+
+
+def test_controls_are_put_away_and_the_address_says_so(played: Served, open_tab: OpenTab) -> None:
+    page = Playground(open_tab, played)
+    page.tab.locator("#parts summary").click()
+    boxes = page.tab.locator("#part-choices input")
+    assert boxes.count() == page.tab.locator("[data-part]").count() > 20
+    assert all(box.is_checked() for box in boxes.all())
+    for name, control in (("noise", "noise"), ("lr", "learning-rate"), ("layers.count", "more-layers")):
+        assert page.tab.locator(f"#{control}").is_visible()
+        page.tab.locator(f"[id='part-{name}']").uncheck()
+        assert page.tab.locator(f"#{control}").is_hidden()
+    assert page.tab.url.endswith("#hide=noise,lr,layers.count")
+    page.click("step")
+    page.click("data-xor")  # an address of another state hides the same
+    page.until(lambda: page.state.data == "xor")
+    other = Playground(open_tab, played, page.tab.url.partition("#")[2])
+    assert other.state == page.state
+    assert other.tab.locator("#learning-rate").is_hidden() and other.tab.locator("#batch").is_visible()
+    page.tab.locator("#part-lr").check()
+    assert page.tab.locator("#learning-rate").is_visible()
+    page.tab.go_back()
+    assert page.tab.locator("#learning-rate").is_hidden()
 
 
 def test_points_of_one_s_own(played: Served, open_tab: OpenTab) -> None:

@@ -15,7 +15,7 @@ from xpnet import random
 from xpnet.errors import DataError, FormatError, OptionError
 from xpnet.serving import session as session_module
 from xpnet.serving.frames import Frame, unpack
-from xpnet.serving.session import Mailbox, Outbox, Session
+from xpnet.serving.session import LONGEST_ERROR, Mailbox, Outbox, Session
 
 
 def frame(kind: str, **fields: Any) -> Frame:
@@ -193,6 +193,18 @@ def test_an_error_on_purpose_is_told_and_the_session_goes_on() -> None:
         assert eventually(lambda: "next" in session.done)
     (told,) = heard(session)
     assert (told.kind, told.fields) == ("error", {"about": "raise", "text": "this is not one of them"})
+
+
+def test_a_long_error_is_cut() -> None:
+    """Some quote what was asked, up to a megabyte of it."""
+    session = Recorder()
+    session.gate.set()
+    with running(session):
+        session.receive(frame("raise", error=OptionError("no such thing: " + "x" * 100_000)))
+        session.receive(frame("do", what="next"))
+        assert eventually(lambda: "next" in session.done)
+    (told,) = heard(session)
+    assert told.fields["text"].startswith("no such thing: xxx") and len(told.fields["text"]) == LONGEST_ERROR
 
 
 @pytest.mark.parametrize(

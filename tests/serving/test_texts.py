@@ -9,6 +9,7 @@ from xpnet.serving.app import PAGES
 
 LANGUAGES = ("en", "zh")
 SOURCES = [path for path in sorted(PAGES.rglob("*")) if path.suffix in (".js", ".html") and path.parent.name != "texts"]
+ROOMS = ("digit", "playground", "watch")
 IN_HTML = re.compile(r'data-(?:text|label|hint)="([^"]+)"')
 IN_JS = re.compile(r'\btext\(\s*"([^"]+)"')
 BEGINNINGS = re.compile(r"`([\w.-]+\.)\$\{")
@@ -65,9 +66,11 @@ def test_nothing_comes_from_elsewhere(path: Path) -> None:
     assert not re.search(r"\beval\(|new Function\(|<[^>]* style=|<[^>]* on\w+=|<script>", source)
 
 
-@pytest.mark.parametrize("name", ["digit", "playground", "watch"])
+@pytest.mark.parametrize("name", ROOMS)
 def test_the_style_of_a_page_does_not_reach_another(name: str) -> None:
-    """Each rule in its section of the one stylesheet begins with the class of its <main>, or with an id."""
+    """Each rule in its section of the one stylesheet begins with the class of its <main>, or with an id that no other
+    page has.
+    """
     style = re.sub(r"/\*(?! ----).*?\*/", "", (PAGES / "style.css").read_text(), flags=re.DOTALL)
     section = style.partition(f"/* ---- {name} ---- */")[2].partition(f"/* ---- end of {name} ---- */")[0]
     assert section
@@ -76,3 +79,5 @@ def test_the_style_of_a_page_does_not_reach_another(name: str) -> None:
     selectors = [selector.strip() for rule in rules for selector in re.split(r",(?![^(]*\))", rule)]
     own = re.compile(rf"(main)?\.{name}\b|#|:root|body:has\(\.{name}\)")
     assert not [selector for selector in selectors if not own.match(selector)]
+    others = "".join((PAGES / each / "index.html").read_text() for each in ROOMS if each != name)
+    assert not [each for each in selectors if (found := re.match(r"#([\w-]+)", each)) and f'id="{found[1]}"' in others]

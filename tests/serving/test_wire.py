@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from tests.serving.browser import OpenTab, becomes
 from tests.serving.kit import Served, Trial, eventually, serving, threads
 from tests.serving.test_frames import arrays, fields
+from xpnet.serving.app import MOST_BYTES
 from xpnet.serving.frames import pack, unpack
 
 pytestmark = pytest.mark.browser
@@ -63,7 +64,7 @@ CONNECT = """async () => {
   const { Wire } = await import("/pages/shared/wire.js");
   window.heard = [];
   window.wire = new Wire("trial");
-  for (const kind of ["open", "closed", "refused", "echo", "newest"]) {
+  for (const kind of ["open", "closed", "refused", "error", "echo", "newest"]) {
     window.wire.on(kind, (frame) => window.heard.push({ kind, ...frame }));
   }
   return window.wire.ask("echo");
@@ -126,3 +127,16 @@ def test_another_site_gets_nothing(served: Served, open_tab: OpenTab) -> None:
             f"ws://{served.host}/trial/socket",
         )
     assert ended == "refused" and threads("Trial") == 0
+
+
+def test_what_is_too_large_is_not_sent(served: Served, open_tab: OpenTab) -> None:
+    """The server would end the connection, and the page would lose its session."""
+    tab = open_tab(served.address)
+    tab.evaluate(CONNECT)
+    becomes(tab, "wire.isOpen")
+    ask = "(bytes) => wire.ask('echo', {}, {x: {data: new Uint8Array(bytes), shape: [bytes]}})"
+    header = len(pack("echo", {}, x=np.zeros(MOST_BYTES, np.uint8))) - MOST_BYTES
+    assert tab.evaluate(ask, MOST_BYTES - header) is True
+    becomes(tab, "heard.at(-1).kind === 'echo'")
+    assert tab.evaluate(ask, MOST_BYTES) is False
+    assert tab.evaluate("[heard.at(-1).kind, heard.at(-1).about, wire.isOpen]") == ["error", "echo", True]

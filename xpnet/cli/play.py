@@ -5,6 +5,7 @@ import signal
 import threading
 import webbrowser
 from collections.abc import Iterator
+from functools import partial
 
 import click
 
@@ -38,14 +39,16 @@ def play(file: str | None, port: int | None, host: str, browser: bool) -> None:
     listener = listen(host, port)
     address = address_of(listener)
 
-    def open_page() -> None:  # some browsers keep whoever opens them waiting
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-
     with _ended_as_by_ctrl_c(), contextlib.suppress(KeyboardInterrupt):  # the way to end it
         if not is_local(host):
             click.echo("every machine that reaches this one can open these pages and let it compute", err=True)
         click.echo(f"xpnet play: {address} (Ctrl-C ends it)")
-        serve(app, listener, open_page if browser else lambda: None)
+        serve(app, listener, partial(open_page, address) if browser else lambda: None)
+
+
+def open_page(address: str) -> None:
+    """In the browser. Some keep whoever opens them waiting."""
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 @contextlib.contextmanager

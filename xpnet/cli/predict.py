@@ -47,8 +47,7 @@ def predict(images: tuple[str, ...], file: str | None, top: int, background: Bac
     path = file or newest_model()
     model = saved_network(path)
     takes_digits(model, path)
-    if file is None:
-        click.echo(f"xpnet: using {path}", err=True)
+    said = file is not None  # which network it is, before the first answer of it
     predictions: list[dict[str, Any]] = []
     for image in images:
         try:
@@ -57,6 +56,9 @@ def predict(images: tuple[str, ...], file: str | None, top: int, background: Bac
             complain(error)
             predictions.append({"image": image, "error": str(error)})
             continue
+        if not said:
+            click.echo(f"xpnet: using {path}", err=True)
+            said = True
         predictions.append({"image": image, **best[0], "top": best})
         if not as_json:
             found = [f"{digit['digit']} ({100 * digit['probability']:.1f} %)" for digit in best]

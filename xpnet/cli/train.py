@@ -3,6 +3,9 @@
 The command and what it prints; what happens in between is training_run.py.
 """
 
+import contextlib
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,7 +115,13 @@ def _port(context: click.Context, parameter: click.Parameter, text: str | None) 
     metavar="[PORT]",
     callback=_port,
     help="Serve a page on this machine on which the training can be watched, paused, stopped, and its learning rate"
-    ' changed. Needs pip install "xpnet[web]".  [default port: 8477, or the next free one]',
+    " changed. In a terminal the page stays after the training, whose files are written by then, until Ctrl-C."
+    ' Needs pip install "xpnet[web]".  [default port: 8477, or the next free one]',
+)
+@click.option(
+    "--browser/--no-browser",
+    default=None,
+    help="Open the page of --watch in the browser.  [default: do in a terminal, and not in a script]",
 )
 @click.option("--quiet", is_flag=True, help="Print the result only.")
 @backend_option
@@ -140,7 +149,17 @@ def train(**options: Any) -> int:
         click.echo(f"xpnet: {end}", err=True)
         return end.status
     report(plan, outcome)
+    if plan.watch is not None and sys.stderr.isatty():
+        stay(plan.watch.address)
     return 0
+
+
+def stay(address: str) -> None:
+    """Until Ctrl-C, as a short training is over before one has looked at its page."""
+    click.echo(f"xpnet: the page stays at {address} (Ctrl-C ends it)", err=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
 
 
 def report(plan: Plan, outcome: Outcome) -> None:

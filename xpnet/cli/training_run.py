@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from xpnet.callbacks import Backup, Callback, CSVLogger, History, Logs, TimeLimi
 from xpnet.callbacks.comparison import Described
 from xpnet.callbacks.monitor import BestEpoch
 from xpnet.cli.ends import CLOSED, INTERRUPTED, discard_output
+from xpnet.cli.play import open_page
 from xpnet.cli.results import Results
 from xpnet.cli.step_curve import StepCurve
 from xpnet.data.batches import split
@@ -23,6 +24,9 @@ from xpnet.errors import FormatError, MissingExtraError, NonFiniteError, OptionE
 from xpnet.model import Model
 from xpnet.networks.recipes import NETWORKS, RECIPES, Recipe
 from xpnet.visualize import require_matplotlib
+
+if TYPE_CHECKING:
+    from xpnet.serving.watch import Watch
 
 # ---- the plan --------------------------------------------------------------------------------------------------------
 
@@ -50,6 +54,7 @@ class Options:
     resume: bool
     backup_every: int | None
     watch: int | None  # a port; -1 is any
+    browser: bool | None  # None: in a terminal
     quiet: bool
     as_json: bool
 
@@ -64,7 +69,7 @@ class Plan:
     results: Results
     backup: Backup
     no_pictures: str  # why none can be drawn, or nothing
-    watch: Callback | None  # the page is open already
+    watch: "Watch | None"  # its page is served already
 
 
 def plan_training(options: Options) -> Plan:
@@ -91,9 +96,11 @@ def plan_training(options: Options) -> Plan:
     return Plan(options, recipe, arguments, results, backup, no_pictures, _watch(options))
 
 
-def _watch(options: Options) -> Callback | None:
-    """The page of --watch, which is served from now on."""
+def _watch(options: Options) -> "Watch | None":
+    """The page of --watch, which is served from now on, and opened for whoever sits there."""
     if options.watch is None:
+        if options.browser is not None:
+            raise click.UsageError("--browser and --no-browser go with --watch", click.get_current_context())
         return None
     from xpnet.serving.watch import Watch
 
@@ -101,6 +108,8 @@ def _watch(options: Options) -> Callback | None:
     address = watch.open()
     if options.quiet:  # else it says so itself
         click.echo(f"watch this training: {address}", err=True)
+    if sys.stderr.isatty() if options.browser is None else options.browser:
+        open_page(address)
     return watch
 
 

@@ -51,12 +51,15 @@ def make_app(rooms: Mapping[str, Callable[[], Session]], everywhere: bool = Fals
 
             routes.append(WebSocketRoute(f"/{name}/socket".replace("//", "/"), talk))
 
+    async def lost(request: object, error: Exception) -> FileResponse:
+        return FileResponse(PAGES / "lost.html", 404)
+
     for name, make in rooms.items():
         add(name, make)
     if "" not in rooms:
         add("", None)
     routes.append(Mount("/pages", StaticFiles(directory=PAGES)))
-    return Guard(Starlette(routes=routes), everywhere)
+    return Guard(Starlette(routes=routes, exception_handlers={404: lost}), everywhere)
 
 
 async def _talk(websocket: "WebSocket", make: Callable[[], Session], pages: set[Session]) -> None:

@@ -15,6 +15,7 @@ from xpnet.serving.frames import Frame, pack
 
 # messages that may wait, either way, and their bytes: a page that asks for more, or that does not read, is sent away
 MOST_WAITING, MOST_BYTES_WAITING = 512, 64 << 20
+LONGEST_ERROR = 500  # characters: some quote what was asked, which may be long
 UNREAD = "this page does not read what it is sent; load it again"
 
 
@@ -164,11 +165,16 @@ class Session:
         try:
             function(*arguments)
         except XpnetError as error:
-            self.send("error", {"about": kind, "text": str(error)})
+            self.send("error", {"about": kind, "text": shortened(str(error))})
             return False
         except Exception as error:
             # a request that lacks a field, or has it in another form; or a fault of ours, which is told in full here
             traceback.print_exc()
-            self.send("error", {"about": kind, "text": f"{kind!r} cannot be done: {error!r}"[:500]})
+            self.send("error", {"about": kind, "text": shortened(f"{kind!r} cannot be done: {error!r}")})
             return False
         return True
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is too long for a page."""
+    return text if len(text) <= LONGEST_ERROR else text[: LONGEST_ERROR - 2] + " …"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import xpnet.serving
+from tests.serving.playground.findings import FINDINGS
 from xpnet.errors import NonFiniteError
 from xpnet.serving.playground.lab import Lab
 from xpnet.serving.playground.state import read_state
@@ -55,7 +56,16 @@ def test_there_are_six_and_all_states_are_valid() -> None:
     for lesson in LESSONS.values():
         for each in (lesson, *lesson["variants"]):
             read_state(each["state"])
-            assert each["steps"] > 0 and each["finding"]
+            assert each["steps"] > 0
+
+
+def test_what_was_found_is_known_of_each() -> None:
+    tries = [(key, each) for key, lesson in LESSONS.items() for each in (None, *lesson["variants"])]
+    assert [(key, each["key"] if each else "base") for key, each in tries] == list(FINDINGS)
+    for language in ("en", "zh"):
+        texts = (FILE.parent.parent / "texts" / f"{language}.js").read_text(encoding="utf-8")
+        for lesson, key in FINDINGS:
+            assert lesson == "neuron" or f'"playground.lesson.{lesson}.{key}.text"' in texts
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

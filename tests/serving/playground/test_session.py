@@ -9,12 +9,14 @@ import pytest
 
 import xpnet
 from tests.serving.playground.page import Page
+from xpnet.serving.playground import warm
 from xpnet.serving.playground.lab import Lab
 from xpnet.serving.playground.maps import LARGE, SMALL
 from xpnet.serving.playground.phases import NAMES
 from xpnet.serving.playground.saved import KEY
 from xpnet.serving.playground.script import make_script
 from xpnet.serving.playground.state import State, read_state
+from xpnet.serving.playground.warm import is_warming, warm_up
 
 
 @pytest.fixture
@@ -275,13 +277,17 @@ def test_files_that_are_none_are_refused_and_nothing_changes(page: Page, tmp_pat
     def refused(content: bytes) -> str:
         return refusal(page, "open", bytes=np.frombuffer(content, np.uint8))
 
-    assert "is no safetensors file: it is a text file" in refused(b"nothing")
-    assert "is no safetensors file, or it is damaged" in refused(data[:-10])
+    assert "is no network's file (.safetensors): it is a text file" in refused(b"nothing")
+    assert "is no network's file (.safetensors), or it is damaged" in refused(data[:-10])
     assert "does not come from the playground" in refused(save(load(data)))
     assert "state in this file is damaged: lr must be" in refused(data.replace(b'"lr\\": 0.03', b'"lr\\": -0.3'))
     about = '{"state": {"hidden": []}, "step": 1, "epoch": 0, "place": 0}'
-    text = refused(save(load(data), {KEY: about}))
-    assert "the file does not fit the network" in text and "tmp" not in text
+    assert "weights in this file do not fit the network" in refused(save(load(data), {KEY: about}))
+    whole = {name: tensor.astype("int32") for name, tensor in load(data).items()}
+    about = '{"state": {"data": "xor"}, "step": 1, "epoch": 0, "place": 0}'
+    assert "no floating point numbers" in refused(save(whole, {KEY: about}))
+    many = about.replace('"step": 1', '"step": ' + "9" * 400)
+    assert "step must be an integer" in refused(save(load(data), {KEY: many}))
     page.ask("step")
     assert page.wait_for("numbers")[0].fields["step"] == 1
     assert page.session.lab.state.data == "xor"
@@ -300,11 +306,84 @@ def test_divergence_stops_the_run_with_one_message(page: Page) -> None:
     assert len([frame for frame in page.frames if frame.kind == "error"]) == 1
 
 
-def test_requests_of_the_wrong_form_are_answered_and_the_page_goes_on(page: Page) -> None:
+def test_requests_of_the_wrong_form_are_answered_and_the_page_goes_on(
+    page: Page, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each with one clear error, which is no fault of ours: nothing of it on the terminal."""
     page.set_state({})
+    assert "'csv' must have a field 'text'" in refusal(page, "csv")
+    assert "'add' must have a field 'points'" in refusal(page, "add")
+    assert "'edit' must have a field 'row'" in refusal(page, "edit")
+    assert "'open' must have an array 'bytes'" in refusal(page, "open")
+    assert "line 1 cannot be read" in refusal(page, "csv", {"text": f"1,{'2' * 200_000},3"})
+    assert "line 2 must be x1, x2 and target" in refusal(page, "csv", {"text": f"1,2,0\n1,{'2' * 400},1"})
+    large = 10**400
+    for state in ({"seed": large}, {"lr": large}, {"noise": -large}, {"points": [[large, 0, 0]]}, {"hidden": [large]}):
+        assert refusal(page, "state", {"state": state, "keep": True, "number": 2})
+    assert "number must be an integer" in refusal(page, "state", {"state": {}, "keep": True, "number": large})
+    assert "pace must be a positive number" in refusal(page, "run", {"on": True, "pace": large})
+    assert "value must be a finite number" in refusal(
+        page, "edit", {"layer": 0, "what": "bias", "row": 0, "value": large}
+    )
+    assert refusal(page, "edit", {"layer": 0, "what": "bias", "row": large, "value": 1})
     for kind in ("state", "add", "csv", "edit", "open", "run", "phase"):
         assert refusal(page, kind)
         assert refusal(page, kind, {"layer": [], "state": 3, "points": 4, "on": "yes", "name": None})
     assert refusal(page, "watch", {"layer": [], "unit": 0})
     page.ask("script")
     page.wait_for("script")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_run_keeps_the_pace_that_is_asked_for(page: Page) -> None:
+    page.set_state({})
+    page.ask("run", {"on": True, "pace": 20})
+    began = time.monotonic()
+    while time.monotonic() < began + 1.5:
+        page.wait_for("numbers")
+    assert 10 <= page.session.lab.step <= 20 * (time.monotonic() - began) + 4
+    page.ask("run", {"on": True})  # as fast as it can
+    before, began = page.session.lab.step, time.monotonic()
+    while time.monotonic() < began + 1:
+        page.wait_for("numbers")
+    assert page.session.lab.step - before > 50
+
+
+def test_the_rate_of_steps_is_never_negative(page: Page) -> None:
+    page.set_state({})
+    page.ask("run", {"on": True})
+    for name in ("he", "xavier", "small"):
+        page.wait_for("numbers")
+        page.ask("state", {"state": {"initializer": name}, "keep": False, "number": 2})
+        page.wait_for("built")
+    page.wait_for("numbers")
+    rates = [frame.fields["steps_per_second"] for frame in page.frames if frame.kind == "numbers"]
+    assert all(rate is None or rate >= 0 for rate in rates)
+
+
+def test_a_page_is_told_while_kernels_are_compiled(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for them meanwhile: the network learns once they are there, and can be paused before."""
+    warming = True
+    monkeypatch.setattr("xpnet.serving.playground.session.is_warming", lambda: warming)
+    page.set_state({"hidden": [{}]})
+    page.set_state({"hidden": [{"batch_norm": True}]})
+    told = [frame.fields["on"] for frame in page.frames if frame.kind == "compiling"]
+    assert told == [True]
+    page.ask("run", {"on": True})
+    page.wait_for("numbers")
+    time.sleep(0.1)
+    assert page.session.lab.step == 0
+    warming = False
+    (frame,) = page.wait_for("compiling")
+    assert not frame.fields["on"]
+    while page.wait_for("numbers")[0].fields["step"] == 0:
+        pass
+
+
+def test_kernels_are_compiled_once_in_a_thread_beside() -> None:
+    warm_up()
+    thread = warm._thread
+    warm_up()
+    assert warm._thread is thread and thread.daemon
+    thread.join(120)
+    assert not is_warming()

@@ -1,6 +1,8 @@
 """`xpnet train --watch`: the page of a training from the command line."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +64,46 @@ def test_a_port_that_is_taken_ends_the_command_before_anything_is_read(tmp_path:
         assert process.returncode and len(err.splitlines()) == 1
         assert err.startswith(f"xpnet: error: Watch cannot listen on 127.0.0.1, port {port} (")
     watch.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no terminal of this kind")
+@pytest.mark.parametrize("more", [[], ["--no-browser"]], ids=["as it is", "no browser"])
+def test_in_a_terminal_the_page_is_opened_and_stays_until_ctrl_c(tmp_path: Path, more: list[str]) -> None:
+    import pty
+
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    terminal, end = pty.openpty()
+    line = [sys.executable, "-m", "xpnet", "train", "mlp", "--epochs", "1", "--limit", "500", "--watch", "0", *more]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which who runs the tests may have turned off
+    try:
+        process = subprocess.Popen(
+            [*line, "--out", str(tmp_path)],
+            stdout=subprocess.PIPE, stderr=end, text=True, env=os.environ | {"BROWSER": f"{browser} %s"},
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
+    os.close(end)
+    said = ""
+    with process:
+        while "Ctrl-C ends it" not in said:
+            said += os.read(terminal, 4096).decode()
+        assert (tmp_path / "mlp.safetensors").exists() and process.poll() is None
+        found = re.search(r"the page stays at (http://\S+/)", said)
+        assert found and opened.exists() is not bool(more)
+        assert more or opened.read_text().strip() == found[1]
+        page = Page(found[1])
+        assert page.wait_for_phase("ended")["ended"] == "finished"
+        page.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0 and process.stdout and "test accuracy 0." in process.stdout.read()
+    os.close(terminal)
+
+
+def test_a_browser_without_a_page_is_refused() -> None:
+    result = CliRunner().invoke(train, ["mlp", "--no-browser"])
+    assert result.exit_code == 2 and "--browser and --no-browser go with --watch" in result.output
 
 
 @pytest.mark.parametrize("port", ["--watch=70000", "--watch=-1", "--watch=here"])

@@ -135,6 +135,8 @@ def test_a_schedule_goes_on_from_the_changed_rate(watch: serving.Watch, tmp_path
         ({"optimizer": "lr", "rate": None}, "must be a positive number, not None"),
         ({"optimizer": "lr", "factor": "2"}, "must be a positive number, not 2"),
         ({"optimizer": "other", "rate": 1.0}, "there is no optimizer 'other'; there is lr"),
+        ({"optimizer": "lr", "rate": 1e9}, "100 times what was planned at most, and this is 1e+12 times"),
+        ({"optimizer": "lr", "factor": 101}, "100 times what was planned at most, and this is 101 times"),
         ({"rate": 1.0}, "there is no optimizer 'None'"),
         ({"optimizer": ["lr"], "rate": 1.0}, "there is no optimizer"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from tests.kit.small import clusters, network
 from tests.serving.browser import OpenTab, becomes
 from tests.serving.watch.helpers import Page, Slow, in_thread, train
-from xpnet import serving
+from xpnet import Sequential, layers, serving
 
 pytestmark = pytest.mark.browser
 pytest.importorskip("uvicorn", reason="pages need the extra web")
@@ -119,6 +119,27 @@ def test_it_speaks_chinese_is_dark_and_fits_a_phone(watch: serving.Watch, open_t
     assert "undefined" not in words and "{" not in words and "watch." not in words
     tab.locator("#language").select_option("en")
     says(tab, "Finished")
+
+
+def test_units_of_a_dense_layer_do_not_look_everywhere(watch: serving.Watch, open_tab: OpenTab) -> None:
+    model = Sequential([layers.Flatten(), layers.Dense(10)])
+    model.compile("adam")
+    train(watch, epochs=1, model=model)
+    tab = open_tab(watch.address)
+    says(tab, "a weight for every pixel", "filters-what")
+
+
+def test_a_rate_that_is_none_is_complained_of_until_the_next(
+    watch: serving.Watch, open_tab: OpenTab, running: Thread
+) -> None:
+    tab = open_tab(watch.address)
+    field = tab.locator("#rate-lr")
+    for rate, words in (("-1", "positive number"), ("1e9", "100 times")):
+        field.fill(rate)
+        field.press("Enter")
+        says(tab, words, "complaint")
+    tab.locator("#rates button").nth(1).click()
+    assert tab.locator("#complaint").inner_text() == ""
 
 
 def test_points_in_the_plane_have_neither_filters_nor_images(watch: serving.Watch, open_tab: OpenTab) -> None:

@@ -261,11 +261,15 @@ class DigitSession(Session):
         lessons = [(slot, Lesson(slot.model, digit, label, others)) for slot in self.slots.values()]
         if not self.lessons:  # else what undo goes back to is what was before them
             self.history.remember([slot.model for slot in self.slots.values()])
+            for slot in self.slots.values():
+                slot.lessons += 1
         self.lessons = lessons
 
     def on_undo(self, frame: Frame) -> None:
         self.lessons = []
         models = self.history.undo()
+        for slot in self.slots.values():
+            slot.lessons -= any(slot.model is model for model in models)
         self.send("undone", {"undo": len(self.history) > 0})
         self._changed(models)
 
@@ -286,8 +290,8 @@ class DigitSession(Session):
     def _changed(self, models: list[Model]) -> None:
         slots = [slot for slot in self.slots.values() if any(slot.model is model for model in models)]
         for slot in slots:
-            slot.taught = True
             slot.changed()
+            self._tell_network(slot)
         self._read_again(slots)
 
     def on_train(self, frame: Frame) -> None:

@@ -21,10 +21,15 @@ class Slot:
     def __init__(self, name: str, entry: Entry) -> None:
         self.name, self.entry = name, entry
         self.model = entry.make()
-        self.taught = False  # whether it is no longer as the entry says
+        self.lessons = 0  # that it has had here
         self.training: Training | None = None
         self.look: Look = look(self.model, NOTHING)
         self._exam: Exam | None = None
+
+    @property
+    def taught(self) -> bool:
+        """Whether it is no longer as the entry says."""
+        return self.lessons > 0
 
     def read(self, digit: Floats) -> Look:
         """Look at a digit; the result is kept."""
@@ -41,7 +46,9 @@ class Slot:
 
     def described(self) -> dict[str, Any]:
         """As the page is told."""
-        entry = self.entry
+        described = self.entry.described() | {"taught": self.taught}
+        if self.taught:  # its accuracy was that of another network
+            described["accuracy"] = None
         layers = [
             {
                 "index": index,
@@ -53,7 +60,7 @@ class Slot:
             }
             for index, call in enumerate(self.look.calls)
         ]
-        return {"slot": self.name, **entry.described(), "layers": layers}
+        return {"slot": self.name, **described, "layers": layers}
 
     def filters(self) -> dict[str, npt.NDArray[Any]]:
         """The kernels (O, C, KH, KW) of the first layer with weights, if that is a convolution."""

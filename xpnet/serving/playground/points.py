@@ -17,6 +17,7 @@ from xpnet.errors import DataError, OptionError
 from xpnet.serving.playground.state import EDGE, MOST_CLASSES, MOST_POINTS, Point, State
 
 SAMPLES = {"classification": 500, "regression": 1200}
+LARGEST = 1e100  # of a number in a table; of larger ones, not even a difference can be computed
 Plane = tuple[np.ndarray, np.ndarray, np.ndarray]  # x1, x2 and the targets, (N,) each
 
 
@@ -163,14 +164,21 @@ def _split_rows(text: str) -> list[tuple[int, list[str]]]:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if mark is None:
         return [(number, line.split()) for number, line in lines]
-    rows = [(number, next(csv.reader(io.StringIO(line), delimiter=mark))) for number, line in lines]
-    return [(number, [cell.strip() for cell in cells]) for number, cells in rows]
+    rows = []
+    for number, line in lines:
+        try:
+            cells = next(csv.reader(io.StringIO(line), delimiter=mark))
+        except csv.Error as error:  # such as a cell that never ends
+            raise DataError(f"line {number} cannot be read: {error}") from error
+        rows.append((number, [cell.strip() for cell in cells]))
+    return rows
 
 
 def _as_number(cell: str) -> float | None:
     if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?", cell.strip(), re.IGNORECASE | re.ASCII):
         return None  # NaN and infinity, too
-    return float(cell)
+    number = float(cell)
+    return number if abs(number) <= LARGEST else None
 
 
 def _read_classes(cells: list[tuple[int, str]]) -> tuple[list[int], bool]:

@@ -3,13 +3,14 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from xpnet.base.checks import whole
+from xpnet.base.file_kinds import other_kind
 from xpnet.errors import FormatError, OptionError
-from xpnet.files.tensors import read_safetensors
 from xpnet.model import Sequential
-from xpnet.serving.playground.state import State, read_state
+from xpnet.serving.playground.state import State, bounded, read_state
 
 NAME = "playground.safetensors"
 KEY = "xpnet_playground"
@@ -22,21 +23,32 @@ def to_file(network: Sequential, state: State, step: int, epoch: int, place: int
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
         network.save(path)
-        tensors, metadata = read_safetensors(path)
+        tensors, metadata = _read(path.read_bytes())
     about = {"state": state.as_json(), "step": step, "epoch": epoch, "place": place}
     return save(tensors, metadata | {KEY: json.dumps(about)})
+
+
+def _read(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """All tensors, and the header's texts."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(data)  # which checks sizes, offsets and data types
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
+        why = f": {found}" if (found := other_kind(data, "safetensors")) else ", or it is damaged"
+        raise FormatError(f"this is no network's file (.safetensors){why}") from error
+    return tensors, header.get("__metadata__") or {}
 
 
 class Opened:
     """What such a file holds. FormatError if it is none."""
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
-        with tempfile.TemporaryDirectory() as folder:
-            tensors, metadata = self._in_file(folder, read_safetensors)
-        del tensors
+        self.tensors, metadata = _read(data)
         try:
-            about = json.loads(metadata[KEY])
+            about = bounded(json.loads(metadata[KEY]))
             self.state = read_state(about["state"])
             self.step, self.epoch, self.place = (
                 whole(name, about[name], least=0) for name in ("step", "epoch", "place")
@@ -48,14 +60,11 @@ class Opened:
 
     def load_into(self, network: Sequential) -> None:
         """Its weights into a network that was made from its state."""
-        with tempfile.TemporaryDirectory() as folder:
-            self._in_file(folder, network.load_weights)
-
-    def _in_file(self, folder: str, read: Any) -> Any:
-        """What `read` makes of a file with these bytes; the file is gone afterwards, and no message names it."""
-        path = Path(folder) / "the file"
-        path.write_bytes(self.data)
-        try:
-            return read(path)
-        except FormatError as error:
-            raise FormatError(str(error).replace(str(path), path.name)) from error
+        parameters = dict(network.named_parameters())
+        shapes = {name: parameter.shape for name, parameter in parameters.items()}
+        if shapes != {name: tensor.shape for name, tensor in self.tensors.items()}:
+            raise FormatError("the weights in this file do not fit the network that its state describes")
+        if any(tensor.dtype.kind != "f" for tensor in self.tensors.values()):
+            raise FormatError("the weights in this file are no floating point numbers")
+        for name, parameter in parameters.items():
+            parameter.value = self.tensors[name]

@@ -56,7 +56,8 @@ CHANGED = """
 # of a network that has had these settings from the beginning."""
 
 TEMPLATE = '''\
-# A small network on points in the plane, as the playground of xpnet computes it: pip install xpnet{note}
+# A small network on points in the plane, as the playground of xpnet computes it. It needs xpnet: `pip install .` in a
+# clone of it.{note}
 import numpy as np
 
 import xpnet

@@ -14,7 +14,8 @@ from xpnet.serving.playground.lab import Lab
 from xpnet.serving.playground.points import read_csv
 from xpnet.serving.playground.saved import NAME, Opened, to_file
 from xpnet.serving.playground.script import make_script
-from xpnet.serving.playground.state import LOSSES, State, read_points, read_state
+from xpnet.serving.playground.state import LOSSES, State, bounded, read_points, read_state
+from xpnet.serving.playground.warm import is_warming, needs_kernels, warm_up
 from xpnet.serving.session import Session
 
 SLICE = 0.01  # seconds of training between two looks at what the page asks
@@ -37,6 +38,13 @@ class PlaygroundSession(Session):
         self._scaled = False  # whether points were fitted to the plane
         self._shown_at = self._owed = 0.0
         self._rate: tuple[float, int] | None = None  # when, and at which step, the run was last looked at
+        self._compiling = False  # whether the page was told that its network waits for kernels
+
+    def begin(self) -> None:
+        warm_up()
+
+    def receive(self, frame: Frame, size: int = 0) -> None:
+        super().receive(frame._replace(fields=bounded(frame.fields)), size)
 
     @property
     def lab(self) -> Lab:
@@ -58,14 +66,14 @@ class PlaygroundSession(Session):
         self._change_some(seed=(self.lab.state.seed + 1) % 2**31)
 
     def on_add(self, frame: Frame) -> None:
-        added = read_points(frame.fields["points"])
+        added = read_points(_field(frame, "points"))
         self._change_some(data="own", points=[*self.lab.state.points, *added])
 
     def on_clear(self, frame: Frame) -> None:
         self._change_some(data="own", points=[])
 
     def on_csv(self, frame: Frame) -> None:
-        points, self._scaled = read_csv(str(frame.fields["text"]), self.lab.state.problem)
+        points, self._scaled = read_csv(str(_field(frame, "text")), self.lab.state.problem)
         self._change_some(data="own", points=points, classes=2)
 
     def on_reset(self, frame: Frame) -> None:
@@ -91,16 +99,20 @@ class PlaygroundSession(Session):
         if not keep:
             self.curves = Curves()
         self._forget_watched()
+        self._say_whether_compiling()
         return "points" in built
 
     # ---- training --------------------------------------------------------------------------------------------------
 
     @property
     def busy(self) -> bool:
-        return self.running
+        return self.running or self._compiling
 
     def work(self) -> None:
         """Some milliseconds of training; maps and numbers every tenth of a second."""
+        if self._compiling:  # a step would wait for it, and nothing that the page asks would be answered
+            time.sleep(SLICE)
+            return self._say_whether_compiling()
         began = now = time.perf_counter()
         try:
             while now < began + SLICE:
@@ -117,6 +129,13 @@ class PlaygroundSession(Session):
             self._pause()
             self._show()
             raise self.lab.diverged()
+
+    def _say_whether_compiling(self) -> None:
+        """Tell the page if that has changed."""
+        compiling = is_warming() and needs_kernels(self.lab.state)
+        if compiling != self._compiling:
+            self._compiling = compiling
+            self.send("compiling", {"on": compiling})
 
     def _is_due(self, now: float) -> bool:
         """Whether the next step of a run with a pace should be made by now; it does not make up for what it missed."""
@@ -153,7 +172,7 @@ class PlaygroundSession(Session):
 
     def on_edit(self, frame: Frame) -> None:
         fields = frame.fields
-        row, column = fields["row"], fields.get("column") or 0
+        row, column = _field(frame, "row"), fields.get("column") or 0
         if not isinstance(row, int) or not isinstance(column, int):
             raise OptionError(f"row and column must be integers, not {row!r:.40} and {column!r:.40}")
         self.lab.edit(fields.get("layer"), fields.get("what"), row, column, finite("value", fields.get("value")))
@@ -196,6 +215,8 @@ class PlaygroundSession(Session):
 
     def on_open(self, frame: Frame) -> None:
         """What `file` gave goes on; only the memory of the optimizer begins anew."""
+        if "bytes" not in frame.arrays:
+            raise OptionError("the request 'open' must have an array 'bytes', those of a file")
         opened = Opened(frame.arrays["bytes"].tobytes())
         lab = Lab(opened.state)
         opened.load_into(lab.network)
@@ -203,6 +224,7 @@ class PlaygroundSession(Session):
         self._pause()
         self._lab, self.curves = lab, Curves()
         self._forget_watched()
+        self._say_whether_compiling()
         self._show_built(True)
 
     # ---- frames ----------------------------------------------------------------------------------------------------
@@ -225,7 +247,7 @@ class PlaygroundSession(Session):
         now, lab = time.perf_counter(), self.lab
         speed = None
         if self.running:
-            if self._rate is not None and now > self._rate[0]:
+            if self._rate is not None and now > self._rate[0] and lab.step >= self._rate[1]:  # not begun anew
                 speed = (lab.step - self._rate[1]) / (now - self._rate[0])
             self._rate = now, lab.step
         losses = lab.losses()
@@ -256,3 +278,9 @@ class PlaygroundSession(Session):
         units = self._units()
         if self.watched and (self.watched[0] >= len(units) or self.watched[1] >= units[self.watched[0]]):
             self.watched = None
+
+
+def _field(frame: Frame, name: str) -> Any:
+    if name not in frame.fields:
+        raise OptionError(f"the request {frame.kind!r} must have a field {name!r}")
+    return frame.fields[name]

@@ -147,6 +147,17 @@ def read_points(given: Any) -> tuple[Point, ...]:
     return tuple(points)
 
 
+def bounded(value: Any) -> Any:
+    """The same with infinity for integers that no float holds: JSON's may have any number of digits."""
+    if isinstance(value, Mapping):
+        return {key: bounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [bounded(each) for each in value]
+    if isinstance(value, int) and abs(value) >= 2**1023:
+        return math.inf if value > 0 else -math.inf
+    return value
+
+
 def check_targets(problem: str, points: Sequence[Point]) -> None:
     """OptionError for a target that the problem does not have."""
     for *_, target in points:

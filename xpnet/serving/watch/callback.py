@@ -100,11 +100,8 @@ class Watch(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         self._fits += 1
-        self._begun, self._taken, self._batch = (
-            False,
-            0,
-            0,
-        )  # whether an epoch has begun; steps of this fit, of the epoch
+        self._begun = False  # whether an epoch has
+        self._taken = self._batch = 0  # steps of this fit, and of the epoch
         self._optimizers = list(self.model.named_optimizers())
         self._phase, self._ended, self._epoch = "begins", "", 0
         self._so_far: dict[str, float] = {}
@@ -246,8 +243,9 @@ class Watch(Callback):
         """Numbers of now; and whatever else is on the board goes to the pages with it."""
         steps, epochs, controls, clock = self.params["steps"], self.params["epochs"], self._controls, self._clock
         rates = self._rates()
+        scales = {rate_name(name): optimizer.lr_scale for name, optimizer in self._optimizers}
         if controls.rates is not None:
-            controls.rates = rates
+            controls.rates, controls.scales = rates, scales
         left = (epochs - self._epoch) * steps - self._batch
         state = {
             "model": self.model.label,
@@ -267,7 +265,7 @@ class Watch(Callback):
             "seconds_left": clock.seconds() * left / self._taken if self._taken else None,
             "so_far": self._so_far,
             "rates": rates,
-            "scales": {rate_name(name): optimizer.lr_scale for name, optimizer in self._optimizers},
+            "scales": scales,
             "marks": self._marks,
             "images": self._images is not None,
         }
@@ -297,6 +295,7 @@ class Watch(Callback):
         self._for_filters.begin()
         if (found := first_filters(self.model)) is not None:
             fields, pixels = filters_of(*found)
+            fields["dense"] = len(dict(self.model.named_parameters())[found[0]].shape) == 2
             self._board.film_filters({"step": self._step, "fit": self._fits} | fields, pixels=pixels)
         self._for_filters.end()
 

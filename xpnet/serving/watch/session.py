@@ -9,6 +9,8 @@ from xpnet.serving.frames import Frame
 from xpnet.serving.session import Mailbox, Session
 from xpnet.serving.watch.board import Board, Place
 
+MOST = 100.0  # times what was planned, that a learning rate may be
+
 
 class Controls:
     """What pages ask of the training: it looks here after each step, and does it in its own thread."""
@@ -17,6 +19,7 @@ class Controls:
         self.asked = False  # whether there is anything to do: all that a step looks at
         self.pausing = self.stopping = False
         self.rates: dict[str, float] | None = None  # of the optimizers, while a training is under way
+        self.scales: dict[str, float] = {}  # how many times what was planned each rate is
         self._changes: list[tuple[str, str, float]] = []
         self._changed = threading.Condition()
 
@@ -48,6 +51,11 @@ class Controls:
                 raise OptionError(f"a learning rate must be a positive number, not {str(value)[:40]}")
             if how == "rate" and not rates[optimizer]:
                 raise OptionError("the schedule has brought the learning rate down to 0: it can be multiplied only")
+            after = self.scales.get(optimizer, 1.0) * (value if how == "factor" else value / rates[optimizer])
+            if after > max(MOST, self.scales.get(optimizer, 1.0)):
+                raise OptionError(
+                    f"a learning rate may be {MOST:g} times what was planned at most, and this is {after:.3g} times"
+                )
             self._changes.append((optimizer, how, float(value)))
             self.asked = True
             self._changed.notify_all()

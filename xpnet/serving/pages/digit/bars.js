@@ -2,6 +2,7 @@
 
 import { onLanguage, text } from "../shared/language.js";
 import { percent } from "../shared/numbers.js";
+import { titleOf } from "./networks.js";
 
 export class Bars {
   constructor(wire, networks) {
@@ -45,7 +46,7 @@ export class Bars {
   caption() {
     for (const slot of ["a", "b"]) {
       const [network, took] = [this.networks.slots[slot], this.took[slot]];
-      const parts = network ? [network.name] : [];
+      const parts = network ? [titleOf(network)] : [];
       if (took !== undefined) parts.push(text("digit.took", { ms: took < 10 ? took.toFixed(1) : took.toFixed(0) }));
       this.captions[slot].textContent = parts.join(" · ");
     }

@@ -95,7 +95,17 @@ export class Drawing {
     this.isDown = true;
     this.isBlank = false;
     this.last = point;
+    this.dot();
     this.draw([point]);
+  }
+
+  // Where the pen comes down: a line to the same place would leave nothing.
+  dot() {
+    const { context } = this;
+    context.fillStyle = colour("--ink");
+    context.beginPath();
+    context.arc(...this.last, this.width.valueAsNumber / 2, 0, 2 * Math.PI);
+    context.fill();
   }
 
   draw(points) {

@@ -4,6 +4,7 @@ import { onResize, rem } from "../shared/canvas.js";
 import { onLanguage, text } from "../shared/language.js";
 import { onTheme } from "../shared/theme.js";
 import { Tiles } from "../shared/tiles.js";
+import { titleOf } from "./networks.js";
 
 const SIDE = 28;
 
@@ -24,24 +25,23 @@ export class Explain {
     wire.on("explanation", (frame) => this.heard(frame));
     wire.on("error", (frame) => frame.about === "explain" && this.refused(frame));
     wire.on("network", () => this.arrange());
+    wire.on("explanation", () => this.annotate());
     wire.on("closed", () => (this.asked = {}));
     drawing.onChange(() => drawing.isDown && this.clear());
     onLanguage(() => this.words());
     onTheme(() => this.draw());
     onResize(() => this.draw());
-    this.arrange();
   }
 
   changed() {
     this.clear();
     this.words();
-    this.arrange();
     for (const slot of this.networks.filled()) this.ask(slot);
   }
 
   // One request at a time for each slot, as an explanation takes longer than a reading.
   ask(slot) {
-    if (!this.method.value || !this.views[slot].digit) return;
+    if (!this.method.value || !this.views[slot].digit || this.isMute(slot)) return;
     this.again[slot] = Boolean(this.asked[slot]);
     if (this.asked[slot]) return;
     const label = this.target.value === "" ? null : Number(this.target.value);
@@ -59,6 +59,11 @@ export class Explain {
     this.note.textContent = frame.text;
   }
 
+  // Whether the chosen method has nothing to say of this network: Grad-CAM needs a convolution's maps.
+  isMute(slot, method = this.method.value) {
+    return method === "grad_cam" && !this.networks.slots[slot]?.layers.some(({ kind }) => kind === "conv");
+  }
+
   clear() {
     for (const view of Object.values(this.views)) view.cover(null);
   }
@@ -67,9 +72,13 @@ export class Explain {
   arrange() {
     this.views.b.element.hidden = !this.networks.slots.b || !this.method.value;
     for (const slot of ["a", "b"]) {
-      this.views[slot].caption.textContent = this.views.b.element.hidden ? "" : (this.networks.slots[slot]?.name ?? "");
+      this.views[slot].caption.textContent = this.views.b.element.hidden ? "" : nameIn(this.networks.slots[slot]);
     }
+    const filled = this.networks.filled();
+    const option = this.method.querySelector("[value=grad_cam]");
+    option.disabled = filled.length > 0 && filled.every((slot) => this.isMute(slot, "grad_cam"));
     this.target.hidden = !this.method.value;
+    this.annotate();
     this.draw();
   }
 
@@ -82,9 +91,20 @@ export class Explain {
     const digits = Array.from({ length: 10 }, (_, digit) => new Option(text("digit.target.digit", { digit }), digit));
     this.target.replaceChildren(new Option(text("digit.target.read"), ""), ...digits);
     this.target.value = chosen;
-    this.note.textContent = this.method.value ? text(`digit.method.${this.method.value}.note`) : "";
+    this.arrange();
     for (const view of Object.values(this.views)) view.canvas.setAttribute("aria-label", text("digit.sees"));
   }
+
+  annotate() {
+    const mute = this.networks.filled().filter((slot) => this.isMute(slot));
+    const notes = mute.map((slot) => text("digit.mute", { name: nameIn(this.networks.slots[slot]) }));
+    if (this.method.value) notes.unshift(text(`digit.method.${this.method.value}.note`));
+    this.note.textContent = notes.join(" ");
+  }
+}
+
+function nameIn(network) {
+  return network ? titleOf(network) : "";
 }
 
 class View {

@@ -14,7 +14,10 @@ export class Files {
       this.drawing.lay(frame.arrays.pixels.data);
     });
     wire.on("opened", () => this.samples.say(null));
-    wire.on("error", ({ about }) => ["open", "picture"].includes(about) && this.samples.say(null));
+    wire.on("error", ({ about }) => {
+      if (["open", "picture"].includes(about)) this.samples.say(null);
+      if (about === "picture") this.drawing.clear(); // what is there is not what was chosen
+    });
     drawing.onChange(() => (this.drawing.isPicture &&= !drawing.isBlank));
     this.drop();
   }

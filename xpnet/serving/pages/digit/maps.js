@@ -4,6 +4,7 @@ import { enlargement, onResize, oncePerFrame, rem } from "../shared/canvas.js";
 import { drawLegend } from "../shared/colours.js";
 import { onLanguage } from "../shared/language.js";
 import { onTheme } from "../shared/theme.js";
+import { titleOf } from "./networks.js";
 import { Strip } from "./strip.js";
 
 const INPUT = { index: -1, path: "", kind: "input", shape: [1, 28, 28], shown: "maps" };
@@ -42,7 +43,7 @@ export function startMaps(wire, unit) {
     legend();
     all((strip) => strip.changed());
   });
-  onLanguage(() => all((strip) => strip.words()));
+  onLanguage(() => Object.values(slots).forEach((layers) => layers.words()));
   onResize(oncePerFrame(() => all((strip) => strip.fit())));
   legend();
 }
@@ -71,7 +72,14 @@ class Layers {
     const layers = JSON.stringify([frame.key, frame.layers]);
     if (layers !== this.layers) this.rebuild(frame);
     this.layers = layers;
+    this.network = frame;
+    this.words();
     this.kernels(frame);
+  }
+
+  words() {
+    if (this.name) this.root.querySelector(".name").textContent = titleOf(this.network);
+    this.each((strip) => strip.words());
   }
 
   kernels({ arrays: { filters } }) {
@@ -89,7 +97,6 @@ class Layers {
     this.strips = new Map(described.map((layer) => [layer.index, new Strip(layer, this, scale)]));
     const title = document.createElement("h3");
     title.className = "name";
-    title.textContent = this.name;
     this.root.replaceChildren(title, ...[...this.strips.values()].map((strip) => strip.element));
     this.each((strip) => {
       strip.fit();
@@ -100,6 +107,16 @@ class Layers {
   read(frame) {
     this.strips.get(INPUT.index)?.show(frame.blank ? null : frame.arrays.digit.data);
     if (frame.blank) this.each((strip) => strip.layer.index >= 0 && strip.show(null));
+  }
+
+  // The map of the first convolution that a kernel makes; null: none.
+  pointOut(kernel) {
+    const filters = this.strips.get(FILTERS.index);
+    const made = [...this.strips.values()].find(({ layer }) => layer.kind === "conv");
+    if (!made || !filters) return;
+    const [maps, rows, columns] = made.shape;
+    const channel = kernel === null ? null : Math.floor((kernel * maps) / filters.shape[0]);
+    made.mark(channel === null ? [] : [{ channel, rows: [0, rows], columns: [0, columns], isUnit: true }]);
   }
 
   show(frame) {

@@ -2,6 +2,7 @@
 
 import { onLanguage, text } from "../shared/language.js";
 import { percent, whole } from "../shared/numbers.js";
+import { kept } from "./kept.js";
 
 const NOTES = new Set(["package", "file", "runs", "here", "own", "new"]);
 
@@ -9,7 +10,7 @@ export class Networks {
   constructor(wire) {
     this.wire = wire;
     this.slots = { a: null, b: null }; // what the server says of them: frames "network"
-    this.wanted = {}; // what was chosen here: asked for again when the connection is new
+    this.wanted = kept().networks ?? {}; // what was chosen here: asked for again when the connection is new
     this.catalogue = [];
     this.selects = { a: document.getElementById("choose-a"), b: document.getElementById("choose-b") };
     for (const [slot, select] of Object.entries(this.selects)) {
@@ -48,6 +49,7 @@ export class Networks {
   note() {
     const chosen = this.filled().map((slot) => this.catalogue.find(({ key }) => key === this.slots[slot].key));
     const notes = chosen.filter(Boolean).map((each) => `${each.name}: ${noteOf(each)}`);
+    if (this.filled().some((slot) => this.slots[slot].taught)) notes.push(text("digit.taught.note"));
     document.getElementById("network-note").textContent = notes.join(" ");
   }
 
@@ -62,12 +64,30 @@ export class Networks {
   list() {
     this.note();
     for (const [slot, select] of Object.entries(this.selects)) {
-      const options = this.catalogue.map((network) => new Option(describe(network), network.key));
-      if (slot === "b") options.unshift(new Option(text("digit.compare.none"), ""));
-      select.replaceChildren(...options);
+      const here = this.slots[slot];
+      const isTaught = (network) => here?.taught && here.key === network.key;
+      const options = (wanted) =>
+        this.catalogue
+          .filter(({ trained }) => trained === wanted)
+          .map((network) => new Option(isTaught(network) ? titleOf(here) : describe(network), network.key));
+      const groups = [group("digit.group.trained", options(true)), group("digit.group.new", options(false))];
+      if (slot === "b") groups.unshift(new Option(text("digit.compare.none"), ""));
+      select.replaceChildren(...groups);
       select.value = this.slots[slot]?.key ?? "";
     }
   }
+}
+
+// What a network is called: one that was taught here is no longer the one of that name.
+export function titleOf({ name, taught }) {
+  return taught ? text("digit.taught.name", { name }) : name;
+}
+
+function group(key, options) {
+  const element = document.createElement("optgroup");
+  element.label = text(key);
+  element.append(...options);
+  return element;
 }
 
 // Where a network of the catalogue comes from, and how large it is.
@@ -78,6 +98,5 @@ function noteOf({ note, where, parameters }) {
 
 // "LeNet-5 · 98.9 %"
 function describe({ name, trained, accuracy }) {
-  if (!trained) return `${name} · ${text("digit.untrained")}`;
-  return accuracy === null ? name : `${name} · ${percent(accuracy)}`;
+  return !trained || accuracy === null ? name : `${name} · ${percent(accuracy)}`;
 }

@@ -16,8 +16,10 @@ export class Samples {
     document.getElementById("misread").addEventListener("click", () => this.ask("misclassified"));
     document.getElementById("numbered").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.ask(this.index.valueAsNumber || 0);
+      if (Number.isNaN(this.index.valueAsNumber)) this.say("digit.number.none");
+      else this.ask(this.index.valueAsNumber);
     });
+    this.index.addEventListener("input", () => (this.isTyped = true)); // and nothing takes its place until it is asked
     this.opener.addEventListener("click", () => this.toggle());
     wire.on("sample", (frame) => this.show(frame));
     wire.on("mistakes", (frame) => this.list(frame));
@@ -31,12 +33,13 @@ export class Samples {
   }
 
   ask(which) {
+    this.isTyped = false;
     if (which === "misclassified") this.say("digit.searching");
     this.wire.ask("sample", { which });
   }
 
   show({ index, label, arrays }) {
-    this.index.value = index;
+    if (!this.isTyped) this.index.value = index;
     this.say("digit.sample", { index, label });
     this.drawing.isPicture = false;
     this.drawing.lay(arrays.pixels.data);
@@ -52,6 +55,7 @@ export class Samples {
 
   close() {
     this.gallery.hidden = true;
+    if (this.mistakes) this.say(null);
     this.mistakes = null;
     this.opener.setAttribute("aria-expanded", "false");
   }

@@ -22,6 +22,7 @@ export class Strip {
     this.words();
     this.later = oncePerFrame(() => this.draw());
     if (this.isAsked) this.listen();
+    if (layer.kind === "kernels") this.listenToKernels();
   }
 
   make() {
@@ -114,6 +115,27 @@ export class Strip {
     this.low.textContent = isSigned ? `−${most}` : "0";
     this.high.textContent = isSigned && isCommon ? `+${most}` : most;
     drawLegend(this.ramp, layer.kind === "input" ? "ink" : "signed", isSigned ? -1 : 0, 1);
+  }
+
+  // A kernel under the pointer: its numbers, and the map that it makes.
+  listenToKernels() {
+    const { canvas, layers } = this;
+    canvas.addEventListener("pointermove", (event) => {
+      const place = this.values && this.tiles?.at(event.offsetX, event.offsetY);
+      if (!place) return;
+      const { channel, row, column } = place;
+      const [, rows, columns] = this.shape;
+      const value = short(this.values[(channel * rows + row) * columns + column]);
+      canvas.title = text("digit.kernel", { ...place, value });
+      layers.unit.clearMarks();
+      layers.pointOut(channel);
+      this.mark([{ channel, rows: [0, rows], columns: [0, columns], isUnit: true }]);
+    });
+    canvas.addEventListener("pointerleave", () => {
+      layers.pointOut(null);
+      this.mark([]);
+      layers.unit.show();
+    });
   }
 
   // ---- units

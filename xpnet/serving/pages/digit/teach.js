@@ -3,12 +3,13 @@
 import { sharp } from "../shared/canvas.js";
 import { onLanguage, text } from "../shared/language.js";
 import { colour, onTheme } from "../shared/theme.js";
+import { titleOf } from "./networks.js";
 
 const [WIDTH, HEIGHT] = [90, 30]; // of the curve, in CSS pixels
 
 export class Teach {
   constructor(wire, drawing, networks) {
-    Object.assign(this, { wire, networks, losses: {}, says: null });
+    Object.assign(this, { wire, networks, losses: {}, answers: {}, says: null });
     this.words = document.getElementById("lesson");
     this.canvas = document.getElementById("losses");
     this.undo = document.getElementById("unteach");
@@ -51,8 +52,10 @@ export class Teach {
     if (this.wire.ask("teach", { label })) this.say("digit.teaching", { label });
   }
 
-  show({ slot, step, steps, loss }) {
+  show({ slot, step, steps, loss, arrays }) {
+    const { data } = arrays.probabilities;
     (this.losses[slot] ??= []).push(loss);
+    this.answers[slot] = data.indexOf(Math.max(...data));
     this.canvas.hidden = false;
     this.draw();
     this.say("digit.lesson", { label: this.label, step, steps, loss: loss.toFixed(3) });
@@ -60,9 +63,7 @@ export class Teach {
 
   done(frame) {
     this.undo.hidden = !frame.undo;
-    const { a } = this.losses;
-    if (!a?.length) return;
-    this.say("digit.taught", { label: this.label, from: a[0].toFixed(3), to: a[a.length - 1].toFixed(3) });
+    if (Object.keys(this.losses).length) this.say("taught");
   }
 
   say(key, values = {}) {
@@ -71,7 +72,21 @@ export class Teach {
   }
 
   write() {
-    this.words.textContent = this.says ? text(...this.says) : "";
+    const isTaught = this.says?.[0] === "taught";
+    this.words.textContent = isTaught ? this.result() : this.says ? text(...this.says) : "";
+  }
+
+  // Of each network that was taught, what it reads now.
+  result() {
+    const { label } = this;
+    const taught = Object.keys(this.losses).filter((slot) => this.networks.slots[slot]);
+    const parts = taught.map((slot) => {
+      const [from, to] = [this.losses[slot][0], this.losses[slot].at(-1)].map((loss) => loss.toFixed(3));
+      const answer = this.answers[slot];
+      const key = answer === label ? "digit.taught.reads" : "digit.taught.still";
+      return text(key, { name: this.networks.slots[slot].name, answer, from, to });
+    });
+    return [text(taught.length > 1 ? "digit.taught.both" : "digit.taught.one", { label }), ...parts].join(" ");
   }
 
   // The losses of both slots as curves, from the first step to the last, above zero.

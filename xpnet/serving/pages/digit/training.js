@@ -17,6 +17,11 @@ export class Trainings {
     wire.on("closed", () => Object.values(this.panels).forEach((panel) => panel.hide()));
     onLanguage(() => Object.values(this.panels).forEach((panel) => panel.words()));
   }
+
+  // Whether a network has learnt something that would be lost with the page.
+  get areUnderWay() {
+    return Object.values(this.panels).some(({ frame }) => frame?.step > 0);
+  }
 }
 
 class Panel {

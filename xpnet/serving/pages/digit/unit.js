@@ -15,6 +15,7 @@ export class Unit {
     this.title = document.getElementById("unit-title");
     this.closer = document.getElementById("unit-close");
     this.none = document.getElementById("unit-none");
+    this.more = document.getElementById("unit-more");
     this.closer.addEventListener("click", () => this.close());
     this.panel.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
     wire.on("unit", (frame) => this.heard(frame));
@@ -106,6 +107,7 @@ export class Unit {
     this.panel.classList.toggle("open", Boolean(now && this.isPinned));
     this.closer.hidden = !now;
     this.none.hidden = Boolean(frame);
+    this.more.hidden = true;
     if (!now || !frame) {
       this.title.textContent = text("digit.unit");
       this.body.replaceChildren();
@@ -116,6 +118,7 @@ export class Unit {
     const source = this.sourceOf(slot, frame.from);
     this.body.replaceChildren(...arithmetic(frame, source));
     if (this.isPinned) this.body.append(make("p", "faint", text("digit.unit.held")));
+    else this.more.hidden = this.panel.scrollHeight <= this.panel.clientHeight + 4; // it cannot be scrolled meanwhile
     this.clearMarks();
     strip.mark([unitMark(place)]);
     if (source && source !== strip) source.mark(windowMarks(frame, source));

@@ -1,7 +1,7 @@
 // Colours of numbers and classes. Orange and blue are told apart also by people who see colours differently, and so are
 // those of several classes (after Okabe and Ito, 2008); classes have a shape each besides.
 
-import { colour, onTheme } from "../shared/theme.js";
+import { onTheme, rgb } from "../shared/theme.js";
 
 export const SHAPES = ["●", "■", "▲", "◆", "▼", "✚"];
 const STEPS = 256;
@@ -13,18 +13,14 @@ onTheme(() => (scale = null));
 
 function prepare() {
   if (scale) return;
-  blank = rgb(colour("--map-blank"));
-  const [low, high] = [rgb(colour("--negative")), rgb(colour("--positive"))];
-  classes = SHAPES.map((_, k) => rgb(colour(`--class-${k}`)));
+  blank = rgb("--map-blank");
+  const [low, high] = [rgb("--negative"), rgb("--positive")];
+  classes = SHAPES.map((_, k) => rgb(`--class-${k}`));
   scale = new Uint32Array(STEPS);
   for (let i = 0; i < STEPS; i++) {
     const value = (2 * i) / (STEPS - 1) - 1;
     scale[i] = packed(mixed(blank, value < 0 ? low : high, 0.78 * Math.abs(value)));
   }
-}
-
-function rgb(hex) {
-  return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 }
 
 function mixed(from, to, share) {
@@ -43,9 +39,9 @@ function css(parts) {
 export function pointColour(target, state) {
   prepare();
   if (state.problem === "classification")
-    return css(state.classes > 2 ? classes[target] : rgb(colour(target > 0 ? "--positive" : "--negative")));
+    return css(state.classes > 2 ? classes[target] : rgb(target > 0 ? "--positive" : "--negative"));
   const value = Math.max(-1, Math.min(1, target));
-  return css(mixed(blank, rgb(colour(value < 0 ? "--negative" : "--positive")), Math.abs(value)));
+  return css(mixed(blank, rgb(value < 0 ? "--negative" : "--positive"), Math.abs(value)));
 }
 
 // Paints one map of numbers from -1 to 1 on a canvas, a pixel each.

@@ -1,7 +1,8 @@
 // The bar at the top: run, step, reset, and how the network learns.
 
 import { onLanguage, text, translate } from "../shared/language.js";
-import { byId, grouped, make, short } from "./page.js";
+import { whole } from "../shared/numbers.js";
+import { byId, make, short } from "./page.js";
 import { CHOICES, lossesOf } from "./state.js";
 
 // The choices of a select. Numbers stand as they are; words have a text in each language. What is there already stays,
@@ -32,24 +33,35 @@ function startRunning(page) {
   let running = false;
   let counted = null;
   let speed = 0; // steps a second, of late
+  let compiling = false;
+  let lost = keeper.read(); // whether there was a training, which has gone with the page or the server
   const say = () => {
     byId("run-word").textContent = text(running ? "playground.pause" : "playground.run");
     byId("run").classList.toggle("running", running);
     document.querySelector(".playground").classList.toggle("learns", running);
-    byId("sentence").textContent = text(sentence(running, counted, page.state));
-    byId("epochs").textContent = grouped(Math.floor(counted?.epoch ?? 0));
-    byId("steps").textContent = grouped(counted?.step ?? 0);
+    const said = compiling ? "playground.compiling" : sentence(running, counted, page.state, lost);
+    byId("sentence").textContent = text(said);
+    byId("epochs").textContent = whole(Math.floor(counted?.epoch ?? 0));
+    byId("steps").textContent = whole(counted?.step ?? 0);
     byId("speed").textContent =
-      running && speed ? text("playground.speed", { number: grouped(Math.round(speed)) }) : "";
+      running && speed ? text("playground.speed", { number: whole(Math.round(speed)) }) : "";
   };
   page.wire.on("numbers", (frame) => {
     counted = frame;
     running = frame.running;
-    speed = running ? 0.8 * (speed || frame.steps_per_second) + 0.2 * frame.steps_per_second : 0;
+    if (frame.step > 0) lost = false;
+    keeper.write(frame.step > 0 || lost);
+    const late = frame.steps_per_second ?? speed; // it says none after a beginning
+    speed = running ? 0.8 * (speed || late) + 0.2 * late : 0;
+    say();
+  });
+  page.wire.on("compiling", (frame) => {
+    compiling = frame.on;
     say();
   });
   page.wire.on("closed", () => {
-    running = false;
+    running = compiling = false;
+    lost ||= counted?.step > 0;
     say();
   });
   page.on("state", say);
@@ -63,8 +75,15 @@ function startRunning(page) {
   for (const name of ["step", "epoch", "reset"]) byId(name).addEventListener("click", () => page.wire.ask(name));
 }
 
-function sentence(running, counted, state) {
+// Whether this tab has trained something; it outlives that the page is loaded again, which the weights do not.
+const keeper = {
+  read: () => sessionStorage.getItem("playground.trained") === "yes",
+  write: (trained) => sessionStorage.setItem("playground.trained", trained ? "yes" : "no"),
+};
+
+function sentence(running, counted, state, lost) {
   if (running) return "playground.sentence.learning";
+  if (lost) return "playground.sentence.anew";
   if (state.data === "own" && state.points.length < 4) return "playground.sentence.own";
   return counted?.step > 0 ? "playground.sentence.learned" : `playground.sentence.${state.problem}`;
 }

@@ -1,9 +1,10 @@
 // The curves of the training and the test loss.
 
 import { onLanguage, text } from "../shared/language.js";
+import { whole } from "../shared/numbers.js";
 import { colour, onTheme } from "../shared/theme.js";
 import { sharp } from "./colours.js";
-import { byId, grouped, short } from "./page.js";
+import { byId, short } from "./page.js";
 
 const MARGIN = { left: 38, right: 8, top: 8, bottom: 20 };
 
@@ -61,7 +62,7 @@ export class Curves {
     }
     context.textBaseline = "alphabetic";
     if (this.steps.length > 1)
-      context.fillText(text("playground.curves.step", { number: grouped(last) }), width - MARGIN.right, height - 5);
+      context.fillText(text("playground.curves.step", { number: whole(last) }), width - MARGIN.right, height - 5);
   }
 
   line(context, losses, x, y, ink, dashes) {

@@ -5,7 +5,7 @@ import { onTheme } from "../shared/theme.js";
 import { SHAPES, drawPoint, pointColour, sharp } from "./colours.js";
 import { byId, make } from "./page.js";
 import { sketch } from "./sketches.js";
-import { DATA, MOST, outputsOf } from "./state.js";
+import { DATA, MOST, RANGES, outputsOf } from "./state.js";
 
 const SLIDERS = ["train", "noise", "batch", "classes"];
 
@@ -76,8 +76,12 @@ function startSliders(page) {
     byId(key).addEventListener("change", () => page.change({ [key]: Number(byId(key).value) }));
   }
   byId("seed").addEventListener("change", () => {
-    const seed = Math.round(Number(byId("seed").value));
-    page.change({ seed: Number.isFinite(seed) ? Math.min(2 ** 31 - 1, Math.max(0, seed)) : page.state.seed });
+    const given = byId("seed").value;
+    const [least, most] = RANGES.seed;
+    if (given !== "") page.change({ seed: Math.min(most, Math.max(least, Math.round(Number(given)))) });
+    const { seed } = page.state;
+    const same = given === "" || Number(given) === seed;
+    page.takeOther(same ? [] : [{ given: `${text("playground.seed")} ${given}`, taken: seed }]);
     show();
   });
   byId("regenerate").addEventListener("click", () => page.ask("regenerate"));
@@ -109,7 +113,10 @@ function startOwn(page) {
   byId("add-csv").addEventListener("click", () => page.ask("csv", { text: byId("csv").value }));
   byId("csv-file").addEventListener("change", async () => {
     const [file] = byId("csv-file").files;
-    if (file) byId("csv").value = await file.text();
+    if (!file) return;
+    byId("csv").value = await file.text();
+    byId("csv-file").value = ""; // the same file may be read again
+    page.ask("csv", { text: byId("csv").value });
   });
   byId("clear-points").addEventListener("click", () => page.ask("clear"));
   page.on("state", () => {

@@ -65,6 +65,11 @@ function words(tag, key) {
   return make(tag, { "data-text": key });
 }
 
+function line(key, control) {
+  const attributes = { class: "line", "data-hint": `playground.help.${key}` };
+  return make("label", attributes, words("span", `playground.${key}`), control);
+}
+
 function head(page, i) {
   const change = (changes) => {
     page.change({ hidden: page.state.hidden.map((layer, k) => (k === i ? { ...layer, ...changes } : layer)) });
@@ -93,8 +98,8 @@ function head(page, i) {
       button("more-neurons", "+", 1),
     ),
     activation,
-    make("label", { class: "line" }, words("span", "playground.dropout"), dropout),
-    make("label", { class: "line" }, words("span", "playground.batch_norm"), norm),
+    line("dropout", dropout),
+    line("batch_norm", norm),
   );
 }
 

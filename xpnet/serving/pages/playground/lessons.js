@@ -15,6 +15,8 @@ export async function startLessons(page) {
     lesson.button.addEventListener("click", () => begin(page, lesson, lesson.tries[0]));
     byId("lessons").append(lesson.button);
   }
+  if (page.lesson && !lessons.some(({ key }) => key === page.lesson))
+    page.takeOther([...page.misread, { given: `lesson=${page.lesson}`, taken: "" }]);
   const show = () => showLesson(page, lessons);
   byId("lesson-close").addEventListener("click", () => {
     const opener = byId(`lesson-${page.lesson}`);

@@ -1,9 +1,10 @@
 // The links between neurons: blue for positive weights, orange and dashed for negative ones, the wider the larger.
 // When a step is taken slowly, each link says its numbers.
 
+import { rem } from "../shared/canvas.js";
 import { text } from "../shared/language.js";
 import { openEditor } from "./editor.js";
-import { rem, short } from "./page.js";
+import { short } from "./page.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
 const [WORDS, LINE] = [4.1, 1.75]; // rem: width and height of what stands before a neuron for each of its links
@@ -29,6 +30,7 @@ export class Links {
 
   build(sizes) {
     this.links = [];
+    this.write = null; // it was about those that were there before
     for (let layer = 0; layer + 1 < sizes.length; layer++) {
       for (let unit = 0; unit < sizes[layer + 1]; unit++) {
         for (let input = 0; input < sizes[layer]; input++)

@@ -1,6 +1,7 @@
 // The picture of the network: a column for each layer, a neuron with its small map for each unit.
 // Layers are counted as the server counts them: 0 the inputs, 1.. the hidden ones, then the output.
 
+import { rem } from "../shared/canvas.js";
 import { onLanguage, text } from "../shared/language.js";
 import { onTheme } from "../shared/theme.js";
 import { paintClass, paintMap } from "./colours.js";
@@ -8,7 +9,7 @@ import { openEditor } from "./editor.js";
 import { startLayers } from "./layers.js";
 import { Links } from "./links.js";
 import { INPUT_NAMES, sizesOf, unitName } from "./names.js";
-import { byId, make, rem, short } from "./page.js";
+import { byId, make, short } from "./page.js";
 import { INPUTS, outputsOf } from "./state.js";
 
 const INPUTS_SHARE = 0.9; // as in style.css
@@ -137,6 +138,7 @@ export class Network {
     }
     this.unit = unit;
     this.links.arrange(width, most * row);
+    this.frame.classList.toggle("wider", this.frame.scrollWidth > this.frame.clientWidth + 1);
   }
 
   // The names of the inputs stand to their left.

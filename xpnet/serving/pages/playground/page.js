@@ -1,6 +1,5 @@
 // What the parts of the page share: the state, the connection, and who wants to hear of changes.
 
-import { language } from "../shared/language.js";
 import { DEFAULTS, differing, fromHash, keeps, onlyShown, settled, toHash } from "./state.js";
 
 export const byId = (id) => document.getElementById(id);
@@ -26,15 +25,6 @@ export function short(number, digits = 3) {
   return shown.replaceAll("-", "\u2212");
 }
 
-// The size of the page's letters, in pixels.
-export function rem() {
-  return parseFloat(getComputedStyle(document.documentElement).fontSize);
-}
-
-export function grouped(number) {
-  return Number(number).toLocaleString(language.now);
-}
-
 export class Page {
   constructor(wire) {
     this.wire = wire;
@@ -42,7 +32,7 @@ export class Page {
     this.number = 0; // of the last state that was sent
     this.built = null; // the last answer to it
     this.asked = false; // whether the server was asked to change the state
-    Object.assign(this, fromHash(location.hash));
+    Object.assign(this, fromHash(location.hash)); // state, lesson, hidden, misread
     wire.on("open", () => this.sendState(false));
     wire.on("built", (frame) => this.take(frame));
     wire.on("error", (frame) => this.mend(frame));
@@ -75,6 +65,7 @@ export class Page {
     const talked = lesson !== this.lesson;
     this.state = settled(wanted);
     this.lesson = lesson;
+    if (how) this.misread = [];
     const changed = differing(before, this.state).length > 0;
     if (how && (changed || talked)) this.writeAddress(how);
     if (anew || !onlyShown(before, this.state)) this.sendState(!anew && keeps(before, this.state));
@@ -118,13 +109,29 @@ export class Page {
     this.tell("state", before);
   }
 
+  // Names of controls that are put away.
+  hide(names) {
+    this.hidden = names;
+    this.writeAddress("push");
+    this.tell("hidden");
+  }
+
   readAddress() {
-    const { state, lesson } = fromHash(location.hash);
+    const { state, lesson, hidden, misread } = fromHash(location.hash);
+    this.hidden = hidden;
+    this.tell("hidden");
     this.show(state, lesson, "");
+    this.takeOther(misread);
+  }
+
+  // What was asked for in a way that is not to be had, and what was taken instead: [{ given, taken }].
+  takeOther(misread) {
+    this.misread = misread;
+    this.tell("misread");
   }
 
   writeAddress(how) {
-    const hash = toHash(this.state, this.lesson);
+    const hash = toHash(this.state, this.lesson, this.hidden);
     const address = location.pathname + location.search + (hash ? `#${hash}` : "");
     if (how === "push") history.pushState(null, "", address);
     else history.replaceState(null, "", address);

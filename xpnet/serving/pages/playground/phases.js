@@ -2,6 +2,7 @@
 
 import { onLanguage, text } from "../shared/language.js";
 import { byId, short } from "./page.js";
+import { outputsOf } from "./state.js";
 
 const ORDER = ["forward", "backward", "update"];
 
@@ -85,17 +86,27 @@ export class Phases {
   point() {
     const { samples, outputs } = this.frame;
     const [x1, x2, target] = samples[this.sample];
-    const answers = outputs
-      .at(-1)
-      .map((unit) => short(unit[this.sample]))
-      .join(", ");
-    return text("playground.phase.point", {
-      x1: short(x1),
-      x2: short(x2),
-      target: short(target),
-      answers,
-      number: samples.length,
-    });
+    const scores = outputs.at(-1).map((unit) => unit[this.sample]);
+    const place = { x1: short(x1), x2: short(x2), number: samples.length };
+    return text("playground.phase.point", { ...place, target: this.target(target), answers: this.answers(scores) });
+  }
+
+  target(target) {
+    const { state } = this.page;
+    if (state.problem === "regression") return short(target);
+    return outputsOf(state) > 1 ? text("playground.unit.class", { unit: target }) : text(`playground.class.${target}`);
+  }
+
+  // Of two classes, the score stands for one of them; with cross-entropy also for how sure it is.
+  answers(scores) {
+    const { state } = this.page;
+    if (state.problem === "regression" || scores.length > 1) return scores.map((score) => short(score)).join(", ");
+    const [score] = scores;
+    const name = text(`playground.class.${score > 0 ? 1 : 0}`);
+    if (!["auto", "binary_cross_entropy"].includes(state.loss))
+      return text("playground.phase.score", { score: short(score), name });
+    const percent = Math.round(100 / (1 + Math.exp(-score)));
+    return text("playground.phase.share", { score: short(score), percent, blue: text("playground.class.1") });
   }
 
   // On a link: its weight; going back, its gradient; then by how much it has changed.

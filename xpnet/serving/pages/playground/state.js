@@ -97,22 +97,60 @@ export function settled(state) {
 
 // ---- the address
 
-export function toHash(state, lesson = "") {
+// hidden: names of controls that are put away.
+export function toHash(state, lesson, hidden) {
   const parts = differing(state, DEFAULTS).map((key) => `${key}=${write(key, state[key])}`);
-  return (lesson ? [`lesson=${lesson}`, ...parts] : parts).join("&");
+  if (lesson) parts.unshift(`lesson=${lesson}`);
+  if (hidden.length) parts.push(`hide=${hidden.join(",")}`);
+  return parts.join("&");
 }
 
-// { state, lesson }; what cannot be read is as in the defaults.
+// { state, lesson, hidden, misread }; what cannot be read is as in the defaults. misread: what was not taken as it is
+// given, { given, taken } each.
 export function fromHash(hash) {
   const state = { ...DEFAULTS };
-  let lesson = "";
+  const given = [];
+  let [lesson, hidden] = ["", []];
   for (const part of decoded(hash.replace(/^#/, "")).split("&")) {
     const [key, ...rest] = part.split("=");
     const value = rest.join("=");
+    if (key) given.push([key, value]);
     if (key === "lesson") lesson = value.replace(/\W/g, "");
-    else if (key in DEFAULTS) state[key] = read(key, value) ?? DEFAULTS[key];
+    else if (key === "hide") hidden = value.split(",").filter((name) => /^[\w.]+$/.test(name));
+    else if (Object.hasOwn(DEFAULTS, key)) state[key] = read(key, value) ?? DEFAULTS[key];
   }
-  return { state: settled(state), lesson };
+  const taken = settled(state);
+  const misread = given
+    .filter(([key, value]) => !["lesson", "hide"].includes(key) && !isTaken(key, value, taken))
+    .map(([key, value]) => ({
+      given: value ? `${key}=${value}` : key,
+      taken: Object.hasOwn(DEFAULTS, key) ? write(key, taken[key]) : "",
+    }));
+  return { state: taken, lesson, hidden, misread };
+}
+
+// Whether the state has just what the address says, in whatever way it is written.
+function isTaken(key, value, state) {
+  if (!Object.hasOwn(DEFAULTS, key)) return false;
+  if (typeof DEFAULTS[key] === "number") return value.trim() !== "" && Number(value) === state[key];
+  if (typeof DEFAULTS[key] === "boolean") return value === "yes" || value === "no";
+  if (key === "hidden") return value === "none" || (value.split(",").every(isLayer) && !isShorter(value, state.hidden));
+  if (key === "points") return value === "" || !isShorter(value, state.points, ";");
+  if (key === "inputs") {
+    const known = INPUTS.map((name) => name.replace(" ", ""));
+    return value.split(",").every((name) => known.includes(name));
+  }
+  return value === state[key];
+}
+
+function isLayer(text) {
+  const [, units, activation, dropout] = /^(\d+)([a-z]*)(?:\+norm)?(?:\+drop(\d*\.?\d+))?$/.exec(text) ?? [];
+  const known = activation === "" || CHOICES.activation.includes(activation);
+  return known && Number(units) >= 1 && Number(units) <= MOST.units && Number(dropout ?? 0) <= 0.8;
+}
+
+function isShorter(value, list, mark = ",") {
+  return list.length < value.split(mark).length;
 }
 
 function decoded(text) {
@@ -163,7 +201,7 @@ export const RANGES = {
 function readNumber(key, value) {
   const number = value.trim() === "" ? NaN : Number(value);
   const [least, most] = RANGES[key];
-  if (!Number.isFinite(number)) return undefined;
+  if (!Number.isFinite(number) || (key === "lr" && number <= 0)) return undefined;
   const whole = key === "lr" || key === "rate" ? number : Math.round(number);
   return Math.min(most, Math.max(least, whole));
 }

@@ -4,9 +4,11 @@ import { onLanguage, startLanguage, text } from "./language.js";
 import { startTheme } from "./theme.js";
 
 // Sets up the page; returns notice(key, values): a line in the element with the id "notice", empty without a key.
-export function startFrame(wire) {
+// title: the key of what the window is called, unless the page sees to that.
+export function startFrame(wire, title = "") {
   startTheme();
   startLanguage();
+  if (title) onLanguage(() => (document.title = `xpnet: ${text(title)}`));
   const notice = makeNotice();
   if (wire) {
     wire.on("open", () => notice(""));

@@ -1,5 +1,7 @@
 // Dark or light: as the system has it, or as the button with the id "theme" says. Colours are variables in style.css.
 
+import { text } from "./language.js";
+
 const listeners = [];
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -13,6 +15,12 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+// The same as red, green and blue; of a colour that is written as #rrggbb.
+export function rgb(name) {
+  const hex = colour(name);
+  return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+}
+
 // Called whenever the theme changes: for what is drawn on a canvas.
 export function onTheme(listener) {
   listeners.push(listener);
@@ -20,7 +28,9 @@ export function onTheme(listener) {
 
 function show() {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
-  document.getElementById("theme").setAttribute("aria-pressed", String(isDark()));
+  const button = document.getElementById("theme"); // says what it does
+  button.dataset.text = isDark() ? "frame.light" : "frame.dark";
+  button.textContent = text(button.dataset.text);
   for (const listener of listeners) listener();
 }
 

@@ -1,5 +1,8 @@
 // What this page and the server say to each other: frames, as serving/frames.py describes them.
 
+import { text } from "./language.js";
+
+const MOST = 1 << 20; // bytes of a message: the server ends the connection of a page that sends more
 const KINDS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 const ALIGNED = 8; // bytes
 
@@ -93,10 +96,12 @@ export class Wire {
     for (const listener of this.listeners.get(kind) ?? []) listener(frame);
   }
 
-  // Whether it was sent: nothing is kept for later while there is no connection.
+  // Whether it was sent: nothing is kept for later while there is no connection. What is too large is an error here.
   ask(kind, fields = {}, arrays = {}) {
     if (!this.isOpen) return false;
-    this.socket.send(pack(kind, fields, arrays));
-    return true;
+    const bytes = pack(kind, fields, arrays);
+    if (bytes.length > MOST) this.tell("error", { about: kind, text: text("frame.large") });
+    else this.socket.send(bytes);
+    return bytes.length <= MOST;
   }
 }

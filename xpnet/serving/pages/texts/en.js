@@ -9,8 +9,15 @@ export const en = {
   "frame.watch": "Watch a training",
   "frame.language": "Language",
   "frame.dark": "Dark",
+  "frame.light": "Light",
   "frame.closed": "The server does not answer. Is xpnet still running? This page tries again by itself.",
+  "frame.large": "That is more than the server takes at once: 1 MB at most.",
   "frame.refused": "The server has ended the connection: {why}",
+
+  // ---- an address that is none
+  "lost.title": "There is no such page",
+  "lost.what": "Nothing is at this address.",
+  "lost.back": "To the first page",
 
   // ---- the first page
   "start.title": "See a neural network work",
@@ -55,20 +62,26 @@ export const en = {
   "digit.method.occlusion.note":
     "Red: if this part is covered, the network becomes less sure. Blue: it becomes more sure.",
   "digit.method.grad_cam.note": "Red: what the last convolution has found here speaks for the digit.",
+  "digit.mute": "{name} has no convolution, so Grad-CAM has nothing to show of it: choose another way.",
   "digit.target": "For which digit",
   "digit.target.read": "for what was read",
-  "digit.target.digit": "for a {digit}",
+  "digit.target.digit": "for the digit {digit}",
   "digit.help.explain":
     "Three ways to ask why. Saliency: by how much does the score of the digit change with each pixel (its " +
     "derivative)? Occlusion: how much of the probability is lost when a small part of the picture is covered? " +
     "Grad-CAM: which of the last convolution's maps speak for the digit, and where? They need not agree; each " +
     "answers another question.",
   "digit.teach": "It was really a …",
-  "digit.was": "It was a {label}",
+  "digit.was": "It was the digit {label}",
   "digit.losses": "The loss, step by step",
-  "digit.teaching": "Learning that this is a {label} …",
-  "digit.lesson": "Learning that this is a {label}: step {step} of {steps}, loss {loss}",
-  "digit.taught": "Learnt that this is a {label}: loss {from} → {to}.",
+  "digit.teaching": "Learning that this is the digit {label} …",
+  "digit.lesson": "Learning that this is the digit {label}: step {step} of {steps}, loss {loss}",
+  "digit.taught.one": "It was taught that this is the digit {label}.",
+  "digit.taught.both": "Both networks were taught that this is the digit {label}.",
+  "digit.taught.reads": "{name} now reads {answer} (loss of its lesson {from} → {to}).",
+  "digit.taught.still": "{name} still reads {answer} (loss of its lesson {from} → {to}): teach it again.",
+  "digit.taught.name": "{name}, taught",
+  "digit.taught.note": "What was taught here changes the network of this page alone, and is lost when it is left.",
   "digit.undone": "Forgotten again.",
   "digit.unteach": "Undo the lesson",
   "digit.help.teach":
@@ -78,18 +91,19 @@ export const en = {
   "digit.samples": "Digits by others",
   "digit.random": "A test digit",
   "digit.number": "No.",
+  "digit.number.none": "Type a number from 0 to 9999.",
   "digit.show": "Show",
   "digit.misread": "One it misreads",
   "digit.mistakes": "All it misreads",
   "digit.picture": "A picture of yours …",
   "digit.pictured": "The digit in the picture.",
-  "digit.sample": "Test digit {index}, written as a {label}.",
+  "digit.sample": "Test digit {index}, written as {label}.",
   "digit.searching": "Looking through the 10,000 test digits …",
   "digit.searched": "Looked at {seen} of {of} test digits so far: {wrong} misread.",
   "digit.mistakes.note":
     "{wrong} of {of} test digits are misread; what it was → what was read. Choose one to see why.",
   "digit.mistakes.none": "It reads all test digits right.",
-  "digit.mistake": "Test digit {index}: a {label}, read as a {answer}",
+  "digit.mistake": "Test digit {index}: {label}, read as {answer}",
   "digit.help.samples":
     "10,000 digits that the network has never seen in training, by 250 people. They tell how good it really " +
     "is. Those it misreads are often hard for people, too. A picture may be a photo of a digit on paper: one " +
@@ -102,7 +116,8 @@ export const en = {
   "digit.open.large": "{name} is larger than 32 MiB.",
   "digit.opening": "Opening {name} …",
   "digit.parameters": "It has {count} parameters.",
-  "digit.untrained": "not trained yet",
+  "digit.group.trained": "Trained",
+  "digit.group.new": "New: it learns before your eyes",
   "digit.note.package": "A trained network that comes with xpnet.",
   "digit.note.file": "The network of the file {where}.",
   "digit.note.runs": "Trained on this machine: {where}.",
@@ -113,7 +128,7 @@ export const en = {
     "{name} has just been born: its weights are random, so it guesses. It is now learning from MNIST’s digits, " +
     "right here. Draw already, and watch it get better.",
   "digit.training.begins": "Starting …",
-  "digit.training.numbers": "Step {step} of {steps} · loss {loss} · {accuracy} right · {seconds} s left",
+  "digit.training.numbers": "Step {step} of {steps} · loss {loss} · {accuracy} of the latest training digits right · {seconds} s left",
   "digit.training.tests": "Now it takes its exam: 10,000 test digits.",
   "digit.pause": "Pause",
   "digit.goOn": "Go on",
@@ -174,6 +189,7 @@ export const en = {
   "digit.size.map": "{rows} × {columns}",
   "digit.size.maps": "{count} maps, {rows} × {columns}",
   "digit.size.kernels": "{count} patterns that the first layer looks for, {rows} × {columns}",
+  "digit.kernel": "pattern {channel}, row {row}, column {column}: {value}; it makes the map that is framed",
   "digit.place.map": "map {channel}, row {row}, column {column}",
   "digit.place.unit": "unit {channel}",
   "digit.help.unit":
@@ -186,6 +202,7 @@ export const en = {
     "Point at a unit of a layer (or go to it with the arrow keys) to see what it was computed from. A click " +
     "holds it.",
   "digit.unit.held": "Held: click it again to let go.",
+  "digit.unit.more": "There is more below: a click holds the unit, and you can scroll here.",
   "digit.close": "Close",
   "digit.unit.conv.one": "The window of the picture × the kernel, number by number:",
   "digit.unit.conv":
@@ -344,6 +361,7 @@ export const en = {
   "playground.network.hint":
     "Each square is a neuron, its colours what it gives at each place of the plane. Point at one to see it " +
       "large; click it, or a link, to change its numbers.",
+  "playground.network.wide": "The network is wider than this window: push it sideways. ⟷",
   "playground.unit.input": "Input {name}",
   "playground.unit.hidden": "Layer {layer}, neuron {unit}",
   "playground.unit.class": "Class {unit}",
@@ -370,6 +388,10 @@ export const en = {
   "playground.phase.many": "Between large layers, point at a neuron to see the numbers of its links.",
   "playground.phase.sample": "Point",
   "playground.phase.point": "of {number}: x₁ {x1}, x₂ {x2}, target {target}; output {answers}",
+  "playground.phase.score": "score {score}: {name}",
+  "playground.phase.share": "score {score} = {percent} % {blue}",
+  "playground.class.0": "orange (class 0)",
+  "playground.class.1": "blue (class 1)",
   "playground.loss.train": "Training loss",
   "playground.loss.test": "Test loss",
   "playground.right": "{number} % right",
@@ -380,10 +402,14 @@ export const en = {
   "playground.discrete": "Discretise the output",
   "playground.weights": "All weights as a table",
   "playground.weights.note": "They can be changed here, too; ∇ is the gradient, once you have pressed Backward.",
+  "playground.layers.count": "Number of layers",
+  "playground.parts": "What there is to set",
+  "playground.parts.note": "What is not ticked is put away. The address says so, too: for a class, or to point at one thing.",
   "playground.share": "Take it along",
   "playground.share.note":
-    "The address of this page holds all that is set here, with the seed: whoever opens it sees the same. The " +
-      "script and the file work without this page.",
+    "The address of this page holds all that is set here, with the seed. Opened on this computer, it shows the same " +
+      "points and the same first weights; press Run to train them. What has been learned is in the file " +
+      "(Save the network). The script works without this page.",
   "playground.address": "Address of this state",
   "playground.copy": "Copy",
   "playground.copied": "Copied",
@@ -396,6 +422,57 @@ export const en = {
   "playground.file": "Save the network",
   "playground.file.open": "Open a network",
   "playground.error": "That did not work: {why}",
+  "playground.misread": "Not everything was understood; what was given, and what was taken instead: {what}",
+  "playground.compiling": "Numba compiles what this network needs, once: it takes some seconds.",
+  "playground.sentence.anew":
+    "The page was loaded anew: your settings are still here, what was learned is not. Press Run.",
+  "playground.help": "What am I seeing?",
+  "playground.help.all":
+    "Points lie in a plane. A small network is shown their places and learns to say their colour: after each " +
+    "step its answer for the whole plane is painted behind them. Each square in the network is a neuron and " +
+    "shows what it gives; a line between two is a weight, blue if it is positive, orange if it is negative.",
+  "playground.help.inputs":
+    "What the network is told of a point: its two coordinates, or also squares, the product and sines of " +
+    "them.",
+  "playground.help.lr":
+    "How far each step goes. Too small, and nothing moves; too large, and the loss jumps or grows without " +
+    "end.",
+  "playground.help.batch":
+    "How many points each step looks at. With few, steps are quick and jittery; with many, calm.",
+  "playground.help.activation":
+    "What a neuron makes of its sum. Without one (Linear), all layers together can draw only straight lines.",
+  "playground.help.loss":
+    "The number that learning makes smaller: how wrong the answers are. Cross-entropy is usual for classes, " +
+    "the squared error for numbers; Huber and the absolute error mind outliers less, Hinge minds only points " +
+    "near the border.",
+  "playground.help.optimizer":
+    "How a gradient becomes a step. SGD follows it; Momentum and Nesterov keep some of the last steps; " +
+    "AdaGrad, RMSProp and Adam give each weight a step size of its own (AdamW, Nadam and RAdam are kinds of " +
+    "Adam); Lion takes only signs; Muon turns whole weight matrices.",
+  "playground.help.regularization":
+    "A price on large weights, so that the network does not learn noise by heart. L1 brings many weights to " +
+    "zero, L2 makes all of them smaller.",
+  "playground.help.rate": "How high the price of regularisation is.",
+  "playground.help.initializer":
+    "Where the weights begin, by chance. Xavier (for tanh and sigmoid) and He (for ReLU) choose the size so " +
+    "that signals neither fade nor grow from layer to layer; with zeros all neurons of a layer stay alike.",
+  "playground.help.batch_norm":
+    "Brings the sums of a layer to mean 0 and variance 1 over each batch: deep networks learn more easily.",
+  "playground.help.dropout":
+    "In each step of the training, this share of the layer's neurons is silent, at random: no neuron can " +
+    "rely on another. It works against learning by heart.",
+  "playground.help.train":
+    "The share of the points that the network learns from. On the others, the test points, it is only tested.",
+  "playground.help.noise": "How much the points are scattered, at random.",
+  "playground.help.seed":
+    "The number from which all that is random follows: points, first weights, order. The same seed gives the " +
+    "same numbers.",
+  "playground.help.show_test": "Shows the points that the network does not learn from.",
+  "playground.help.discrete": "Paints only which class wins, not how sure the network is.",
+  "playground.help.pace": "How many steps a second are taken at most. It changes nothing but the speed.",
+  "playground.help.phases":
+    "A step in three parts: the answers and their loss, the gradients back through all layers, and the " +
+    "change of the weights.",
   "playground.lesson.neuron": "What a neuron is",
   "playground.lesson.neuron.text":
     "This network is one neuron: it multiplies each input by a weight, adds a bias, and gives the sum. Where " +
@@ -543,6 +620,8 @@ export const en = {
   "watch.filters": "Filters of the first layer",
   "watch.filtersHint":
     "{name}: {shown} of {filters} filters, {height} × {width}. Each looks for its pattern everywhere in the image.",
+  "watch.filtersDense":
+    "{name}: {shown} of {filters} units, {height} × {width}. Each has a weight for every pixel of the image, at its place.",
   "watch.filtersColour":
     "{name}: {shown} of {filters} filters, {height} × {width}, in the colours of the image; grey is 0.",
   "watch.film": "Back in time",

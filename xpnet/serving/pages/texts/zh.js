@@ -9,8 +9,15 @@ export const zh = {
   "frame.watch": "观看训练",
   "frame.language": "语言",
   "frame.dark": "深色",
+  "frame.light": "浅色",
   "frame.closed": "服务器没有响应。xpnet 还在运行吗？页面会自动重试。",
+  "frame.large": "内容太大，服务器一次最多接收 1 MB。",
   "frame.refused": "服务器结束了连接：{why}",
+
+  // ---- 不存在的地址
+  "lost.title": "没有这个页面",
+  "lost.what": "这个地址上什么也没有。",
+  "lost.back": "回到首页",
 
   // ---- 首页
   "start.title": "看神经网络如何工作",
@@ -50,9 +57,10 @@ export const zh = {
   "digit.method.saliency.note": "红色：这里的像素稍有变化，得分变化就很大。",
   "digit.method.occlusion.note": "红色：遮住这里，网络的把握变小；蓝色：把握反而变大。",
   "digit.method.grad_cam.note": "红色：最后一个卷积层在这里找到的东西支持这个数字。",
+  "digit.mute": "{name} 没有卷积层，Grad-CAM 对它无从解释：请换一种方法。",
   "digit.target": "针对哪个数字",
   "digit.target.read": "针对读到的数字",
-  "digit.target.digit": "针对 {digit}",
+  "digit.target.digit": "针对数字 {digit}",
   "digit.help.explain":
     "问“为什么”的三种方法。显著图：每个像素变一点，这个数字的得分变多少（即导数）？遮挡：盖住图的一小块，概率会" +
     "掉多少？Grad-CAM：最后一个卷积层的哪些特征图、在哪里支持这个数字？三者不必一致，因为它们回答的是不同的问题" +
@@ -62,7 +70,12 @@ export const zh = {
   "digit.losses": "每一步的损失",
   "digit.teaching": "正在学习“这是 {label}”……",
   "digit.lesson": "正在学习“这是 {label}”：第 {step}/{steps} 步，损失 {loss}",
-  "digit.taught": "学会了“这是 {label}”：损失 {from} → {to}。",
+  "digit.taught.one": "已教它“这是 {label}”。",
+  "digit.taught.both": "两个网络都学了“这是 {label}”。",
+  "digit.taught.reads": "{name} 现在读作 {answer}（这次学习的损失 {from} → {to}）。",
+  "digit.taught.still": "{name} 仍然读作 {answer}（这次学习的损失 {from} → {to}）：可以再教一次。",
+  "digit.taught.name": "{name}（教过）",
+  "digit.taught.note": "在这里教的只改变本页的网络，离开页面就会丢失。",
   "digit.undone": "又忘掉了。",
   "digit.unteach": "撤销这次学习",
   "digit.help.teach":
@@ -71,6 +84,7 @@ export const zh = {
   "digit.samples": "别人写的数字",
   "digit.random": "一个测试数字",
   "digit.number": "编号",
+  "digit.number.none": "请输入 0 到 9999 之间的编号。",
   "digit.show": "显示",
   "digit.misread": "一个读错的",
   "digit.mistakes": "全部读错的",
@@ -93,7 +107,8 @@ export const zh = {
   "digit.open.large": "{name} 超过了 32 MiB。",
   "digit.opening": "正在打开 {name}……",
   "digit.parameters": "共有 {count} 个参数。",
-  "digit.untrained": "尚未训练",
+  "digit.group.trained": "训练好的",
+  "digit.group.new": "全新的：在你眼前学习",
   "digit.note.package": "xpnet 自带的训练好的网络。",
   "digit.note.file": "文件 {where} 中的网络。",
   "digit.note.runs": "在这台机器上训练：{where}。",
@@ -103,7 +118,7 @@ export const zh = {
   "digit.training":
     "{name} 刚刚诞生：权重是随机的，所以它只能乱猜。它正在这里用 MNIST 的数字学习。现在就可以写，看它越读越准。",
   "digit.training.begins": "正在开始……",
-  "digit.training.numbers": "第 {step}/{steps} 步 · 损失 {loss} · 正确率 {accuracy} · 还需 {seconds} 秒",
+  "digit.training.numbers": "第 {step}/{steps} 步 · 损失 {loss} · 最近的训练数字读对 {accuracy} · 还需 {seconds} 秒",
   "digit.training.tests": "现在是考试：10,000 个测试数字。",
   "digit.pause": "暂停",
   "digit.goOn": "继续",
@@ -155,6 +170,7 @@ export const zh = {
   "digit.size.map": "{rows} × {columns}",
   "digit.size.maps": "{count} 张特征图，{rows} × {columns}",
   "digit.size.kernels": "第一层寻找的 {count} 个图案，{rows} × {columns}",
+  "digit.kernel": "图案 {channel}，行 {row}，列 {column}：{value}；框出的特征图由它得到",
   "digit.place.map": "图 {channel}，行 {row}，列 {column}",
   "digit.place.unit": "单元 {channel}",
   "digit.help.unit":
@@ -163,6 +179,7 @@ export const zh = {
   "digit.unit": "一个单元，逐个数看",
   "digit.unit.none": "把鼠标放到某一层的一个单元上（或用方向键移到那里），看它是怎么算出来的。点击可以固定。",
   "digit.unit.held": "已固定：再点一次松开。",
+  "digit.unit.more": "下面还有：点击固定这个单元，就能在这里滚动。",
   "digit.close": "关闭",
   "digit.unit.conv.one": "图中的窗口 × 卷积核，逐个数相乘：",
   "digit.unit.conv": "{from} 的 {count} 张图中各取窗口 × 对应的卷积核，逐个数相乘；贡献最大的排在最前：",
@@ -318,6 +335,7 @@ export const zh = {
   "playground.stage": "网络；方向键在神经元之间移动",
   "playground.network.hint":
     "每个方块是一个神经元，颜色是它在平面各处的输出。指向它可看大图；点击它或连线可以修改数值。",
+  "playground.network.wide": "网络比窗口宽：可以左右滑动。⟷",
   "playground.unit.input": "输入 {name}",
   "playground.unit.hidden": "第 {layer} 层第 {unit} 个神经元",
   "playground.unit.class": "类别 {unit}",
@@ -342,6 +360,10 @@ export const zh = {
   "playground.phase.many": "大的层之间，指向一个神经元就能看到它的连线上的数。",
   "playground.phase.sample": "点",
   "playground.phase.point": "/ {number}：x₁ {x1}，x₂ {x2}，目标 {target}；输出 {answers}",
+  "playground.phase.score": "得分 {score}：{name}",
+  "playground.phase.share": "得分 {score}，即 {percent} % 是{blue}",
+  "playground.class.0": "橙色（类别 0）",
+  "playground.class.1": "蓝色（类别 1）",
   "playground.loss.train": "训练损失",
   "playground.loss.test": "测试损失",
   "playground.right": "正确 {number} %",
@@ -352,8 +374,13 @@ export const zh = {
   "playground.discrete": "输出离散化",
   "playground.weights": "所有权重的表格",
   "playground.weights.note": "在这里也能修改；按过“反向”之后，∇ 是梯度。",
+  "playground.layers.count": "隐藏层的数目",
+  "playground.parts": "显示哪些设置",
+  "playground.parts.note": "没有勾选的设置会收起来，页面地址也会记住这一点：适合课堂，或只想突出一件事的时候。",
   "playground.share": "带走它",
-  "playground.share.note": "页面的地址包含这里的全部设置和随机种子：谁打开它，看到的都一样。脚本和文件离开页面也能用。",
+  "playground.share.note": 
+    "页面的地址包含这里的全部设置和随机种子。在这台电脑上打开它，数据点和初始权重都一样；按“运行”开始训练。" +
+    "学到的权重在文件里（“保存网络”）。脚本离开页面也能用。",
   "playground.address": "此状态的地址",
   "playground.copy": "复制",
   "playground.copied": "已复制",
@@ -364,6 +391,34 @@ export const zh = {
   "playground.file": "保存网络",
   "playground.file.open": "打开网络",
   "playground.error": "没有成功：{why}",
+  "playground.misread": "有些内容没有看懂，左边是给出的，右边是实际采用的：{what}",
+  "playground.compiling": "Numba 正在编译这个网络需要的代码，只需一次，要等几秒钟。",
+  "playground.sentence.anew": "页面重新载入了：设置都还在，学到的权重没有了。按“运行”重新训练。",
+  "playground.help": "我看到的是什么？",
+  "playground.help.all": "平面上有一些点。小网络根据点的位置学习判断颜色：每走一步，就把它对整个平面的回答画成背景。网络里的每个方块是一个神经元，显示它的输出；连线是权重，蓝色为正，橙色为负。",
+  "playground.help.inputs": "网络能看到点的哪些信息：两个坐标，还可以加上平方、乘积和正弦。",
+  "playground.help.lr": "每一步走多远。太小，几乎不动；太大，损失会跳动，甚至无限增大。",
+  "playground.help.batch": "每一步看多少个点。少则快而抖动，多则平稳。",
+  "playground.help.activation": "神经元怎样处理加权和。没有激活函数（线性）时，多少层合起来也只能画直线。",
+  "playground.help.loss": "学习要减小的那个数：答案错得多厉害。分类通常用交叉熵，回归通常用平方误差；Huber 和绝对误差对离群点不那么敏感，合页损失只在意分界附近的点。",
+  "playground.help.optimizer":
+    "怎样把梯度变成一步。SGD 直接沿梯度走；动量和 Nesterov 保留一部分之前的步子；AdaGrad、RMSProp" +
+    " 和 Adam 为每个权重单独调整步长（AdamW、Nadam、RAdam 都是 Adam 的变体）；Lion 只看正负" +
+    "号；Muon 把权重矩阵作为整体来更新。",
+  "playground.help.regularization": "给大的权重加上代价，让网络不去死记噪声。L1 让许多权重变成零，L2 让所有权重变小。",
+  "playground.help.rate": "正则化的代价有多高。",
+  "playground.help.initializer":
+    "权重从哪些随机值开始。Xavier（配 tanh 和 sigmoid）和 He（配 ReLU）选取合适的大小，使信号逐层" +
+    "传递时既不消失也不放大；全零时，同一层的神经元会一直相同。",
+  "playground.help.batch_norm": "在每个批次上把一层的加权和调整到均值 0、方差 1：深的网络更容易学。",
+  "playground.help.dropout": "训练的每一步随机让这一比例的神经元沉默，使神经元不能彼此依赖，从而减轻死记硬背。",
+  "playground.help.train": "用来学习的点所占的比例。其余的是测试点，只用来检验。",
+  "playground.help.noise": "点的位置随机偏移的程度。",
+  "playground.help.seed": "一切随机的东西都由它决定：数据点、初始权重、顺序。种子相同，结果就相同。",
+  "playground.help.show_test": "显示网络没有学过的点。",
+  "playground.help.discrete": "只画出哪个类别胜出，不画网络有多大把握。",
+  "playground.help.pace": "每秒最多走多少步。只影响快慢，不影响结果。",
+  "playground.help.phases": "把一步分成三部分：前向得到答案和损失，反向逐层算出梯度，最后更新权重。",
   "playground.lesson.neuron": "神经元是什么",
   "playground.lesson.neuron.text":
     "这个网络只有一个神经元：把每个输入乘以一个权重，加上偏置，给出总和。总和为正的地方回答蓝色，其余回答橙色；" +
@@ -486,6 +541,8 @@ export const zh = {
   "watch.filters": "第一层的滤波器",
   "watch.filtersHint":
     "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}。每个滤波器都在整幅图像中寻找自己的图案。",
+  "watch.filtersDense":
+    "{name}：共 {filters} 个单元，显示 {shown} 个，大小 {height} × {width}。每个单元对图像的每个像素各有一个权重，位置固定。",
   "watch.filtersColour":
     "{name}：共 {filters} 个滤波器，显示 {shown} 个，大小 {height} × {width}，颜色与图像相同，灰色为 0。",
   "watch.film": "回看",

@@ -1,5 +1,6 @@
 // A chart of curves on a canvas. The pointer, or the arrow keys, read the values at a place of the axis.
 
+import { oncePerFrame } from "../shared/canvas.js";
 import { colour, onTheme } from "../shared/theme.js";
 import { logTicks, short, ticks } from "./numbers.js";
 
@@ -22,7 +23,7 @@ export class Chart {
     parent.append(this.figure);
     this.data = { title: "", axis: "", series: [], marks: [], log: false };
     this.at = null; // the x that is read; null: the last values are shown
-    this.waiting = false;
+    this.redraw = oncePerFrame(() => this.draw());
     this.listen();
     onTheme(() => this.redraw());
     new ResizeObserver(() => this.redraw()).observe(this.canvas);
@@ -33,15 +34,6 @@ export class Chart {
   show(data) {
     this.data = data;
     this.redraw();
-  }
-
-  redraw() {
-    if (this.waiting) return;
-    this.waiting = true;
-    requestAnimationFrame(() => {
-      this.waiting = false;
-      this.draw();
-    });
   }
 
   listen() {

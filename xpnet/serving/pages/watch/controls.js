@@ -126,16 +126,20 @@ function makeRate(wire, name, parent) {
   twice.textContent = "× 2";
   row.append(label, field, set, half, twice, scale);
   parent.append(row);
+  const ask = (fields) => {
+    id("complaint").textContent = ""; // of another rate
+    wire.ask("rate", fields);
+  };
   let touched = false; // whether the field holds what somebody is typing
   field.addEventListener("input", () => (touched = true));
   row.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!touched) return; // as it is shown it is rounded
     touched = false;
-    wire.ask("rate", { optimizer: name, rate: Number(field.value.trim().replace(",", ".")) });
+    ask({ optimizer: name, rate: Number(field.value.trim().replace(",", ".")) });
   });
-  half.addEventListener("click", () => wire.ask("rate", { optimizer: name, factor: 0.5 }));
-  twice.addEventListener("click", () => wire.ask("rate", { optimizer: name, factor: 2 }));
+  half.addEventListener("click", () => ask({ optimizer: name, factor: 0.5 }));
+  twice.addEventListener("click", () => ask({ optimizer: name, factor: 2 }));
   return (rate, factor, running) => {
     label.textContent = name === "lr" ? text("watch.rate") : name;
     set.textContent = text("watch.set");

@@ -1,5 +1,6 @@
 // The curves: losses and metrics, learning rates and throughput, by step or by epoch, a chart for each.
 
+import { oncePerFrame } from "../shared/canvas.js";
 import { onLanguage, text } from "../shared/language.js";
 import { Chart } from "./chart.js";
 import { short } from "./numbers.js";
@@ -65,15 +66,7 @@ export function startCurves(wire) {
     }
   }
 
-  let waiting = false;
-  function showSoon() {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      show();
-    });
-  }
+  const showSoon = oncePerFrame(show);
 
   function choose(epochs) {
     choice.epochs = epochs;

@@ -1,7 +1,7 @@
 // The filters of the first layer, as they are now and as they were: a film that one can go back in.
 
 import { onLanguage, text } from "../shared/language.js";
-import { colour, onTheme } from "../shared/theme.js";
+import { onTheme, rgb } from "../shared/theme.js";
 import { short } from "./numbers.js";
 
 const MOST = 48; // pictures that are kept
@@ -26,7 +26,8 @@ export function startFilters(wire) {
     slider.setAttribute("aria-valuetext", id("film-step").textContent);
     const shape = arrays.pixels.shape;
     const values = { name, filters, channels, shown: shape[0], height: shape[2], width: shape[3] };
-    id("filters-what").textContent = text(channels === 3 ? "watch.filtersColour" : "watch.filtersHint", values);
+    const hint = frame.dense ? "watch.filtersDense" : channels === 3 ? "watch.filtersColour" : "watch.filtersHint";
+    id("filters-what").textContent = text(hint, values);
     canvas.setAttribute("aria-label", `${text("watch.filters")}, ${words}`);
     drawFilters(canvas, arrays.pixels, channels === 3);
     document.querySelector("#filters .scale").hidden = channels === 3;
@@ -63,11 +64,6 @@ export function startFilters(wire) {
   });
   onLanguage(show);
   onTheme(show);
-}
-
-function rgb(name) {
-  const hex = colour(name);
-  return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 }
 
 // pixels (F, C, KH, KW), 128 is 0. Of one channel each is a tile, in two colours; of three a tile in colour; of others
