@@ -14,11 +14,13 @@ from xpnet.data import Loader, augment
 from xpnet.visualize import require_matplotlib
 
 VIEWS = augment.Compose([augment.Affine(shift=2, rotate=10, scale=0.1), augment.Elastic()])
-CURES = {  # what each changes: options of build, and of the loader of batches
-    "no cure": ({}, {}),
-    "dropout 0.2": ({"dropout": 0.2}, {}),
-    "weight decay 0.1": ({"weight_decay": 0.1}, {}),
-    "augmentation": ({}, {"augment": VIEWS}),
+CURES = {  # of each one settings to try: options of build, and of the loader of batches
+    "no cure": {"no cure": ({}, {})},
+    "dropout": {"dropout 0.2": ({"dropout": 0.2}, {})},
+    "weight decay": {
+        f"weight decay {value}": ({"weight_decay": value}, {}) for value in (0.001, 0.003, 0.01, 0.03, 0.1)
+    },
+    "augmentation": {"augmentation": ({}, {"augment": VIEWS})},
 }
 EPOCHS = (5, 20, 50, 200)  # to print, as far as training goes
 
@@ -48,16 +50,26 @@ def main() -> None:
     shown = [epoch for epoch in EPOCHS if epoch < args.epochs] + [args.epochs]
     print("accuracy on training and test images after", ", ".join(map(str, shown)), "epochs")
 
-    for axes, (name, (changed, loading)) in zip(panels, CURES.items(), strict=True):
-        xpnet.seed(0)
-        batches = Loader((x, t), batch_size=100, shuffle=True, **loading)
-        history = build(**changed).fit(batches, epochs=args.epochs, validation_data=(x_test, t_test)).history
-        train, test = history["accuracy"], history["val_accuracy"]
-        print(f"{name:18}", "  ".join(f"{train[epoch - 1]:.3f} {test[epoch - 1]:.3f}" for epoch in shown))
-        epochs, marker = range(1, args.epochs + 1), "o" if args.epochs == 1 else ""  # a single point is no line
+    epochs, marker = range(1, args.epochs + 1), "o" if args.epochs == 1 else ""  # a single point is no line
+    for axes, tried in zip(panels, CURES.values(), strict=True):
+        curves = {}
+        for name, (changed, loading) in tried.items():
+            xpnet.seed(0)
+            batches = Loader((x, t), batch_size=100, shuffle=True, **loading)
+            history = build(**changed).fit(batches, epochs=args.epochs, validation_data=(x_test, t_test)).history
+            curves[name] = train, test = history["accuracy"], history["val_accuracy"]
+            print(f"{name:18}", "  ".join(f"{train[epoch - 1]:.3f} {test[epoch - 1]:.3f}" for epoch in shown))
+        best = max(curves, key=lambda name: curves[name][1][-1])
+        if len(curves) > 1:
+            print(f"best: {best}")
+        for name, (_, test) in curves.items():
+            if name != best:
+                axes.plot(epochs, test, marker=marker, color="#D55E00", alpha=0.3, linewidth=1)
+        train, test = curves[best]
         axes.plot(epochs, train, marker=marker, color="#0072B2", linestyle="--", label=f"{args.limit} training images")
         axes.plot(epochs, test, marker=marker, color="#D55E00", linestyle="-", label=f"{len(x_test):,} test images")
-        axes.set(title=f"{name}: {test[-1]:.3f} in the end", xscale="log", ylim=(0, 1.05))
+        chosen = f", best of {len(curves)}" if len(curves) > 1 else " in the end"
+        axes.set(title=f"{best}: {test[-1]:.3f}{chosen}", xscale="log", ylim=(0, 1.05))
         axes.set_xticks(shown, map(str, shown))
         axes.minorticks_off()
         axes.grid(alpha=0.3)

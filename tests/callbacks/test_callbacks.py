@@ -102,7 +102,7 @@ def test_callbacks_know_the_model_and_the_plan() -> None:
     teller = Teller()
     model = run(teller, epochs=1, validation_split=0.25)
     assert teller.model is model
-    assert teller.params == {"epochs": 1, "steps": 2, "batch_size": 6, "samples": 9, "validation": True}
+    assert teller.params == {"epochs": 1, "steps": 2, "batch_size": 6, "samples": 9, "validation": True, "verbose": 2}
 
 
 @pytest.mark.parametrize(
@@ -280,12 +280,12 @@ def test_the_csv_has_a_line_for_each_epoch_and_blanks_without_validation(tmp_pat
     path = tmp_path / "new" / "log.csv"
     model = run(CSVLogger(path), epochs=3, validation_data=clusters(6), validation_freq=2)
     table = rows(path)
-    assert table[0] == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
+    assert table[0] == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr"]
     assert model.history is not None
     history = model.history.history
     for i in range(3):
         val = [str(history["val_loss"][0]), str(history["val_accuracy"][0])] if i == 1 else ["", ""]
-        assert table[i + 1] == [str(i + 1), str(history["loss"][i]), str(history["accuracy"][i]), *val]
+        assert table[i + 1] == [str(i + 1), str(history["loss"][i]), str(history["accuracy"][i]), *val, "0.001"]
 
 
 def test_the_csv_starts_anew_or_goes_on(tmp_path: Path) -> None:
@@ -343,15 +343,15 @@ def test_a_csv_that_is_missing_or_empty_gets_its_header(tmp_path: Path, content:
     if content is not None:
         path.write_bytes(content)
     run(CSVLogger(path, append=True), epochs=1)
-    assert rows(path)[0] == ["epoch", "loss", "accuracy"] and len(rows(path)) == 2
+    assert rows(path)[0] == ["epoch", "loss", "accuracy", "lr"] and len(rows(path)) == 2
 
 
 def test_a_confusion_matrix_is_left_out_of_the_csv(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     model = network(metrics=["accuracy", ConfusionMatrix(3)])
     run(CSVLogger(path), epochs=2, validation_split=0.5, validation_freq=2, model=model)
-    assert rows(path)[0] == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
-    assert [len(row) for row in rows(path)] == [5, 5, 5]
+    assert rows(path)[0] == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr"]
+    assert [len(row) for row in rows(path)] == [6, 6, 6]
 
 
 # ---- Ctrl-C ----------------------------------------------------------------------------------------------------------

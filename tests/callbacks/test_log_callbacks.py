@@ -42,7 +42,7 @@ def test_a_line_for_each_epoch_with_what_it_has(tmp_path: Path) -> None:
     history = model.history.history
     names = ["epoch", "loss", "accuracy", "confusion_matrix"]
     for i, line in enumerate(lines(path)):
-        assert list(line) == names + ([f"val_{name}" for name in names[1:]] if i == 1 else [])
+        assert list(line) == names + ([f"val_{name}" for name in names[1:]] if i == 1 else []) + ["lr"]
         assert (line["epoch"], line["loss"], line["accuracy"]) == (i + 1, history["loss"][i], history["accuracy"][i])
         assert np.array(line["confusion_matrix"]).shape == (3, 3)
 
@@ -183,7 +183,7 @@ def test_functions_are_told_what_a_callback_is_told() -> None:
         told.append((epoch, sorted(logs)))
 
     run(LambdaCallback(on_epoch_end=at_epoch), epochs=2)
-    assert told == [(0, ["accuracy", "loss"]), (1, ["accuracy", "loss"])]
+    assert told == [(0, ["accuracy", "loss", "lr"]), (1, ["accuracy", "loss", "lr"])]
 
 
 def test_what_cannot_be_called_is_refused() -> None:

@@ -265,7 +265,7 @@ def test_a_picture_that_cannot_be_read_does_not_stop_the_others(
     assert outcome.out.startswith(f"{digit}: 7") and len(outcome.out.splitlines()) == 1
     first, second = outcome.err.splitlines()
     assert first == f"xpnet: error: cannot read {pictures[0]}: No such file or directory"
-    assert second.startswith(f"xpnet: error: {pictures[2]} cannot be read as an image (it has no format that is known)")
+    assert second.startswith(f"xpnet: error: {pictures[2]} cannot be read as an image (it is a text file; look into it")
     outcome = command("predict", *pictures, "--model", trained / "mlp.safetensors", "--json")
     assert outcome.status == 1
     assert ["error" in prediction for prediction in json.loads(outcome.out)["predictions"]] == [True, False, True]

@@ -181,8 +181,8 @@ def test_a_damaged_backup_is_one_line_with_what_to_do(command: Command, tmp_path
     options = ["--data", data, "--out", tmp_path, "--limit", 64, "--quiet"]
     (tmp_path / "mlp.backup.safetensors").write_bytes(b"nothing of the kind")
     outcome = command("train", "mlp", *options, "--resume")
-    assert outcome.status == 1 and "it is damaged" in outcome.error
-    advice = "Remove it, and training begins anew. The same command without --resume begins anew, too"
+    assert outcome.status == 1 and "is no backup of a training: it is a text file" in outcome.error
+    advice = "Choose another path for that. The same command without --resume begins anew, too"
     assert outcome.error.endswith(advice)
     assert command("train", "mlp", *options).status == 0, "the advice does not help"
 

@@ -77,11 +77,13 @@ def test_the_same_seed_gives_the_same_network(command: Command, data: Path, tmp_
 def test_validation_keeps_the_best_epoch_of_the_held_out_images(command: Command, data: Path, tmp_path: Path) -> None:
     """With this learning rate the accuracy goes up and down."""
     options = ["--epochs", 5, "--validation", 0.25, "--optimizer", "rmsprop", "--lr", 0.03, "--schedule", "constant"]
-    result = json.loads(command("train", "mlp", *options, "--data", data, "--out", tmp_path, "--json").out)
-    held_out = result["history"]["val_accuracy"]
+    outcome = command("train", "mlp", *options, "--data", data, "--out", tmp_path, "--json")
+    held_out = json.loads(outcome.out)["history"]["val_accuracy"]
     assert max(held_out) > held_out[-1], "the last epoch is the best: this test shows nothing"
     (x, t), _ = datasets.mnist(data)
     assert xpnet.load(tmp_path / "mlp.safetensors").evaluate(x[300:], t[300:])[1] == pytest.approx(max(held_out))
+    best = held_out.index(max(held_out)) + 1
+    assert f"xpnet: went back to the weights of epoch {best}, the best on the validation images" in outcome.err
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -286,3 +286,22 @@ def test_the_file_does_not_depend_on_where_the_model_is(tmp_path: Path, there: s
     model.to(make_backend(there)).save(tmp_path / "there")
     assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
     assert files.VERSION == 1
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.KERAS", "a.pth", "a.pkl", "a.npz", "a.onnx"])
+def test_a_name_of_another_format_is_told_of(name: str, tmp_path: Path) -> None:
+    model = Sequential([layers.Dense(2)])
+    model.build((3,))
+    for save in (model.save, model.save_weights):
+        with pytest.warns(
+            UserWarning, match=rf"{name} is a safetensors file, whatever its name: .* \{name[1:].lower()}"
+        ):
+            save(tmp_path / name)
+    model.load_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a", "a.1", "a.weights", "a.bin", "a.backup.safetensors"])
+def test_other_names_are_free(name: str, tmp_path: Path) -> None:
+    model = Sequential([layers.Dense(2)])
+    model.build((3,))
+    model.save(tmp_path / name)  # warnings are errors

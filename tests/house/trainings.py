@@ -329,7 +329,7 @@ def digests(model: Any, history: Mapping[str, Any], x: Any) -> dict[str, str]:
     values = {path: np.ascontiguousarray(host(p.value)) for path, p in model.named_parameters()}
     names = [(path, v.shape, str(v.dtype)) for path, v in values.items()]
     kinds = [(path, type(layer).__name__) for path, layer in model.named_layers()]
-    numbers = [part for name, value in history.items() for part in (name, np.asarray(value).tobytes())]
+    numbers = [part for name, value in history.items() if name != "lr" for part in (name, np.asarray(value).tobytes())]
     shapes = model.input_shapes
     inputs = [np.ascontiguousarray(part.reshape(20, -1)) for part in np.split(x[:20], len(shapes), axis=2)]
     inputs = [part.reshape(20, *shape).astype(model.dtype) for part, shape in zip(inputs, shapes, strict=True)]

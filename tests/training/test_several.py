@@ -69,7 +69,7 @@ def test_inputs_and_targets_by_name_or_in_order_on_every_backend(backend: Backen
     ordered = both(backend)
     assert ordered.fit(X, T, batch_size=8, epochs=2, verbose=0).history == history
     assert weights_of(named) == weights_of(ordered)
-    assert list(history) == ["loss", "kind_loss", "size_loss", "kind_accuracy"]
+    assert list(history) == ["loss", "kind_loss", "size_loss", "kind_accuracy", "lr"]
     outputs = named.predict(X)
     assert {name: y.shape for name, y in outputs.items()} == {"kind": (N, 3), "free": (N, 4), "size": (N, 2)}
     accuracy = float((outputs["kind"].argmax(1) == KIND).mean())
@@ -86,7 +86,7 @@ def test_a_tuple_of_outputs_is_the_dict_of_them(backend: Backend) -> None:
     named = both(backend)
     named.fit(X, T, batch_size=8, verbose=0)
     history = ordered.history.history  # type: ignore[union-attr]
-    assert list(history) == ["loss", "output1_loss", "output2_loss", "output1_accuracy"]
+    assert list(history) == ["loss", "output1_loss", "output2_loss", "output1_accuracy", "lr"]
     assert list(history.values()) == list(named.history.history.values())  # type: ignore[union-attr]
     kind, size = ordered.predict(X)
     assert_close(ordered.backend.asarray(kind), named.predict(X)["kind"], ordered.backend)

@@ -62,6 +62,7 @@ def test_the_history_has_a_value_of_each_name_for_each_epoch() -> None:
     assert history.epoch == [0, 1, 2, 3]
     assert {name: len(values) for name, values in history.history.items()} == {
         "loss": 4, "accuracy": 4, "top_2_accuracy": 4, "val_loss": 2, "val_accuracy": 2, "val_top_2_accuracy": 2,
+        "lr": 4,
     }  # fmt: skip
     assert all(type(value) is float for values in history.history.values() for value in values)
     assert len(history.seconds) == 4

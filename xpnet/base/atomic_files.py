@@ -10,10 +10,15 @@ from xpnet.errors import FileError, OptionError
 
 
 def checked_path(path: Any) -> Path:
-    """The path; OptionError for what is none, such as a number, which Python would take for a file that is open."""
+    """The path, with the home folder in the place of ~ as a shell has it; OptionError for what is none, such as a
+    number, which Python would take for a file that is open.
+    """
     if not isinstance(path, (str, os.PathLike)):
         raise OptionError(f"a file is named by a string or a pathlib.Path, not by {path!r}")
-    return Path(path)
+    expanded = Path(os.path.expanduser(path))
+    if expanded.parts[:1] == ("~",):
+        raise OptionError(f"{path}: nobody knows where the home folder is that ~ stands for; write the whole path")
+    return expanded
 
 
 def without_number(error: OSError) -> bool:

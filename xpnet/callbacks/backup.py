@@ -10,6 +10,7 @@ from typing import Any
 from xpnet import random
 from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.checks import whole
+from xpnet.base.claims import Claim
 from xpnet.base.console import say
 from xpnet.callbacks.base import KEEPS, Callback, Logs, TrainingRun
 from xpnet.callbacks.comparison import Described, checked, describe, describe_model, differences
@@ -65,6 +66,7 @@ class Backup(Callback):
         self.path, self.keep, self.resume = os.fspath(checked_path(path)), keep, resume
         self.own_settings = checked(settings)
         self.every = None if every is None else whole("Backup: every", every)
+        self.claim: Claim | None = None
         self.resumed: tuple[int, int] | None = None  # the epoch and the step, from 0, where this run went on
         self.saved: tuple[int, int] | None = None  # those that the file stands at
 
@@ -84,12 +86,14 @@ class Backup(Callback):
                 say(f"resumes {run.place_in_words()}, from {self.path}")
 
     def on_train_begin(self, logs: Logs) -> None:
-        _, step = self.run.next_step
-        if self.states is None:
-            if not os.path.exists(self.path):
-                self.write()
-        elif not step:  # else the epoch that it goes on in has to begin first
-            self._restore_callbacks()
+        self.claim = Claim(self.path, "Backup")
+        with self.claim.released_by_errors():
+            _, step = self.run.next_step
+            if self.states is None:
+                if not os.path.exists(self.path):
+                    self.write()
+            elif not step:  # else the epoch that it goes on in has to begin first
+                self._restore_callbacks()
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         if self.states is not None:
@@ -101,6 +105,10 @@ class Backup(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.write()
+
+    def on_train_end(self, logs: Logs) -> None:
+        if self.claim is not None:
+            self.claim.release()
 
     def on_run_end(self) -> None:
         if not self.keep:

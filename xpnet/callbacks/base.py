@@ -13,12 +13,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from xpnet.base.console import say
 from xpnet.base.settings import Settled
 from xpnet.callbacks.comparison import Described
 from xpnet.errors import NonFiniteError, OptionError
 from xpnet.files.trainable import TrainableNetwork
 
 Logs = dict[str, Any]
+
+RATE = "lr"  # what the learning rate of an epoch's last step is called in the logs, where the model has an optimizer
 
 # Ranks, in whose order callbacks are told.
 CHANGES = -1  # of one that changes what the others look at, such as the weights
@@ -55,7 +58,8 @@ class TrainingRun(Protocol):
 class Callback(Settled):
     """The base: override what is needed.
 
-    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, and whether there is validation;
+    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, verbose and whether there is
+    validation;
     batch_size is None for an iterable of batches, and so is samples in its first epoch. Callbacks are told in the order
     that they were given in, but for those of a lower `rank`, which come first, and of a higher one, which come last.
 
@@ -66,11 +70,18 @@ class Callback(Settled):
     rereads = True
     rank = USUAL
     single = False  # whether two of the class would get into each other's way
+    speaks = True  # whether it says what it did, where `fit` prints anything
     recorded = True  # whether a Backup keeps its state, and asks for it again when training goes on
 
     model: TrainableNetwork
     params: dict[str, Any]
     places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
+
+    def say(self, text: str) -> None:
+        """A line about what the callback did, where the lines of the epochs are; with verbose=0 nothing."""
+        if (verbose := self.params.get("verbose")) and self.speaks:
+            line = f"{type(self).__name__}: {text}"
+            say(line) if verbose == 1 else print(line, flush=True)
 
     def on_train_begin(self, logs: Logs) -> None: ...
 
@@ -196,6 +207,11 @@ class Callbacks(Callback):
 def _single(callback: Callback) -> type:
     """The class that says that there may be one of it: another that is derived from it counts as well."""
     return next(cls for cls in type(callback).__mro__ if "single" in vars(cls))
+
+
+def rate_name(optimizer: str) -> str:
+    """What the learning rate of an optimizer is called in the logs: lr, or of one in another attribute NAME_lr."""
+    return RATE if optimizer == "optimizer" else f"{optimizer}_lr"
 
 
 def scalar(value: Any) -> bool:

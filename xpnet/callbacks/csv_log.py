@@ -5,13 +5,14 @@ import io
 import os
 from typing import Any
 
-from xpnet.callbacks.base import Logs, scalar
+from xpnet.callbacks.base import RATE, Logs, scalar
 from xpnet.callbacks.epoch_log import EpochLog
 from xpnet.errors import OptionError
 
 
 class CSVLogger(EpochLog):
-    """A line for each epoch in a CSV file: epoch (from 1), then losses and metrics; written as it happens.
+    """A line for each epoch in a CSV file: epoch (from 1), losses and metrics, and `lr`, the learning rate of its last
+    step; written as it happens.
 
     A file that is there is replaced when the first epoch is complete, and not before. append=True goes on in it,
     without a second header; OptionError if its columns are others. Metrics that are no single numbers, such as a
@@ -37,13 +38,14 @@ class CSVLogger(EpochLog):
 
     def _choose_columns(self, names: list[str]) -> tuple[list[str], str]:
         """The columns, with those of validation even if it comes later; their header, "" if the file has it."""
-        validation = [f"val_{name}" for name in names if not name.startswith("val_")]
+        validation = [f"val_{name}" for name in names if not name.startswith("val_") and name != RATE]
         columns = list(dict.fromkeys(["epoch", *names, *(validation if self.params["validation"] else [])]))
+        columns.sort(key=lambda name: name == RATE)  # the last one
         header = self._read_header() if self.append else []
         if not header:
             return columns, _format_row(columns)
         missing = [column for column in header if column not in columns]
-        added = [column for column in columns if column not in header]
+        added = [column for column in columns if column not in header and column != RATE]  # older files lack it
         if missing or added:
             parts = [
                 f"it has {', '.join(missing)}, which this training has not" if missing else "",

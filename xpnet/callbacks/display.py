@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from xpnet.base.console import bar, say
-from xpnet.callbacks.base import SHOWS, Callback, Logs
+from xpnet.callbacks.base import RATE, SHOWS, Callback, Logs
 
 
 class ProgressBar(Callback):
@@ -68,4 +68,4 @@ def _format_line(epoch: int, params: dict[str, Any], seconds: float, logs: Logs)
 
 
 def _format_values(logs: Logs) -> dict[str, str]:
-    return {name: f"{value:.4f}" for name, value in logs.items() if isinstance(value, float)}
+    return {name: f"{value:.4f}" for name, value in logs.items() if isinstance(value, float) and name != RATE}

@@ -5,6 +5,7 @@ import os
 from typing import IO, Any
 
 from xpnet.base.atomic_files import checked_path, file_errors
+from xpnet.base.claims import Claim
 from xpnet.callbacks.base import Callback, Logs
 from xpnet.errors import FileError
 
@@ -25,19 +26,28 @@ class EpochLog(Callback):
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path, self.append = os.fspath(checked_path(path)), append
         self.file: IO[str] | None = None
+        self.claim: Claim | None = None
 
     def on_train_begin(self, logs: Logs) -> None:
         self.new, self.text = not os.path.exists(self.path), ""
         with self.errors_explained():
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+        self.claim = Claim(self.path, type(self).__name__)
+        with self.claim.released_by_errors(), self.errors_explained():
+            self.prepare()
             self.file = self._open("a")
             self.start = os.path.getsize(self.path) if self.append else 0
+
+    def prepare(self) -> None:
+        """Before the file is opened; nobody else writes to it by then."""
 
     def on_train_end(self, logs: Logs) -> None:
         if self.file is not None:
             self.file.close()
             if self.new and not self.text:
                 os.unlink(self.path)
+        if self.claim is not None:
+            self.claim.release()
 
     def write(self, text: str) -> None:
         """Add this to the file, in place of what it held before training, or behind that with `append`."""

@@ -9,6 +9,8 @@ from xpnet.callbacks.base import Callback, Logs
 class History(Callback):
     """`history` maps each name to the list of its values; `epoch` lists the numbers of all epochs, from 0.
 
+    `lr` is among them, the learning rate of the epoch's last step, where the model has an optimizer.
+
     `epochs` maps each name to the numbers of the epochs that its values belong to: validation need not happen in every
     one. `seconds` lists the time that each epoch's training took, validation not counted; `samples_per_second` follows
     from it.

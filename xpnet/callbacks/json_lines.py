@@ -20,11 +20,9 @@ class JSONLinesLogger(EpochLog):
     line whose writing was cut short, so that it is no JSON, is dropped then.
     """
 
-    def on_train_begin(self, logs: Logs) -> None:
+    def prepare(self) -> None:
         if self.append:
-            with self.errors_explained():
-                self._mend_last_line()
-        super().on_train_begin(logs)
+            self._mend_last_line()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.write(json.dumps({"epoch": epoch + 1} | _plain(logs), allow_nan=False) + "\n")

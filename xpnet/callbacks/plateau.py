@@ -3,7 +3,7 @@
 from typing import Any
 
 from xpnet.base.checks import at_least_zero, fraction, positive, whole
-from xpnet.callbacks.base import Logs
+from xpnet.callbacks.base import Logs, rate_name
 from xpnet.callbacks.monitor import Monitor
 
 
@@ -38,6 +38,18 @@ class ReduceLROnPlateau(Monitor):
     def on_train_begin(self, logs: Logs) -> None:
         super().on_train_begin(logs)
         self.wait = self.cooling = 0
+        self.told = ""  # what is said when the line of the epoch is there
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        self._tell()
+
+    def on_train_end(self, logs: Logs) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.told:
+            self.say(self.told)
+        self.told = ""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         better = self.improved(logs)
@@ -46,10 +58,14 @@ class ReduceLROnPlateau(Monitor):
         self.wait = 0 if better or self.cooling else self.wait + 1
         self.cooling = max(0, self.cooling - 1)
         if self.wait and self.wait >= self.patience:
-            for _, optimizer in self.model.named_optimizers():
+            changed = []
+            for name, optimizer in self.model.named_optimizers():
                 rate = optimizer.current_lr
                 if rate > self.min_lr:
                     optimizer.lr_scale *= max(self.factor, self.min_lr / rate)
+                    changed.append(f"{rate_name(name)} falls from {rate:.4g} to {optimizer.current_lr:.4g}")
+            if changed:
+                self.told = f"{self.monitor} did not improve for {self.wait} epochs: {', '.join(changed)}"
             self.wait, self.cooling = 0, self.cooldown
 
     def get_state(self) -> dict[str, Any]:

@@ -40,9 +40,10 @@ class EarlyStopping(BestEpoch):
 
     def on_train_begin(self, logs: Logs) -> None:
         super().on_train_begin(logs)
-        self.wait, self.stopped_epoch = 0, None
+        self.wait, self.last_epoch, self.stopped_epoch = 0, 0, None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.last_epoch = epoch
         better = self.remember(epoch, logs, weights=self.restore_best_weights)
         if better:
             self.wait = 0
@@ -54,13 +55,23 @@ class EarlyStopping(BestEpoch):
 
     def on_train_end(self, logs: Logs) -> None:
         self.restore()
+        said = []
+        if self.stopped_epoch is not None:
+            epochs = f"{self.wait} epoch{'s' * (self.wait > 1)}"
+            said += [f"ended training after epoch {self.last_epoch + 1}, {self.monitor} not improved for {epochs}"]
+        if self.best_weights is not None and self.best_epoch not in (None, self.last_epoch):
+            said += [f"went back to the weights of epoch {self.best_epoch + 1} ({self.monitor} {self.best:.4g})"]
+        if said:
+            self.say("; ".join(said))
 
     def get_state(self) -> dict[str, Any]:
-        return super().get_state() | {"wait": self.wait, "stopped_epoch": self.stopped_epoch}
+        names = "wait", "stopped_epoch", "last_epoch"
+        return super().get_state() | {name: getattr(self, name) for name in names}
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
         self.wait, self.stopped_epoch = state["wait"], state["stopped_epoch"]
+        self.last_epoch = state.get("last_epoch", (self.best_epoch or 0) + self.wait)  # older backups lack it
 
 
 class TerminateOnNaN(Callback):
@@ -167,6 +178,10 @@ class TimeLimit(Callback):
     def on_train_begin(self, logs: Logs) -> None:
         self.stopped_epoch = self.stopped_step = None
         self.start = self.clock()
+
+    def on_train_end(self, logs: Logs) -> None:
+        if self.stopped_epoch is not None and self.stopped_step is not None:
+            self.say(f"ended training in epoch {self.stopped_epoch + 1}, after step {self.stopped_step + 1}")
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.epoch, self.step = epoch, 0

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.base.atomic_files import file_errors
+from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.checks import whole
 from xpnet.base.mosaic import filters_as_tiles, mosaic
-from xpnet.callbacks.base import Callback, Logs, scalar
+from xpnet.callbacks.base import Callback, Logs, rate_name, scalar
 from xpnet.core.network import Network
 from xpnet.errors import MissingExtraError
 
@@ -42,7 +42,7 @@ class TensorBoard(Callback):
     latest: dict[str, float]  # what was written of the last step
 
     def __init__(self, folder: str | os.PathLike[str], histograms: int = 1, images: int = 1, every: int = 0) -> None:
-        self.folder = os.fspath(folder)
+        self.folder = os.fspath(checked_path(folder))
         self.histograms = whole("TensorBoard: histograms", histograms, 0)
         self.images, self.every = whole("TensorBoard: images", images, 0), whole("TensorBoard: every", every, 0)
         self.step: int | None = None  # taken so far
@@ -64,7 +64,7 @@ class TensorBoard(Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Logs) -> None:
         for name, optimizer in self.model.named_optimizers():
-            self.rates["lr" if name == "optimizer" else f"{name}_lr"] = optimizer.current_lr
+            self.rates[rate_name(name)] = optimizer.current_lr
         if self.first is None and self.step is not None:
             self.first = self.step + 1
 

@@ -11,6 +11,7 @@ import click
 
 from xpnet import networks
 from xpnet.backend import backend_names, use_backend
+from xpnet.base.atomic_files import checked_path
 from xpnet.cli.ends import discard_output
 from xpnet.core.outputs import is_shape
 from xpnet.data.datasets import Labelled, mnist_part
@@ -24,6 +25,13 @@ def _use(context: click.Context, parameter: click.Parameter, name: str | None) -
         use_backend(name)
 
 
+class PathType(click.Path):
+    """A path, with the home folder in the place of ~: of `--out=~/runs`, a shell leaves that to the command."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        return super().convert(os.fspath(checked_path(value)), parameter, context)
+
+
 backend_option = click.option(
     "--backend",
     type=click.Choice(backend_names()),
@@ -33,7 +41,7 @@ backend_option = click.option(
 )
 data_option = click.option(
     "--data",
-    type=click.Path(),
+    type=PathType(),
     metavar="FOLDER",
     help="Files in MNIST's form, such as Fashion-MNIST.  [default: the MNIST in the box]",
 )
@@ -65,6 +73,7 @@ def print_json(result: Any) -> None:
 
 def network_or_file(name: str) -> Model:
     """A new network by its name or its recipe's, or the one that is saved in a file."""
+    name = os.fspath(checked_path(name))
     named = {known: recipe.make for known, recipe in (NETWORKS | RECIPES).items()}
     large = {known.lower(): known for known in LARGE}
     if name.lower() in named and not os.path.isfile(name):

@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from xpnet.cli.common import backend_option, data_option, json_option, mnist_for, print_json, saved_network
+from xpnet.cli.common import PathType, backend_option, data_option, json_option, mnist_for, print_json, saved_network
 from xpnet.metrics import ConfusionMatrix
 
 
 @click.command(short_help="Accuracy, loss and confusions of a saved network.")
-@click.argument("file", type=click.Path())
+@click.argument("file", type=PathType())
 @data_option
 @backend_option
 @json_option

@@ -9,11 +9,11 @@ from functools import partial
 
 import click
 
-from xpnet.cli.common import backend_option, saved_network, takes_digits
+from xpnet.cli.common import PathType, backend_option, saved_network, takes_digits
 
 
 @click.command(short_help="Draw digits and play with networks, in the browser.")
-@click.option("--model", "file", type=click.Path(), metavar="FILE", help="A saved network, to read digits too.")
+@click.option("--model", "file", type=PathType(), metavar="FILE", help="A saved network, to read digits too.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Where to listen.  [default: 8477, or the next free one]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Another address lets other machines in.")
 @click.option("--browser/--no-browser", default=True, help="Open a page in the browser.  [default: do]")

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 
 from xpnet.analysis.predictions import probabilities
-from xpnet.cli.common import backend_option, complain, json_option, print_json, saved_network, takes_digits
+from xpnet.cli.common import PathType, backend_option, complain, json_option, print_json, saved_network, takes_digits
 from xpnet.data.digit_image import Background, read_digit
 from xpnet.errors import FileError, XpnetError
 from xpnet.model import Model
@@ -17,11 +17,11 @@ DEFAULT = RUNS / "deepconvnet" / "deepconvnet.safetensors"
 
 
 @click.command(short_help="Which digits do these pictures show?")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=PathType())
 @click.option(
     "--model",
     "file",
-    type=click.Path(),
+    type=PathType(),
     metavar="FILE",
     help=f"A saved network.  [default: {DEFAULT}, else the newest in {RUNS}]",
 )

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from xpnet.base.atomic_files import file_errors
 from xpnet.callbacks import History
+from xpnet.cli.step_curve import StepCurve
 from xpnet.data.datasets import Labelled
 from xpnet.errors import FileError
 from xpnet.model import Model
 from xpnet.visualize import plot_history, plot_misclassified
+from xpnet.visualize.history import plot_steps
 
 
 class Results:
@@ -45,15 +47,21 @@ class Results:
         }
         return {name: str(path) if path else None for name, path in files.items()}
 
-    def draw(self, model: Model, history: History, test: Labelled, labels: tuple[str, str]) -> None:
-        self.draw_history(history, labels)
+    def draw(
+        self, model: Model, history: History, test: Labelled, labels: tuple[str, str], curve: StepCurve | None
+    ) -> None:
+        self.draw_history(history, labels, curve)
         if self.misclassified_png:
             plot_misclassified(model, *test, path=self.misclassified_png)
 
-    def draw_history(self, history: History, labels: tuple[str, str]) -> None:
-        """Not before the first epoch has ended."""
+    def draw_history(self, history: History, labels: tuple[str, str], curve: StepCurve | None) -> None:
+        """Not before the first epoch has ended. Of a single one, the curve over its steps is drawn."""
         if self.history_png and history.epoch:
-            plot_history(history, self.history_png, labels)
+            if len(history.epoch) == 1 and curve is not None and len(curve.steps) > 1:
+                ends = {name: values[-1] for name, values in history.history.items()}
+                plot_steps(curve.steps, curve.values, ends, self.history_png, labels)
+            else:
+                plot_history(history, self.history_png, labels)
 
 
 def peak_memory_mb() -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from xpnet.base.console import is_terminal
-from xpnet.cli.common import backend_option, data_option, duration, json_option, print_json
+from xpnet.cli.common import PathType, backend_option, data_option, duration, json_option, print_json
 from xpnet.cli.results import peak_memory_mb
 from xpnet.cli.training_run import Interrupted, Options, Outcome, Plan, plan_training, run_training
 from xpnet.networks.recipes import NETWORKS, RECIPES
@@ -71,7 +71,7 @@ def _port(context: click.Context, parameter: click.Parameter, text: str | None) 
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same weights."
 )
-@click.option("--out", type=click.Path(), metavar="FOLDER", help="Where the files go.  [default: runs/NETWORK]")
+@click.option("--out", type=PathType(), metavar="FOLDER", help="Where the files go.  [default: runs/NETWORK]")
 @data_option
 @click.option(
     "--variant",
@@ -133,7 +133,7 @@ def train(**options: Any) -> int:
     an image row by row; with --recipe it may be left out.
 
     The folder of --out gets NETWORK.safetensors (the trained network), history.csv, history.png (loss and accuracy by
-    epoch) and misclassified.png (sixteen test digits that the network gets wrong).
+    epoch; of a single epoch, over its steps) and misclassified.png (sixteen test digits that the network gets wrong).
 
     Ctrl-C keeps the history and the weights of the best epoch so far: best on the held-out images with --validation,
     else on the test images. Before the end of the first epoch the files of an earlier training stay as they are.

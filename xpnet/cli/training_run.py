@@ -18,6 +18,7 @@ from xpnet.callbacks.monitor import BestEpoch
 from xpnet.cli.ends import CLOSED, INTERRUPTED, discard_output
 from xpnet.cli.play import open_page
 from xpnet.cli.results import Results
+from xpnet.cli.step_curve import StepCurve
 from xpnet.data.batches import split
 from xpnet.data.datasets import Labelled, mnist
 from xpnet.errors import FormatError, MissingExtraError, NonFiniteError, OptionError
@@ -189,10 +190,13 @@ class Interrupted(Exception):
 class BestWeights(BestEpoch):
     """Remembers the weights of the epoch with the best val_accuracy: on held-out images, else on the test images."""
 
+    last_epoch: int | None = None
+
     def __init__(self) -> None:
         super().__init__("val_accuracy", "max")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.last_epoch = epoch
         self.remember(epoch, logs)
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -214,6 +218,7 @@ class Training:
     labels: tuple[str, str]  # of train and held_out
     best: BestWeights
     clock: TimeLimit | None
+    curve: StepCurve | None  # over the steps, if there is one epoch only
 
 
 def run_training(plan: Plan) -> Outcome:
@@ -227,9 +232,13 @@ def run_training(plan: Plan) -> Outcome:
     history, seconds = fit(training)
     if plan.options.validation:
         training.best.restore()
+        best = training.best
+        if best.best_epoch not in (None, best.last_epoch) and not plan.options.quiet:
+            found = f"epoch {best.best_epoch + 1}, the best on the validation images ({best.best:.4f})"
+            click.echo(f"xpnet: went back to the weights of {found}", err=True)
     model.save(plan.results.weights)
     scores: dict[str, float] = model.evaluate(*training.test, return_dict=True)
-    plan.results.draw(model, history, training.test, training.labels)
+    plan.results.draw(model, history, training.test, training.labels, training.curve)
     plan.backup.discard()  # all is written; now come words, which may find nobody who reads them
     clock, ended = training.clock, ""
     if clock and clock.stopped_epoch is not None and clock.stopped_step is not None:
@@ -252,14 +261,17 @@ def prepare_training(plan: Plan) -> Training:
         labels = ("training", "validation")
     plan.recipe.compile(model, len(train[0]))
     clock = TimeLimit(options.time_limit) if options.time_limit else None
-    return Training(plan, model, train, held_out, test, labels, BestWeights(), clock)
+    if clock:
+        clock.speaks = False  # the command does, in the end
+    curve = StepCurve() if plan.recipe.epochs == 1 and plan.results.history_png else None
+    return Training(plan, model, train, held_out, test, labels, BestWeights(), clock, curve)
 
 
 def fit(training: Training) -> tuple[History, float]:
     """The history and the seconds of training. What ends it before its time leaves what there is to keep."""
     plan, options = training.plan, training.plan.options
     around: list[Callback] = [CSVLogger(plan.results.csv), training.best, plan.backup]
-    around += [each for each in (training.clock, plan.watch) if each is not None]
+    around += [each for each in (training.clock, plan.watch, training.curve) if each is not None]
     verbose = 0 if options.quiet else 1 if is_terminal() else 2
     start = time.perf_counter()
     try:
@@ -305,7 +317,7 @@ def _keep(training: Training) -> str:
     training.model.save(results.weights)
     if best.best_weights is None or best.best_epoch is None:
         return f"kept the weights as they are in {results.weights}"
-    results.draw_history(training.model.history or History(), training.labels)
+    results.draw_history(training.model.history or History(), training.labels, training.curve)
     if results.misclassified_png:
         results.misclassified_png.unlink(missing_ok=True)  # of an earlier network, if there is one
     which = f"of epoch {best.best_epoch + 1} (best {training.labels[1]} accuracy so far: {best.best:.4f})"

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.base.atomic_files import file_errors, without_number
+from xpnet.base.atomic_files import checked_path, file_errors, without_number
+from xpnet.base.file_kinds import other_kind
 from xpnet.errors import DataError, FileError, FormatError
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,19 +30,17 @@ def read_cifar(path: str | os.PathLike[str]) -> tuple[tuple[Pixels, Labels], tup
     label is not 0 to 9.
     """
     files: dict[str, bytes] = {}
+    path = checked_path(path)
     try:
         with file_errors(f"cannot read {path}", "", foreign=without_number), tarfile.open(path, "r:gz") as archive:
             for member in archive:
                 if member.name in (*_TRAIN, _TEST):
                     files[member.name] = _content(archive, member)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise FormatError(
-            f"{path} is truncated or corrupt ({error}); remove it, so that it is fetched again"
-        ) from error
     except FileError:
         raise
-    except OSError as error:  # gzip's, for a damaged file
-        raise FormatError(f"{path} is corrupt ({error}); remove it, so that it is fetched again") from error
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:  # OSError: gzip's, for a damaged file
+        why = other_kind(path, "gzip") or error
+        raise FormatError(f"{path} is truncated or corrupt ({why}); remove it, so that it is fetched again") from error
     missing = [name for name in (*_TRAIN, _TEST) if name not in files]
     if missing:
         raise FormatError(f"{path} holds no {missing[0]}; expected the binary version of CIFAR-10")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from xpnet.base.atomic_files import checked_path
 from xpnet.base.hints import explained, no_load_data
 from xpnet.data.downloads import cache_folder, fetch
 from xpnet.data.idx import idx_shape, read_idx
@@ -120,7 +121,7 @@ def fashion_mnist(
     Source: H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning
     algorithms", 2017.
     """
-    folder = cache_folder() / "fashion-mnist" if folder is None else Path(folder)
+    folder = cache_folder() / "fashion-mnist" if folder is None else checked_path(folder)
     _fetch_all(folder, _FASHION_MNIST, _FASHION_MNIST_MIRRORS, offline)
     return mnist(folder, flatten, normalize)
 
@@ -138,7 +139,7 @@ def cifar10(
     """
     from xpnet.data.cifar import read_cifar
 
-    folder = cache_folder() / "cifar-10" if folder is None else Path(folder)
+    folder = cache_folder() / "cifar-10" if folder is None else checked_path(folder)
     (path,) = _fetch_all(folder, _CIFAR10, _CIFAR10_MIRRORS, offline)
     (x, t), (x_test, t_test) = read_cifar(path)
     return (to_unit(x) if normalize else x, t), (to_unit(x_test) if normalize else x_test, t_test)
@@ -167,7 +168,7 @@ def _files(part: Part, folder: str | os.PathLike[str] | None) -> tuple[Path, Pat
     """Images and labels."""
     if part not in PARTS:
         raise OptionError(f'part must be "train" or "test", not {part!r}')
-    folder = _MNIST if folder is None else Path(folder)
+    folder = _MNIST if folder is None else checked_path(folder)
     stem = {"train": "train", "test": "t10k"}[part]
     return _find(folder, f"{stem}-images", "idx3-ubyte"), _find(folder, f"{stem}-labels", "idx1-ubyte")
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.base.atomic_files import file_errors
+from xpnet.base.atomic_files import checked_path, file_errors
+from xpnet.base.file_kinds import other_kind
 from xpnet.errors import DataError, DTypeError, FormatError, OptionError, ShapeError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def read_digit(path: str | os.PathLike[str], background: Background = "auto") ->
     Raises FileError if the file cannot be read, FormatError if it is not a sound image or is suspiciously large,
     DataError if the picture is blank.
     """
+    path = checked_path(path)
     with file_errors(f"cannot read {path}", advice=""), open(path, "rb") as file:
         data = file.read()
     grey = _decode(path, data, background)
@@ -91,7 +93,8 @@ def _decode(path: str | os.PathLike[str], data: bytes, background: Background) -
             with Image.open(io.BytesIO(data)) as image:
                 return np.asarray(_grey(ImageOps.exif_transpose(image), background))
     except Exception as error:  # on damaged files Pillow's decoders raise errors of a dozen kinds
-        why = "it has no format that is known" if isinstance(error, UnidentifiedImageError) else error
+        why = "it has no format that is known" if isinstance(error, UnidentifiedImageError) else str(error)
+        why = other_kind(data, "a picture") or why
         raise FormatError(f"{path} cannot be read as an image ({why}); expected a PNG, JPEG or the like") from error
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from xpnet.base.atomic_files import file_errors
+from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.console import is_terminal
 from xpnet.errors import FileError, FormatError, MissingExtraError
 
@@ -19,13 +19,13 @@ _TIMEOUT = 30  # seconds without an answer
 def cache_folder() -> Path:
     """Where downloads are kept: the environment variable XPNET_DATA, or xpnet in the user's cache folder."""
     if named := os.environ.get("XPNET_DATA"):
-        return Path(named).expanduser()
+        return checked_path(named)
     home = Path.home()
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local") / "xpnet" / "data"
+        return checked_path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local") / "xpnet" / "data"
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "xpnet" / "data"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "xpnet" / "data"
+    return checked_path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "xpnet" / "data"
 
 
 def offline_by_default() -> bool:

@@ -19,7 +19,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.base.atomic_files import file_errors, write_atomically
+from xpnet.base.atomic_files import checked_path, file_errors, write_atomically
+from xpnet.base.file_kinds import other_kind
 from xpnet.base.host import as_host
 from xpnet.errors import DTypeError, FormatError, ShapeError
 
@@ -50,7 +51,7 @@ def read_idx(
 
     Raises FileError if the file cannot be read and FormatError if it is not a sound IDX file or not the expected one.
     """
-    with _opened(path) as stream:
+    with _opened(path := checked_path(path)) as stream:
         return _array(path, stream, *_header(path, stream, dtype, ndim))
 
 
@@ -58,7 +59,7 @@ def idx_shape(
     path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None, ndim: int | None = None
 ) -> tuple[int, ...]:
     """The shape that the header of an IDX file announces; the elements are not read. Errors as of `read_idx`."""
-    with _opened(path) as stream:
+    with _opened(path := checked_path(path)) as stream:
         return _header(path, stream, dtype, ndim)[1]
 
 
@@ -157,8 +158,10 @@ def _header(
     """Type and shape of what follows."""
     magic = _read_up_to(stream, 4)
     if not magic:
-        raise FormatError(f"{path} is empty; expected an IDX file")
+        raise FormatError(f"{path} is empty; expected an IDX file: get it again")
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
+        if not isinstance(stream, _Inflater) and (found := other_kind(path)):
+            raise FormatError(f"{path} is not an IDX file: {found}")
         raise FormatError(
             f"{path} is not an IDX file: it starts with the bytes {magic.hex(' ')}; expected 00 00, "
             f"a type ({', '.join(f'{code:02x}' for code in _TYPES)}) and the number of dimensions"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.base.atomic_files import file_errors, without_number
+from xpnet.base.atomic_files import checked_path, file_errors, without_number
 from xpnet.base.checks import height_and_width
+from xpnet.base.file_kinds import other_kind
 from xpnet.base.hints import Explains
 from xpnet.errors import DataError, FileError, FormatError, OptionError, ShapeError
 
@@ -45,7 +46,7 @@ class ImageFolder(Explains):
     ) -> None:
         if fit not in get_args(Fit):
             raise OptionError(f'fit must be "crop" or "stretch", not {fit!r}')
-        self.folder, self.grayscale, self.fit = Path(folder), bool(grayscale), fit
+        self.folder, self.grayscale, self.fit = checked_path(folder), bool(grayscale), fit
         self.size = None if size is None else height_and_width("size", size)
         with file_errors(f"cannot read {self.folder}", advice=""):
             folders = sorted(
@@ -122,7 +123,8 @@ def _read(path: Path, how: ImageFolder) -> npt.NDArray[np.uint8]:
     except FileError:
         raise
     except Exception as error:  # on damaged files Pillow's decoders raise errors of a dozen kinds
-        raise FormatError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
+        why = other_kind(path, "a picture") or error
+        raise FormatError(f"{path} cannot be read as an image ({why}); replace or remove it") from error
     return pixels[None] if how.grayscale else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

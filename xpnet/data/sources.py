@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xpnet.base.atomic_files import file_errors
+from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.checks import whole
+from xpnet.base.file_kinds import other_kind
 from xpnet.base.host import as_host, native, refuse_masked
 from xpnet.base.nested import arranged_like, keys_of, leaves, mapped
 from xpnet.errors import DataError, DTypeError, FormatError, OptionError, XpnetError
@@ -46,7 +47,7 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) ->
     Raises FileError if the file cannot be read, FormatError if it is no .npz file or holds Python objects (they would
     have to be unpickled), DataError if a name is not in it or lengths differ.
     """
-    names = (names,) if isinstance(names, str) else tuple(names)
+    names, path = (names,) if isinstance(names, str) else tuple(names), checked_path(path)
     try:
         with file_errors(f"cannot read {path}", advice=""), open(path, "rb") as file:
             archive = np.load(file, allow_pickle=False)
@@ -54,13 +55,17 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) ->
                 raise FormatError(f"{path} is no .npz file; a single array, .npy, is mapped by data.MappedArrays")
             with archive:
                 missing = [name for name in names if name not in archive]
+                if missing and (found := other_kind(path, "(.npz)")):
+                    raise FormatError(f"{path} is no .npz file: {found}")
                 if missing:
                     raise DataError(f"{path} holds no array {missing[0]!r}, but {', '.join(archive) or 'nothing'}")
                 return Arrays(*(archive[name] for name in names))
     except XpnetError:
         raise
     except Exception as error:  # a damaged archive raises errors of many kinds
-        why = "" if "pickle" in str(error) else f" ({error})"  # NumPy's advice would be to unpickle it
+        # NumPy's advice would be to unpickle it
+        why = other_kind(path, "(.npz)") or ("" if "pickle" in str(error) else str(error))
+        why = f" ({why})" if why else ""
         raise FormatError(
             f"{path} cannot be read as an .npz file of numbers{why}; np.savez(path, x=x, t=t) makes one"
         ) from error
@@ -77,7 +82,7 @@ class MappedArrays:
     """
 
     def __init__(self, *paths: str | os.PathLike[str]) -> None:
-        self.paths = tuple(Path(path).absolute() for path in paths)
+        self.paths = tuple(checked_path(path).absolute() for path in paths)
         self.arrays = tuple(_mapped(path) for path in self.paths)
         check_arrays(self.arrays)
 
@@ -232,4 +237,5 @@ def _mapped(path: Path) -> Array:
     except XpnetError:
         raise
     except Exception as error:
-        raise FormatError(f"{path} cannot be mapped as a .npy file ({error})") from error
+        why = other_kind(path, "(.npy)") or error
+        raise FormatError(f"{path} cannot be mapped as a .npy file ({why})") from error

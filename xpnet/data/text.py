@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from xpnet.base.atomic_files import checked_path, file_errors, write_atomically
 from xpnet.base.checks import whole
+from xpnet.base.file_kinds import other_kind
 from xpnet.base.hints import Explains
 from xpnet.base.host import as_host
 from xpnet.errors import DataError, FormatError, OptionError, ShapeError
@@ -116,8 +117,9 @@ class Vocabulary(Explains):
     @classmethod
     def load(cls, path: str | os.PathLike[str], split: Split | None = None) -> "Vocabulary":
         """The vocabulary that `save` has written. Raises FormatError if the file holds something else."""
+        path = checked_path(path)
         with file_errors(f"cannot read {path}", advice=""):
-            content = checked_path(path).read_bytes()
+            content = path.read_bytes()
         try:
             found = json.loads(content)
             entries, kept = tuple(found["entries"]), found["split"]
@@ -130,7 +132,8 @@ class Vocabulary(Explains):
             ):
                 raise ValueError("its entries are not those of one")
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise FormatError(f"{path} is no vocabulary that was saved ({error})") from error
+            why = other_kind(content, "JSON") or error
+            raise FormatError(f"{path} is no vocabulary that was saved ({why})") from error
         if (split is None) == (kept is None):
             needed = "needs its function: load(path, split)" if kept is None else f"is one of {kept}: leave split out"
             raise OptionError(f"the vocabulary in {path} {needed}")

@@ -11,6 +11,7 @@ import functools
 import json
 import math
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -30,6 +31,11 @@ from xpnet.losses.of_function import OfFunction as LossFunction
 from xpnet.metrics.of_function import OfFunction as MetricFunction
 
 VERSION = 1
+# endings of other formats: what is written is safetensors all the same
+OTHERS = {
+    ".h5", ".hdf5", ".keras", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npz", ".npy", ".onnx", ".tflite",
+    ".pb", ".json", ".gguf",
+}  # fmt: skip
 Path = str | os.PathLike[str]
 LARGEST_INPUT = 2**26  # numbers in one sample
 # what a damaged description can make the constructors raise
@@ -349,3 +355,9 @@ def _write(model: Network, path: Path, metadata: dict[str, str]) -> None:
     # One key only: safetensors writes several in random order, and equal models should give equal files.
     data = to_bytes(tensors, metadata=metadata or {"format": "xpnet"})
     write_atomically(path, lambda file: file.write(data))
+    if (suffix := os.path.splitext(path)[1].lower()) in OTHERS:
+        warnings.warn(
+            f"{os.fspath(path)} is a safetensors file, whatever its name: xpnet.load reads it, programs that expect"
+            f" {suffix} do not; name it .safetensors",
+            stacklevel=4,
+        )

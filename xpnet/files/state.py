@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.base.atomic_files import write_atomically
+from xpnet.base.atomic_files import checked_path, write_atomically
+from xpnet.base.file_kinds import other_kind
 from xpnet.errors import FormatError, OptionError
 from xpnet.files.tensors import read_safetensors
 
@@ -57,7 +58,7 @@ def write_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
 
 def temporary(path: str | os.PathLike[str]) -> Path:
     """Where the file is before it is complete."""
-    return Path(f"{os.fspath(path)}.tmp")
+    return Path(f"{checked_path(path)}.tmp")
 
 
 def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -69,6 +70,9 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         tensors, metadata = read_safetensors(path)
     except FormatError as error:
+        found = other_kind(checked_path(path), "safetensors")
+        if found and "is empty" not in found:  # it may be of worth to somebody
+            raise FormatError(f"{path} is no backup of a training: {found}. Choose another path for that") from error
         raise FormatError(f"{error}. Remove it, and training begins anew") from error
     if KEY not in metadata:
         raise FormatError(

@@ -78,8 +78,15 @@ class Optimizer(Configured):
     @property
     def current_lr(self) -> float:
         """The learning rate of the next step."""
-        lr = self.lr(self.steps) if isinstance(self.lr, Schedule) else self.lr
-        return lr * self.lr_scale
+        return self._lr_at(self.steps)
+
+    @property
+    def last_lr(self) -> float:
+        """The learning rate of the last step."""
+        return self._lr_at(max(self.steps - 1, 0))
+
+    def _lr_at(self, step: int) -> float:
+        return (self.lr(step) if isinstance(self.lr, Schedule) else self.lr) * self.lr_scale
 
     @quietly
     def update(self, parameters: Iterable[Parameter], scale: float = 1.0) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from xpnet import random
 from xpnet.base.quiet import quietly
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
-from xpnet.callbacks.base import Logs, list_callbacks
+from xpnet.callbacks.base import RATE, Logs, list_callbacks
 from xpnet.callbacks.comparison import Described
 from xpnet.core.network import Network
 from xpnet.errors import NonFiniteError, OptionError
@@ -58,6 +58,7 @@ class Run:
             "batch_size": batches.batch_size,
             "samples": batches.samples,
             "validation": held_out is not None,
+            "verbose": options.verbose,
         }
         self.followers: Sequence[Callback] = [self.history, *list_callbacks(callbacks)]
         displays = [display() for display in DISPLAYS[options.verbose]]
@@ -134,7 +135,9 @@ class Run:
         return {f"val_{name}": value for name, value in results.items()}
 
     def end_epoch(self, epoch: int, logs: Logs) -> None:
-        """From here on a run that goes on does so with the next epoch."""
+        """From here on a run that goes on does so with the next epoch. The rate comes to what is told."""
+        if self.model.optimizer is not None:
+            logs = logs | {RATE: logs.get(RATE, self.model.optimizer.last_lr)}
         self.logs = logs
         self._enter(epoch + 1)
         self.callbacks.on_epoch_end(epoch, logs)

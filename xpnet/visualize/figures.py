@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xpnet.base.atomic_files import write_atomically
+from xpnet.base.atomic_files import checked_path, write_atomically
 from xpnet.errors import MissingExtraError, OptionError
 
 if TYPE_CHECKING:
@@ -109,11 +109,12 @@ def thinned(count: int, most: int) -> range:
 def saved(figure: Figure, path: Path | None) -> Figure:
     """The figure, written to `path` in the format of its ending (PNG without one)."""
     if path is not None:
-        ending = os.path.splitext(path)[1].removeprefix(".").lower() or "png"
+        path = checked_path(path)
+        ending = path.suffix.removeprefix(".").lower() or "png"
         known = figure.canvas.get_supported_filetypes()
         if ending not in known:
             raise OptionError(
-                f"{os.fspath(path)}: pictures cannot be saved as .{ending}; choose one of {', '.join(sorted(known))}"
+                f"{path}: pictures cannot be saved as .{ending}; choose one of {', '.join(sorted(known))}"
             )
         write_atomically(path, lambda file: figure.savefig(file, format=ending, dpi=120))
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xpnet.callbacks import History
-from xpnet.callbacks.base import scalar
+from xpnet.callbacks.base import RATE, scalar
 from xpnet.errors import DataError, OptionError
 from xpnet.metrics import larger_is_better
 from xpnet.visualize.figures import Path, panels, require_matplotlib, saved
@@ -40,7 +40,7 @@ def plot_history(
     if not isinstance(history, (History, Mapping)):
         raise OptionError(f"plot_history takes what fit returns, or its dict, not {history!r}")
     series = _series(history)
-    names = [name for name in series if not name.startswith("val_")]
+    names = [name for name in series if not name.startswith("val_") and (name == metric or name != RATE)]
     if not names:
         raise DataError("the history is empty: train for at least one epoch first")
     if metric is not None and metric not in names:
@@ -54,6 +54,31 @@ def plot_history(
         pairs = zip(labels, (name, f"val_{name}"), strict=True)
         curves = [(label, *series[key]) for label, key in pairs if key in series]
         _draw_curves(axes, name, curves, larger_is_better(name, metrics))
+    return saved(figure, path)
+
+
+def plot_steps(
+    steps: Sequence[int],
+    values: Mapping[str, Sequence[float]],
+    ends: Mapping[str, float],
+    path: Path | None = None,
+    labels: tuple[str, str] = ("training", "validation"),
+) -> Figure:
+    """Loss and metrics over the steps of an epoch, side by side, and a point for what was measured at its end.
+
+    steps: where the pieces end that each of the `values`, by name, is the mean of. `ends` holds the values of
+    validation, such as val_loss, where there are any; `path` and `labels` as for `plot_history`.
+    """
+    require_matplotlib()
+    figure, panes = panels(len(values), None, (5.0 if len(values) > 1 else 6.4, 4.2), columns=len(values))
+    for axes, (name, each) in zip(panes, values.items(), strict=True):
+        axes.plot(steps, each, label=labels[0])
+        if (end := ends.get(f"val_{name}")) is not None:
+            axes.plot(steps[-1], end, "o", clip_on=False, label=f"{labels[1]}: {end:.4f}")
+        axes.set(xlabel="step", ylabel=name, xlim=(0, steps[-1]))
+        axes.margins(y=0.1)
+        axes.grid(alpha=0.3)
+        axes.legend()
     return saved(figure, path)
 
 

@@ -277,7 +277,7 @@ def test_files_that_are_none_are_refused_and_nothing_changes(page: Page, tmp_pat
     def refused(content: bytes) -> str:
         return refusal(page, "open", bytes=np.frombuffer(content, np.uint8))
 
-    assert "is no network's file (.safetensors), or it is damaged" in refused(b"nothing")
+    assert "is no network's file (.safetensors): it is a text file" in refused(b"nothing")
     assert "is no network's file (.safetensors), or it is damaged" in refused(data[:-10])
     assert "does not come from the playground" in refused(save(load(data)))
     assert "state in this file is damaged: lr must be" in refused(data.replace(b'"lr\\": 0.03', b'"lr\\": -0.3'))

@@ -31,6 +31,7 @@ Array = Any
 TRANSPOSED = 64  # inputs of an output channel from which on a copy of dz with the channels behind the pixels pays
 LEAST_PIXELS, MANY_PIXELS = 64, 400  # of a row of a tile: as few as are worth a call; if not even they fit, so many
 PASSES = 16  # over an entry of the output, bias and activation, as multiplications
+WIDE = {8: np.dtype(np.uint64), 16: np.dtype(np.complex128)}  # types of as many bytes
 TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
 Tile = tuple[int, int, int, int, int, int]  # first and end row, first and end column of the output, first and end image
 
@@ -102,6 +103,8 @@ class Walk:
 
     def fill(self, cols: Array, x: Array, first: int, step: int, j0: int) -> None:
         """cols[:, r, c, n, j] = x[:, first + r*step, c, (j0+j)*SW + n*DW - left], zero outside the image."""
+        if self.stride[1] > 1:  # pixels that are a stride apart, of few images each: runs that are too short
+            cols, x = as_one_number(cols), as_one_number(x)
         H, W = x.shape[1:4:2]
         count, _, KW, width, _ = cols.shape[1:]
         r0, r1 = inside(first, step, count, H)
@@ -117,6 +120,13 @@ class Walk:
             if r0 < r1 and a < b:
                 rows = slice(first + r0 * step, first + (r1 - 1) * step + 1, step)
                 cols[:, r0:r1, :, n, a:b] = x[:, rows, :, left + a * SW : left + (b - 1) * SW + 1 : SW]
+
+
+def as_one_number(a: Array) -> Array:
+    """The innermost axis as a single entry, if it is two or four float32 (or two float64): numbers are copied faster
+    than axes of few entries. For copies only: the entries mean nothing."""
+    wide = WIDE.get(a.shape[-1] * a.itemsize)
+    return a.view(wide) if wide and a.shape[-1] > 1 and a.strides[-1] == a.itemsize else a
 
 
 def columns_of(tile: Tile, N: int) -> slice:

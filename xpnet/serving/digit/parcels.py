@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from xpnet.base.file_kinds import other_kind
 from xpnet.errors import DataError, FormatError
 from xpnet.serving.digit.shelf import Entry, entry_of_file
 from xpnet.serving.frames import Frame
@@ -40,7 +41,9 @@ def opened(data: bytes, name: str, key: str) -> Entry:
     name = name[:80] or "file"
     header = int.from_bytes(data[:8], "little")  # so long; people choose files of all kinds
     if not 8 < 8 + header <= len(data) or data[8:9] != b"{":
-        raise FormatError(f"{name} is no network's file: choose one that xpnet has saved (.safetensors)")
+        found = other_kind(data, "safetensors", weights=True)
+        what = f": {found}" if found else ""
+        raise FormatError(f"{name} is no network's file{what}: choose one that xpnet has saved (.safetensors)")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "opened.safetensors"
         path.write_bytes(data)

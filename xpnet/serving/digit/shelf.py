@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet import networks, random
+from xpnet.base.atomic_files import checked_path
 from xpnet.core.outputs import is_shape
 from xpnet.data.datasets import Part, mnist_part
 from xpnet.errors import FormatError, OptionError, ShapeError, XpnetError
@@ -63,7 +64,7 @@ class Shelf:
         self._numbers = itertools.count(1)
         self._digits: dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]] = {}
         self._read: dict[tuple[Path, float], Entry | None] = {}  # files that were looked at
-        self._own = [] if file is None else [entry_of_file(Path(file), "file")]
+        self._own = [] if file is None else [entry_of_file(checked_path(file), "file")]
         self._packaged = _packaged() if PACKAGED.is_file() else []
         self._trained: list[Entry] = []
         self._new: list[Entry] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from xpnet.base.checks import whole
+from xpnet.base.file_kinds import other_kind
 from xpnet.errors import FormatError, OptionError
 from xpnet.model import Sequential
 from xpnet.serving.playground.state import State, bounded, read_state
@@ -36,7 +37,8 @@ def _read(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         tensors = load(data)  # which checks sizes, offsets and data types
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
-        raise FormatError("this is no network's file (.safetensors), or it is damaged") from error
+        why = f": {found}" if (found := other_kind(data, "safetensors")) else ", or it is damaged"
+        raise FormatError(f"this is no network's file (.safetensors){why}") from error
     return tensors, header.get("__metadata__") or {}
 
 

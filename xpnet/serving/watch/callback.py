@@ -9,7 +9,7 @@ from typing import Any
 
 from xpnet.base.checks import whole
 from xpnet.base.console import above_bar
-from xpnet.callbacks.base import SHOWS, Callback, Logs, TrainingRun, scalar
+from xpnet.callbacks.base import SHOWS, Callback, Logs, TrainingRun, rate_name, scalar
 from xpnet.callbacks.history import History
 from xpnet.callbacks.tensorboard import first_filters
 from xpnet.errors import NonFiniteError
@@ -232,7 +232,7 @@ class Watch(Callback):
 
     def _rates(self) -> dict[str, float]:
         """The learning rates of the next step: lr, or of another optimizer NAME_lr."""
-        return {_rate_of(name): optimizer.current_lr for name, optimizer in self._optimizers}
+        return {rate_name(name): optimizer.current_lr for name, optimizer in self._optimizers}
 
     def _mark(self, what: str, **values: Any) -> None:
         """Something that happened at this step, for the curves."""
@@ -242,7 +242,7 @@ class Watch(Callback):
         """Numbers of now; and whatever else is on the board goes to the pages with it."""
         steps, epochs, controls, clock = self.params["steps"], self.params["epochs"], self._controls, self._clock
         rates = self._rates()
-        scales = {_rate_of(name): optimizer.lr_scale for name, optimizer in self._optimizers}
+        scales = {rate_name(name): optimizer.lr_scale for name, optimizer in self._optimizers}
         if controls.rates is not None:
             controls.rates, controls.scales = rates, scales
         left = (epochs - self._epoch) * steps - self._batch
@@ -340,7 +340,7 @@ class Watch(Callback):
             return
         for asked, how, value in self._controls.take_changes():
             for name, optimizer in self._optimizers:
-                if _rate_of(name) == asked:
+                if rate_name(name) == asked:
                     before = optimizer.current_lr
                     if how == "factor":
                         optimizer.lr_scale *= value
@@ -361,8 +361,3 @@ def _throughput(history: History | None, place: int) -> dict[str, float]:
 
 def _losses(logs: Logs) -> dict[str, float]:
     return {name: float(value) for name, value in logs.items() if name not in NO_LOSS}
-
-
-def _rate_of(optimizer: str) -> str:
-    """What the rate of an optimizer is called, by the attribute that holds it."""
-    return "lr" if optimizer == "optimizer" else f"{optimizer}_lr"

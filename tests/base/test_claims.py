@@ -1,0 +1,88 @@
+"""Two trainings that would write to one file: the second is told so at its start, and the first is not disturbed."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.helpers import process
+from tests.kit.small import clusters, network
+from xpnet.base.claims import Claim
+from xpnet.callbacks import Backup, Callback, CSVLogger, JSONLinesLogger, LambdaCallback
+from xpnet.errors import FileError
+
+pytest.importorskip("fcntl")
+
+
+def fit(*around: Callback, epochs: int = 2) -> None:
+    network().fit(*clusters(6), batch_size=3, epochs=epochs, callbacks=list(around), verbose=0)
+
+
+WRITERS: list[Any] = [
+    lambda path: CSVLogger(path),
+    lambda path: CSVLogger(path, append=True),
+    lambda path: JSONLinesLogger(path),
+    lambda path: JSONLinesLogger(path, append=True),
+    lambda path: Backup(path, resume=False),
+    lambda path: Backup(path, resume=False, every=1),
+]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_second_training_is_refused_at_its_start(writer: Any, tmp_path: Path) -> None:
+    path, seen = tmp_path / "file", []
+
+    def another(epoch: int, logs: Any) -> None:
+        before = path.read_bytes()
+        steps: list[int] = []
+        with pytest.raises(FileError, match=rf"another training, of process \d+, writes to {path}: wait") as caught:
+            fit(writer(path), LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch)))
+        assert path.read_bytes() == before and not steps
+        seen.append(str(caught.value).split(":")[0])
+
+    fit(writer(path), LambdaCallback(on_epoch_begin=another))
+    assert seen == [type(writer(path)).__name__] * 2
+    fit(writer(path))  # afterwards it is free
+    assert not list(tmp_path.glob(".*")), "and nothing is left behind"
+
+
+def test_it_is_free_after_an_error_too(tmp_path: Path) -> None:
+    def fail(epoch: int, logs: Any) -> None:
+        raise KeyboardInterrupt
+
+    kept: list[Callback] = []
+    for _ in range(2):
+        kept += [CSVLogger(tmp_path / "a.csv"), Backup(tmp_path / "b", resume=False)]  # they live on
+        with pytest.raises(KeyboardInterrupt):
+            fit(*kept[-2:], LambdaCallback(on_epoch_begin=fail))
+    assert not list(tmp_path.glob(".*.lock"))
+
+
+def test_a_process_that_was_killed_holds_nothing(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from xpnet.base.claims import Claim; c = Claim(sys.argv[1], 'x'); print('held', flush=True);"
+        " time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "a")], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        with pytest.raises(FileError, match=f"CSVLogger: another training, of process {other.pid}, writes to"):
+            Claim(tmp_path / "a", "CSVLogger")
+        other.kill()
+    Claim(tmp_path / "a", "CSVLogger").release()
+
+
+def test_where_nothing_can_be_written_nothing_is_claimed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    Claim(tmp_path / "file" / "a", "x").release()
+
+
+def test_two_trainings_of_the_command_in_one_folder(tmp_path: Path) -> None:
+    claim = Claim(tmp_path / "history.csv", "CSVLogger")
+    running = process("train", "mlp", "--limit", 32, "--epochs", 1, "--quiet", "--out", tmp_path)
+    _, err = running.communicate(timeout=300)
+    claim.release()
+    assert running.returncode == 1
+    assert err.startswith("xpnet: error: CSVLogger: another training, of process") and len(err.splitlines()) == 1
+    assert not (tmp_path / "mlp.safetensors").exists()
