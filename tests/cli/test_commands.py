@@ -15,7 +15,7 @@ import xpnet
 from tests.cli.helpers import Command, process
 from xpnet import layers
 from xpnet.core.layer import Layer
-from xpnet.data import datasets
+from xpnet.data import datasets, read_digit
 from xpnet.errors import BackendError
 from xpnet.files.state import write_state
 
@@ -269,6 +269,21 @@ def test_a_picture_that_cannot_be_read_does_not_stop_the_others(
     outcome = command("predict", *pictures, "--model", trained / "mlp.safetensors", "--json")
     assert outcome.status == 1
     assert ["error" in prediction for prediction in json.loads(outcome.out)["predictions"]] == [True, False, True]
+
+
+def test_predict_shows_what_the_network_saw(command: Command, trained: Path, digit: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    blank = tmp_path / "blank.png"
+    Image.new("L", (40, 40), 255).save(blank)
+    model, out = trained / "mlp.safetensors", tmp_path / "new" / "seen.png"
+    assert command("predict", digit, blank, digit, "--model", model, "--show", out).status == 1
+    with Image.open(out) as sheet:
+        assert sheet.size == (590, 590)  # two rows of two: what was refused was not seen
+        seen = np.asarray(sheet.convert("L"))[10:290, 300:580].reshape(28, 10, 28, 10)
+    assert (seen == seen[:, :1, :, :1]).all()  # pixels as squares
+    np.testing.assert_array_equal(seen[:, 0, :, 0], np.rint(255 * read_digit(digit)[0]))
+    assert "will do" in command("predict", digit, "--model", model, "--show", tmp_path / "seen.wmf").error
 
 
 def test_predict_finds_the_newest_network(

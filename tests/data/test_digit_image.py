@@ -216,3 +216,41 @@ def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch, side):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(FormatError, match="cannot be read as an image"):
         read_digit(path)
+
+
+# ---- the range that is there -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int32, np.int64, np.uint64])
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_numbers_of_few_bits_in_a_wide_type_have_the_range_of_their_bits(digits, dtype, bits):
+    a = picture(digits[3]).astype(dtype)
+    np.testing.assert_allclose(digit_from_array(a * (2**bits // 256)), digit_from_array(picture(digits[3])), atol=0.02)
+
+
+def test_a_mask_of_zeros_and_ones_is_black_and_white(digits):
+    a = picture(digits[3]) > 127
+    for dtype in (np.int64, np.uint8, np.uint16):
+        np.testing.assert_array_equal(digit_from_array(a.astype(dtype)), digit_from_array(a))
+
+
+def test_twelve_bits_in_a_png_of_sixteen(tmp_path, digits):
+    for faint in (1, 4):  # also as far from white as a dim photograph
+        a = (picture(digits[3]).astype(np.uint16) * 16) // faint
+        assert correlation(read_digit(saved(tmp_path, Image.fromarray(a))), digits[3]) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [
+        ((255, 165, 0), (173, 216, 230)),
+        ((255, 0, 0), (0, 130, 0)),
+        ((0, 130, 0), (255, 0, 0)),
+        ((90, 90, 255), (120, 110, 0)),
+    ],
+)
+def test_colours_of_one_brightness_are_told_apart(tmp_path, digits, ink, paper):
+    share = (picture(digits[3], light=False) / 255)[..., None]
+    a = (np.array(paper) * (1 - share) + np.array(ink) * share).astype(np.uint8)
+    for name in ("digit.png", "digit.jpg"):
+        assert correlation(read_digit(saved(tmp_path, Image.fromarray(a), name)), digits[3]) > 0.85

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from xpnet import random
-from xpnet.data.digit_image import digit_from_array, ink_of_picture
+from xpnet.data.digit_image import digit_from_drawing, ink_of_picture
 from xpnet.errors import DataError, OptionError
 from xpnet.model import Model
 from xpnet.serving.digit.explain_unit import explain_unit
@@ -51,7 +51,7 @@ class DigitSession(Session):
         self.shelf.listeners.add(self._shelf_changed)
         self.on_catalogue()
         self._put("a", self.shelf.entries()[0])
-        digit_from_array(np.pad(np.ones((4, 4)), 4), "dark")  # what it imports, so that the first stroke need not wait
+        digit_from_drawing(np.pad(np.ones((4, 4)), 4))  # what it imports, so that the first stroke need not wait
 
     def end(self) -> None:
         self.shelf.listeners.discard(self._shelf_changed)
@@ -121,7 +121,7 @@ class DigitSession(Session):
         begin = time.perf_counter()
         self.number = int(frame.fields["number"])
         try:
-            self.digit = digit_from_array(frame.arrays["pixels"], "dark")
+            self.digit = digit_from_drawing(frame.arrays["pixels"])
         except DataError:  # there is nothing on it
             self.digit = None
             for slot in self.slots.values():
