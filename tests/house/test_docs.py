@@ -3,6 +3,7 @@
 import inspect
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,11 @@ from xpnet.errors import BackendError, XpnetError
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tour.md", "docs/extending.md", "docs/examples.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = (
+    "README.md", "docs/guide.md", "docs/backends.md", "docs/names.md", "docs/results.md", "docs/tour.md",
+    "docs/extending.md", "docs/examples.md", "CONTRIBUTING.md", "CHANGELOG.md",
+)  # fmt: skip
+READMES = ("README.md", "README.zh-CN.md")
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 
 
@@ -107,6 +112,31 @@ def test_files_that_the_tour_names_exist() -> None:
     assert [name for name in names if not (ROOT / name).exists()] == []
 
 
+def test_the_readme_is_short() -> None:
+    assert len(TEXTS["README.md"].splitlines()) <= 180
+
+
+IN_BOTH_LANGUAGES = {
+    "headings": r"^#+ ",
+    "blocks of code": r"^```\w*\n(.*?)^```$",
+    "names and commands": r"`[^`\n]+`",
+    "links": r"\]\((?!README)([^)\s]+)\)",
+    "points, rows and pictures": r"^[-|!]",
+}
+
+
+@pytest.mark.parametrize("what", IN_BOTH_LANGUAGES)
+def test_the_readme_in_chinese_has_the_same(what: str) -> None:
+    pattern = re.compile(IN_BOTH_LANGUAGES[what], re.MULTILINE | re.DOTALL)
+    english, chinese = (pattern.findall((ROOT / name).read_text(encoding="utf-8")) for name in READMES)
+    assert english and english == chinese
+
+
+def test_the_readme_in_chinese_has_the_same_figures() -> None:
+    english, chinese = (re.findall(r"\d(?:[\d.,]*\d)?", (ROOT / name).read_text(encoding="utf-8")) for name in READMES)
+    assert Counter(english) == Counter(chinese)
+
+
 def test_the_house_stands_as_it_is_drawn() -> None:
     house = TEXTS["README.md"].split("```\nxpnet/\n")[1].split("```")[0]
     lines = [(re.findall(r"(\w+)/", line), re.findall(r"\w+\.py", line)) for line in house.splitlines() if line]
@@ -141,7 +171,9 @@ def known() -> dict[str, Any]:
 
 
 def rows(heading: str) -> list[list[str]]:
-    section = TEXTS["README.md"].split(f"\n## {heading}", 1)[1].split("\n## ", 1)[0]
+    """Those of the tables under a heading, on whichever page it stands."""
+    (text,) = (text for text in TEXTS.values() if f"\n## {heading}" in text)
+    section = text.split(f"\n## {heading}", 1)[1].split("\n## ", 1)[0]
     table = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row] for row in table[2:]]
 
@@ -181,7 +213,7 @@ def test_the_options_in_the_tables_exist() -> None:
 
 def test_the_numbers_of_parameters_are_those_of_the_networks() -> None:
     for network in (xpnet.networks.SimpleConvNet(), xpnet.networks.DeepConvNet()):
-        assert f"{sum(p.size for p in network.parameters()):,}" in TEXTS["README.md"]
+        assert f"{sum(p.size for p in network.parameters()):,}" in TEXTS["docs/results.md"]
 
 
 def test_every_backend_has_its_row() -> None:
