@@ -147,7 +147,7 @@ def test_a_network_called(backend: Backend) -> None:
 TRANSFORMS = [data.Standardize(), data.MeanRemoval(), data.PCA(3), data.ZCA()]
 
 
-@pytest.mark.parametrize("transform", TRANSFORMS, ids=repr)
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda transform: type(transform).__name__)
 def test_transforms(transform: Any) -> None:
     flat = X.reshape(40, -1)
     want = transform.fit(flat)(flat)
