@@ -30,7 +30,7 @@ def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:
         return {}
 
 
-def is_own(cls: type) -> bool:
+def is_library(cls: type) -> bool:
     """Whether it is the library's, and nobody's subclass."""
     return cls.__module__.partition(".")[0] == "xpnet"
 
@@ -96,7 +96,7 @@ def refuse_unknown(value: Any, name: str) -> None:
     cls = type(value)
     if name.startswith("_") or hasattr(cls, name):
         return
-    if is_own(cls):
+    if is_library(cls):
         made = "_settings" in vars(value) or cls.__init__ is object.__init__
         if not made or any(name in inspect.get_annotations(each) for each in cls.__mro__):
             return
@@ -105,7 +105,7 @@ def refuse_unknown(value: Any, name: str) -> None:
     known = [each for each in (*vars(value), *parameters_of(cls)) if not each.startswith("_")]
     known += [each for each in dir(cls) if getattr(getattr(cls, each), "fset", None)]
     hint = hint_for(name, SETTINGS, known)
-    if hint or is_own(cls):
+    if hint or is_library(cls):
         has = ", ".join(dict.fromkeys(known)) or "none"
         raise OptionError(f"{cls.__name__} has no setting {name!r}, and would not heed it{hint}; it has {has}")
 
@@ -113,14 +113,14 @@ def refuse_unknown(value: Any, name: str) -> None:
 def refuse_foreign(layer: Any, name: str) -> None:
     """For a name of FOREIGN, that is not an argument of the layer, nor of a user's class."""
     cls = type(layer)
-    if name in parameters_of(cls) or any(name in vars(each) for each in cls.__mro__ if not is_own(each)):
+    if name in parameters_of(cls) or any(name in vars(each) for each in cls.__mro__ if not is_library(each)):
         return
     raise OptionError(f"{layer.label} has no setting {name!r}, and would not heed it; here it is {FOREIGN[name]}")
 
 
 def _own_class(cls: type) -> type:
     """The class of the library that it is, or is derived from; else itself."""
-    return next((each for each in cls.__mro__ if is_own(each)), cls)
+    return next((each for each in cls.__mro__ if is_library(each)), cls)
 
 
 def _plain(value: Any) -> bool:

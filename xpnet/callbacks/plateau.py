@@ -18,6 +18,7 @@ class ReduceLROnPlateau(Monitor):
 
     wait: int
     cooling: int
+    told: str  # what is said when the line of the epoch is there
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class ReduceLROnPlateau(Monitor):
     def on_train_begin(self, logs: Logs) -> None:
         super().on_train_begin(logs)
         self.wait = self.cooling = 0
-        self.told = ""  # what is said when the line of the epoch is there
+        self.told = ""
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self._tell()

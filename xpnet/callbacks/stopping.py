@@ -24,6 +24,7 @@ class EarlyStopping(BestEpoch):
     """
 
     wait: int
+    last_epoch: int
     stopped_epoch: int | None
 
     def __init__(

@@ -15,12 +15,16 @@ class StepCurve(Callback):
 
     rank = SHOWS
     recorded = False
+    steps: list[int]
+    values: dict[str, list[float]]
+    samples: int  # up to now
+    seen: int  # up to the last piece's end
+    sums: dict[str, float] | None  # up to there; None if not known, of an epoch that goes on
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        self.steps: list[int] = []
-        self.values: dict[str, list[float]] = {}
-        self.samples = self.seen = logs.get("samples", 0)  # up to now, and up to the last piece's end
-        self.sums: dict[str, float] | None = {} if not self.samples else None  # not known of an epoch that goes on
+        self.steps, self.values = [], {}
+        self.samples = self.seen = logs.get("samples", 0)
+        self.sums = {} if not self.samples else None
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self.samples += logs["size"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from xpnet import random
 from xpnet.base.nested import mapped
+from xpnet.base.settings import is_library
 from xpnet.core.carried import states_set_aside
 from xpnet.errors import TapeError
 
@@ -15,8 +16,8 @@ Forward = Callable[..., Any]
 
 
 def is_own(cls: type) -> bool:
-    """Whether a user wrote the class: it is not the library's."""
-    return not cls.__module__.startswith("xpnet.")
+    """Whether a user wrote the class."""
+    return not is_library(cls)
 
 
 def returning_both(forward: Forward) -> Forward:
@@ -29,8 +30,10 @@ def returning_both(forward: Forward) -> Forward:
         if "train" in options and not takes_train:
             raise TapeError(f"{self.label}: forward must take train, as in forward(self, x, train=False)")
         returned = forward(self, *xs, **options)
-        if type(returned) is tuple and len(returned) == 2 and callable(returned[1]):
-            return returned
+        if type(returned) is tuple and len(returned) == 2:
+            back = returned[1]
+            if callable(back) or (back is None and not options.get("train")):  # in inference there is no way back
+                return returned
         found = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
         raise TapeError(
             f"{self.label}: forward must return (y, back), the output and a function that takes dy and returns dx, as"
