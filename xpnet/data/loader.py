@@ -21,6 +21,7 @@ from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
 from xpnet.base.nested import leaves, mapped
+from xpnet.data.image_file import Preparation
 from xpnet.data.items import Samples, gives_samples
 from xpnet.data.sources import Arrays, Stream, one_or_more, stacked
 from xpnet.data.transforms import to_unit
@@ -114,6 +115,18 @@ class Loader(Explains):
         order = random.stream(key, _ORDER) if self.shuffle else None
         samples = self.source.epoch(random.stream(key, _STREAM), order)
         return run(self._stream_jobs(samples, key, batch), contextlib.closing(samples))
+
+    @property
+    def classes(self) -> Any:
+        """The names of the source's classes, if it has them."""
+        return self.source.classes
+
+    @property
+    def preparation(self) -> Preparation:
+        """How a picture's file becomes what the batches hold, if the source has images, but for augmentation."""
+        return Preparation(
+            **{**self.source.preparation.config(), "normalize": self.normalize, "transform": self.transform}
+        )
 
     def compared(self) -> dict[str, Any]:
         """What a Backup compares: all that the batches depend on."""
@@ -255,6 +268,8 @@ class Recipe:
         with random.drawing_from(key, "source", number):
             try:
                 batch = self.source[indices]
+            except XpnetError:  # it knows what it says, such as that an image is broken
+                raise
             except Exception as error:
                 failed = error
         if failed or not all(isinstance(each, np.ndarray) for each in leaves(batch)):
