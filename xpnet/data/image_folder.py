@@ -54,7 +54,7 @@ class ImageFolder(Explains):
         with file_errors(f"cannot read {self.folder}", advice=""):
             there = sorted((entry for entry in self.folder.iterdir() if not entry.name.startswith(".")), key=_natural)
             folders = [entry for entry in there if entry.is_dir()]
-            found = [_images(entry) for entry in folders]
+            found = [images_in(entry) for entry in folders]
         if not folders:
             raise DataError(f"{self.folder} holds no folder; expected one for each class, with its images in it")
         self.classes = [entry.name for entry in folders]
@@ -125,7 +125,7 @@ class ImageFolder(Explains):
         return self._first
 
 
-def _images(folder: Path) -> tuple[list[Path], list[Path]]:
+def images_in(folder: Path) -> tuple[list[Path], list[Path]]:
     """The images of a class, and all other files, but for hidden ones. A folder to which several ways lead is looked
     into once, and one that links lead back to, from inside it, not again.
     """
