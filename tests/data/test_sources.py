@@ -261,6 +261,9 @@ def test_a_part_of_other_sources_is_drawn_at_random():
             Subset(Arrays(X, T), indices)
     with pytest.raises(OptionError, match="greater than 0 and less than 1"):
         hold_out(Arrays(X, T), 1)
+    for make in (lambda: hold_out("photos", 0.2), lambda: Subset("photos", [0]), lambda: Loader("photos")):
+        with pytest.raises(OptionError, match=r"takes no path, .*data\.ImageFolder for a folder of images"):
+            make()
 
 
 def test_a_photograph_is_turned_upright(tmp_path):

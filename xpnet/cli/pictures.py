@@ -68,10 +68,11 @@ class OwnPictures:
         if len(self.classes) < 2:
             raise DataError(f"{self.folder} holds one class, {self.classes[0]}: there is nothing to tell apart")
         rest, test = hold_out(self.source, TEST, seed)
-        train, held_out = Subset(rest, random.stream((seed, 1)).permutation(len(rest))[:limit]), None
-        if validation:
-            train, held_out = hold_out(train, validation, seed)
-        return self.read(train), held_out and self.read(held_out), self.read(test)
+        train = Subset(rest, random.stream((seed, 1)).permutation(len(rest))[:limit])
+        if not validation:
+            return self.read(train), None, self.read(test)
+        train, held_out = hold_out(train, validation, seed)
+        return self.read(train), self.read(held_out), self.read(test)
 
     def read(self, part: Subset | ImageFolder) -> Labelled:
         """(x, t) as arrays, x as the network takes it."""

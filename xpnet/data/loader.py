@@ -23,7 +23,7 @@ from xpnet.base.hints import Explains
 from xpnet.base.nested import leaves, mapped
 from xpnet.data.image_file import Preparation
 from xpnet.data.items import Samples, gives_samples
-from xpnet.data.sources import Arrays, Stream, one_or_more, stacked
+from xpnet.data.sources import Arrays, Stream, one_or_more, refuse_path, stacked
 from xpnet.data.transforms import to_unit
 from xpnet.errors import DataError, OptionError, ShapeError, XpnetError
 
@@ -211,11 +211,7 @@ class Loader(Explains):
 
 
 def _check_source(source: Any) -> None:
-    if isinstance(source, (str, os.PathLike)):
-        raise OptionError(
-            f"a Loader takes no path, but what is read from it: data.read_npz({str(source)!r}), data.MappedArrays for"
-            " .npy files, data.ImageFolder for a folder of images"
-        )
+    refuse_path("a Loader", source)
     if isinstance(source, (list, dict)):
         raise OptionError(f"a Loader takes arrays in a tuple, Loader((x, t)), not in a {type(source).__name__}")
     if not isinstance(source, Stream) and not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):

@@ -113,6 +113,7 @@ class Subset:
     """
 
     def __init__(self, source: Any, indices: npt.ArrayLike) -> None:
+        refuse_path("a Subset", source)
         self.source, self.indices = source, np.asarray(indices)
         if self.indices.size == 0:
             raise DataError("there is no data: a Subset of no samples")
@@ -221,6 +222,15 @@ def _stack(parts: Sequence[Any]) -> Any:
         raise DataError(f"samples have different shapes, such as {' and '.join(map(str, sorted(shapes)[:2]))}")
     y = np.stack(arrays)
     return y.astype(np.float32) if y.dtype == np.float64 and not isinstance(parts[0], np.ndarray) else y
+
+
+def refuse_path(what: str, source: Any) -> None:
+    """Where a source is needed, and a path was given."""
+    if isinstance(source, (str, os.PathLike)):
+        raise OptionError(
+            f"{what} takes no path, but what is read from it: data.read_npz({str(source)!r}), data.MappedArrays for"
+            " .npy files, data.ImageFolder for a folder of images"
+        )
 
 
 def labels_of(source: Any) -> Array | None:
