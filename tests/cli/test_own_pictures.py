@@ -178,7 +178,7 @@ def test_a_folder_that_is_neither_is_told_what_was_expected(command: Command, ph
     assert "one class, only: there is nothing to tell apart" in error(
         *(f"only/{i}.png" for i in range(5)), folder="one"
     )
-    assert "has one sample only" in error("a/1.png", "b/1.png", "b/2.png", folder="few")
+    assert "class 'a' has one sample only" in error("a/1.png", "b/1.png", "b/2.png", folder="few")
 
 
 def test_what_was_left_out_is_said_in_one_line(command: Command, tmp_path: Path, photos: Path, shapes: Path) -> None:
@@ -209,9 +209,9 @@ def test_an_interrupted_training_on_a_folder_goes_on(
     assert whole == parts
 
 
-def test_digits_are_read_as_before(command: Command, trained: Path, digit: Path) -> None:
+def test_digits_are_read_as_before(command: Command, trained: Path, digit: Path, tmp_path: Path) -> None:
     model: Any = xpnet.load(trained / "mlp.safetensors")
     assert model.class_names is None and model.preparation is None
     model.class_names = [f"number {i}" for i in range(10)]
-    model.save(trained / "named.safetensors")
-    assert ": number 7 (" in command("predict", digit, "--model", trained / "named.safetensors").out
+    model.save(tmp_path / "named.safetensors")
+    assert ": number 7 (" in command("predict", digit, "--model", tmp_path / "named.safetensors").out

@@ -15,12 +15,16 @@ class StepCurve(Callback):
 
     rank = SHOWS
     recorded = False
+    steps: list[int]
+    values: dict[str, list[float]]
+    samples: int
+    seen: int
+    sums: dict[str, float] | None
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        self.steps: list[int] = []
-        self.values: dict[str, list[float]] = {}
+        self.steps, self.values = [], {}
         self.samples = self.seen = logs.get("samples", 0)  # up to now, and up to the last piece's end
-        self.sums: dict[str, float] | None = {} if not self.samples else None  # not known of an epoch that goes on
+        self.sums = {} if not self.samples else None  # not known of an epoch that goes on
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self.samples += logs["size"]

@@ -66,6 +66,9 @@ def hold_out(source: Any, fraction: float, seed: int | None = None) -> tuple[Sub
     numbers = np.arange(len(source))
     labels = getattr(source, "labels", None)
     if labels is not None:
+        lone, names = np.flatnonzero(np.bincount(labels) == 1), getattr(source, "classes", None)
+        if len(lone) and names is not None:
+            raise DataError(f"class {names[lone[0]]!r} has one sample only, which cannot be in both parts")
         (train, _), (held_out, _) = stratified_split(numbers, labels, fraction, seed)
     else:
         mixed = _generator(seed).permutation(len(source))
