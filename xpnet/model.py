@@ -99,7 +99,7 @@ class Model(TrainableNetwork):
         initial_epoch: int = 0,
         validation_freq: int = 1,
         sample_weight: Data = None,
-        class_weight: Mapping[int, float] | None = None,
+        class_weight: Mapping[int, float] | Literal["balanced"] | None = None,
         accumulate: int = 1,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
@@ -114,9 +114,10 @@ class Model(TrainableNetwork):
         validation_data: (x, t), (x, t, sample_weight) or such an iterable (validation_steps: its batches, if it is a
         generator), evaluated every `validation_freq` epochs; or validation_split: this last share of the data.
         sample_weight (N,), or (N, T) for labels (N, T), and class_weight {class: weight} (1 for others; in training
-        only): the loss is sum_n(w[n] L[n]) / N, w the product of the two; metrics are not weighted. The losses that are
-        reported hold the penalties of regularizers. accumulate: a step of the optimizer takes the mean gradient of so
-        many batches, each by what its loss is the mean over: samples, or labels that are not ignored.
+        only; "balanced" is N / (classes * samples of the class)): the loss is sum_n(w[n] L[n]) / N, w the product of
+        the two; metrics are not weighted. The losses that are reported hold the penalties of regularizers. accumulate:
+        a step of the optimizer takes the mean gradient of so many batches, each by what its loss is the mean over:
+        samples, or labels that are not ignored.
         verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 2 elsewhere.
         `epochs` is the number of the last epoch: training goes from initial_epoch to epochs, as in Keras.
         Ctrl-C ends training at once: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on. With

@@ -116,9 +116,9 @@ def folder(tmp_path):
     for name in ("class 10", "class 2", "Class 1"):
         for i in (1, 2, 10):
             picture(tmp_path / name / f"{i}.png", (len(name), i, 7))
-    (tmp_path / "readme.txt").write_text("no class")
+    for name in (".DS_Store", "Thumbs.db", "class 2/desktop.ini"):
+        (tmp_path / name).write_text("what systems leave there")
     (tmp_path / ".cache").mkdir()
-    (tmp_path / "class 2" / "notes.txt").write_text("no image")
     picture(tmp_path / "class 2" / ".hidden.png")
     return tmp_path
 
@@ -138,6 +138,55 @@ def test_classes_and_images_are_in_natural_order(folder):
 def test_images_in_folders_of_a_class_belong_to_it(folder):
     picture(folder / "class 2" / "more" / "3.JPG")
     assert len(ImageFolder(folder)) == 10
+
+
+def test_what_is_left_out_is_counted_and_named(folder):
+    assert len(ImageFolder(folder)) == 9  # of hidden files, and of what systems leave, there is no word
+    (folder / "class 2" / "IMG.HEIC").write_bytes(b"a format that is not read")
+    with pytest.warns(UserWarning, match=r"left out is 1 file: class 2/IMG\.HEIC; an image lies in the") as caught:
+        assert len(ImageFolder(folder)) == 9
+    assert len(caught) == 1 and caught[0].filename == __file__
+    picture(folder / "loose.png")  # of no class
+    for i in range(13):
+        (folder / "Class 1" / f"{i}.txt").write_text("no image")
+    with pytest.warns(UserWarning, match=r"left out are 15 files: Class 1/0\.txt, .* and 12 more; an image") as caught:
+        ImageFolder(folder)
+    (warning,) = caught
+    assert "\n" not in str(warning.message) and ".jfif" in str(warning.message)
+    (folder / "empty").mkdir()
+    (folder / "empty" / "a\nb.heic").write_text("")
+    with pytest.raises(DataError, match=r"empty holds no image, but 1 file: 'a\\nb\.heic'; expected files"):
+        ImageFolder(folder)
+
+
+def test_jfif_is_a_jpeg(folder):
+    picture(folder / "Class 1" / "11.jfif", format="JPEG")
+    assert len(ImageFolder(folder)) == 10
+
+
+def test_linked_folders_are_looked_into_once(folder, tmp_path_factory):
+    """Also a class that is a link; no link leads round and round, or to other classes by way of a folder around."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    picture(elsewhere / "far" / "1.png", (1, 2, 3))
+    links = {
+        "class 2/there": elsewhere,
+        "class 2/zz": elsewhere / "far",  # there already
+        "class 2/loop": folder / "class 2",
+        "class 2/up": folder,
+        "class 3": elsewhere,
+    }
+    for name, target in links.items():
+        (folder / name).symlink_to(target, target_is_directory=True)
+    (elsewhere / "back").symlink_to(folder / "class 2", target_is_directory=True)
+    source = ImageFolder(folder)
+    names = [path.relative_to(folder).as_posix() for path in source.paths]
+    assert source.classes == ["Class 1", "class 2", "class 3", "class 10"]
+    assert [name for name in names if name.startswith("class 2")] == [
+        *(f"class 2/{i}.png" for i in (1, 2, 10)),
+        "class 2/there/far/1.png",
+    ]
+    assert "class 3/far/1.png" in names
+    assert source[:][0].shape == (len(source), 3, 4, 6)
 
 
 def test_size_grayscale_and_fit(folder, tmp_path):
@@ -183,6 +232,10 @@ def test_a_part_of_a_folder_is_held_out(folder):
     assert t.tolist() == [0, 1, 2] and np.array_equal(x, source[held_out.indices][0])
     assert train.name(5) == source.name(train.indices[5])
     assert np.array_equal(hold_out(source, 1 / 3, seed=1)[1].indices, held_out.indices)
+    assert held_out.classes == source.classes and held_out.labels.tolist() == [0, 1, 2]
+    first, second = hold_out(train, 1 / 2)  # of each class again
+    assert first.labels.tolist() == second.labels.tolist() == [0, 1, 2]
+    assert second.name(2) == train.name(int(second.indices[2])) and "labels" not in vars(first)
     batches = list(Loader(held_out, 2, shuffle=False))
     assert [len(x) for x, _ in batches] == [2, 1] and batches[0][0].dtype == np.float32
     (folder / "class 2" / "2.png").write_bytes(b"")
@@ -196,7 +249,8 @@ def test_a_part_of_other_sources_is_drawn_at_random():
     train, held_out = hold_out(Arrays(X, T), 0.25)
     assert len(train) == 9 and len(held_out) == 3 and held_out.indices.tolist() != [9, 10, 11]
     assert np.array_equal(held_out[:][1], T[held_out.indices])
-    assert Subset(Arrays(X, T), [5]).name(0) == "sample 5"
+    part = Subset(Arrays(X, T), [5])
+    assert part.name(0) == "sample 5" and not any(hasattr(part, name) for name in ("labels", "classes", "preparation"))
     for indices, error, words in (
         ([], DataError, "no samples"),
         ([12], OptionError, "numbers from 0 to 11; they reach from 12 to 12"),
@@ -207,6 +261,9 @@ def test_a_part_of_other_sources_is_drawn_at_random():
             Subset(Arrays(X, T), indices)
     with pytest.raises(OptionError, match="greater than 0 and less than 1"):
         hold_out(Arrays(X, T), 1)
+    for make in (lambda: hold_out("photos", 0.2), lambda: Subset("photos", [0]), lambda: Loader("photos")):
+        with pytest.raises(OptionError, match=r"takes no path, .*data\.ImageFolder for a folder of images"):
+            make()
 
 
 def test_a_photograph_is_turned_upright(tmp_path):

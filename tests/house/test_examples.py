@@ -19,6 +19,7 @@ EXAMPLES = {
     "tag_sequence.py": ([], "ab*cde*f_gh_a\nppmbbbmpmiimp\n"),
     "spell.py": (["--limit", "500", "--epochs", "1"], "spelled right: 0."),
     "small_gpt.py": (["--limit", "500", "--epochs", "1", "--count", "20"], "LSTM of 150,940 parameters: perplexity "),
+    "own_pictures.py": (["--count", "16", "--epochs", "1"], "saved pictures.safetensors; bar is taken for "),
     "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
     "watch_training.py": (["--limit", "200", "--epochs", "1"], "watch this training: http://127.0.0.1:"),
 }

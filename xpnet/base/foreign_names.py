@@ -193,6 +193,8 @@ CALLED = {
         "ConcatDataset": "a source of your own: an object with a length and source[indices]",
         "Dataset": "Arrays, ImageFolder, or any object with a length and source[indices]",
         "IterableDataset": "Stream",
+        "imread": "read_image",
+        "load_img": "read_image",
         "load_mnist": "mnist",
         "TensorDataset": "Arrays",
         "TextVectorization": "Vocabulary",

@@ -43,7 +43,8 @@ data_option = click.option(
     "--data",
     type=PathType(),
     metavar="FOLDER",
-    help="Files in MNIST's form, such as Fashion-MNIST.  [default: the MNIST in the box]",
+    help="Files in MNIST's form, such as Fashion-MNIST, or pictures of your own, in a folder for each class."
+    "  [default: the MNIST in the box]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout.")
 

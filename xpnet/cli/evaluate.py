@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from xpnet.cli.common import PathType, backend_option, data_option, json_option, mnist_for, print_json, saved_network
+from xpnet.cli.pictures import holds_classes, pictures_for
 from xpnet.metrics import ConfusionMatrix
 
 
@@ -16,21 +17,27 @@ from xpnet.metrics import ConfusionMatrix
 def evaluate(file: str, data: str | None, as_json: bool) -> None:
     """Accuracy and loss of a saved network on the test images, and which digits it takes for which.
 
-    FILE is what `xpnet train` or `model.save` wrote.
+    FILE is what `xpnet train` or `model.save` wrote. Of a folder of your own pictures, with a folder for each class in
+    it, all are taken, those too that the network was trained on.
     """
     model = saved_network(file)
-    x, t = mnist_for(model, file, data)
+    own = data is not None and holds_classes(data)
+    x, t = pictures_for(model, file, str(data)) if own else mnist_for(model, file, data)
+    names = {"classes": model.class_names} if own else {}
     classes = model.output_shape(model.input_shape or ())[-1]
     model.compile(loss=model.loss or "softmax_cross_entropy", metrics=["accuracy", ConfusionMatrix(classes)])
     results: dict[str, Any] = model.evaluate(x, t, return_dict=True)
     matrix = results["confusion_matrix"].tolist()
     if as_json:
-        accuracy, loss = results["accuracy"], results["loss"]
-        print_json({"test_accuracy": accuracy, "test_loss": loss, "images": len(x), "confusion_matrix": matrix})
+        found = {"test_accuracy": results["accuracy"], "test_loss": results["loss"], "images": len(x)}
+        print_json(found | {"confusion_matrix": matrix} | names)
         return
     click.echo(f"test accuracy {results['accuracy']:.4f}")
     click.echo(f"test loss {results['loss']:.4f}")
-    click.echo(f"confusion matrix of {len(x):,} images: a row for each digit, a column for what it was taken for")
+    what = "class" if own else "digit"
+    click.echo(f"confusion matrix of {len(x):,} images: a row for each {what}, a column for what it was taken for")
+    if own:
+        click.echo(", ".join(f"{number}: {name}" for number, name in enumerate(model.class_names or [])))
     click.echo(table(matrix))
 
 

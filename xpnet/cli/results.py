@@ -52,7 +52,7 @@ class Results:
     ) -> None:
         self.draw_history(history, labels, curve)
         if self.misclassified_png:
-            plot_misclassified(model, *test, path=self.misclassified_png)
+            plot_misclassified(model, *test, path=self.misclassified_png, names=model.class_names)
 
     def draw_history(self, history: History, labels: tuple[str, str], curve: StepCurve | None) -> None:
         """Not before the first epoch has ended. Of a single one, the curve over its steps is drawn."""

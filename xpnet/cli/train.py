@@ -127,10 +127,14 @@ def _port(context: click.Context, parameter: click.Parameter, text: str | None) 
 @backend_option
 @json_option
 def train(**options: Any) -> int:
-    """Train a network on MNIST and test it.
+    """Train a network on MNIST, or on pictures of your own, and test it.
 
     NETWORK is simpleconvnet, deepconvnet, lenet5, mlp, a small vgg, resnet20, inceptionnet, or lstm or gru, which read
     an image row by row; with --recipe it may be left out.
+
+    On pictures of your own, --data FOLDER with a folder for each class in it, they are scaled to 28 x 28 pixels in
+    grey; a fifth of each class is held out for the test, and the network keeps the names of the classes, which
+    `xpnet predict` prints then.
 
     The folder of --out gets NETWORK.safetensors (the trained network), history.csv, history.png (loss and accuracy by
     epoch; of a single epoch, over its steps) and misclassified.png (sixteen test digits that the network gets wrong).

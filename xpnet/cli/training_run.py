@@ -16,6 +16,7 @@ from xpnet.callbacks import Backup, Callback, CSVLogger, History, Logs, TimeLimi
 from xpnet.callbacks.comparison import Described
 from xpnet.callbacks.monitor import BestEpoch
 from xpnet.cli.ends import CLOSED, INTERRUPTED, discard_output
+from xpnet.cli.pictures import OwnPictures, holds_classes
 from xpnet.cli.play import open_page
 from xpnet.cli.results import Results
 from xpnet.cli.step_curve import StepCurve
@@ -252,19 +253,38 @@ def prepare_training(plan: Plan) -> Training:
     if plan.results.backup.exists() and not options.resume and not options.quiet:
         click.echo(f"xpnet: begins anew; --resume goes on with the training in {plan.results.backup}", err=True)
     random.seed(options.seed)
-    model = plan.recipe.make(**plan.arguments)
-    (x, t), test = mnist(options.data)
-    train = x[: options.limit], t[: options.limit]
-    held_out, labels = test, ("training", "test")
-    if options.validation:
-        train, held_out = split(*train, options.validation)
-        labels = ("training", "validation")
+    model, train, held_out, test = (_on_pictures if holds_classes(options.data) else _on_digits)(plan)
+    labels = ("training", "validation" if options.validation else "test")
     plan.recipe.compile(model, len(train[0]))
     clock = TimeLimit(options.time_limit) if options.time_limit else None
     if clock:
         clock.speaks = False  # the command does, in the end
     curve = StepCurve() if plan.recipe.epochs == 1 and plan.results.history_png else None
     return Training(plan, model, train, held_out, test, labels, BestWeights(), clock, curve)
+
+
+def _on_digits(plan: Plan) -> tuple[Model, Labelled, Labelled, Labelled]:
+    """The network, what to train on, what to look at after each epoch, and the test images."""
+    options = plan.options
+    model = plan.recipe.make(**plan.arguments)
+    (x, t), test = mnist(options.data)
+    train, held_out = (x[: options.limit], t[: options.limit]), test
+    if options.validation:
+        train, held_out = split(*train, options.validation)
+    return model, train, held_out, test
+
+
+def _on_pictures(plan: Plan) -> tuple[Model, Labelled, Labelled, Labelled]:
+    """The same, of a folder of one's own pictures."""
+    options = plan.options
+    own = OwnPictures(str(options.data))
+    train, held_out, test = own.parts(options.seed, options.limit, options.validation)
+    model = plan.recipe.make(**plan.arguments, classes=len(own.classes))
+    model.class_names, model.preparation = own.classes, own.how
+    if not options.quiet:
+        counts = f"{len(train[0])} pictures to train on, {len(test[0])} to test on"
+        click.echo(f"xpnet: {options.data}: {own.in_words()}, {counts}", err=True)
+    return model, train, held_out or test, test
 
 
 def fit(training: Training) -> tuple[History, float]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from xpnet.data.digit_image import digit_from_array, read_digit
     from xpnet.data.folds import KFold, hold_out, stratified_split
     from xpnet.data.idx import read_idx, write_idx
+    from xpnet.data.image_file import Preparation, read_image
     from xpnet.data.image_folder import ImageFolder
     from xpnet.data.loader import Loader
     from xpnet.data.sequences import ByLength, mask_after, mask_of, pad
@@ -26,6 +27,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "digit_image": ("digit_from_array", "read_digit"),
     "folds": ("KFold", "hold_out", "stratified_split"),
     "idx": ("read_idx", "write_idx"),
+    "image_file": ("Preparation", "read_image"),
     "image_folder": ("ImageFolder",),
     "loader": ("Loader",),
     "sequences": ("ByLength", "mask_after", "mask_of", "pad"),
@@ -46,6 +48,7 @@ __all__ = [
     "MappedArrays",
     "MeanRemoval",
     "Normalize",
+    "Preparation",
     "Standardize",
     "Stream",
     "Subset",
@@ -62,6 +65,7 @@ __all__ = [
     "pad",
     "read_digit",
     "read_idx",
+    "read_image",
     "read_npz",
     "split",
     "stratified_split",

@@ -12,7 +12,7 @@ from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
 from xpnet.base.host import as_host
 from xpnet.data.batches import split
-from xpnet.data.sources import Subset
+from xpnet.data.sources import Subset, refuse_path
 from xpnet.errors import DataError, OptionError
 
 Array = npt.NDArray[Any]
@@ -62,9 +62,13 @@ def hold_out(source: Any, fraction: float, seed: int | None = None) -> tuple[Sub
 
     Raises OptionError unless 0 < fraction < 1, DataError if a part would be empty.
     """
+    refuse_path("hold_out", source)
     numbers = np.arange(len(source))
     labels = getattr(source, "labels", None)
     if labels is not None:
+        lone, names = np.flatnonzero(np.bincount(labels) == 1), getattr(source, "classes", None)
+        if len(lone) and names is not None:
+            raise DataError(f"class {names[lone[0]]!r} has one sample only, which cannot be in both parts")
         (train, _), (held_out, _) = stratified_split(numbers, labels, fraction, seed)
     else:
         mixed = _generator(seed).permutation(len(source))

@@ -21,8 +21,9 @@ from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
 from xpnet.base.nested import leaves, mapped
+from xpnet.data.image_file import Preparation
 from xpnet.data.items import Samples, gives_samples
-from xpnet.data.sources import Arrays, Stream, one_or_more, stacked
+from xpnet.data.sources import Arrays, Stream, one_or_more, refuse_path, stacked
 from xpnet.data.transforms import to_unit
 from xpnet.errors import DataError, OptionError, ShapeError, XpnetError
 
@@ -115,6 +116,18 @@ class Loader(Explains):
         samples = self.source.epoch(random.stream(key, _STREAM), order)
         return run(self._stream_jobs(samples, key, batch), contextlib.closing(samples))
 
+    @property
+    def classes(self) -> Any:
+        """The names of the source's classes, if it has them."""
+        return self.source.classes
+
+    @property
+    def preparation(self) -> Preparation:
+        """How a picture's file becomes what the batches hold, if the source has images, but for augmentation."""
+        return Preparation(
+            **{**self.source.preparation.config(), "normalize": self.normalize, "transform": self.transform}
+        )
+
     def compared(self) -> dict[str, Any]:
         """What a Backup compares: all that the batches depend on."""
         names = ("source", "batch_size", "shuffle", "augment", "drop_last", "normalize", "transform")
@@ -198,11 +211,7 @@ class Loader(Explains):
 
 
 def _check_source(source: Any) -> None:
-    if isinstance(source, (str, os.PathLike)):
-        raise OptionError(
-            f"a Loader takes no path, but what is read from it: data.read_npz({str(source)!r}), data.MappedArrays for"
-            " .npy files, data.ImageFolder for a folder of images"
-        )
+    refuse_path("a Loader", source)
     if isinstance(source, (list, dict)):
         raise OptionError(f"a Loader takes arrays in a tuple, Loader((x, t)), not in a {type(source).__name__}")
     if not isinstance(source, Stream) and not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
@@ -255,6 +264,8 @@ class Recipe:
         with random.drawing_from(key, "source", number):
             try:
                 batch = self.source[indices]
+            except XpnetError:  # it knows what it says, such as that an image is broken
+                raise
             except Exception as error:
                 failed = error
         if failed or not all(isinstance(each, np.ndarray) for each in leaves(batch)):

@@ -2,7 +2,8 @@
 
 A source has a length and gives the samples at an array of indices: `source[indices]` is (x, t), or x alone, or
 (x, t, sample_weight), arrays with the samples along the first axis. Whatever has these two is one; `name(i)`, if it has
-that, is what errors call a sample. image_folder.py has the source for folders of images.
+that, is what errors call a sample; `labels`, (N,), are the numbers of their classes, for hold_out and balanced weights.
+image_folder.py has the source for folders of images.
 """
 
 import os
@@ -106,10 +107,13 @@ class MappedArrays:
 class Subset:
     """The samples of a source at these indices, in their order: Subset(images, [3, 1, 4]); hold_out makes two of them.
 
+    It has `labels`, `classes` and `preparation` if the source has them, as an ImageFolder has.
+
     Raises OptionError for what are no indices of samples, DataError if there are none.
     """
 
     def __init__(self, source: Any, indices: npt.ArrayLike) -> None:
+        refuse_path("a Subset", source)
         self.source, self.indices = source, np.asarray(indices)
         if self.indices.size == 0:
             raise DataError("there is no data: a Subset of no samples")
@@ -130,6 +134,22 @@ class Subset:
     def name(self, index: int) -> str:
         own = getattr(self.source, "name", "sample {}".format)
         return str(own(int(self.indices[index])))
+
+    @property
+    def labels(self) -> Array:
+        """The class number of each sample, (n,)."""
+        labels: Array = np.asarray(self.source.labels)[self.indices]
+        return labels
+
+    @property
+    def classes(self) -> Any:
+        """The names of the classes, those without a sample too."""
+        return self.source.classes
+
+    @property
+    def preparation(self) -> Any:
+        """How a picture's file becomes a sample."""
+        return self.source.preparation
 
 
 class Stream:
@@ -202,6 +222,29 @@ def _stack(parts: Sequence[Any]) -> Any:
         raise DataError(f"samples have different shapes, such as {' and '.join(map(str, sorted(shapes)[:2]))}")
     y = np.stack(arrays)
     return y.astype(np.float32) if y.dtype == np.float64 and not isinstance(parts[0], np.ndarray) else y
+
+
+def refuse_path(what: str, source: Any) -> None:
+    """Where a source is needed, and a path was given."""
+    if isinstance(source, (str, os.PathLike)):
+        raise OptionError(
+            f"{what} takes no path, but what is read from it: data.read_npz({str(source)!r}), data.MappedArrays for"
+            " .npy files, data.ImageFolder for a folder of images"
+        )
+
+
+def labels_of(source: Any) -> Array | None:
+    """The class numbers (N,) of a source's samples, or of a Loader's; None if they are not known without reading."""
+    if isinstance(source, Subset):
+        whole_source = labels_of(source.source)
+        return None if whole_source is None else whole_source[source.indices]
+    labels = getattr(source, "labels", None)
+    if labels is None and isinstance(source, (Arrays, MappedArrays)) and len(source.arrays) > 1:
+        labels = source.arrays[1]
+    if labels is None and hasattr(source, "source"):
+        return labels_of(source.source)
+    is_known = isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iu"
+    return labels if is_known else None
 
 
 def one_or_more(arrays: Sequence[Array]) -> Any:

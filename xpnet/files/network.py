@@ -26,6 +26,7 @@ from xpnet.core.layer import Layer, layers_in
 from xpnet.core.network import Network
 from xpnet.core.parameter import FLOATS, Parameter
 from xpnet.errors import FormatError, NotBuiltError, OptionError, XpnetError
+from xpnet.files import answers
 from xpnet.files.tensors import read_safetensors
 from xpnet.losses.of_function import OfFunction as LossFunction
 from xpnet.metrics.of_function import OfFunction as MetricFunction
@@ -59,7 +60,7 @@ def places() -> dict[str, str]:
 
 
 def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
-    """Network, weights and what it was compiled with: optimizer, loss and metrics."""
+    """Network, weights and what it was compiled with: optimizer, loss and metrics; names of classes and preparation."""
     if not model.input_shapes:
         raise _not_built(model)
     encoder = _Encoder()
@@ -72,6 +73,7 @@ def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
         **{part: encoder.encode(_without_functions(compiled[part])) for part in ("optimizer", "loss", "metrics")},
         "frozen": [name for name, parameter in model.named_parameters() if not parameter.trainable],
         **_frozen_layers(model),
+        **answers.described(model),
     }
     _check_description(model, description["network"], encoder.classes)
     _write(model, path, {"xpnet": json.dumps(description)})
@@ -202,6 +204,7 @@ def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[
             )  # fmt: skip
         loss, optimizer, metrics = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
         _freeze(model, description["frozen"], description.get("frozen_layers"))
+        answers.restore(model, description)
     _assign(model, tensors, path)
     return Saved(model, optimizer, loss, metrics)
 

@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.core.layer import Layer
 from xpnet.core.network import Network
+from xpnet.data.image_file import Preparation
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network
+from xpnet.files.answers import checked_names
 from xpnet.losses import Loss
 from xpnet.metrics import Metric
 from xpnet.optimizers import Optimizer
@@ -41,7 +44,14 @@ NO_LOSS: Any = NoLoss()
 
 
 class TrainableNetwork(Network):
-    """A network that can be trained, once it has an optimizer and a loss, and that files can hold."""
+    """A network that can be trained, once it has an optimizer and a loss, and that files can hold.
+
+    class_names: of the classes that it tells apart, by number, and preparation: how a picture's file is read for it, a
+    data.Preparation. `fit` sets both where the data come from a data.ImageFolder; files keep them.
+    """
+
+    class_names: list[str] | None = None
+    preparation: Preparation | None = None
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
@@ -51,6 +61,21 @@ class TrainableNetwork(Network):
         self.history: object = None  # of the last training; model.py says what it is
         self.stop_training = False  # what a callback sets, to end training after the step or the epoch
         self._step: Any = None  # training/step.py has its class
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        if attribute == "class_names":
+            value = checked_names(value)
+        elif attribute == "preparation" and not isinstance(value, (Preparation, Layer, type(None))):
+            raise OptionError(f"{self.label}: preparation is a data.Preparation, or None, not {value!r}")
+        elif attribute == "classes" and isinstance(value, (list, tuple)) and type(self).__module__.startswith("xpnet."):
+            raise OptionError(f"{self.label}: the names of its classes are class_names; classes is how many there are")
+        super().__setattr__(attribute, value)
+
+    def keep_preparation(self, batches: Any) -> None:
+        """What the classes of these batches are called, and how pictures' files become samples, if they know it."""
+        preparation = getattr(batches, "preparation", None)
+        if isinstance(preparation, Preparation):
+            self.class_names, self.preparation = batches.classes, preparation
 
     @property
     def step(self) -> Any:

@@ -66,21 +66,21 @@ class Recipe:
         return model.fit(batches, None, None, self.epochs, verbose, around, validation_data=validation_data)
 
 
-def small_convnet() -> Sequential:
+def small_convnet(classes: int = 10) -> Sequential:
     """The network of `fast`: most of its work is on maps of 14x14, where a map costs a quarter of a full one."""
     parts: list[Layer] = [Conv2D(8, 3, padding="same", activation="relu"), MaxPool2D(2)]
     parts += [Conv2D(16, 3, padding="same", activation="relu") for _ in range(2)] + [MaxPool2D(2)]
-    model = Sequential([*parts, Flatten(), Dense(64, activation="relu"), Dense(10)])
+    model = Sequential([*parts, Flatten(), Dense(64, activation="relu"), Dense(classes)])
     model.build((1, 28, 28))
     return model
 
 
-def small_vgg() -> networks.VGG:
+def small_vgg(classes: int = 10) -> networks.VGG:
     """VGG's form at a size for digits."""
-    return networks.VGG(((32, 32), (64, 64)), True, 128, classes=DIGITS, input_shape=IMAGE)
+    return networks.VGG(((32, 32), (64, 64)), True, 128, classes=classes, input_shape=IMAGE)
 
 
-DIGITS, IMAGE = 10, (1, 28, 28)
+IMAGE = (1, 28, 28)
 NETWORKS = {
     "simpleconvnet": Recipe(networks.SimpleConvNet, epochs=20, batch_size=100, lr=0.001),
     "deepconvnet": Recipe(networks.DeepConvNet, epochs=20, batch_size=100, lr=0.001),

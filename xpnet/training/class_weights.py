@@ -1,12 +1,13 @@
 """Weights of classes: those of the samples follow from them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from xpnet.base.checks import at_least_zero
 from xpnet.base.nested import as_several
+from xpnet.data.sources import labels_of
 from xpnet.errors import OptionError, ShapeError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.losses.class_loss import ClassLoss, class_axis
@@ -14,16 +15,21 @@ from xpnet.training.prepare import require_compiled, require_weighted_loss
 from xpnet.training.refusals import no_targets
 
 Classes = Mapping[int, float]
+Balanced = Literal["balanced"]
+BALANCED: Balanced = "balanced"
 MOST_CLASSES = 1 << 20  # what is larger is no class number, but what a network is to give
 
 
-def read_class_weight(class_weight: Any) -> Classes | None:
-    """Weights of at least 0 by class number."""
+def read_class_weight(class_weight: Any) -> Classes | Balanced | None:
+    """Weights of at least 0 by class number, or that they follow from how many samples each class has."""
     if class_weight is None:
         return None
+    if isinstance(class_weight, str) and class_weight == BALANCED:
+        return BALANCED
     if not isinstance(class_weight, Mapping) or not class_weight:
         raise OptionError(
-            f"class_weight must map class numbers to weights, as in {{0: 1.0, 1: 5.0}}, not {class_weight!r}"
+            "class_weight must map class numbers to weights, as in {0: 1.0, 1: 5.0}, or be 'balanced', not"
+            f" {class_weight!r}"
         )
     for label, weight in class_weight.items():
         if isinstance(label, bool) or not isinstance(label, (int, np.integer)) or label < 0:
@@ -32,8 +38,28 @@ def read_class_weight(class_weight: Any) -> Classes | None:
     return {int(label): float(weight) for label, weight in class_weight.items()}
 
 
+def balanced(labels: np.ndarray) -> Classes:
+    """w[c] = n / (classes * count[c]) of class numbers, for n of them and the classes that occur, as scikit-learn has
+    it: each class weighs as much as the others, and the mean over the samples is 1.
+    """
+    present, counts = np.unique(labels, return_counts=True)
+    weights = labels.size / (len(present) * counts)
+    return {int(label): float(weight) for label, weight in zip(present, weights, strict=True)}
+
+
+def balanced_batches(batches: Any) -> Classes:
+    """The same, for the samples that an iterable of batches is made of."""
+    labels = labels_of(batches)
+    if labels is None:
+        raise OptionError(
+            "class_weight='balanced' counts the classes beforehand, and these batches do not tell them: a Loader of"
+            " arrays does, of an ImageFolder, or of a source with `labels`, (N,) integers; else give {class: weight}"
+        )
+    return balanced(labels)
+
+
 def weigh_classes(
-    model: TrainableNetwork, classes: Classes | None, x: Any, t: Any = None, *weights: Any
+    model: TrainableNetwork, classes: Classes | Balanced | None, x: Any, t: Any = None, *weights: Any
 ) -> tuple[Any, ...]:
     """(x, t) or (x, t, weights) with those of the labels' classes, in the labels' shape: alone, or times the weights
     that were there.
@@ -57,6 +83,8 @@ def weigh_classes(
     else:
         labels = _named_labels(t)
         count = max(outputs[0] if len(outputs) == 1 else 0, 2, int(labels.max()) + 1)  # one output: classes 0 and 1
+    if classes == BALANCED:
+        classes = balanced(_counted(loss, labels, t))
     if max(classes) >= count:
         raise OptionError(f"class_weight: there is no class {max(classes)}; the classes are 0 to {count - 1}")
     table = np.ones(count, model.dtype)  # 1 for a class that has none
@@ -74,6 +102,17 @@ def _labels_of(loss: ClassLoss, outputs: tuple[int, ...], t: np.ndarray) -> tupl
     if loss.ignored_label is not None:
         labels = np.where(labels == loss.ignored_label, 0, labels)
     return labels, outputs[axis - 1]
+
+
+def _counted(loss: Any, labels: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """The labels that are not ignored."""
+    ignored = getattr(loss, "ignored_label", None)
+    if ignored is None or t.shape != labels.shape:
+        return labels
+    if (t == ignored).all():
+        raise OptionError("class_weight='balanced': all labels are ignored, so that there are no classes to count")
+    counted: np.ndarray = labels[t != ignored]
+    return counted
 
 
 def _times(w: np.ndarray, own: np.ndarray) -> np.ndarray:

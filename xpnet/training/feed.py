@@ -18,11 +18,17 @@ from xpnet.data.batches import Batches, split
 from xpnet.data.items import ItemBatches, gives_batches, has_items, is_source
 from xpnet.errors import DataError, OptionError
 from xpnet.files.trainable import TrainableNetwork
-from xpnet.training.class_weights import read_class_weight, weigh_classes
+from xpnet.training.class_weights import BALANCED, balanced_batches, read_class_weight, weigh_classes
 from xpnet.training.held_out import warn_of_classes
 from xpnet.training.iterables import PreparedBatches, prepared_samples
 from xpnet.training.prepare import is_batches, prepare, prepare_own_batch, prepare_samples, require_one_backend
-from xpnet.training.refusals import refuse_options_of_arrays, refuse_shuffled, refuse_steps, refuse_unordered
+from xpnet.training.refusals import (
+    refuse_options_of_arrays,
+    refuse_path,
+    refuse_shuffled,
+    refuse_steps,
+    refuse_unordered,
+)
 
 BATCH_SIZE = 32  # of arrays in training
 EVALUATED = 256  # samples at a time where no gradient is needed
@@ -58,6 +64,8 @@ def for_training(
                 " validation_data may be an iterable too"
             )
         refuse_shuffled(model, getattr(x, "shuffle", False))
+        classes = balanced_batches(x) if classes == BALANCED else classes
+        model.keep_preparation(x)
         train: Feed = PreparedBatches(model, x, steps_per_epoch, "steps_per_epoch", classes, own=model.has_own_step)
     else:
         parts = (prepare_own_batch if model.has_own_step else prepare)(model, x, t, sample_weight)
@@ -115,6 +123,7 @@ def batches_of_items(
     """The batches of a Keras Sequence, or those that a Loader makes of a torch Dataset, which takes batch_size; all
     else as it is.
     """
+    refuse_path(x)
     if t is not None or not has_items(x) or is_source(x):
         return x, batch_size
     if gives_batches(x):

@@ -1,5 +1,7 @@
 """Why data cannot be trained with, in words: what prepare.py and feed.py raise."""
 
+import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,8 +18,28 @@ from xpnet.losses import Loss
 from xpnet.optimizers import Optimizer
 
 
+def refuse_path(x: Any) -> None:
+    """A path, or a list of some: what is read from it is meant."""
+    first = x[0] if isinstance(x, (list, tuple)) and x else x
+    if isinstance(first, os.PathLike) or (isinstance(first, str) and _is_path(first, x is first)):
+        raise DTypeError(
+            f"the input data are a path, {os.fspath(first)!r}, and nothing is read here: a folder of images is trained"
+            " on by fit(data.Loader(data.ImageFolder(path, size=(H, W)))); a picture is predicted by"
+            " predict(model.preparation.read(path)), for a network that was trained on a folder, or of another as"
+            " data.to_unit(data.read_image(path, size=(H, W))[None]); arrays are read by data.read_npz"
+        )
+
+
+def _is_path(text: str, alone: bool) -> bool:
+    return bool(_SUFFIX.search(text)) or (alone and (" " not in text or os.path.exists(text)))
+
+
+_SUFFIX = re.compile(r"\.(bmp|gif|jfif|jpe?g|p[bgp]m|png|tiff?|webp|np[yz]|csv)$", re.IGNORECASE)
+
+
 def refuse_no_array(x: Any) -> None:
     """What is no array and must not be taken for one."""
+    refuse_path(x)
     if callable(x):
         raise OptionError(f"the input data are a function; give what it returns: {getattr(x, '__name__', 'x')}()")
     if has_items(x):
