@@ -1,5 +1,6 @@
 """First tries of recurrent networks, transformers and networks that are ready: what goes wrong is told."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,9 @@ def with_forward() -> type:
 
 
 def test_a_file_of_pytorch_that_is_pickled_is_told_what_to_be(tmp_path: Path) -> None:
-    (tmp_path / "weights.pt").write_bytes(b"PK\x03\x04" * 9)
-    with pytest.raises(FormatError, match=r"safetensors\.torch\.save_file makes one$"):
+    with zipfile.ZipFile(tmp_path / "weights.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}.")
+    with pytest.raises(FormatError, match=r"write its tensors with safetensors\.torch\.save_file"):
         chain().load_weights(tmp_path / "weights.pt")
 
 

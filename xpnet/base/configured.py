@@ -1,7 +1,7 @@
 """Objects that are described by their constructor's arguments: layers, losses, optimizers, ..."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard
 
 from xpnet.base.settings import Settled
 from xpnet.base.settings import parameters_of as parameters_of
@@ -26,6 +26,13 @@ def require_kept(*values: Any) -> None:
     for value in values:
         if isinstance(value, Configured):
             value.config()
+
+
+def is_function(value: Any) -> TypeGuard[Callable[..., Any]]:
+    """Whether a user's function is meant, or an object that is called as one: not a class, nor what has its own place,
+    such as a layer.
+    """
+    return callable(value) and not isinstance(value, (type, Configured))
 
 
 class Configured(Settled):

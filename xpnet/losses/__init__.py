@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from xpnet.base.configured import is_function
 from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name
 from xpnet.errors import OptionError
@@ -111,7 +112,7 @@ def get(loss: Any, weights: Any = None) -> Loss:
         raise OptionError("loss_weights are for several losses, in a dict or a tuple; there is one")
     if isinstance(loss, Loss):
         return loss
-    if callable(loss) and not isinstance(loss, type):
+    if is_function(loss):
         return _OfFunction(loss)
     return by_name("loss", loss, _MAKE, "or give a Loss", aliases=_OTHER_NAMES)
 

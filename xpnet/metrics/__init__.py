@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from xpnet.base.configured import parameters_of
+from xpnet.base.configured import is_function, parameters_of
 from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name, lookup_name
 from xpnet.base.nested import keys_of
@@ -86,7 +86,7 @@ def get(metric: str | Metric | Callable[[Any, Any], Any], loss: Loss | None = No
     """
     if isinstance(metric, Metric):
         return metric
-    if callable(metric) and not isinstance(metric, type):
+    if is_function(metric):
         return _OfFunction(metric)
     asked = lookup_name(metric)
     name = _OTHER_NAMES.get(asked, asked)
