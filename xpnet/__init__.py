@@ -1,4 +1,25 @@
-"""xpnet: deep learning whose core one person can read in an evening, on NumPy or CuPy."""
+"""xpnet: deep learning whose core one person can read in an evening, on NumPy or CuPy.
+
+    from xpnet import Sequential, datasets, layers
+
+    (x, t), (x_test, t_test) = datasets.mnist()
+    model = Sequential([layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(10)])
+    model.compile("adam", metrics=["accuracy"])
+    model.fit(x, t, batch_size=100, epochs=2)
+    print(model.evaluate(x_test, t_test))
+    model.save("digits.safetensors")
+
+Networks      Sequential, Model, load; networks: those of the papers, a file each
+Their parts   layers, losses, metrics, optimizers, schedules, initializers, regularizers, callbacks
+Data          datasets: MNIST and others; data: batches, loaders, augmentation, text, folds
+Looking in    analysis: numbers about networks; visualize: pictures of them
+Searching     find_lr, cross_validate; sklearn: networks as its estimators
+Inside        Layer and Parameter; gradient_check, for layers of your own; seed; errors
+Where it runs get_backend, use_backend; memory()
+
+Read on with help(xpnet.layers.Conv2D), dir(xpnet.layers), or `xpnet --help` in a shell. What follows here is each class
+in full.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,7 @@
 """A picture of a digit, however it was made, comes out as MNIST would show it."""
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -63,7 +64,9 @@ def test_any_mode_will_do(tmp_path, digits, mode, light):
         image = Image.fromarray(a.astype({"I": np.int32, "F": np.float32}[mode]))
     else:
         image = Image.fromarray(np.stack([a, a, a], axis=-1)).convert(mode)
-    assert correlation(read_digit(saved(tmp_path, image, "digit.tif")), digits[3]) > 0.9
+    old = int(PIL.__version__.split(".")[0]) < 13  # which reads no YCbCr that is not compressed, and says so
+    options = {"compression": "tiff_lzw"} if mode == "YCbCr" and old else {}
+    assert correlation(read_digit(saved(tmp_path, image, "digit.tif", **options)), digits[3]) > 0.9
 
 
 @pytest.mark.parametrize("order", ["<u2", ">u2"])

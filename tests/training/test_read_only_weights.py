@@ -96,6 +96,7 @@ def test_a_moving_average_of_the_weights() -> None:
 
 @pytest.mark.parametrize("name", ["numpy", "torch"])
 def test_to_another_backend_and_data_type(name: str) -> None:
+    pytest.importorskip(name, reason="PyTorch is not installed")
     model = read_only(trained())
     model.to(name).astype("float64").fit(X, T, verbose=0)
     assert model[0].weight.backend is make_backend(name)

@@ -22,7 +22,7 @@ print("numba" in sys.modules, xpnet.get_backend().jit != "")
 NO_PLACE = "import numba.core.caching; numba.core.caching.CacheImpl._locator_classes = []"
 READ_ONLY = """
 import numba.core.caching as c
-c.CacheImpl._locator_classes = [each for each in c.CacheImpl._locator_classes if not each.__name__.startswith("InTree")]
+c.CacheImpl._locator_classes = [each for each in c.CacheImpl._locator_classes if "InTree" not in each.__name__]
 """
 
 
