@@ -1,28 +1,23 @@
 """Train on few images, so that a network learns them by heart, and see what helps against it, epoch by epoch.
 
 Run it: python examples/overfitting.py
-It needs matplotlib: pip install "xpnet[plot]". Source: figures 6-20 to 6-23 of *Deep Learning from Scratch* (Saitoh,
-2016).
+It needs matplotlib: pip install "xpnet[plot]". Source: figures 6-20 to 6-23 of *Deep Learning from Scratch* (2016).
 """
 
 import argparse
 from pathlib import Path
 
-import xpnet
-from xpnet import Sequential, datasets, layers, optimizers
+from xpnet import Sequential, datasets, layers, optimizers, seed
 from xpnet.data import Loader, augment
 from xpnet.visualize import require_matplotlib
 
 VIEWS = augment.Compose([augment.Affine(shift=2, rotate=10, scale=0.1), augment.Elastic()])
-CURES = {  # of each one settings to try: options of build, and of the loader of batches
-    "no cure": {"no cure": ({}, {})},
-    "dropout": {"dropout 0.2": ({"dropout": 0.2}, {})},
-    "weight decay": {
-        f"weight decay {value}": ({"weight_decay": value}, {}) for value in (0.001, 0.003, 0.01, 0.03, 0.1)
-    },
-    "augmentation": {"augmentation": ({}, {"augment": VIEWS})},
+CURES = {  # options of build, of each cure one or several to try, and what changes the images
+    "no cure": ([{}], None),
+    "dropout": ([{"dropout": 0.2}], None),
+    "weight decay": ([{"weight_decay": value} for value in (0.001, 0.003, 0.01, 0.03, 0.1)], None),
+    "augmentation": ([{}], VIEWS),
 }
-EPOCHS = (5, 20, 50, 200)  # to print, as far as training goes
 
 
 def build(dropout: float = 0.0, weight_decay: float = 0.0) -> Sequential:
@@ -47,35 +42,30 @@ def main() -> None:
     panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
     (x, t), (x_test, t_test) = datasets.mnist()
     x, t, x_test, t_test = x[: args.limit], t[: args.limit], x_test[::2], t_test[::2]  # half of them are enough
-    shown = [epoch for epoch in EPOCHS if epoch < args.epochs] + [args.epochs]
+    shown = [epoch for epoch in (5, 20, 50, 200) if epoch < args.epochs] + [args.epochs]
     print("accuracy on training and test images after", ", ".join(map(str, shown)), "epochs")
 
     epochs, marker = range(1, args.epochs + 1), "o" if args.epochs == 1 else ""  # a single point is no line
-    for axes, tried in zip(panels, CURES.values(), strict=True):
-        curves = {}
-        for name, (changed, loading) in tried.items():
-            xpnet.seed(0)
-            batches = Loader((x, t), batch_size=100, shuffle=True, **loading)
-            history = build(**changed).fit(batches, epochs=args.epochs, validation_data=(x_test, t_test)).history
-            curves[name] = train, test = history["accuracy"], history["val_accuracy"]
+    for axes, (cure, (settings, views)) in zip(panels, CURES.items(), strict=True):
+        tried = []
+        for options in settings:
+            seed(0)
+            batches = Loader((x, t), batch_size=100, shuffle=True, augment=views)
+            history = build(**options).fit(batches, epochs=args.epochs, validation_data=(x_test, t_test)).history
+            name = " ".join(map(str, (cure, *options.values())))
+            train, test = history["accuracy"], history["val_accuracy"]
+            tried.append((test[-1], name, train, test))
+            axes.plot(epochs, test, marker=marker, color="#D55E00", alpha=0.3, linewidth=1)
             print(f"{name:18}", "  ".join(f"{train[epoch - 1]:.3f} {test[epoch - 1]:.3f}" for epoch in shown))
-        best = max(curves, key=lambda name: curves[name][1][-1])
-        if len(curves) > 1:
-            print(f"best: {best}")
-        for name, (_, test) in curves.items():
-            if name != best:
-                axes.plot(epochs, test, marker=marker, color="#D55E00", alpha=0.3, linewidth=1)
-        train, test = curves[best]
+        last, best, train, test = max(tried)  # by the last test accuracy
         axes.plot(epochs, train, marker=marker, color="#0072B2", linestyle="--", label=f"{args.limit} training images")
         axes.plot(epochs, test, marker=marker, color="#D55E00", linestyle="-", label=f"{len(x_test):,} test images")
-        chosen = f", best of {len(curves)}" if len(curves) > 1 else " in the end"
-        axes.set(title=f"{best}: {test[-1]:.3f}{chosen}", xscale="log", ylim=(0, 1.05))
+        axes.set(title=f"{best}: {last:.3f}", xscale="log", xlabel="epoch", ylabel="accuracy", ylim=(0, 1.05))
         axes.set_xticks(shown, map(str, shown))
+        axes.label_outer()
         axes.minorticks_off()
         axes.grid(alpha=0.3)
 
-    figure.supxlabel("epoch", fontsize=10)
-    figure.supylabel("accuracy", fontsize=10)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out, dpi=100)

@@ -80,17 +80,10 @@ def main() -> None:
             runs = {name: train(name, network, seed, args) for name in (first, *others)}
             losses, weights = runs[first]
             for name in others:
-                largest = max(np.abs(w).max() for w in weights)
                 apart = max(np.abs(a - b).max() for a, b in zip(runs[name][1], weights, strict=True))
-                report = {
-                    "network": network,
-                    "seed": seed,
-                    "dtype": args.dtype,
-                    "steps": args.steps,
-                    "backends": [first, name],
-                }
+                report = dict(network=network, seed=seed, dtype=args.dtype, steps=args.steps, backends=[first, name])
                 report["loss_difference"] = float(np.abs(runs[name][0] / losses - 1).max())  # relative
-                report["weight_difference"] = float(apart / largest)  # relative to the largest of all weights
+                report["weight_difference"] = float(apart / max(np.abs(w).max() for w in weights))
                 print(json.dumps(report) if args.json else report, flush=True)
     except xpnet.XpnetError as error:
         sys.exit(f"same_script: {error}")

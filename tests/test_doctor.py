@@ -126,7 +126,7 @@ def test_data_that_are_missing_or_damaged(monkeypatch: pytest.MonkeyPatch, tmp_p
         write_idx(tmp_path / f"{part}-labels-idx1-ubyte.xz", np.zeros(3, np.uint8))
     assert doctor.examine()["data"]["MNIST"] == "3 + 3 images in the box"
     (tmp_path / "t10k-labels-idx1-ubyte.xz").write_bytes(b"")
-    assert doctor.examine()["data"]["MNIST"].endswith("is empty; expected an IDX file")
+    assert doctor.examine()["data"]["MNIST"].endswith("is empty; expected an IDX file: get it again")
 
 
 def test_the_doctor_unpacks_no_image(monkeypatch: pytest.MonkeyPatch) -> None:

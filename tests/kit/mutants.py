@@ -163,8 +163,8 @@ MUTANTS = [
     Mutant("training/position.py", '"train", self.epoch)', '"train")', DRAWS),
     Mutant(
         "data/loader.py",
-        '(key, "source", number):\n                batch',
-        '(key, "source"):\n                batch',
+        '(key, "source", number):\n            try',
+        '(key, "source"):\n            try',
         BATCHES,
     ),
     Mutant("training/step.py", "scale_gradients(self.model.parameters(), 1 / size)", "pass", OWN_STEPS),
@@ -179,7 +179,7 @@ MUTANTS = [
     Mutant(
         "training/prepare.py", "return bound.args if", "return tuple(x.values()) if isinstance(x, dict) and", SEVERAL
     ),
-    Mutant("training/means.py", "value * own + totals", "value + totals", SEVERAL),
+    Mutant("training/means.py", "float(value) * own", "float(value)", SEVERAL),
     Mutant(
         "core/located.py", 'drawing_next(own.root - random.first_root(), own.path, "step"', 'drawing_next("step"', DRAWS
     ),
