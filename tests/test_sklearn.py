@@ -17,7 +17,7 @@ from tests.kit.small import clusters, digits, network
 from xpnet import layers, losses, networks, optimizers, random
 from xpnet.backend import use_backend
 from xpnet.callbacks import EarlyStopping, LambdaCallback
-from xpnet.errors import DataError, MissingExtraError, OptionError, ShapeError
+from xpnet.errors import DataError, MissingExtraError, NonFiniteError, OptionError, ShapeError
 from xpnet.model import Model, Sequential
 
 pytest.importorskip("sklearn", reason="the extra sklearn is not installed")
@@ -427,3 +427,16 @@ def test_settings_of_the_optimizer_in_a_grid() -> None:
     assert (changed.optimizer.lr, changed.optimizer.momentum, given.lr) == (0.1, 0.8, 0.5)
     with pytest.raises(OptionError, match="Momentum has no 'rate'; it has lr, momentum"):
         model.set_params(optimizer__rate=1)
+
+
+def test_nan_is_no_label() -> None:
+    """The first class was the answer."""
+    x, t = clusters(30)
+    classifier = Classifier(epochs=1, random_state=0).fit(x, t)
+    classifier.predict(x)
+    weight = classifier.model_.layers[0].weight
+    value = np.array(weight.value)
+    value[0] = np.nan
+    weight.value = value
+    with pytest.raises(NonFiniteError, match="Classifier: scores are NaN for 30 of 30 samples"):
+        classifier.predict(x)

@@ -22,7 +22,7 @@ from xpnet.base.host import refuse_masked
 from xpnet.base.quiet import quiet
 from xpnet.callbacks import Callback
 from xpnet.callbacks.base import list_callbacks
-from xpnet.errors import DataError, MissingExtraError, OptionError, ShapeError
+from xpnet.errors import DataError, MissingExtraError, NonFiniteError, OptionError, ShapeError
 from xpnet.layers import Dense, Dropout, Softmax
 from xpnet.losses import Loss, SoftmaxCrossEntropy
 from xpnet.losses import get as get_loss
@@ -342,10 +342,12 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return y
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most probable label of each sample (N,)."""
+        """The most probable label of each sample (N,). Raises NonFiniteError if there are scores that are NaN."""
         check_is_fitted(self)
-        labels: np.ndarray = self.classes_[self._outputs(X).argmax(axis=1)]
-        return labels
+        y = self._outputs(X)
+        if bad := np.count_nonzero(np.isnan(y).any(axis=1)):
+            raise NonFiniteError(f"Classifier: scores are NaN for {bad} of {len(y)} samples; train with a smaller lr")
+        return np.asarray(self.classes_[y.argmax(axis=1)])
 
     def _chosen_loss(self) -> Loss:
         loss = super()._chosen_loss()

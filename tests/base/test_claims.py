@@ -1,5 +1,6 @@
 """Two trainings that would write to one file: the second is told so at its start, and the first is not disturbed."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 
 from tests.cli.helpers import process
 from tests.kit.small import clusters, network
+from xpnet.base import claims
 from xpnet.base.claims import Claim
-from xpnet.callbacks import Backup, Callback, CSVLogger, JSONLinesLogger, LambdaCallback
+from xpnet.callbacks import Backup, Callback, CSVLogger, JSONLinesLogger, LambdaCallback, ModelCheckpoint
 from xpnet.errors import FileError
 
 pytest.importorskip("fcntl")
@@ -86,3 +88,63 @@ def test_two_trainings_of_the_command_in_one_folder(tmp_path: Path) -> None:
     assert running.returncode == 1
     assert err.startswith("xpnet: error: CSVLogger: another training, of process") and len(err.splitlines()) == 1
     assert not (tmp_path / "mlp.safetensors").exists()
+
+
+CHECKPOINTS = ["a.safetensors", "new/a.safetensors", "a-{epoch:02d}-{loss:.3f}.safetensors", "new/{epoch}/{loss}/a"]
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_models_are_saved_by_one_training(name: str, tmp_path: Path) -> None:
+    """The second one overwrote what the first had saved, without a word."""
+    path, seen = str(tmp_path / name), []
+
+    def another(epoch: int, logs: Any) -> None:
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(FileError) as caught:
+            fit(ModelCheckpoint(path))
+        assert f"ModelCheckpoint: another training, of process {os.getpid()}, writes to {path}: wait" in str(
+            caught.value
+        )
+        assert sorted(tmp_path.rglob("*")) == before
+        fit(ModelCheckpoint(path + ".other"), epochs=1)
+        seen.append(epoch)
+
+    fit(ModelCheckpoint(path), LambdaCallback(on_epoch_begin=another))
+    assert seen == [0, 1]
+    fit(ModelCheckpoint(path))
+    assert not [file for file in tmp_path.rglob("*") if file.name.startswith(".") or "{" in file.name]
+
+
+@pytest.mark.parametrize("make", [CSVLogger, JSONLinesLogger, ModelCheckpoint])
+def test_two_callbacks_of_one_training(make: Any, tmp_path: Path) -> None:
+    for second in (make(tmp_path / "a"), JSONLinesLogger(tmp_path / "b" / ".." / "a")):
+        (tmp_path / "b").mkdir(exist_ok=True)
+        with pytest.raises(
+            FileError, match=r"two callbacks of this training write to .*a: give each a path of its own"
+        ):
+            fit(make(tmp_path / "a"), second)
+        assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_file_that_goes_before_it_is_locked(gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one unlinks it between `open` and the lock: it would be held by nobody, and a third one might lock its
+    own.
+    """
+    place, locked, times = tmp_path / ".a.lock", claims._locked, []
+
+    def late(file: Any) -> bool:
+        times.append(file)
+        if len(times) == 1:
+            place.unlink()
+            if not gone:
+                place.write_text("")
+        return locked(file)
+
+    monkeypatch.setattr(claims, "_locked", late)
+    held = Claim(tmp_path / "a", "x")
+    assert len(times) == 2 and place.exists()
+    with pytest.raises(FileError, match="another training"):
+        Claim(tmp_path / "a", "y")
+    held.release()
+    assert not place.exists()

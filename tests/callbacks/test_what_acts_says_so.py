@@ -67,6 +67,11 @@ def test_a_rate_that_is_at_its_least_is_not_told_of(capsys: Said) -> None:
     assert lines(capsys) == []
 
 
+def test_one_epoch_is_one(capsys: Said) -> None:
+    fit(Script(score=[5.0] * 2), ReduceLROnPlateau("score", patience=1), epochs=2)
+    assert lines(capsys) == ["ReduceLROnPlateau: score did not improve for 1 epoch: lr falls from 1 to 0.1"]
+
+
 @pytest.mark.parametrize("verbose", [0, 2])
 def test_time_limit(verbose: int, capsys: Said) -> None:
     ticks = iter(range(100))

@@ -215,3 +215,24 @@ def test_digits_are_read_as_before(command: Command, trained: Path, digit: Path,
     model.class_names = [f"number {i}" for i in range(10)]
     model.save(tmp_path / "named.safetensors")
     assert ": number 7 (" in command("predict", digit, "--model", tmp_path / "named.safetensors").out
+
+
+@pytest.mark.parametrize("words", ["train mlp", "evaluate"])
+def test_a_folder_that_is_not_there(command: Command, tmp_path: Path, words: str, photos: Path) -> None:
+    nope, given = tmp_path / "nope", words.split()
+    if words == "evaluate":
+        given.append(str(tmp_path / "a.safetensors"))
+        xpnet.networks.MLP().save(given[-1])
+    out = [] if words == "evaluate" else ["--out", tmp_path / "run"]
+    result = command(*given, "--data", nope, *out)
+    assert result.status == 1 and f"{nope} is not a folder; expected one with MNIST's four files" in result.err
+    assert "or with a folder for each class and its pictures in it" in result.err
+
+
+def test_a_network_of_other_pictures_without_a_preparation(command: Command, photos: Path, tmp_path: Path) -> None:
+    net = xpnet.Sequential([layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3)])
+    net.build((3, 16, 16))
+    net.save(tmp_path / "a.safetensors")
+    result = command("predict", next(photos.rglob("*.png")), "--model", tmp_path / "a.safetensors")
+    assert result.status == 1 and "digits need (1, 28, 28) or (784,). For pictures of your own" in result.err
+    assert "model.preparation" in result.err and "model.class_names" in result.err and "own_data.md" in result.err

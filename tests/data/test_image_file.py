@@ -116,3 +116,27 @@ def test_settings_are_checked_also_when_they_are_changed() -> None:
     for name, value in (("size", 0), ("fit", "pad"), ("background", "red"), ("transform", 3), ("sizes", 3)):
         with pytest.raises(OptionError, match=name):
             setattr(preparation, name, value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize(("bits", "kept"), [(8, 255), (10, 1020), (12, 4080), (14, 16320), (16, 65535)])
+def test_sixteen_bits_of_which_not_all_are_used(tmp_path: Path, bits: int, kept: int, suffix: str) -> None:
+    """A picture of 8 bits was all zeros, one of 12 reached to 15."""
+    grey = np.arange(256, dtype=np.uint32).reshape(16, 16)
+    path = tmp_path / "a" / f"1.{suffix}"
+    path.parent.mkdir()
+    Image.fromarray((grey * kept // 255).astype(np.uint16)).save(path)
+    for x in (read_image(path, grayscale=True), ImageFolder(tmp_path, grayscale=True)[:][0][0]):
+        np.testing.assert_array_equal(x[0], grey)
+    found = Preparation(grayscale=True).read(path)
+    np.testing.assert_allclose(found[0, 0], grey / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("largest", "white"), [(0, 255), (1, 255), (200, 255), (1030, 4095), (2600, 4095), (4096, 4095)]
+)
+def test_how_bright_a_picture_is_stays(tmp_path: Path, largest: int, white: int) -> None:
+    """The bits alone decide, and not its brightest pixel."""
+    Image.fromarray(np.array([[0, largest // 2, largest]], np.uint16)).save(tmp_path / "a.png")
+    found = read_image(tmp_path / "a.png", grayscale=True)[0, 0].astype(float)
+    np.testing.assert_allclose(found, np.array([0, largest // 2, largest]) * 255 / white, atol=1)

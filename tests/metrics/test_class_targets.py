@@ -16,7 +16,7 @@ from tests.metrics.test_metrics import measure
 from xpnet import losses, metrics
 from xpnet.backend import Backend
 from xpnet.errors import OptionError, ShapeError
-from xpnet.layers import Conv2D
+from xpnet.layers import Conv2D, Dense
 from xpnet.losses import MeanSquaredError, NegativeLogLikelihood, SoftmaxCrossEntropy
 from xpnet.metrics import F1, Accuracy, BinaryAccuracy, ConfusionMatrix, Metric, Perplexity, Precision, TopK
 from xpnet.model import Sequential, load
@@ -165,3 +165,14 @@ def test_a_model_labels_pixels_and_is_saved_with_what_it_ignores(backend: Backen
     again: Any = load(tmp_path / "pixels")
     assert again.loss.ignored_label == again.metrics[0].ignored_label == 255
     assert again.evaluate(x, t) == model.evaluate(x, t)
+
+
+def test_binary_accuracy_of_class_numbers_is_refused() -> None:
+    model = Sequential([Dense(3)])
+    model.compile("sgd", "softmax_cross_entropy", metrics=[BinaryAccuracy()])
+    x, t = np.ones((4, 2), "float32"), np.array([0, 1, 2, 0])
+    message = (
+        r"metric accuracy: BinaryAccuracy needs a target for each output.*\(4, 3\), the targets \(4,\).* is Accuracy"
+    )
+    with pytest.raises(ShapeError, match=message):
+        model.evaluate(x, t)

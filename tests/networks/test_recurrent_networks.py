@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import xpnet
 from tests.kit.small import digits
 from tests.kit.strategies import normal
 from xpnet.backend import Backend, use_backend
-from xpnet.errors import OptionError
+from xpnet.errors import NonFiniteError, OptionError
+from xpnet.model import Model
 from xpnet.networks import RecurrentClassifier, RecurrentLanguageModel
+from xpnet.networks.sampling import generate
 
 every_cell = pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 
@@ -69,3 +72,25 @@ def test_a_stateful_language_model_goes_on_where_it_was(backend: Backend) -> Non
         model.reset_state()
         parts = [model.predict(x[:, :4]), model.predict(x[:, 4:])]
     np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-4, atol=1e-5)
+
+
+class Scores(Model):
+    """The same scores for whatever follows."""
+
+    def __init__(self, scores: Any) -> None:
+        super().__init__()
+        self.scores = scores
+
+    def __call__(self, x: Any) -> Any:
+        return np.tile(np.array(self.scores, "float32"), (*x.shape, 1))
+
+
+def test_nothing_is_drawn_from_nan() -> None:
+    for temperature in (0, 1):
+        with pytest.raises(NonFiniteError, match="generate: the model's scores became NaN or infinite"):
+            generate(Scores([0, np.nan, 1]), [0], 3, temperature)
+    for scores in ([0, np.inf, 1], [-np.inf] * 3):
+        with pytest.raises(NonFiniteError):
+            generate(Scores(scores), [0], 3)
+    assert generate(Scores([0, np.inf, 1]), [0], 3, 0).tolist() == [0, 1, 1, 1]
+    assert set(generate(Scores([0, -np.inf, 1]), [0], 30).tolist()) <= {0, 2}

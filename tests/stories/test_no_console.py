@@ -1,5 +1,6 @@
 """Under pythonw, in services and behind `>&- 2>&-` there is no stdout and no stderr: both are None."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 import xpnet
 from xpnet import Sequential, backend, layers
+from xpnet.base import console
 from xpnet.callbacks import Backup, TerminateOnNaN
 from xpnet.serving.app import make_app
 from xpnet.serving.server import make_server
@@ -75,3 +77,28 @@ def test_who_asks_for_a_terminal_asks_in_one_place() -> None:
     package = Path(xpnet.__file__).parent
     asking = {path.name for path in package.rglob("*.py") if ".isatty()" in path.read_text(encoding="utf-8")}
     assert asking == {"console.py"}
+
+
+class Writer:
+    """What some put in the place of stderr."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+
+@pytest.mark.parametrize("verbose", [0, 1, "auto"])
+def test_stderr_that_is_closed_or_can_write_and_no_more(verbose: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, writer = io.StringIO(), Writer()
+    closed.close()
+    for stream in (closed, writer):
+        monkeypatch.setattr(sys, "stderr", stream)
+        model = network()
+        model.fit(X, T, epochs=2, verbose=verbose)  # type: ignore[arg-type]
+        model.evaluate(X, T, verbose=verbose)  # type: ignore[arg-type]
+        console.say("a line")
+        console.above_bar("another")
+    assert not console.is_terminal()
+    assert "a line\n" in writer.text and "another\n" in writer.text

@@ -26,6 +26,7 @@ FIRST: dict[str, Any] = {
     "batch norm": lambda: [layers.BatchNorm2D(), layers.Conv2D(4, 3, padding="same")],
     "activation": lambda: [layers.ReLU(), layers.Dropout(0.1), layers.Conv2D(4, 3, padding="same")],
     "pooling": lambda: [layers.MaxPool2D(2, padding=1)],
+    "group norm": lambda: [layers.GroupNorm(4), layers.ReLU(), layers.Conv2D(4, 3, padding="same")],
     "inside": lambda: [Sequential([layers.Conv2D(4, 3, padding="same")])],
 }
 
@@ -62,6 +63,26 @@ def test_it_could_be_meant() -> None:
         Written().predict(images(32, 32, 3))
 
 
+SIGNALS: dict[str, Any] = {
+    "convolution": lambda: [layers.Conv1D(4, 1)],
+    "batch norm": lambda: [layers.BatchNorm1D(), layers.Conv1D(4, 1)],
+    "group norm": lambda: [layers.GroupNorm(4), layers.Conv1D(4, 1)],
+    "pooling": lambda: [layers.GlobalAvgPool1D()],
+}
+
+
+@pytest.mark.parametrize("first", SIGNALS.values(), ids=SIGNALS.keys())
+def test_signals_are_warned_of(first: Any) -> None:
+    for verb in (lambda net: net.fit(images(100, 3), T, verbose=0), lambda net: net.predict(images(100, 3))):
+        with pytest.warns(UserWarning, match=r"signals \(100, 3\), which .* for 100 channels of 3: .*\(0, 2, 1\)"):
+            verb(network(*first()))
+    net = network(*first())
+    net.build((100, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.fit(images(100, 3), T, verbose=0)
+
+
 def test_all_else_is_silent() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -70,3 +91,10 @@ def test_all_else_is_silent() -> None:
         network(layers.Conv2D(4, 3, padding="same")).fit(images(4, 4, 4), T, verbose=0)
         network().fit(images(32, 32, 3), T, verbose=0)  # a Flatten does not mind
         network(layers.Permute((3, 1, 2)), layers.Conv2D(4, 3)).fit(images(32, 32, 3), T, verbose=0)
+        network(layers.Conv1D(4, 3)).fit(images(3, 100), T, verbose=0)
+        network(layers.Conv1D(4, 1)).fit(images(8, 4), T, verbose=0)
+        network(layers.Conv1D(4, 3)).fit(images(100, 5), T, verbose=0)
+        network().fit(images(100, 3), T, verbose=0)
+        network(layers.LSTM(4)).fit(images(100, 3), T, verbose=0)
+        network(layers.Permute((2, 1)), layers.Conv1D(4, 3)).fit(images(100, 3), T, verbose=0)
+        network(layers.GroupNorm(4)).fit(images(32, 32, 3), T, verbose=0)  # of no images, as far as is known

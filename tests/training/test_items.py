@@ -50,6 +50,21 @@ class Source:
         return X[indices], T[indices]
 
 
+class Unclear:
+    """At a number, what could be a batch, or a sequence with a target for each step."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, number: Any) -> Any:
+        return X.reshape(4, 10, 5)[number], T.reshape(4, 10)[number]
+
+
+class OfArraysAlone(Source):
+    def __getitem__(self, indices: Any) -> Any:
+        return X[[*indices]], T[[*indices]]
+
+
 class Failing(Samples):
     def __getitem__(self, number: int) -> Any:
         raise RuntimeError("no file")
@@ -89,7 +104,7 @@ def test_batches_are_taken_as_they_come() -> None:
         next(iter(data.Loader(Batches())))
 
 
-@pytest.mark.parametrize("make", [Samples, Batches])
+@pytest.mark.parametrize("make", [Samples, Batches, Source, OfArraysAlone])
 def test_they_are_evaluated_predicted_and_validated_with(make: Any) -> None:
     model = network()
     history = model.fit(X, T, validation_data=make(), verbose=0).history
@@ -108,9 +123,31 @@ def test_torch_s_own() -> None:
     assert network().predict(parts).shape == (3, 2)
 
 
+@pytest.mark.parametrize("source", [data.Arrays(X, T), data.Subset(data.Arrays(X, T), [1, 2]), Unclear()])
+def test_what_a_loader_is_needed_for(source: Any) -> None:
+    """A source of the library, perhaps with the transform of training; or one that may give samples or batches."""
+    model = network()
+    model.build((5,))
+    state = xpnet.random.get_state()
+    told = rf"are a source of samples, {type(source).__name__}; a Loader makes batches of it: data\.Loader"
+    for act in (model.fit, model.evaluate, model.predict):
+        with pytest.raises(OptionError, match="the input data " + told):
+            act(source)
+    with pytest.raises(OptionError, match="validation_data " + told):
+        model.fit(X, T, validation_data=source, verbose=0)
+    assert xpnet.random.get_state() == state
+
+
+def test_numpy_s_are_as_a_loader_has_them() -> None:
+    """What gives x[i], t[i], at one number or at an array of them."""
+    for a, b in zip(weights(Source(), batch_size=10), weights(data.Loader((X, T), 10)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    in_order = weights(data.Loader((X, T), 10, shuffle=False))
+    for a, b in zip(weights(Source(), batch_size=10, shuffle=False), in_order, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_sources_stay_sources() -> None:
-    with pytest.raises(OptionError, match=r"are a source of samples, Source; a Loader makes batches of it: data\.Load"):
-        network().fit(Source())
     state = xpnet.random.get_state()
     assert isinstance(data.Loader(Source()).source, Source)
     assert xpnet.random.get_state() == state

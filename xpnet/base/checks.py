@@ -89,4 +89,7 @@ def fraction(name: str, value: Any) -> float:
 def _number(value: Any) -> float:
     """The value as a float; NaN, which no comparison lets pass, for what is no real number."""
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return float(value) if real else math.nan
+    try:
+        return float(value) if real else math.nan
+    except OverflowError:  # an integer of hundreds of digits
+        return math.inf if value > 0 else -math.inf

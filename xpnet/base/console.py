@@ -1,4 +1,6 @@
-"""Words for whoever sits at a terminal. There may be none: under pythonw and in services `sys.stderr` is None."""
+"""Words for whoever sits at a terminal. There may be none: under pythonw and in services `sys.stderr` is None, others
+close it, and some put an object in its place that has `write` and no more.
+"""
 
 import sys
 from collections.abc import Callable
@@ -7,13 +9,15 @@ from typing import Any
 
 def is_terminal() -> bool:
     """Whether somebody sees what goes to stderr as it comes."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    stream = _stderr()
+    return stream is not None and hasattr(stream, "isatty") and bool(stream.isatty())
 
 
 def say(text: str) -> None:
     """A line on stderr, if there is one; `print` would take stdout in its place."""
-    if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+    stream = _stderr()
+    if stream is not None:
+        print(text, file=stream, flush=hasattr(stream, "flush"))
 
 
 def bar(*args: Any, **options: Any) -> Any:
@@ -21,12 +25,18 @@ def bar(*args: Any, **options: Any) -> Any:
     from tqdm import tqdm
 
     make: Callable[..., Any] = tqdm
-    return make(*args, leave=False, dynamic_ncols=True, file=sys.stderr, disable=sys.stderr is None, **options)
+    stream = _stderr()
+    return make(*args, leave=False, dynamic_ncols=True, file=stream, disable=stream is None, **options)
 
 
 def above_bar(text: str) -> None:
     """A line on stderr that is not in the middle of a progress bar."""
     from tqdm import tqdm
 
-    if sys.stderr is not None:
-        tqdm.write(text, file=sys.stderr)
+    if (stream := _stderr()) is not None:
+        tqdm.write(text, file=stream)
+
+
+def _stderr() -> Any:
+    """stderr, None if nothing can be written to it."""
+    return None if getattr(sys.stderr, "closed", False) is True else sys.stderr

@@ -32,7 +32,7 @@ class EpochLog(Callback):
         self.new, self.text = not os.path.exists(self.path), ""
         with self.errors_explained():
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
-        self.claim = Claim(self.path, type(self).__name__)
+        self.claim = Claim(self.path, type(self).__name__, owner=getattr(self, "model", None))
         with self.claim.released_by_errors(), self.errors_explained():
             self.prepare()
             self.file = self._open("a")

@@ -1,8 +1,11 @@
 """Models that are saved in the course of training."""
 
 import os
+from pathlib import Path
+from urllib.parse import quote
 
 from xpnet.base.atomic_files import checked_path, file_errors
+from xpnet.base.claims import Claim
 from xpnet.callbacks.base import Logs
 from xpnet.callbacks.monitor import Monitor
 from xpnet.errors import OptionError
@@ -13,6 +16,8 @@ class ModelCheckpoint(Monitor):
 
     `path` may hold fields that are filled in: "runs/digits-{epoch:02d}-{val_loss:.4f}.safetensors" (epochs count from
     1). save_weights_only leaves the description of the network out.
+
+    While it trains, no other training, and no other callback, may save under this path: FileError at its start.
     """
 
     places = ("path",)
@@ -28,12 +33,18 @@ class ModelCheckpoint(Monitor):
         super().__init__(monitor, mode)
         self.path = os.fspath(checked_path(path))
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.claim: Claim | None = None
 
     def on_train_begin(self, logs: Logs) -> None:
         if self.save_best_only:
             super().on_train_begin(logs)
         if "{" not in os.path.dirname(self.path):
             self._make_folder(self.path)  # before an hour of training, not after it
+        self.claim = Claim(_place_of(self.path), "ModelCheckpoint", named=self.path, owner=self.model)
+
+    def on_train_end(self, logs: Logs) -> None:
+        if self.claim is not None:
+            self.claim.release()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self.save_best_only and not self.improved(logs):
@@ -55,3 +66,13 @@ class ModelCheckpoint(Monitor):
             os.makedirs(folder, exist_ok=True)
             if not os.access(folder, os.W_OK):
                 raise PermissionError(f"no permission to write in {folder}")
+
+
+def _place_of(pattern: str) -> Path:
+    """A path that stands for all that the pattern becomes, in the innermost folder whose name is known."""
+    folder = Path(pattern)
+    open_parts: list[str] = []
+    while "{" in str(folder):
+        open_parts.insert(0, folder.name)
+        folder = folder.parent
+    return folder / quote("/".join(open_parts), safe="") if open_parts else folder

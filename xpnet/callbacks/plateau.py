@@ -66,7 +66,8 @@ class ReduceLROnPlateau(Monitor):
                     optimizer.lr_scale *= max(self.factor, self.min_lr / rate)
                     changed.append(f"{rate_name(name)} falls from {rate:.4g} to {optimizer.current_lr:.4g}")
             if changed:
-                self.told = f"{self.monitor} did not improve for {self.wait} epochs: {', '.join(changed)}"
+                epochs = "1 epoch" if self.wait == 1 else f"{self.wait} epochs"
+                self.told = f"{self.monitor} did not improve for {epochs}: {', '.join(changed)}"
             self.wait, self.cooling = 0, self.cooldown
 
     def get_state(self) -> dict[str, Any]:

@@ -27,10 +27,15 @@ SHOWN = 10  # names of classes
 
 def holds_classes(folder: str | None) -> bool:
     """Whether it holds a folder for each class with pictures in it, and not MNIST's files, of which errors are told
-    where these are read. Raises FileError if it holds neither, OptionError for a folder of parts.
+    where these are read. Raises FileError if it holds neither or is no folder, OptionError for a folder of parts.
     """
-    if folder is None or not os.path.isdir(folder):
+    if folder is None:
         return False
+    if not os.path.isdir(folder):
+        raise FileError(
+            f"{folder} is not a folder; expected one with MNIST's four files (train-images-idx3-ubyte, ...) in it, or"
+            f" with a folder for each class and its pictures in it, such as {Path(folder, 'cats', '1.jpg')}"
+        )
     there = [entry for entry in sorted(Path(folder).iterdir()) if not entry.name.startswith(".")]
     if any(entry.name.startswith(("train-", "t10k-")) for entry in there):
         return False

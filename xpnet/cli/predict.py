@@ -93,7 +93,13 @@ def reader(model: Model, path: object, background: Background | None) -> Callabl
     Raises ShapeError if the network takes neither what its preparation makes, nor digits.
     """
     if model.preparation is None:
-        takes_digits(model, path)
+        try:
+            takes_digits(model, path)
+        except ShapeError as error:
+            raise ShapeError(
+                f"{error}. For pictures of your own a network needs model.preparation, and model.class_names for their"
+                " names, which it has from training on a data.ImageFolder, or from you (docs/own_data.md)"
+            ) from error
 
         def read(image: str) -> tuple[Any, Any]:
             x = read_digit(image, background or "auto")

@@ -12,7 +12,7 @@ from xpnet.base.atomic_files import checked_path, file_errors, without_number
 from xpnet.base.checks import height_and_width
 from xpnet.base.configured import Configured
 from xpnet.base.file_kinds import other_kind
-from xpnet.data.picture_file import Background
+from xpnet.data.picture_file import Background, full_scale
 from xpnet.data.transforms import to_unit
 from xpnet.errors import FileError, FormatError, OptionError
 
@@ -83,7 +83,8 @@ def read_image(
     size: (H, W), or the side of a square, to which it is scaled, with antialiasing; None leaves it as large as it is.
     fit: what does not have the shape of `size` is cut to it in the middle ("crop") or distorted ("stretch").
     background: what is laid behind transparency: black ("dark"), white ("light"), or "auto": white where all that is
-    visible is dark, such as black strokes, and else black. Photographs are turned upright; of 16 bits 8 are kept.
+    visible is dark, such as black strokes, and else black. Photographs are turned upright. Of grey with 16 bits, the
+    upper 8 are kept of as many as it uses: 8 (up to 255), 10, 12 (up to 4095), 14 or 16.
 
     Raises OptionError for settings that are none, FileError if the file cannot be read, FormatError if it is no sound
     image, or is suspiciously large.
@@ -122,7 +123,9 @@ def _flat(image: "Image.Image", mode: str, background: Background) -> "Image.Ima
     from PIL import Image
 
     if image.mode.startswith("I"):  # 16 bits, which `convert` would cut off at 255
-        image = Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
+        pixels = np.asarray(image).astype(np.int64).clip(0, 65535)
+        unused = max(int(full_scale(pixels)).bit_length() - 8, 0)  # 4 of 12 bits, none of 8, however dark it is
+        image = Image.fromarray((pixels >> unused).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         light = background == "light" or (background == "auto" and _is_dark(rgba))

@@ -1,6 +1,7 @@
 """Objects of other libraries that have a length and items: a torch Dataset gives samples, a Keras Sequence batches.
 
-What is a source here takes an array of indices at once: `source[indices]`. These take one number.
+What is a source here takes an array of indices at once: `source[indices]`. These take one number; what takes both, as
+an object that gives x[i], t[i] of NumPy arrays, is a source.
 """
 
 from collections.abc import Iterator
@@ -31,6 +32,21 @@ def is_source(x: Any) -> bool:
         parts = leaves(_parts(x[np.array([0, 0])]))
         return all(isinstance(each, np.ndarray) and each.shape[:1] == (2,) for each in parts)
     except Exception:
+        return False
+    finally:
+        random.set_state(state)
+
+
+def needs_loader(x: Any) -> bool:
+    """Whether a Loader must be made of it by whoever has it: of a source of this library, which may need the Loader's
+    options, such as the transform of training, and of one whose item 0 could be a sample or a batch.
+    """
+    if any(cls.__module__.startswith("xpnet.") for cls in type(x).__mro__):
+        return True
+    state = random.get_state()
+    try:
+        return is_source(x) and gives_batches(x)
+    except Exception:  # it takes arrays of indices alone
         return False
     finally:
         random.set_state(state)

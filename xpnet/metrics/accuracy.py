@@ -1,8 +1,10 @@
 """How often a network is right."""
 
+import math
+
 from xpnet.backend import Array, Backend
 from xpnet.base.checks import number
-from xpnet.errors import OptionError
+from xpnet.errors import OptionError, ShapeError
 from xpnet.losses import Loss, MeanSquaredError
 from xpnet.metrics.base import ClassMetric, refuse_uncounted, without_ignored
 
@@ -58,6 +60,11 @@ class BinaryAccuracy(Accuracy):
 
     def elements(self, y: Array, t: Array, backend: Backend) -> tuple[Array, Array, int | Array]:
         xp = backend.xp
+        if math.prod(y.shape) != math.prod(t.shape):
+            raise ShapeError(
+                f"metric {self.name}: BinaryAccuracy needs a target for each output, and the outputs have shape"
+                f" {tuple(y.shape)}, the targets {tuple(t.shape)}; of class numbers, the metric is Accuracy"
+            )
         t, count = without_ignored(xp.reshape(t, (-1,)), self.ignored_label, backend)
         y = xp.reshape(y, (-1, 1))  # each output is a row of one: (M, 1), (M,)
         return (y - self.threshold if self.threshold else y), t, count

@@ -9,7 +9,7 @@ from xpnet import random
 from xpnet.base.checks import at_least_zero, whole
 from xpnet.base.host import as_host
 from xpnet.core.carried import states_set_aside
-from xpnet.errors import DataError
+from xpnet.errors import DataError, NonFiniteError
 from xpnet.model import Model
 
 Numbers = npt.NDArray[np.int64]
@@ -24,6 +24,8 @@ def generate(
     the last `model.context` elements, or all where it has no such bound. start: the numbers of the first ones, (T,), or
     several such (N, T), which are gone on with side by side.  temperature: the scores are divided by it, so that below
     1 what is likely comes more often; 0 takes the likeliest.  top_k: draw from the so many likeliest alone.
+
+    Raises DataError for what is no start, NonFiniteError if the scores are NaN.
 
     One seed gives the same text each time, and on every backend, as far as their rounding lets them.
     """
@@ -49,10 +51,16 @@ def generate(
 
 def _choose(scores: npt.NDArray[np.float64], temperature: float, top_k: int | None, u: Any) -> Numbers:
     """One of each row of scores (N, V), where numbers from 0 to 1 (N, 1) fall among the probabilities."""
+    largest = scores.max(axis=1, keepdims=True)  # NaN if one is
+    if np.isnan(largest).any() or (temperature and np.isinf(largest).any()):
+        raise NonFiniteError(
+            "generate: the model's scores became NaN or infinite, so that nothing can be drawn; its weights or its"
+            " training went wrong"
+        )
     if temperature == 0:
         likeliest: Numbers = np.argmax(scores, axis=1, keepdims=True)
         return likeliest
-    below = (scores - scores.max(axis=1, keepdims=True)) / temperature
+    below = (scores - largest) / temperature
     if top_k is not None:
         order = np.argsort(-below, axis=1, kind="stable")
         np.put_along_axis(below, order[:, top_k:], -np.inf, axis=1)

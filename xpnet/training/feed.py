@@ -15,7 +15,7 @@ import numpy as np
 from xpnet.base.nested import arranged_like, first_leaf, leaves, mapped
 from xpnet.core.network import Network
 from xpnet.data.batches import Batches, split
-from xpnet.data.items import ItemBatches, gives_batches, has_items, is_source
+from xpnet.data.items import ItemBatches, gives_batches, has_items, is_source, needs_loader
 from xpnet.errors import DataError, OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import BALANCED, balanced_batches, read_class_weight, weigh_classes
@@ -26,6 +26,7 @@ from xpnet.training.refusals import (
     refuse_options_of_arrays,
     refuse_path,
     refuse_shuffled,
+    refuse_source,
     refuse_steps,
     refuse_unordered,
 )
@@ -120,13 +121,13 @@ def for_prediction(model: Network, x: Any, batch_size: int | None) -> Iterable[A
 def batches_of_items(
     x: Any, t: Any, batch_size: int | None, otherwise: int, shuffle: bool = False
 ) -> tuple[Any, int | None]:
-    """The batches of a Keras Sequence, or those that a Loader makes of a torch Dataset, which takes batch_size; all
-    else as it is.
+    """The batches of a Keras Sequence, or those that a Loader makes of a torch Dataset, or of another object with
+    samples, which takes batch_size; all else as it is.
     """
     refuse_path(x)
-    if t is not None or not has_items(x) or is_source(x):
+    if t is not None or not has_items(x) or needs_loader(x):
         return x, batch_size
-    if gives_batches(x):
+    if not is_source(x) and gives_batches(x):
         return ItemBatches(x), batch_size
     from xpnet.data.loader import Loader
 
@@ -183,6 +184,7 @@ def _validation(model: TrainableNetwork, data: Any, steps: int | None, batch_siz
     data, batch_size = batches_of_items(data, None, batch_size, EVALUATED)
     if is_batches(data, lists=True):
         return PreparedBatches(model, data, steps, "validation_steps", to_end=not isinstance(data, Iterator))
+    refuse_source("validation_data", data)
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         raise OptionError(
             "fit: validation_data must be a pair (x, t), (x, t, sample_weight), or an iterable of batches of these"

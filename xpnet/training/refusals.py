@@ -42,14 +42,19 @@ def refuse_no_array(x: Any) -> None:
     refuse_path(x)
     if callable(x):
         raise OptionError(f"the input data are a function; give what it returns: {getattr(x, '__name__', 'x')}()")
-    if has_items(x):
-        raise OptionError(
-            f"the input data are a source of samples, {type(x).__name__}; a Loader makes batches of it: data.Loader(x)"
-        )
+    refuse_source("the input data", x)
     if _is_several(x):
         raise OptionError(
             "the input data are a list of arrays of different shapes; those of several inputs go into a tuple or, by"
             " name, into a dict, and the targets are the next argument: fit((a, b), t)"
+        )
+
+
+def refuse_source(what: str, x: Any) -> None:
+    """What has samples, and is for a Loader to say how."""
+    if has_items(x):
+        raise OptionError(
+            f"{what} are a source of samples, {type(x).__name__}; a Loader makes batches of it: data.Loader(x)"
         )
 
 
@@ -234,20 +239,30 @@ def channels_last(built: tuple[int, ...], shape: tuple[int, ...]) -> ShapeError:
 
 
 def look_for_channels_last(model: Layer, shape: tuple[int, ...]) -> None:
-    """Images (H, W, C) for a network that is not built yet, and would take H for the number of channels."""
-    if len(shape) != 3 or shape[2] not in (1, 3, 4) or min(shape[:2]) < 8:
+    """Images (H, W, C), or signals (T, C), for a network that is not built yet, and would take H or T for the number of
+    channels.
+    """
+    images = len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) >= 8
+    signals = len(shape) == 2 and shape[1] <= 4 and shape[0] >= 16
+    if not (images or signals):
         return
-    first = next((layer for _, layer in model.named_layers() if _looks_at_shape(layer)), None)
-    if first is None or not any(cls.__name__.endswith("2D") for cls in type(first).__mro__):
+    layers = [layer for _, layer in model.named_layers() if _looks_at_shape(layer)]
+    telling = next((layer for layer in layers if not _is_class(layer, "GroupNorm")), None)  # groups, of whatever
+    if telling is None or not _is_class(telling, "2D" if images else "1D"):
         return
-    H, W, C = shape
+    kind, order = ("images", "0, 3, 1, 2") if images else ("signals", "0, 2, 1")
     text = (
-        f"the input data are images {shape}, which {first.label} would take for {H} channels of {W} x {C}: channels"
-        f" come first, as in x.transpose(0, 3, 1, 2); if they do, say so by model.build({shape})"
+        f"the input data are {kind} {shape}, which {layers[0].label} would take for {shape[0]} channels of"
+        f" {' x '.join(map(str, shape[1:]))}: channels come first, as in x.transpose({order}); if they do, say so by"
+        f" model.build({shape})"
     )
-    if H == W and isinstance(model, Iterable):  # a chain: it is certain that the images come there first
+    if images and shape[0] == shape[1] and isinstance(model, Iterable):  # a chain: they certainly come there first
         raise ShapeError(text)
     notify(text)
+
+
+def _is_class(layer: Layer, ending: str) -> bool:
+    return any(cls.__name__.endswith(ending) for cls in type(layer).__mro__)
 
 
 def _looks_at_shape(layer: Layer) -> bool:

@@ -367,3 +367,13 @@ def test_a_flat_network_is_read_and_explained(shelf: Shelf, mnist_test: Any, tmp
 def test_the_networks_of_the_commands_can_be_shown(shelf: Shelf) -> None:
     assert isinstance(shelf.entry("lenet5-1998").make(), networks.LeNet5)
     assert shelf.entry("lenet5-1998").make().variant == "1998"
+
+
+def test_nan_is_no_digit(shelf: Shelf, mnist_test: Any) -> None:
+    with opened(shelf) as page:
+        model = page.session.slots["a"].model
+        model.set_weights([np.full_like(each, np.nan) for each in model.get_weights()])
+        page.session.slots["a"].changed()
+        assert page.draw(mnist_test[0][0, 0]).fields["answer"] == "?"
+        page.ask("mistakes", {"slot": "a"})
+        assert set(page.wait("mistakes").fields["answers"]) == {"?"}

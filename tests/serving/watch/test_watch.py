@@ -1,5 +1,6 @@
 """Watch: the training is what it would be without, and pages see all of it, early or late."""
 
+import json
 import socket
 import time
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 import xpnet
 from tests.kit.small import clusters, digits, network
 from tests.serving.watch.helpers import Page, Slow, convnet, same_bits, train
-from xpnet import serving
+from xpnet import Sequential, layers, serving
 from xpnet.callbacks import EMA, Backup, Callback, EarlyStopping, ReduceLROnPlateau
 from xpnet.errors import FormatError, OptionError
+from xpnet.serving.watch import looks
 
 pytest.importorskip("uvicorn", reason="pages need the extra web")
 pytest.importorskip("starlette", reason="pages need the extra web")
@@ -269,3 +271,15 @@ def test_a_wrong_request_is_refused(watch: serving.Watch) -> None:
     page.close()
     with pytest.raises(FormatError):
         serving.frames.unpack(b"\0")  # type: ignore[attr-defined]
+
+
+def test_nan_is_no_answer() -> None:
+    """It was shown as the first class, as sure as NaN, which is no JSON."""
+    images = looks.Images(np.zeros((5, 1, 4, 4), "float32"), np.arange(5) % 3)
+    model = Sequential([layers.Flatten(), layers.Dense(3)])
+    model.build((1, 4, 4))
+    model.set_weights([np.full_like(each, np.nan) for each in model.get_weights()])
+    found = looks.mistakes(model, images, 10)
+    assert found is not None and json.loads(json.dumps(found[0], allow_nan=False)) == {
+        "looked": 5, "wrong": 5, "labels": [1, 0, 2, 1, 0], "answers": ["?"] * 5, "sure": [0.0] * 5,
+    }  # fmt: skip

@@ -9,6 +9,7 @@ from xpnet import random
 from xpnet.data.digit_image import digit_from_drawing, ink_of_picture
 from xpnet.errors import DataError, OptionError
 from xpnet.model import Model
+from xpnet.serving.digit.exam import UNKNOWN
 from xpnet.serving.digit.explain_unit import explain_unit
 from xpnet.serving.digit.heat import explanation
 from xpnet.serving.digit.lessons import History, Lesson
@@ -137,7 +138,8 @@ class DigitSession(Session):
             start = time.perf_counter() if begin is None else begin
             seen = slot.read(self.digit)
             fields = {"slot": slot.name, "number": self.number, "blank": False}
-            fields |= {"answer": int(seen.probabilities.argmax())}
+            answer = int(seen.probabilities.argmax())
+            fields |= {"answer": "?" if np.isnan(seen.probabilities).any() else answer}
             fields |= {"milliseconds": 1000 * (time.perf_counter() - start)}
             place = f"reading {slot.name}"
             self.send("reading", fields, place, digit=self.digit[0], probabilities=seen.probabilities)
@@ -245,7 +247,8 @@ class DigitSession(Session):
             return
         wrong = exam.wrong[:MOST_MISTAKES]
         fields = {"slot": name, "indices": wrong.tolist(), "labels": exam.t[wrong].tolist()}
-        fields |= {"answers": exam.answers[wrong].tolist(), "wrong": len(exam.wrong)}
+        answers = ["?" if answer == UNKNOWN else answer for answer in exam.answers[wrong].tolist()]
+        fields |= {"answers": answers, "wrong": len(exam.wrong)}
         fields |= {"seen": exam.seen, "of": len(exam.t), "done": exam.done}
         self.send("mistakes", fields, f"mistakes {name}", pixels=exam.x[wrong, 0])
 

@@ -21,6 +21,7 @@ BINS = 40
 SAMPLED = 8192  # entries of an array, at most
 MOST_FILTERS, MOST_CHANNELS = 64, 16
 MOST_LOOKED_AT, MOST_SHOWN, AT_ONCE = 2000, 48, 64  # images
+NONE = -1  # a label that is no answer
 MOST_PIXELS = 64  # along the edge of an image that is shown
 
 Floats = npt.NDArray[np.float32]
@@ -148,9 +149,10 @@ def mistakes(model: Network, images: Images, seconds: float) -> tuple[dict[str, 
                 p = probabilities(model, images.x[part])
             except Exception:  # the model may be anybody's, and the training is not to end by this
                 return None
-            answers = p.argmax(axis=1)
+            answers = np.where(np.isnan(p).any(axis=1), NONE, p.argmax(axis=1))  # NaN is no answer
+            sure = np.where(answers == NONE, 0.0, p[np.arange(len(p)), answers])
             places = np.flatnonzero(answers != images.labels[part])
-            wrong += [(float(p[i, answers[i]]), int(answers[i]), looked + int(i)) for i in places]
+            wrong += [(float(sure[i]), int(answers[i]), looked + int(i)) for i in places]
             looked += len(p)
     wrong.sort(reverse=True)
     shown = [number for _, _, number in wrong[:MOST_SHOWN]]
@@ -158,7 +160,7 @@ def mistakes(model: Network, images: Images, seconds: float) -> tuple[dict[str, 
         "looked": looked,
         "wrong": len(wrong),
         "labels": [int(images.labels[number]) for number in shown],
-        "answers": [answer for _, answer, _ in wrong[:MOST_SHOWN]],
+        "answers": ["?" if answer == NONE else answer for _, answer, _ in wrong[:MOST_SHOWN]],
         "sure": [sure for sure, _, _ in wrong[:MOST_SHOWN]],
     }
     return fields, _pixels(images.x[shown])
