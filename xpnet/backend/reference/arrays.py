@@ -107,6 +107,10 @@ class Arrays:
         """
         return quiet()
 
+    def shrunk(self, p: Array, share: float) -> Array:
+        """p - share p, of which infinite entries stay: inf - inf is NaN."""
+        return self.xp.where(self.xp.isinf(p), p, p - share * p)
+
 
 def dtype_name(dtype: Any) -> str:
     """`np.float32`, `np.dtype("float32")`, `torch.float32`, `"float32"` -> "float32"."""
