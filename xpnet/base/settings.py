@@ -28,7 +28,7 @@ FOREIGN_LATE = {
     "weight_decay": "the optimizer's weight_decay, or regularizer=, when the layer is made",
 }
 FOREIGN_TO_LAYERS = SETTINGS | {"ratio": "rate"}
-# Numbers that a layer's forward reads: they may change when it is built.
+# Numbers that a layer's forward reads: they may change when it is built (momentum, but to None or from it).
 HEEDED = frozenset(
     (
         *("alpha", "amplitude", "beta", "dropout", "eps", "high", "k", "low", "momentum", "negative_slope"),
@@ -141,7 +141,7 @@ def set_on_layer(layer: Any, name: str, value: Any) -> bool:
         return False  # a parameter, or nothing new
     if not layer.composite and not layer.is_built:
         _make_again(layer, name, value)
-    elif not layer.composite and name in HEEDED and _is_number(now) and value is not None:
+    elif not layer.composite and name in HEEDED and not (name == "momentum" and (now is None or value is None)):
         change(layer, **{name: value})
     else:
         why = "its layers were made with it" if layer.composite else "it is built, and would not heed another"
@@ -186,10 +186,6 @@ def _own_class(cls: type) -> type:
 def set_trainable(parameter: Any, trainable: Any) -> None:
     """What `parameter.trainable = ...` does."""
     vars(parameter)["_trainable"] = truth(f"trainable of {parameter.name or 'a parameter'}", trainable)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _same(value: Any, now: Any) -> bool:

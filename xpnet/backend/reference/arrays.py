@@ -109,7 +109,11 @@ class Arrays:
 
     def shrunk(self, p: Array, share: float) -> Array:
         """p - share p, of which infinite entries stay: inf - inf is NaN."""
-        return self.xp.where(self.xp.isinf(p), p, p - share * p)
+        return p - share * self.where_finite(p)
+
+    def where_finite(self, p: Array) -> Array:
+        """p, and 0 where it is infinite."""
+        return self.xp.where(self.xp.isinf(p), 0, p)
 
 
 def dtype_name(dtype: Any) -> str:

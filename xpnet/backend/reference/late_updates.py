@@ -54,8 +54,8 @@ class LateUpdates(Arrays):
     def lion(self, p: Array, g: Array, m: Array, *, lr: float, beta1: float, beta2: float, weight_decay: float) -> None:
         """p -= lr (sign(b1 m + (1-b1) g) + weight_decay p);  m = b2 m + (1-b2) g."""
         step = self.xp.sign(beta1 * m + (1 - beta1) * g)
-        step = step + weight_decay * p if weight_decay else step
-        p[...] = self.xp.where(self.xp.isinf(p), p, p - lr * step) if weight_decay else p - lr * step
+        step = step + weight_decay * self.where_finite(p) if weight_decay else step
+        p[...] = p - lr * step
         m[...] = beta2 * m + (1 - beta2) * g
 
     def muon(self, p: Array, g: Array, m: Array, how: MuonStep) -> None:
