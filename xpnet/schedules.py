@@ -4,6 +4,7 @@ A step is one of the optimizer. A training has epochs * ceil(samples / batch_siz
 over k batches, epochs * ceil(batches / k).
 """
 
+import functools
 import math
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xpnet.base.checks import at_least_zero, fraction, positive, whole
 from xpnet.base.configured import Configured
 from xpnet.base.hints import explained
+from xpnet.base.settings import is_library
 from xpnet.errors import OptionError
 
 
@@ -19,6 +21,11 @@ class Schedule(Configured):
     """The base of all schedules. `length` is how many steps it is made for; None if it has no end."""
 
     length: int | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not is_library(cls) and "__call__" in vars(cls):
+            cls.__call__ = giving_rates(cls.__call__)  # type: ignore[method-assign]
 
     def __call__(self, step: int) -> float:
         raise OptionError(f"{type(self).__name__} does not say what the learning rate is")
@@ -29,6 +36,23 @@ class Schedule(Configured):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Put back what `get_state` gave."""
+
+
+def giving_rates(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The `__call__` that a user wrote, which must return a rate."""
+
+    @functools.wraps(call)
+    def checked(self: Any, step: int) -> Any:
+        rate = call(self, step)
+        number = rate.item() if getattr(rate, "shape", None) == () else rate
+        if not isinstance(number, (int, float)) or isinstance(number, bool) or not 0 <= number < math.inf:
+            raise OptionError(
+                f"{type(self).__name__} gave {rate!r} as the learning rate of step {step}: a schedule's __call__(self,"
+                " step) must return a number of at least 0"
+            )
+        return rate
+
+    return checked
 
 
 class Constant(Schedule):

@@ -351,7 +351,7 @@ def test_the_first_step_of_adam_is_the_learning_rate_whatever_the_betas(
 
 
 def test_zero_times_an_infinite_weight_is_zero(backend: Backend) -> None:
-    """Without weight decay, none of it reaches the gradient, the moments or the other weights."""
+    """Without weight decay, or with decay that shrinks, none of it reaches the gradient, moments or other weights."""
     assert_infinite_weights_stay(backend)
 
 

@@ -154,7 +154,7 @@ def test_what_is_no_callback_is_refused() -> None:
         ([5, NAN, 1, 1, 1, 1], {"patience": 0}, 1, 0),
         ([5, 6, 1, 1, 1, 1], {"patience": 1}, 1, 0),
         ([5, 4.5, 4.1, 3, 3, 3], {"patience": 2, "min_delta": 1.0}, 2, 0),
-        ([5, 4.5, 4.1, 3, 3, 3], {"patience": 3, "min_delta": -1.0}, None, 3),
+        ([5, 4.5, 4.1, 3, 3, 3], {"patience": 3, "min_delta": 1.0}, None, 3),
         ([1, 2, 3, 2, 2, 9], {"patience": 2, "mode": "max"}, 4, 2),
         ([3, 3, 3, 3, 3, 3], {"patience": 3}, 3, 0),
     ],

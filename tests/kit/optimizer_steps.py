@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend import Backend
-from xpnet.backend.reference import AdamStep, MomentStep
+from xpnet.backend.reference import AdamStep, MomentStep, MuonStep
 
 STATES: tuple[tuple[str, int, dict[str, Any]], ...] = (  # update steps without weight decay, and their state arrays
     ("sgd", 1, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.0}),
@@ -15,6 +15,12 @@ STATES: tuple[tuple[str, int, dict[str, Any]], ...] = (  # update steps without 
     ("adam", 2, {"how": AdamStep(1, 0.1, 0.9, 0.99, 1e-3, 0.0, True)}),
     ("moments", 2, {"how": MomentStep(0.1, 0.2, 0.9, 0.99, 0.3, True, 1e-3, 0.0, 0.0)}),
     ("lion", 1, {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0}),
+)
+DECOUPLED: tuple[tuple[str, int, dict[str, Any]], ...] = (  # with decay that shrinks the weights, and nothing else
+    ("adam", 2, {"how": AdamStep(1, 0.1, 0.9, 0.99, 1e-3, 0.01, True)}),
+    ("moments", 2, {"how": MomentStep(0.1, 0.2, 0.9, 0.99, 0.3, True, 1e-3, 0.0, 0.01)}),
+    ("lion", 1, {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.01}),
+    ("muon", 1, {"how": MuonStep(0.1, 0.1, 0.9, False, 0.01, (3.4445, -4.775, 2.0315), 5)}),
 )
 
 
@@ -32,7 +38,7 @@ def assert_first_steps(backend: Backend, beta1: float, beta2: float) -> None:
 
 
 def assert_infinite_weights_stay(backend: Backend) -> None:
-    for name, states, options in STATES:
+    for name, states, options in (*STATES, *DECOUPLED):
         p, g, *rest = on(backend, [np.inf, -np.inf, 1], [0.5, 0.5, 0.5], *[np.zeros(3)] * states)
         getattr(backend, name)(p, g, *rest, **options)
         found = backend.to_numpy(p)

@@ -29,6 +29,13 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def truth(name: str, value: Any) -> bool:
+    """True or False, also NumPy's, or 1 or 0."""
+    if not isinstance(value, (bool, np.bool_, int, np.integer)) or value not in (0, 1):
+        raise OptionError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
+
+
 def sample_shape(name: str, value: Any) -> tuple[int, ...]:
     """The shape of one sample, without the batch."""
     if isinstance(value, (tuple, list)) and value and all(isinstance(size, (tuple, list)) for size in value):

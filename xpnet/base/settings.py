@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from xpnet.base.checks import truth
 from xpnet.base.foreign_names import SETTINGS
 from xpnet.base.hints import Explains, hint_for
 from xpnet.errors import OptionError
@@ -20,6 +21,20 @@ FOREIGN = {
     "stop_gradient": "trainable = False",
     "training": "not needed: fit knows that it trains, and predict that it does not; model.forward(x, train=True)",
 }
+# What a user's class may have for itself, if its constructor makes it.
+FOREIGN_LATE = {
+    "kernel_initializer": "initializer=, when the layer is made",
+    "lr": "model.optimizer.lr",
+    "weight_decay": "the optimizer's weight_decay, or regularizer=, when the layer is made",
+}
+FOREIGN_TO_LAYERS = SETTINGS | {"ratio": "rate"}
+# Numbers that a layer's forward reads: they may change when it is built (momentum, but to None or from it).
+HEEDED = frozenset(
+    (
+        *("alpha", "amplitude", "beta", "dropout", "eps", "high", "k", "low", "momentum", "negative_slope"),
+        *("rate", "slope", "std", "threshold", "value"),
+    )
+)
 
 
 def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:
@@ -68,7 +83,7 @@ def settings_of(cls: type) -> frozenset[str]:
     return frozenset(name for name, each in parameters_of(_own_class(cls)).items() if each.kind in named)
 
 
-def change(value: Any, **settings: Any) -> None:
+def change(value: Any, /, **settings: Any) -> None:
     """Set these as the constructor would have, with what it makes of them; raises what the constructor raises."""
     cls = _own_class(type(value))
     names = settings_of(cls)
@@ -110,17 +125,71 @@ def refuse_unknown(value: Any, name: str) -> None:
         raise OptionError(f"{cls.__name__} has no setting {name!r}, and would not heed it{hint}; it has {has}")
 
 
+def set_on_layer(layer: Any, name: str, value: Any) -> bool:
+    """What a layer asks before a public attribute is set: whether that is done here, with all that follows from it.
+
+    Layers of the library, and nobody's subclasses, take an argument of their constructor as the constructor does until
+    they are built; then HEEDED numbers alone. Composites have made their layers with it.
+    """
+    if name in FOREIGN or name in FOREIGN_LATE or name in FOREIGN_TO_LAYERS:
+        refuse_foreign(layer, name)
+    cls, made = type(layer), vars(layer).get("_settings", ())
+    if name not in made or name == "name" or not is_library(cls) or isinstance(getattr(cls, name, None), property):
+        return False
+    now = getattr(layer, name, None)
+    if hasattr(type(value), "has_grad") or value is now or (_plain(value) and _plain(now) and _same(value, now)):
+        return False  # a parameter, or nothing new
+    if not layer.composite and not layer.is_built:
+        _make_again(layer, name, value)
+    elif not layer.composite and name in HEEDED and not (name == "momentum" and (now is None or value is None)):
+        change(layer, **{name: value})
+    else:
+        why = "its layers were made with it" if layer.composite else "it is built, and would not heed another"
+        raise OptionError(
+            f"{layer.label}: {name} cannot be changed any more, {why}; make a new one, {cls.__name__}(..., {name}=...)"
+        )
+    return True
+
+
+def _make_again(layer: Any, name: str, value: Any) -> None:
+    """Let a layer that is not built, and not composite, become what its constructor makes with this setting."""
+    new = type(layer)(**{**layer.config(), name: value}).to(layer.backend).astype(layer.dtype)
+    kept = "name", "_named", "_location", "_learns"
+    vars(layer).update({key: each for key, each in vars(new).items() if key not in kept})
+    if layer.is_frozen:
+        layer.trainable = False
+
+
 def refuse_foreign(layer: Any, name: str) -> None:
-    """For a name of FOREIGN, that is not an argument of the layer, nor of a user's class."""
+    """For what an argument, or something else of a layer, is called elsewhere, where it is not an argument of this
+    one, nor of a user's class.
+    """
     cls = type(layer)
-    if name in parameters_of(cls) or any(name in vars(each) for each in cls.__mro__ if not is_library(each)):
+    arguments, made = parameters_of(cls), "_settings" in vars(layer)
+    if name in arguments or any(name in vars(each) for each in cls.__mro__ if not is_library(each)):
         return
-    raise OptionError(f"{layer.label} has no setting {name!r}, and would not heed it; here it is {FOREIGN[name]}")
+    here = FOREIGN.get(name)
+    if made and name not in vars(layer):
+        here = here or FOREIGN_LATE.get(name)
+        if is_library(cls) and not hasattr(cls, name):
+            other = (each for each in FOREIGN_TO_LAYERS.get(name, "").split(" | ") if each in arguments)
+            here = next(other, here)
+    if here is not None:
+        raise OptionError(f"{layer.label} has no setting {name!r}, and would not heed it; here it is {here}")
 
 
 def _own_class(cls: type) -> type:
     """The class of the library that it is, or is derived from; else itself."""
     return next((each for each in cls.__mro__ if is_library(each)), cls)
+
+
+def set_trainable(parameter: Any, trainable: Any) -> None:
+    """What `parameter.trainable = ...` does."""
+    vars(parameter)["_trainable"] = truth(f"trainable of {parameter.name or 'a parameter'}", trainable)
+
+
+def _same(value: Any, now: Any) -> bool:
+    return type(value) is type(now) and bool(value == now)
 
 
 def _plain(value: Any) -> bool:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from xpnet.base.checks import at_least_zero
 from xpnet.callbacks.base import Callback, Logs, scalar
 from xpnet.errors import OptionError
 from xpnet.metrics import larger_is_better
@@ -19,7 +20,8 @@ class Monitor(Callback):
             raise OptionError(f'mode must be "auto", "min" or "max", not {mode!r}')
         if not isinstance(monitor, str):
             raise OptionError(f"monitor must be the name of a value, such as val_loss, not {monitor!r}")
-        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        self.monitor, self.mode = monitor, mode
+        self.min_delta = at_least_zero(f"{type(self).__name__}: min_delta", min_delta)
         self.best: float | None = None
 
     def on_train_begin(self, logs: Logs) -> None:

@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 from xpnet import initializers
 from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
+from xpnet.base.checks import truth
 from xpnet.base.configured import Configured
 from xpnet.base.hints import explaining, no_method
 from xpnet.base.quiet import quietly_both_ways
-from xpnet.base.settings import FOREIGN, refuse_foreign
+from xpnet.base.settings import set_on_layer
 from xpnet.core.declare import Declared, Shape, build_once, overridable
 from xpnet.core.inputs import check_inputs, check_shared, no_arrays
 from xpnet.core.located import Located
@@ -221,6 +222,7 @@ class Layer(Walked, Located, Configured):
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
+        trainable = truth(f"{self.label}: trainable", trainable)
         for _, layer in self.named_layers():
             layer._learns = trainable
         for parameter in self.parameters():
@@ -313,8 +315,8 @@ class Layer(Walked, Located, Configured):
     def __setattr__(self, attribute: str, value: Any) -> None:
         if attribute == "backend":  # it would go without the parameters
             raise OptionError(f'{self.label}: move it by to("cupy"), or another name; backend = {value!r} does not')
-        if attribute in FOREIGN:
-            refuse_foreign(self, attribute)
+        if attribute[:1] != "_" and set_on_layer(self, attribute, value):
+            return
         object.__setattr__(self, attribute, value)
         if attribute == "name":
             object.__setattr__(self, "_named", value is not None)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from xpnet.backend import Array, Backend, get_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base.locks import ProcessLock
-from xpnet.base.settings import Settled
+from xpnet.base.settings import Settled, set_trainable
 from xpnet.errors import DTypeError, ShapeError
 
 FLOATS = ("float32", "float64")
@@ -78,7 +78,8 @@ class Parameter(Settled):
         self.flat: object | None = None  # the Flat, of core/flat.py, that it is a part of
         self.name = name
         self.regularizer: Penalty | None = None
-        self.trainable = self.learned = trainable  # whether it may change now, and whether it ever may
+        self.trainable = trainable  # whether it may change now
+        self.learned = self.trainable  # and whether it ever may
 
     def _set_value(self, value: Any) -> None:
         self._copy(self.writable(), value)
@@ -89,6 +90,7 @@ class Parameter(Settled):
         return self._value
 
     value = property(operator.attrgetter("_value"), _set_value)  # read in C: layers ask for it in every batch
+    trainable = property(operator.attrgetter("_trainable"), set_trainable)
 
     @property
     def grad(self) -> Array:

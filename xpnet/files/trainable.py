@@ -43,6 +43,22 @@ class NoLoss:
 NO_LOSS: Any = NoLoss()
 
 
+COMPILED = {"optimizer": "an optimizer", "loss": "a loss", "metrics": "a list of metrics"}  # what `compile` sets
+
+
+def check_compiled(network: TrainableNetwork, attribute: str, value: Any) -> None:
+    """OptionError for a name, say, where there must be an object."""
+    if attribute == "metrics":
+        fine = isinstance(value, (list, tuple)) and all(isinstance(each, Metric) for each in value)
+    else:
+        fine = value is None or isinstance(value, Optimizer if attribute == "optimizer" else (Loss, NoLoss))
+    if not fine:
+        raise OptionError(
+            f"{network.label}: {attribute} must be {COMPILED[attribute]}, as an object, not {value!r}; names are read"
+            f" by model.compile({attribute}=...)"
+        )
+
+
 class TrainableNetwork(Network):
     """A network that can be trained, once it has an optimizer and a loss, and that files can hold.
 
@@ -63,6 +79,8 @@ class TrainableNetwork(Network):
         self._step: Any = None  # training/step.py has its class
 
     def __setattr__(self, attribute: str, value: Any) -> None:
+        if attribute in COMPILED and (type(self).__module__.startswith("xpnet.") or not self.has_own_step):
+            check_compiled(self, attribute, value)
         if attribute == "class_names":
             value = checked_names(value)
         elif attribute == "preparation" and not isinstance(value, (Preparation, Layer, type(None))):

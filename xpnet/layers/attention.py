@@ -122,7 +122,7 @@ class MultiHeadAttention(Layer):
 
     def build_inside(self, output: Any) -> None:
         T, E = output[0] if self.return_weights else output
-        self.out_proj.units = E
+        vars(self.out_proj)["units"] = E
         self.out_proj.build((T, E))
 
     def parameter_count(self, *shapes: Shape) -> int:

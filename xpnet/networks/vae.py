@@ -74,7 +74,7 @@ class VAE(Model):
     ) -> None:
         super().__init__(name)
         self.latent, self.hidden = whole("VAE: latent", latent), hidden
-        self.beta = at_least_zero("VAE: beta", beta)
+        self.beta = beta
         input_shape = sample_shape("VAE", input_shape)
         code = Dense(2 * latent, initializer="xavier_normal")
         self.encoder = Sequential([Flatten(), Dense(hidden, activation="relu"), code, Split(2)])
@@ -82,6 +82,15 @@ class VAE(Model):
         pixels = Dense(math.prod(input_shape), initializer="xavier_normal")
         self.decoder = Sequential([Dense(hidden, activation="relu"), pixels, Reshape(input_shape)])
         self.build(input_shape)
+
+    @property
+    def beta(self) -> float:
+        """The weight of the divergence, which may change in the course of training."""
+        return self._beta
+
+    @beta.setter
+    def beta(self, beta: float) -> None:
+        self._beta = at_least_zero("VAE: beta", beta)
 
     def call(self, x: Any) -> Any:
         return self.decoder(self.sampling(*self.encoder(x)))

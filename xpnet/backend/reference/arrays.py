@@ -107,6 +107,14 @@ class Arrays:
         """
         return quiet()
 
+    def shrunk(self, p: Array, share: float) -> Array:
+        """p - share p, of which infinite entries stay: inf - inf is NaN."""
+        return p - share * self.where_finite(p)
+
+    def where_finite(self, p: Array) -> Array:
+        """p, and 0 where it is infinite."""
+        return self.xp.where(self.xp.isinf(p), 0, p)
+
 
 def dtype_name(dtype: Any) -> str:
     """`np.float32`, `np.dtype("float32")`, `torch.float32`, `"float32"` -> "float32"."""

@@ -41,7 +41,7 @@ class LateUpdates(Arrays):
         before.
         """
         if how.shrink:
-            p[...] = p - how.shrink * p
+            p[...] = self.shrunk(p, how.shrink)
         if how.weight_decay:
             g = g + how.weight_decay * p
         m[...] = how.beta1 * m + (1 - how.beta1) * g
@@ -54,7 +54,7 @@ class LateUpdates(Arrays):
     def lion(self, p: Array, g: Array, m: Array, *, lr: float, beta1: float, beta2: float, weight_decay: float) -> None:
         """p -= lr (sign(b1 m + (1-b1) g) + weight_decay p);  m = b2 m + (1-b2) g."""
         step = self.xp.sign(beta1 * m + (1 - beta1) * g)
-        step = step + weight_decay * p if weight_decay else step
+        step = step + weight_decay * self.where_finite(p) if weight_decay else step
         p[...] = p - lr * step
         m[...] = beta2 * m + (1 - beta2) * g
 
@@ -67,7 +67,7 @@ class LateUpdates(Arrays):
         step = how.momentum * m + (1 - how.momentum) * g if how.nesterov else m
         step = self.orthogonal(self.xp.reshape(step, (p.shape[0], -1)), how.coefficients, how.iterations)
         if how.weight_decay:
-            p[...] = p - (how.lr * how.weight_decay) * p
+            p[...] = self.shrunk(p, how.lr * how.weight_decay)
         p[...] = p - how.rate * self.xp.reshape(step, p.shape)
 
     def orthogonal(self, x: Array, coefficients: tuple[float, float, float], iterations: int) -> Array:

@@ -56,7 +56,7 @@ class Updates(Arrays):
         """
         step, lr, beta1, beta2, eps, weight_decay, decoupled = how
         if weight_decay and decoupled:
-            p[...] = p - (lr * weight_decay) * p
+            p[...] = self.shrunk(p, lr * weight_decay)
         elif weight_decay:
             g = g + weight_decay * p
         m[...] = beta1 * m + (1 - beta1) * g

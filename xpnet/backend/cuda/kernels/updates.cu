@@ -66,7 +66,7 @@ extern "C" __global__ void adam(
     FOR_EACH(i, count) {
         Real value = p[i], slope = g[i];
         if (!decoupled) slope = decayed(slope, value, weight_decay);
-        else if (weight_decay != 0) value -= (Real)(lr * weight_decay) * value;
+        else if (weight_decay != 0 && !isinf(value)) value -= (Real)(lr * weight_decay) * value;  // inf - inf is NaN
         m[i] = (Real)beta1 * m[i] + (Real)(1 - beta1) * slope;
         v[i] = (Real)beta2 * v[i] + (Real)(1 - beta2) * slope * slope;
         p[i] = value - (Real)(lr / unbias1) * m[i] / (sqrt(v[i] / (Real)unbias2) + (Real)eps);
@@ -79,7 +79,7 @@ extern "C" __global__ void moments(
     double unbias, long long adaptive, double eps, double weight_decay, double shrink) {
     FOR_EACH(i, count) {
         Real value = p[i];
-        if (shrink != 0) value -= (Real)shrink * value;
+        if (shrink != 0 && !isinf(value)) value -= (Real)shrink * value;
         Real slope = decayed(g[i], value, weight_decay);
         m[i] = (Real)beta1 * m[i] + (Real)(1 - beta1) * slope;
         v[i] = (Real)beta2 * v[i] + (Real)(1 - beta2) * slope * slope;
@@ -94,7 +94,7 @@ extern "C" __global__ void lion(
     FOR_EACH(i, count) {
         Real along = (Real)beta1 * m[i] + (Real)(1 - beta1) * g[i];
         Real sign = along > 0 ? (Real)1 : along < 0 ? (Real)-1 : along;  // NaN stays NaN
-        p[i] -= (Real)lr * decayed(sign, p[i], weight_decay);
+        if (weight_decay == 0 || !isinf(p[i])) p[i] -= (Real)lr * decayed(sign, p[i], weight_decay);
         m[i] = (Real)beta2 * m[i] + (Real)(1 - beta2) * g[i];
     }
 }
