@@ -18,17 +18,6 @@ from xpnet.errors import OptionError
 
 LISTS = Path(__file__).parents[1] / "house" / "names_elsewhere.txt"
 ROOMS = {"activations": "layers", "applications": "networks", "models": "networks", "torchmetrics": "metrics"}
-# What is spelled otherwise, and is the same; all else that is suggested must differ by case and underscores alone.
-SAME = {
-    "SeparableConvolution2D": "SeparableConv2D",
-    "mean_absolute_error": "AbsoluteError",
-    "mean_squared_error": "SquaredError",
-    "root_mean_squared_error": "RootSquaredError",
-    "ConstantLR": "Constant",
-    "ExponentialLR": "Exponential",
-    "LRScheduler": "Schedule",
-    "OneCycleLR": "OneCycle",
-}
 
 
 def foreign_names() -> Iterator[tuple[str, str]]:
@@ -65,7 +54,7 @@ def test_likeness_suggests_no_other_mathematics() -> None:
             found = re.search("perhaps (.*) is meant", str(error))
             suggested += bool(found)
             lazy = name.removeprefix("Lazy").lower().replace("_", "")  # a LazyLinear is a Linear
-            if found and lazy != found[1].lower() and SAME.get(name) != found[1]:
+            if found and lazy != found[1].lower():
                 wrong.append(f"{room}: {name} -> {found[1]}")
     assert not wrong
     assert suggested >= 5
@@ -75,6 +64,33 @@ def test_likeness_suggests_no_other_mathematics() -> None:
 def test_other_things_are_not_suggested(name: str) -> None:
     with pytest.raises(AttributeError, match=f"has no attribute '{name}'$"):
         getattr(xpnet.layers, name)
+
+
+OTHER_NAMES = [
+    *((xpnet.optimizers, name) for name in ("AdaMax", "QHAdam", "AdamP", "AdamS", "RMSpropW", "NAdamW", "Adan")),
+    *(
+        (xpnet.layers, name)
+        for name in ("CReLU", "TReLU", "FReLU", "SReLU", "PELU", "Tan", "Denses", "GlobalMinPool2D")
+    ),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), OTHER_NAMES)
+def test_more_letters_in_front_or_behind_make_another_name(module: object, name: str) -> None:
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'$"):
+        getattr(module, name)
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("Sofmax", "Softmax"), ("Desne", "Dense"), ("Dence", "Dense"), ("Sigmiod", "Sigmoid"), ("Softplu", "Softplus"),
+        ("Dropoout", "Dropout"), ("Batchnorm2d", "BatchNorm2D"), ("leaky_relu", "LeakyReLU"),
+    ],
+)  # fmt: skip
+def test_slips_are_suggested(slip: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=f"has no attribute '{slip}'; perhaps {meant} is meant"):
+        getattr(xpnet.layers, slip)
 
 
 @pytest.mark.parametrize(
