@@ -29,6 +29,7 @@ from xpnet.files import network as network_file
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.metrics import get_several as get_metrics
 from xpnet.optimizers import Optimizer
+from xpnet.optimizers.own_step import refuse_miswritten
 from xpnet.training.feed import on_device
 from xpnet.training.prepare import is_batches, prepare, prepare_own_batch, require_compiled
 
@@ -82,6 +83,7 @@ class Model(TrainableNetwork):
             )
         updating = optimizers.get(optimizer)
         inside = [layer for _, layer in self.named_layers() if not layer.composite]  # models may save weights alone
+        refuse_miswritten(updating)
         require_kept(*inside, updating, chosen, *counted)
         self.optimizer, self.loss, self.metrics = updating, chosen, counted
 

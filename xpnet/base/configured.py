@@ -1,5 +1,6 @@
 """Objects that are described by their constructor's arguments: layers, losses, optimizers, ..."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
@@ -26,6 +27,27 @@ def require_kept(*values: Any) -> None:
     for value in values:
         if isinstance(value, Configured):
             value.config()
+
+
+def require_callable(value: Any, method: str, form: str, caller: str | None = None) -> None:
+    """Refuse an object of a user's class whose `method` cannot be called with what `form` has: "self, y, t".
+
+    Who writes the `caller` anew, a method too, knows what it calls.
+    """
+    if caller and not getattr(type(value), caller).__module__.startswith("xpnet."):
+        return
+    given = [name.partition("=")[0] for name in form.split(", ")][1:]
+    function = getattr(value, method)
+    try:
+        inspect.signature(function).bind(*given)
+    except ValueError:  # nobody can tell
+        return
+    except TypeError:
+        has = ", ".join(["self", *map(str, inspect.signature(function).parameters.values())])
+        raise OptionError(
+            f"{type(value).__name__}.{method} is called with {', '.join(given) or 'nothing'}: write def"
+            f" {method}({form}), not {method}({has})"
+        ) from None
 
 
 def is_function(value: Any) -> TypeGuard[Callable[..., Any]]:

@@ -1,4 +1,4 @@
-"""Layers as users write them: what is asked of their forward, and the shape of an output that they do not tell."""
+"""Layers and losses as users write them: what is asked of their forward, and of what shape an output is if untold."""
 
 import functools
 import inspect
@@ -10,7 +10,7 @@ from xpnet import random
 from xpnet.base.nested import mapped
 from xpnet.base.settings import is_library
 from xpnet.core.carried import states_set_aside
-from xpnet.errors import TapeError
+from xpnet.errors import OptionError, TapeError
 
 Forward = Callable[..., Any]
 
@@ -41,6 +41,32 @@ def returning_both(forward: Forward) -> Forward:
         )
 
     return both
+
+
+def returning_value_and_back(forward: Forward) -> Forward:
+    """A `forward` of a loss that a subclass wrote: one that returns the value alone, say, tells what is missing."""
+
+    @functools.wraps(forward)
+    def both(self: Any, *arguments: Any, **options: Any) -> Any:
+        returned = forward(self, *arguments, **options)
+        if isinstance(returned, tuple) and len(returned) == 2 and callable(returned[1]):
+            return returned
+        raise OptionError(
+            f"{type(self).__name__}.forward must return (value, back), the mean loss and a function that gives its"
+            f" gradient with respect to y; it returned {what_came(returned)}"
+        )
+
+    return both
+
+
+def what_came(returned: Any) -> str:
+    """What a loss returned, in words."""
+    if not isinstance(returned, tuple):
+        return type(returned).__name__
+    kinds = ", ".join(type(each).__name__ for each in returned)
+    if len(returned) != 2:
+        return f"({kinds})"
+    return f"({kinds}), and back must be a function: return value, lambda: gradient"
 
 
 def shape_by_trial(layer: Any, shapes: tuple[Any, ...]) -> Any:
