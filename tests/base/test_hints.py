@@ -8,7 +8,9 @@ import pydoc
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import xpnet
@@ -162,6 +164,17 @@ def test_completion_and_help_show_what_there_is(module: object) -> None:
         (lambda m: m(None, training=True), "__call__ has no argument 'training'; here it is train"),
         (lambda m: m.forward(None, training=True), "forward has no argument 'training'; here it is train"),
         (lambda m: m.layers[0](None, training=True), "Dense.__call__ has no argument 'training'; here it is train"),
+        (
+            lambda m: m.layers[0].forward(None, training=True),
+            "Dense.forward has no argument 'training'; here it is train",
+        ),
+        (lambda m: m.evaluate(None, training=False), "evaluate has no argument 'training'; here it is not needed"),
+        (lambda m: m.fit(None, nb_epoch=3), "fit has no argument 'nb_epoch'; here it is epochs"),
+        (lambda m: m.fit(None, validation_splt=0.1), "'validation_splt'; perhaps validation_split is meant"),
+        (lambda m: m.fit(None, callback=[]), "'callback'; perhaps callbacks is meant"),
+        (lambda m: m.train_on_batch(None, y=None), "train_on_batch has no argument 'y'; here it is t"),
+        (lambda m: m.build((2,), input_shape=(2,)), "build has no argument 'input_shape'"),
+        (lambda m: m.summary(print_function=print), "summary has no argument 'print_function'; it has print_fn"),
         (lambda m: m.compile(optimiser="sgd"), "compile has no argument 'optimiser'; perhaps optimizer is meant"),
         (lambda m: xpnet.layers.Dense(3, input_dim=2), "Dense has no argument 'input_dim'; here it is not needed"),
         (lambda m: xpnet.layers.Embedding(input_dim=2), "here it is vocabulary"),
@@ -171,6 +184,15 @@ def test_arguments_of_methods_are_explained(attempt: object, words: str) -> None
     with pytest.raises(TypeError) as caught:
         attempt(network())  # type: ignore[operator]
     assert words in str(caught.value)
+
+
+def test_a_layer_s_own_forward_is_explained() -> None:
+    class Own(xpnet.Layer):
+        def forward(self, x: Any, train: bool = False) -> Any:
+            return x, lambda dy: dy
+
+    with pytest.raises(TypeError, match=r"Own\.forward has no argument 'training'; here it is train; it has x, train"):
+        Own().forward(np.ones((1, 2)), training=True)  # type: ignore[call-arg]
 
 
 def test_errors_within_a_method_are_its_own() -> None:

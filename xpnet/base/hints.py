@@ -36,7 +36,7 @@ def explaining(function: Function) -> Function:
         try:
             result = function(self, *arguments, **options)
         except TypeError as error:
-            _explain(type(self).__name__, function, arguments, options, error)
+            explain(type(self).__name__, function, arguments, options, error)
             raise
         if type(self).__init__ is method:  # and not that of a base
             self._constructed()
@@ -45,7 +45,7 @@ def explaining(function: Function) -> Function:
     return method  # type: ignore[return-value]
 
 
-def _explain(
+def explain(
     owner: str, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any], error: TypeError
 ) -> None:
     """Raise what says more than the error of a call, if that is about its arguments."""
