@@ -4,9 +4,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
+import numpy as np
+
+from xpnet.base.notice import notify
 from xpnet.base.settings import Settled
 from xpnet.base.settings import parameters_of as parameters_of
 from xpnet.errors import OptionError
+
+PLAIN = type(None), bool, int, float, str, np.integer, np.floating  # what files hold
 
 
 def arguments_of(value: Any) -> dict[str, Any]:
@@ -23,10 +28,36 @@ def defaults_in(value: Any, arguments: Mapping[str, Any]) -> list[str]:
 
 
 def require_kept(*values: Any) -> None:
-    """What a file would miss of these is an error now, and not behind the training, when they are saved."""
+    """What a file would miss of these is an error now, and not behind the training, when they are saved.
+
+    What no file can hold is a warning: not everybody saves.
+    """
+    found: list[str] = []
     for value in values:
         if isinstance(value, Configured):
             value.config()
+            found += _not_for_files(value)
+    if found:
+        notify(
+            f"{found[0]} can be trained, but model.save will refuse it: files hold numbers, strings, lists of these and"
+            " objects of xpnet's; model.save_weights takes it"
+        )
+
+
+def _not_for_files(value: Any) -> list[str]:
+    """Which arguments of its constructor, and of those of what it is made of, no file can hold."""
+    if not value.in_files:
+        return []
+    found = list[str]()
+    several = [(name, given) for name, given in value.config().items()]
+    for name, given in several:
+        if isinstance(given, (list, tuple)):
+            several += [(name, each) for each in given]
+        elif isinstance(given, Configured):
+            found += _not_for_files(given) if given is not value else []
+        elif not isinstance(given, PLAIN):
+            found.append(f"{type(value).__name__}(..., {name}={given!r:.60})")
+    return found
 
 
 def require_callable(value: Any, method: str, form: str, caller: str | None = None) -> None:
@@ -61,6 +92,7 @@ class Configured(Settled):
     """The constructor keeps each argument in an attribute of the same name; files and `repr` are made from these."""
 
     rereads = True
+    in_files = True  # whether a file of the network holds it, as it does no loss that is a function
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name."""

@@ -28,7 +28,7 @@ from xpnet.core.located import Located
 from xpnet.core.parameter import FLOATS, Parameter, Penalty
 from xpnet.core.tape import Var, common_tape
 from xpnet.core.walk import Walked, layers_inside
-from xpnet.core.written import is_own, returning_both, shape_by_trial
+from xpnet.core.written import is_own, returning_both, shape_by_trial, telling_plain_weights
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, XpnetError
 
 Back = Callable[..., Any]
@@ -73,7 +73,7 @@ class Layer(Walked, Located, Configured):
             cls.forward = quietly_both_ways(cls.forward)  # type: ignore[method-assign]
         writer = next(base for base in cls.__mro__ if "build" in vars(base))
         if (writer is cls or not issubclass(writer, Layer)) and not cls.composite:  # written here, or in a mixin
-            cls.build = build_once(cls.build)  # type: ignore[method-assign]
+            cls.build = build_once(telling_plain_weights(cls.build))  # type: ignore[method-assign]
         if is_own(cls) and "forward" in vars(cls):
             cls.forward = returning_both(cls.forward)  # type: ignore[method-assign]
 

@@ -8,11 +8,13 @@ from typing import Any
 
 from xpnet import random
 from xpnet.base.nested import mapped
+from xpnet.base.notice import notify
 from xpnet.base.settings import is_library
 from xpnet.core.carried import states_set_aside
 from xpnet.errors import OptionError, TapeError
 
 Forward = Callable[..., Any]
+WEIGHTS = "w", "W", "b", "weight", "weights", "kernel", "bias", "biases"  # what parameters are called
 
 
 def is_own(cls: type) -> bool:
@@ -67,6 +69,32 @@ def what_came(returned: Any) -> str:
     if len(returned) != 2:
         return f"({kinds})"
     return f"({kinds}), and back must be a function: return value, lambda: gradient"
+
+
+def telling_plain_weights(build: Forward) -> Forward:
+    """A `build` that a subclass wrote: one that makes no parameter, and keeps what is called as one as an array, gets a
+    warning.
+    """
+
+    @functools.wraps(build)
+    def telling(self: Any, *shapes: Any, **named: Any) -> Any:
+        before = {*vars(self)}
+        output = build(self, *shapes, **named)
+        arrays = [name for name in WEIGHTS if name not in before and _is_floats(vars(self).get(name))]
+        if arrays and is_own(type(self)) and not self.parameters():
+            name = arrays[0]
+            notify(
+                f"{self.label}: {name} is a plain array, which is neither trained nor saved: write self.{name} ="
+                f" self.parameter(...), or call what stays as it is self._{name}"
+            )
+        return output
+
+    return telling
+
+
+def _is_floats(value: Any) -> bool:
+    """Whether it is an array of floats, and no parameter or state, which can be moved."""
+    return "float" in str(getattr(value, "dtype", "")) and bool(value.shape) and not hasattr(value, "move")
 
 
 def shape_by_trial(layer: Any, shapes: tuple[Any, ...]) -> Any:

@@ -17,6 +17,8 @@ class OfFunction(Loss):
     sample weights, and a file does not hold it: who loads the model compiles it anew. For evaluation L alone is enough.
     """
 
+    in_files = False
+
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self.function = function
         self.name = getattr(function, "__name__", type(function).__name__)
