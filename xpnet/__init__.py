@@ -21,6 +21,7 @@ Read on with help(xpnet.layers.Conv2D), dir(xpnet.layers), or `xpnet --help` in 
 in full.
 """
 
+from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING
 
 from xpnet.base.interrupt import interruptible
@@ -119,4 +120,5 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # which should know no name that is not there
-    __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__)
+    _extras = ["sklearn"] if _find_spec("sklearn") else []  # no part of `import *`, which would import all of it
+    __getattr__, __dir__ = imported_on_demand(__name__, _PLACES, __all__, _extras)

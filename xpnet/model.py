@@ -29,6 +29,7 @@ from xpnet.files import network as network_file
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.metrics import get_several as get_metrics
 from xpnet.optimizers import Optimizer
+from xpnet.optimizers.own_step import refuse_miswritten
 from xpnet.training.feed import on_device
 from xpnet.training.prepare import is_batches, prepare, prepare_own_batch, require_compiled
 
@@ -82,9 +83,11 @@ class Model(TrainableNetwork):
             )
         updating = optimizers.get(optimizer)
         inside = [layer for _, layer in self.named_layers() if not layer.composite]  # models may save weights alone
+        refuse_miswritten(updating)
         require_kept(*inside, updating, chosen, *counted)
         self.optimizer, self.loss, self.metrics = updating, chosen, counted
 
+    @explaining
     def fit(
         self,
         x: Data,
@@ -130,6 +133,7 @@ class Model(TrainableNetwork):
             validation_split=validation_split, validation_data=validation_data, validation_steps=validation_steps,
         )  # fmt: skip
 
+    @explaining
     def evaluate(
         self, x: Data, t: Data = None, batch_size: int | None = None, verbose: int | Literal["auto"] = 0,
         return_dict: bool = False, sample_weight: Data = None, steps: int | None = None,
@@ -154,6 +158,7 @@ class Model(TrainableNetwork):
         """
         return training.predict(self, x, batch_size, verbose)
 
+    @explaining
     def train_on_batch(self, x: Data, t: Data = None, sample_weight: Data = None, return_dict: bool = False) -> Any:
         """One step on one batch; returns the loss before it, or a dict of all that the step logs."""
         step = self.make_step()
@@ -197,6 +202,7 @@ class Model(TrainableNetwork):
 
     # ---- what it is made of ----------------------------------------------------------------------------------------
 
+    @explaining
     def summary(self, print_fn: Callable[[str], Any] = print) -> None:
         """Print each layer's output shape and number of parameters."""
         from xpnet.analysis.summary import summary
@@ -282,7 +288,6 @@ class Sequential(Model):
             x = layer(x)
         return x
 
-    @explaining
     def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
         if not self._built:
             self._build_for(x)
@@ -337,6 +342,7 @@ class Sequential(Model):
             self._first = first
         return self._first
 
+    @explaining
     def build(self, shape: Shape, dtype: str | Sequence[str] | None = None) -> Any:
         return super().build(shape, dtype=dtype)
 

@@ -1,9 +1,12 @@
 """Objects are described by the arguments of their constructors."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import xpnet
 from xpnet.base.configured import Configured, arguments_of, defaults_in, parameters_of
 from xpnet.errors import OptionError
 
@@ -34,3 +37,36 @@ def test_what_is_as_usual_is_not_shown() -> None:
 
 def test_a_class_that_is_not_written_in_python_has_no_parameters() -> None:
     assert parameters_of(dict) == {} and arguments_of({}) == {}
+
+
+class Own(xpnet.Layer):
+    def __init__(self, f: Any) -> None:
+        super().__init__()
+        self.f = f
+
+    def forward(self, x: Any, train: bool = False) -> Any:
+        return x, lambda dy: dy
+
+
+def compiled(f: Any, loss: Any = "mse", metrics: Any = None) -> xpnet.Sequential:
+    model = xpnet.Sequential([Own(f), xpnet.layers.Dense(1)])
+    model.compile("sgd", loss, metrics)
+    return model
+
+
+@pytest.mark.parametrize("f", [abs, [1, abs], {"a": 1}, np.ones(3), Point(1, abs)])
+def test_what_no_file_can_hold_is_told_when_compiled(f: Any, tmp_path: Path) -> None:
+    words = r"(Own\(\.\.\., f=|Point\(\.\.\., y=).* can be trained, but model\.save will refuse it"
+    with pytest.warns(UserWarning, match=words) as told:
+        model = compiled(f)
+    assert len(told) == 1 and told[0].filename == __file__
+    model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+    with pytest.raises(OptionError, match="cannot save"):
+        model.save(tmp_path / "own.safetensors")
+
+
+@pytest.mark.parametrize("f", [None, 1, 0.5, "a", (1, [2.0]), np.float32(1), np.int64(2), Point(1), True])
+def test_what_a_file_can_hold_is_not_told(f: Any, tmp_path: Path) -> None:
+    model = compiled(f, loss=lambda y, t: ((y - t).mean(), lambda: y), metrics=[lambda y, t: 0.5])
+    model.build((2,))
+    model.save(tmp_path / "own.safetensors")

@@ -8,7 +8,9 @@ import pydoc
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import xpnet
@@ -18,17 +20,6 @@ from xpnet.errors import OptionError
 
 LISTS = Path(__file__).parents[1] / "house" / "names_elsewhere.txt"
 ROOMS = {"activations": "layers", "applications": "networks", "models": "networks", "torchmetrics": "metrics"}
-# What is spelled otherwise, and is the same; all else that is suggested must differ by case and underscores alone.
-SAME = {
-    "SeparableConvolution2D": "SeparableConv2D",
-    "mean_absolute_error": "AbsoluteError",
-    "mean_squared_error": "SquaredError",
-    "root_mean_squared_error": "RootSquaredError",
-    "ConstantLR": "Constant",
-    "ExponentialLR": "Exponential",
-    "LRScheduler": "Schedule",
-    "OneCycleLR": "OneCycle",
-}
 
 
 def foreign_names() -> Iterator[tuple[str, str]]:
@@ -65,7 +56,7 @@ def test_likeness_suggests_no_other_mathematics() -> None:
             found = re.search("perhaps (.*) is meant", str(error))
             suggested += bool(found)
             lazy = name.removeprefix("Lazy").lower().replace("_", "")  # a LazyLinear is a Linear
-            if found and lazy != found[1].lower() and SAME.get(name) != found[1]:
+            if found and lazy != found[1].lower():
                 wrong.append(f"{room}: {name} -> {found[1]}")
     assert not wrong
     assert suggested >= 5
@@ -75,6 +66,33 @@ def test_likeness_suggests_no_other_mathematics() -> None:
 def test_other_things_are_not_suggested(name: str) -> None:
     with pytest.raises(AttributeError, match=f"has no attribute '{name}'$"):
         getattr(xpnet.layers, name)
+
+
+OTHER_NAMES = [
+    *((xpnet.optimizers, name) for name in ("AdaMax", "QHAdam", "AdamP", "AdamS", "RMSpropW", "NAdamW", "Adan")),
+    *(
+        (xpnet.layers, name)
+        for name in ("CReLU", "TReLU", "FReLU", "SReLU", "PELU", "Tan", "Denses", "GlobalMinPool2D")
+    ),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), OTHER_NAMES)
+def test_more_letters_in_front_or_behind_make_another_name(module: object, name: str) -> None:
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'$"):
+        getattr(module, name)
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("Sofmax", "Softmax"), ("Desne", "Dense"), ("Dence", "Dense"), ("Sigmiod", "Sigmoid"), ("Softplu", "Softplus"),
+        ("Dropoout", "Dropout"), ("Batchnorm2d", "BatchNorm2D"), ("leaky_relu", "LeakyReLU"),
+    ],
+)  # fmt: skip
+def test_slips_are_suggested(slip: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=f"has no attribute '{slip}'; perhaps {meant} is meant"):
+        getattr(xpnet.layers, slip)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +164,17 @@ def test_completion_and_help_show_what_there_is(module: object) -> None:
         (lambda m: m(None, training=True), "__call__ has no argument 'training'; here it is train"),
         (lambda m: m.forward(None, training=True), "forward has no argument 'training'; here it is train"),
         (lambda m: m.layers[0](None, training=True), "Dense.__call__ has no argument 'training'; here it is train"),
+        (
+            lambda m: m.layers[0].forward(None, training=True),
+            "Dense.forward has no argument 'training'; here it is train",
+        ),
+        (lambda m: m.evaluate(None, training=False), "evaluate has no argument 'training'; here it is not needed"),
+        (lambda m: m.fit(None, nb_epoch=3), "fit has no argument 'nb_epoch'; here it is epochs"),
+        (lambda m: m.fit(None, validation_splt=0.1), "'validation_splt'; perhaps validation_split is meant"),
+        (lambda m: m.fit(None, callback=[]), "'callback'; perhaps callbacks is meant"),
+        (lambda m: m.train_on_batch(None, y=None), "train_on_batch has no argument 'y'; here it is t"),
+        (lambda m: m.build((2,), input_shape=(2,)), "build has no argument 'input_shape'"),
+        (lambda m: m.summary(print_function=print), "summary has no argument 'print_function'; it has print_fn"),
         (lambda m: m.compile(optimiser="sgd"), "compile has no argument 'optimiser'; perhaps optimizer is meant"),
         (lambda m: xpnet.layers.Dense(3, input_dim=2), "Dense has no argument 'input_dim'; here it is not needed"),
         (lambda m: xpnet.layers.Embedding(input_dim=2), "here it is vocabulary"),
@@ -155,6 +184,15 @@ def test_arguments_of_methods_are_explained(attempt: object, words: str) -> None
     with pytest.raises(TypeError) as caught:
         attempt(network())  # type: ignore[operator]
     assert words in str(caught.value)
+
+
+def test_a_layer_s_own_forward_is_explained() -> None:
+    class Own(xpnet.Layer):
+        def forward(self, x: Any, train: bool = False) -> Any:
+            return x, lambda dy: dy
+
+    with pytest.raises(TypeError, match=r"Own\.forward has no argument 'training'; here it is train; it has x, train"):
+        Own().forward(np.ones((1, 2)), training=True)  # type: ignore[call-arg]
 
 
 def test_errors_within_a_method_are_its_own() -> None:

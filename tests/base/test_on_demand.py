@@ -28,3 +28,8 @@ def test_a_module_is_an_attribute_before_it_is_imported() -> None:
 def test_what_is_not_there_is_told() -> None:
     with pytest.raises(AttributeError, match="perhaps EarlyStopping is meant"):
         _ = xpnet.callbacks.EarlyStoping
+
+
+def test_completion_shows_the_estimators_where_they_can_be_had() -> None:
+    assert ("sklearn" in dir(xpnet)) == (importlib.util.find_spec("sklearn") is not None)
+    assert "sklearn" not in xpnet.__all__  # `import *` would import all of scikit-learn

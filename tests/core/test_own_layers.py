@@ -218,3 +218,33 @@ def test_an_activation_in_the_middle_is_no_end() -> None:
     model = Written(lambda m, x: m.dense(Softmax()(m.first(x))), first=Dense(3), dense=Dense(3))
     model.compile()
     assert np.isfinite(model.fit(x, t).history["loss"]).all()
+
+
+def with_array(name: str, value: Any) -> Any:
+    class Own(Layer):
+        def build(self, shape: Any) -> None:
+            setattr(self, name, value)
+
+        def forward(self, x: Any, train: bool = False) -> Any:
+            self.check(x)
+            return x, lambda dy: dy
+
+    return Own()
+
+
+@pytest.mark.parametrize("name", ["weight", "kernel", "W", "bias"])
+def test_a_weight_that_is_a_plain_array_is_told(name: str) -> None:
+    words = rf"{name} is a plain array, which is neither trained nor saved: write self\.{name} = self\.parameter\("
+    with pytest.warns(UserWarning, match=words) as told:
+        Sequential([with_array(name, np.ones((2, 2))), Dense(2)]).build((2,))
+    assert len(told) == 1
+
+
+def test_other_arrays_are_not_told() -> None:
+    for name, value in {
+        "_weight": np.ones(2),
+        "table": np.ones(2),
+        "weight": np.arange(2),
+        "bias": np.float32(1),
+    }.items():
+        Sequential([with_array(name, value), Dense(2)]).build((2,))

@@ -82,6 +82,8 @@ from xpnet.datasets import mnist
 
 print(layers.MaxPool2D(2), data.Loader, data.augment.Flip, data.hold_out, datasets.mnist, networks.ResNet20)
 print(callbacks.TensorBoard, xpnet.datasets.mnist, xpnet.random.seed, xpnet.analysis, xpnet.sklearn, visualize, mnist)
+print(layers.Dense(2).weight.value, layers.BatchNorm1D().running_mean, layers.Conv2D(2, 3).bias)
+layers.Dense(2).trainable = False
 """
 
 NOT_THERE = """
@@ -99,6 +101,10 @@ print(initializers.Nothing)
 print(datasets.load_mnist)
 print(xpnet.nn)
 from xpnet.layers import Affine
+xpnet.Sequential().get_layer
+print(xpnet.Model().nothing)
+print(layers.Dense(2).nothing)
+layers.Dense(2).frozen = True
 """
 
 

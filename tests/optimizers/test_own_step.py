@@ -89,3 +89,54 @@ class Nought(Schedule):
 @pytest.mark.parametrize("optimizer", [Later(), Weights(), Returning(Nought()), Plain(1e-12)])
 def test_a_step_that_may_change_nothing_is_left_alone(optimizer: Optimizer) -> None:
     fitted(optimizer)
+
+
+class Unmade(Optimizer):
+    def __init__(self, lr: float = 0.1) -> None:
+        self.lr = lr
+
+    def step(self, p: Any, state: Any, lr: float) -> None:
+        p.value -= lr * p.grad
+
+
+class OfAll(Optimizer):
+    def step(self, params: Any) -> None:  # type: ignore[override]
+        pass
+
+
+class OfData(Optimizer):
+    def step(self, p: Any, state: Any, lr: float) -> None:
+        p.data -= lr * p.grad
+
+
+class OwnUpdate(OfAll):
+    def update(self, parameters: Any, scale: float = 1.0) -> None:
+        self.step(parameters)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Unmade, r"Unmade\.__init__ must call super\(\)\.__init__\(lr\)"),
+        (
+            OfAll,
+            r"OfAll\.step is called with p, state, lr: write def step\(self, p, state, lr\), not step\(self, pa",
+        ),
+    ],
+)
+def test_a_miswritten_optimizer_is_told_when_compiled(kind: type[Optimizer], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        Sequential([layers.Dense(3)]).compile(kind())
+    layer = layers.Dense(3)
+    layer.build((2,))
+    with pytest.raises(OptionError, match=words):
+        kind().update(layer.parameters())
+
+
+def test_a_parameter_s_parts_have_their_names() -> None:
+    with pytest.raises(OptionError, match="the step of OfData: a parameter has no 'data'; here it is value; it has v"):
+        fitted(OfData())
+
+
+def test_who_writes_the_update_knows_what_it_calls() -> None:
+    Sequential([layers.Dense(3)]).compile(OwnUpdate())

@@ -25,7 +25,7 @@ def filters(model: Network, layer: str | Layer | None = None) -> np.ndarray:
     path = path_of(model, layer) if layer is not None else first_with_filters(model)
     found = dict(model.named_layers())[path]
     try:
-        weight = found.weight
+        weight = getattr(found, "weight")  # noqa: B009 - no layer needs to have one
     except NotBuiltError:
         raise
     except AttributeError:

@@ -13,6 +13,7 @@ from xpnet.base.foreign_names import ARGUMENTS, CALLED, METHODS, OTHER_THINGS
 from xpnet.errors import OptionError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+SHORT = 5  # letters, in a name of fewer of which any other letter makes another name
 
 
 class Explains:
@@ -35,7 +36,7 @@ def explaining(function: Function) -> Function:
         try:
             result = function(self, *arguments, **options)
         except TypeError as error:
-            _explain(type(self).__name__, function, arguments, options, error)
+            explain(type(self).__name__, function, arguments, options, error)
             raise
         if type(self).__init__ is method:  # and not that of a base
             self._constructed()
@@ -44,7 +45,7 @@ def explaining(function: Function) -> Function:
     return method  # type: ignore[return-value]
 
 
-def _explain(
+def explain(
     owner: str, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any], error: TypeError
 ) -> None:
     """Raise what says more than the error of a call, if that is about its arguments."""
@@ -74,17 +75,35 @@ def hint_for(name: str, called: dict[str, str], known: list[str]) -> str:
 
 
 def _likely(name: str, known: list[str]) -> str | None:
-    """A name that is spelled much like this one, which nobody else has for another thing.
+    """A name that is spelled as this one but for a slip, which nobody else has for another thing.
 
     Digits are no matter of spelling: Conv3D is not Conv2D, nor ResNet101 ResNet50.
     """
-    import difflib
-
     if {name, name.rstrip("123dD"), "".join(c for c in name if not c.isdigit())} & OTHER_THINGS:
         return None
-    same = {_plain(key): key for key in known if _digits(key) == _digits(name)}
-    near = difflib.get_close_matches(_plain(name), same, n=1, cutoff=0.8)
-    return same[near[0]] if near else None
+    same = [key for key in known if _digits(key) == _digits(name)]
+    alike = [key for key in same if _plain(key) == _plain(name)]
+    return next(iter(alike or [key for key in same if _is_slip(name, key)]), None)
+
+
+def _is_slip(name: str, known: str) -> bool:
+    """Whether a letter inside is missing, too many, another, or has changed places with the next.
+
+    More letters in front or behind make another name, as CReLU is not ReLU, nor AdamP Adam; so does any other letter in
+    a short one. Of arguments, which have small letters, one may say one for several.
+    """
+    if known.islower() and {name + "s", name} & {known, known + "s"}:
+        return True
+    name, known = _plain(name), _plain(known)
+    at = next((i for i, (a, b) in enumerate(zip(name, known, strict=False)) if a != b), min(len(name), len(known)))
+    rest, right = name[at:], known[at:]
+    if at == 0 or min(len(name), len(known)) < SHORT or not right:
+        return False
+    if not rest:
+        return len(right) == 1  # the last letter is missing
+    swapped = rest[:2] == right[1::-1] and rest[2:] == right[2:]
+    another = rest[1:] == right[1:] != ""
+    return swapped or another or rest[1:] == right or rest == right[1:]
 
 
 def _plain(name: str) -> str:

@@ -9,12 +9,12 @@ from xpnet.base.hints import listed, no_attribute
 
 
 def imported_on_demand(
-    module: str, places: Mapping[str, tuple[str, ...]], known: list[str]
+    module: str, places: Mapping[str, tuple[str, ...]], known: list[str], shown: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of such a package.
 
     `places` has the names that each of its modules holds; the modules are attributes too, by the last part of their
-    own names. `known` are the names that the package exports.
+    own names. `known` are the names that the package exports, and `shown` others that completion shows.
     """
 
     def __getattr__(name: str) -> Any:
@@ -26,7 +26,7 @@ def imported_on_demand(
         raise no_attribute(module, name, known)
 
     def __dir__() -> list[str]:
-        return listed(module, known)
+        return listed(module, [*known, *shown])
 
     return __getattr__, __dir__
 

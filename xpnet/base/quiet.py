@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from xpnet.base.hints import explain
 from xpnet.base.host import native
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -56,15 +57,20 @@ def quietly(function: Function) -> Function:
 def quietly_both_ways(forward: Function) -> Function:
     """A `forward` that returns a value and its `back`, both called within `quiet`; on arrays of this machine.
 
-    Within `quiet` it is called as it is: who is there already has seen to the arrays.
+    Within `quiet` it is called as it is: who is there already has seen to the arrays. An argument that it does not have
+    is told as `explaining` tells it.
     """
 
     @functools.wraps(forward)
     def calling(self: Any, *xs: Any, **options: Any) -> Any:
-        if _inside.get():
-            return forward(self, *xs, **options)
-        with quiet():
-            result = forward(self, *map(native, xs), **options)
+        try:
+            if _inside.get():
+                return forward(self, *xs, **options)
+            with quiet():
+                result = forward(self, *map(native, xs), **options)
+        except TypeError as error:
+            explain(type(self).__name__, forward, xs, options, error)
+            raise
         if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
             return result  # of a layer that is written wrongly, as others tell
         y, back = result

@@ -7,14 +7,17 @@ waits.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from xpnet.base.configured import require_callable
 from xpnet.base.console import say
-from xpnet.base.settings import Settled
+from xpnet.base.hints import hint_for
+from xpnet.base.settings import Settled, is_library
 from xpnet.callbacks.comparison import Described
 from xpnet.errors import NonFiniteError, OptionError
 from xpnet.files.trainable import TrainableNetwork
@@ -28,6 +31,24 @@ CHANGES = -1  # of one that changes what the others look at, such as the weights
 USUAL = 0
 KEEPS = 101  # of one that keeps the states of all these, of a user's with rank 100 too
 SHOWS = 200  # of one that only tells the reader: what is recorded must not depend on whether somebody reads
+
+
+# What other libraries call an event.
+EVENTS = {
+    "on_after_backward": "on_before_update",
+    "on_batch_begin": "on_train_batch_begin",
+    "on_batch_end": "on_train_batch_end",
+    "on_batch_start": "on_train_batch_begin",
+    "on_before_optimizer_step": "on_before_update",
+    "on_epoch_start": "on_epoch_begin",
+    "on_fit_end": "on_train_end",
+    "on_fit_start": "on_train_begin",
+    "on_test_end": "on_epoch_end, behind the validation",
+    "on_train_batch_start": "on_train_batch_begin",
+    "on_train_epoch_start": "on_epoch_begin",
+    "on_train_start": "on_train_begin",
+    "on_validation_end": "on_epoch_end, behind the validation",
+}
 
 
 class TrainingRun(Protocol):
@@ -146,6 +167,7 @@ class Callbacks(Callback):
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise OptionError(f"{callback!r} is no Callback; give objects such as callbacks.EarlyStopping()")
+            refuse_no_events(callback)
             callback.model, callback.params = model, params
         for kind, count in Counter(_single(callback) for callback in self.callbacks if callback.single).items():
             if count > 1:
@@ -202,6 +224,21 @@ class Callbacks(Callback):
 
     def on_nonfinite(self, error: NonFiniteError) -> bool:
         return any([callback.on_nonfinite(error) for callback in self.callbacks])  # all of them are told
+
+
+def refuse_no_events(callback: Callback) -> None:
+    """A method of a user's class that is called as events are, and is none, or that takes not what the event gives."""
+    events = [name for name in vars(Callback) if name.startswith("on_")]
+    own = {name: each for cls in type(callback).__mro__ if not is_library(cls) for name, each in vars(cls).items()}
+    for name in own:
+        if name in events:
+            takes = inspect.signature(getattr(Callback, name)).parameters
+            require_callable(callback, name, ", ".join(takes))
+        elif name.startswith("on_") and callable(own[name]):
+            raise OptionError(
+                f"{type(callback).__name__}.{name} would never be called: there is no such event"
+                f"{hint_for(name, EVENTS, events)}; there are {', '.join(events)}"
+            )
 
 
 def _single(callback: Callback) -> type:

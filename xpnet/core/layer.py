@@ -13,7 +13,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xpnet import initializers
 from xpnet.backend import Array, Backend, get_backend, make_backend
@@ -29,7 +29,7 @@ from xpnet.core.located import Located
 from xpnet.core.parameter import FLOATS, Parameter, Penalty
 from xpnet.core.tape import Var, common_tape
 from xpnet.core.walk import Walked, layers_inside
-from xpnet.core.written import is_own, returning_both, shape_by_trial
+from xpnet.core.written import is_own, returning_both, shape_by_trial, telling_plain_weights
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, XpnetError
 
 Back = Callable[..., Any]
@@ -74,7 +74,7 @@ class Layer(Walked, Located, Configured):
             cls.forward = quietly_both_ways(cls.forward)  # type: ignore[method-assign]
         writer = next(base for base in cls.__mro__ if "build" in vars(base))
         if (writer is cls or not issubclass(writer, Layer)) and not cls.composite:  # written here, or in a mixin
-            cls.build = build_once(cls.build)  # type: ignore[method-assign]
+            cls.build = build_once(telling_plain_weights(cls.build))  # type: ignore[method-assign]
         if is_own(cls) and "forward" in vars(cls):
             cls.forward = returning_both(cls.forward)  # type: ignore[method-assign]
 
@@ -299,20 +299,22 @@ class Layer(Walked, Located, Configured):
 
     # ---- attributes ------------------------------------------------------------------------------------------------
 
-    def __getattr__(self, attribute: str) -> Any:
-        """Only for what is not there: a parameter that is asked for before the layer was built."""
-        if attribute == "backend":  # a subclass did not call super().__init__()
-            self._place(get_backend(), self.dtype)
-            return self.backend
-        declared = any(attribute in inspect.get_annotations(cls) for cls in type(self).__mro__)
-        if declared and not self._built:
-            raise NotBuiltError(
-                f"{self.label} has no {attribute!r} yet: parameters are made by layer.build(shape), with the shape of"
-                " one sample, or by the first forward"
-            )
-        raise no_method(type(self).__name__, attribute)
+    if not TYPE_CHECKING:  # which should know no attribute that is not there
 
-    def __setattr__(self, attribute: str, value: Any) -> None:
+        def __getattr__(self, attribute: str) -> Any:
+            """Only for what is not there: a parameter that is asked for before the layer was built."""
+            if attribute == "backend":  # a subclass did not call super().__init__()
+                self._place(get_backend(), self.dtype)
+                return self.backend
+            declared = any(attribute in inspect.get_annotations(cls) for cls in type(self).__mro__)
+            if declared and not self._built:
+                raise NotBuiltError(
+                    f"{self.label} has no {attribute!r} yet: parameters are made by layer.build(shape), with the shape"
+                    " of one sample, or by the first forward"
+                )
+            raise no_method(type(self).__name__, attribute)
+
+    def _set(self, attribute: str, value: Any) -> None:
         if attribute == "backend":  # it would go without the parameters
             raise OptionError(f'{self.label}: move it by to("cupy"), or another name; backend = {value!r} does not')
         if attribute[:1] != "_" and set_on_layer(self, attribute, value):
@@ -323,6 +325,9 @@ class Layer(Walked, Located, Configured):
         if isinstance(value, HOLDERS):
             for name, layer in layers_in(attribute, value):
                 layer.suggest_name(name)  # errors inside a model call a layer by its attribute
+
+    # not by `def`, which type checkers take for a licence to set anything
+    __setattr__ = _set  # type: ignore[assignment]
 
     @property
     def own_name(self) -> str | None:

@@ -7,7 +7,7 @@ What people do with a network (compile, fit, predict, save) is a floor above: mo
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xpnet.backend import Array, on_backend
 from xpnet.backend.reference import dtype_name
@@ -44,11 +44,13 @@ class Network(Layer):
         self._known_shapes: dict[Any, Any] = {}  # of the output, by those of the inputs and the layers inside
         self._last: Any = None  # the class of layer that the last output came from
 
-    def __getattr__(self, attribute: str) -> Any:
-        """Only for what is not there."""
-        if "input_shapes" not in vars(self) and not attribute.startswith("__"):
-            raise NotBuiltError(f"{type(self).__name__}.__init__ must begin with super().__init__()")
-        return super().__getattr__(attribute)
+    if not TYPE_CHECKING:  # which should know no attribute that is not there
+
+        def __getattr__(self, attribute: str) -> Any:
+            """Only for what is not there."""
+            if "input_shapes" not in vars(self) and not attribute.startswith("__"):
+                raise NotBuiltError(f"{type(self).__name__}.__init__ must begin with super().__init__()")
+            return super().__getattr__(attribute)
 
     @property
     def input_dtypes(self) -> tuple[str, ...]:
@@ -65,7 +67,6 @@ class Network(Layer):
         """
         raise XpnetError(f"{type(self).__name__} has no call: write `def call(self, x)` that joins its layers")
 
-    @explaining
     @overridable
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
         if not all(hasattr(x, "shape") for x in xs):

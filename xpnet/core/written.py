@@ -1,4 +1,4 @@
-"""Layers as users write them: what is asked of their forward, and the shape of an output that they do not tell."""
+"""Layers and losses as users write them: what is asked of their forward, and of what shape an output is if untold."""
 
 import functools
 import inspect
@@ -8,11 +8,13 @@ from typing import Any
 
 from xpnet import random
 from xpnet.base.nested import mapped
+from xpnet.base.notice import notify
 from xpnet.base.settings import is_library
 from xpnet.core.carried import states_set_aside
-from xpnet.errors import TapeError
+from xpnet.errors import OptionError, TapeError
 
 Forward = Callable[..., Any]
+WEIGHTS = "w", "W", "b", "weight", "weights", "kernel", "bias", "biases"  # what parameters are called
 
 
 def is_own(cls: type) -> bool:
@@ -41,6 +43,58 @@ def returning_both(forward: Forward) -> Forward:
         )
 
     return both
+
+
+def returning_value_and_back(forward: Forward) -> Forward:
+    """A `forward` of a loss that a subclass wrote: one that returns the value alone, say, tells what is missing."""
+
+    @functools.wraps(forward)
+    def both(self: Any, *arguments: Any, **options: Any) -> Any:
+        returned = forward(self, *arguments, **options)
+        if isinstance(returned, tuple) and len(returned) == 2 and callable(returned[1]):
+            return returned
+        raise OptionError(
+            f"{type(self).__name__}.forward must return (value, back), the mean loss and a function that gives its"
+            f" gradient with respect to y; it returned {what_came(returned)}"
+        )
+
+    return both
+
+
+def what_came(returned: Any) -> str:
+    """What a loss returned, in words."""
+    if not isinstance(returned, tuple):
+        return type(returned).__name__
+    kinds = ", ".join(type(each).__name__ for each in returned)
+    if len(returned) != 2:
+        return f"({kinds})"
+    return f"({kinds}), and back must be a function: return value, lambda: gradient"
+
+
+def telling_plain_weights(build: Forward) -> Forward:
+    """A `build` that a subclass wrote: one that makes no parameter, and keeps what is called as one as an array, gets a
+    warning.
+    """
+
+    @functools.wraps(build)
+    def telling(self: Any, *shapes: Any, **named: Any) -> Any:
+        before = {*vars(self)}
+        output = build(self, *shapes, **named)
+        arrays = [name for name in WEIGHTS if name not in before and _is_floats(vars(self).get(name))]
+        if arrays and is_own(type(self)) and not self.parameters():
+            name = arrays[0]
+            notify(
+                f"{self.label}: {name} is a plain array, which is neither trained nor saved: write self.{name} ="
+                f" self.parameter(...), or call what stays as it is self._{name}"
+            )
+        return output
+
+    return telling
+
+
+def _is_floats(value: Any) -> bool:
+    """Whether it is an array of floats, and no parameter or state, which can be moved."""
+    return "float" in str(getattr(value, "dtype", "")) and bool(value.shape) and not hasattr(value, "move")
 
 
 def shape_by_trial(layer: Any, shapes: tuple[Any, ...]) -> Any:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xpnet.base.configured import is_function
+from xpnet.base.configured import is_function, require_callable
 from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name
 from xpnet.errors import OptionError
@@ -111,6 +111,7 @@ def get(loss: Any, weights: Any = None) -> Loss:
     if weights is not None:
         raise OptionError("loss_weights are for several losses, in a dict or a tuple; there is one")
     if isinstance(loss, Loss):
+        require_callable(loss, "forward", "self, y, t, backend=None", "forward_parts")
         return loss
     if is_function(loss):
         return _OfFunction(loss)

@@ -9,6 +9,7 @@ from xpnet.base.host import refuse_masked
 from xpnet.base.nested import leaves
 from xpnet.base.quiet import quietly_both_ways
 from xpnet.core.declare import overridable
+from xpnet.core.written import is_own, returning_value_and_back
 from xpnet.errors import OptionError, ShapeError
 
 
@@ -27,6 +28,8 @@ class Loss(Configured):
         super().__init_subclass__(**options)
         if "forward" in vars(cls):
             cls.forward = quietly_both_ways(cls.forward)  # type: ignore[method-assign]
+            if is_own(cls):
+                cls.forward = returning_value_and_back(cls.forward)  # type: ignore[method-assign]
 
     @overridable
     def forward(

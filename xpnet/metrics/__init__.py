@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from xpnet.base.configured import is_function, parameters_of
+from xpnet.base.configured import is_function, parameters_of, require_callable
 from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name, lookup_name
 from xpnet.base.nested import keys_of
@@ -85,6 +85,7 @@ def get(metric: str | Metric | Callable[[Any, Any], Any], loss: Loss | None = No
     The history calls it as it was asked for: "acc" is acc and val_acc.
     """
     if isinstance(metric, Metric):
+        require_callable(metric, "count", "self, y, t, backend", "update")
         return metric
     if is_function(metric):
         return _OfFunction(metric)

@@ -14,6 +14,8 @@ class OfFunction(Metric):
     It returns a number for each sample (N,), or their mean. A file does not hold it.
     """
 
+    in_files = False
+
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self.function = function
         self.name = getattr(function, "__name__", type(function).__name__).strip("<>")

@@ -6,10 +6,25 @@ from typing import Any
 
 import numpy as np  # noqa: TID251 - once, on the host
 
+from xpnet.base.configured import require_callable
+from xpnet.base.foreign_names import SETTINGS
+from xpnet.base.hints import hint_for
+from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 
+UNMADE = "steps"  # what the constructor of the base makes
 LEAST = 1e-6  # a step of this share of the largest weight cannot be lost in rounding
+
+
+def refuse_miswritten(optimizer: Any) -> None:
+    """An optimizer whose constructor leaves out that of the base, or whose step could not be called."""
+    kind = type(optimizer).__name__
+    if UNMADE not in vars(optimizer):
+        raise OptionError(
+            f"{kind}.__init__ must call super().__init__(lr): without it, it has no state, and counts no steps"
+        )
+    require_callable(optimizer, "step", "self, p, state, lr", "update")
 
 
 def changing_something(update: Callable[..., None]) -> Callable[..., None]:
@@ -20,11 +35,17 @@ def changing_something(update: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(update)
     def watched(self: Any, parameters: Iterable[Parameter], *others: Any, **options: Any) -> None:
         parameters = list(parameters)
-        if self.steps:
+        if vars(self).get(UNMADE):
             return update(self, parameters, *others, **options)
+        refuse_miswritten(self)
         trained = [p for p in parameters if p.trainable and _should_move(p, self.current_lr)]
         before = [_on_host(p) for p in trained]
-        update(self, parameters, *others, **options)
+        try:
+            update(self, parameters, *others, **options)
+        except AttributeError as error:
+            if isinstance(error.obj, (Parameter, Flat)):
+                raise OptionError(_no_such_part(type(self).__name__, str(error.name))) from error
+            raise
         state = [array for p in trained for array in self.state[p].on_host().values()]
         same = all(np.array_equal(_on_host(p), value, equal_nan=True) for p, value in zip(trained, before, strict=True))
         if trained and same and not any(np.any(array) for array in state):
@@ -34,6 +55,13 @@ def changing_something(update: Callable[..., None]) -> Callable[..., None]:
             )
 
     return watched
+
+
+def _no_such_part(kind: str, name: str) -> str:
+    parts = ["value", "grad", "shape", "dtype", "trainable"]
+    return (
+        f"the step of {kind}: a parameter has no {name!r}{hint_for(name, SETTINGS, parts)}; it has {', '.join(parts)}"
+    )
 
 
 def _on_host(p: Parameter) -> Any:
