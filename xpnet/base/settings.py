@@ -28,7 +28,8 @@ FOREIGN_LATE = {
     "weight_decay": "the optimizer's weight_decay, or regularizer=, when the layer is made",
 }
 FOREIGN_TO_LAYERS = SETTINGS | {"ratio": "rate"}
-# What a layer's forward reads, numbers for the most part: it may change when it is built (momentum, but to None or from it).
+# What a layer's forward reads, numbers for the most part: it may change when it is built (momentum, but to None or from
+# it).
 HEEDED = frozenset(
     (
         *("alpha", "amplitude", "beta", "dropout", "eps", "high", "k", "low", "momentum", "negative_slope"),
