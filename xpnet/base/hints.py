@@ -25,7 +25,7 @@ class Explains:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__init__" in vars(cls):
-            cls.__init__ = explaining(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__ = _constructing(explaining(cls.__init__))  # type: ignore[method-assign]
 
 
 def explaining(function: Function) -> Function:
@@ -34,15 +34,24 @@ def explaining(function: Function) -> Function:
     @functools.wraps(function)
     def method(self: Any, *arguments: Any, **options: Any) -> Any:
         try:
-            result = function(self, *arguments, **options)
+            return function(self, *arguments, **options)
         except TypeError as error:
             explain(type(self).__name__, function, arguments, options, error)
             raise
-        if type(self).__init__ is method:  # and not that of a base
-            self._constructed()
-        return result
 
     return method  # type: ignore[return-value]
+
+
+def _constructing(init: Callable[..., None]) -> Callable[..., None]:
+    """A constructor that says when the object is made: not at the end of that of a base."""
+
+    @functools.wraps(init)
+    def __init__(self: Any, *arguments: Any, **options: Any) -> None:
+        init(self, *arguments, **options)
+        if type(self).__init__ is __init__:
+            self._constructed()
+
+    return __init__
 
 
 def explain(

@@ -28,6 +28,8 @@ def as_host(x: Any, dtype: Any = None) -> npt.NDArray[Any]:
 
 def refuse_masked(x: Any) -> None:
     """Raises DataError for a masked array, and for a list of such."""
+    if type(x) is np.ndarray:
+        return
     if isinstance(x, np.ma.MaskedArray) or (
         isinstance(x, (list, tuple)) and any(isinstance(each, np.ma.MaskedArray) for each in x)
     ):

@@ -75,7 +75,6 @@ def quietly_both_ways(forward: Function) -> Function:
             return result  # of a layer that is written wrongly, as others tell
         y, back = result
 
-        @functools.wraps(back)
         def back_quietly(*dys: Any, **options: Any) -> Any:
             with quiet():
                 return back(*[tuple(map(native, dy)) if isinstance(dy, tuple) else native(dy) for dy in dys], **options)
