@@ -227,17 +227,19 @@ class Callbacks(Callback):
 
 
 def refuse_no_events(callback: Callback) -> None:
-    """A method of a user's class that is called as events are, and is none, or that takes not what the event gives."""
+    """A method of a user's class that is called much as an event is, here or elsewhere, or that takes not what the
+    event gives. Any other `on_...` may be the user's own.
+    """
     events = [name for name in vars(Callback) if name.startswith("on_")]
     own = {name: each for cls in type(callback).__mro__ if not is_library(cls) for name, each in vars(cls).items()}
     for name in own:
         if name in events:
             takes = inspect.signature(getattr(Callback, name)).parameters
             require_callable(callback, name, ", ".join(takes))
-        elif name.startswith("on_") and callable(own[name]):
+        elif name.startswith("on_") and callable(own[name]) and (hint := hint_for(name, EVENTS, events)):
             raise OptionError(
-                f"{type(callback).__name__}.{name} would never be called: there is no such event"
-                f"{hint_for(name, EVENTS, events)}; there are {', '.join(events)}"
+                f"{type(callback).__name__}.{name} would never be called: there is no such event{hint}; there are"
+                f" {', '.join(events)}"
             )
 
 
