@@ -361,3 +361,13 @@ def test_min_delta_is_not_negative() -> None:
         callback = kind()
         with pytest.raises(OptionError, match="min_delta must be a number of at least 0, not -1"):
             callback.min_delta = -1
+
+
+def test_a_parameter_is_not_replaced_by_an_array() -> None:
+    layer = layers.Dense(2)
+    layer.build((3,))
+    for value in (np.zeros((2, 3), np.float32), None):
+        with pytest.raises(OptionError, match=r"weight is a parameter; its numbers are set by layer\.weight\.value = "):
+            layer.weight = value
+    layer.weight.value = np.zeros((2, 3), np.float32)
+    assert not layer.weight.value.any()

@@ -236,3 +236,9 @@ def test_a_network_of_other_pictures_without_a_preparation(command: Command, pho
     result = command("predict", next(photos.rglob("*.png")), "--model", tmp_path / "a.safetensors")
     assert result.status == 1 and "digits need (1, 28, 28) or (784,). For pictures of your own" in result.err
     assert "model.preparation" in result.err and "model.class_names" in result.err and "own_data.md" in result.err
+
+
+def test_a_network_of_other_pictures_is_not_held_against_digits(command: Command, photos: Path, tmp_path: Path) -> None:
+    assert command("train", "mlp", "--data", photos, "--epochs", 1, "--quiet", "--out", tmp_path / "out").status == 0
+    error = command("evaluate", tmp_path / "out" / "mlp.safetensors").error
+    assert "was trained on pictures of" in error and "by --data FOLDER" in error

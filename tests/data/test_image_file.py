@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,12 @@ def test_how_bright_a_picture_is_stays(tmp_path: Path, largest: int, white: int)
     Image.fromarray(np.array([[0, largest // 2, largest]], np.uint16)).save(tmp_path / "a.png")
     found = read_image(tmp_path / "a.png", grayscale=True)[0, 0].astype(float)
     np.testing.assert_allclose(found, np.array([0, largest // 2, largest]) * 255 / white, atol=1)
+
+
+def test_classes_that_lie_one_folder_deeper_are_told(tmp_path: Path) -> None:
+    for name in ("photos/cat/1.png", "photos/dog/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        Image.new("L", (3, 3)).save(tmp_path / name)
+    with pytest.warns(UserWarning, match=rf"holds one class, photos, .* name {re.escape(str(tmp_path / 'photos'))}$"):
+        ImageFolder(tmp_path)
+    assert ImageFolder(tmp_path / "photos").classes == ["cat", "dog"]

@@ -65,8 +65,8 @@ def small_mnist(digits: tuple[Array, Array], monkeypatch: pytest.MonkeyPatch, tm
         return (images, t), (images[:100], t[:100])
 
     monkeypatch.setattr(datasets, "mnist", mnist)
-    for number, image in enumerate(x[:10, 0]):  # in two classes
-        photo = tmp_path / "photos" / str(number % 2) / f"{number}.png"
+    for number, image in enumerate(x[:10, 0], 1):
+        photo = tmp_path / "photos" / ("cat" if number % 2 else "dog") / f"{number}.png"
         photo.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((image * 255).astype("uint8")).save(photo)
     monkeypatch.chdir(tmp_path)

@@ -140,3 +140,16 @@ def test_a_parameter_s_parts_have_their_names() -> None:
 
 def test_who_writes_the_update_knows_what_it_calls() -> None:
     Sequential([layers.Dense(3)]).compile(OwnUpdate())
+
+
+def test_state_that_is_not_named_is_told() -> None:
+    class Forgetting(Optimizer):
+        def step(self, p: Any, state: Any, lr: float) -> None:
+            state["v"] += p.grad
+
+    model = Sequential([layers.Dense(3)])
+    model.compile(Forgetting())
+    with pytest.raises(OptionError, match=r"asks for state\['v'\], which is not kept: .* slots = \('v',\)"):
+        model.fit(X, T, verbose=0)
+    with pytest.raises(OptionError, match=r"Single: slots is a tuple of names: slots = \('v',\)"):
+        type("Single", (Optimizer,), {"slots": "v"})

@@ -19,7 +19,7 @@ class Kind(NamedTuple):
     weights: str = ""
 
 
-_AGAIN = "look into it: what was fetched is not the file itself"
+_AGAIN = "look into it: if it was fetched, it is not the file itself"
 _UNPACK = "unpack it first"
 _TENSORS = "load it where it was made, and write its tensors with safetensors.torch.save_file(model.state_dict(), path)"
 _ARRAYS = (

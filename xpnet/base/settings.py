@@ -135,10 +135,12 @@ def set_on_layer(layer: Any, name: str, value: Any) -> bool:
     if name in FOREIGN or name in FOREIGN_LATE or name in FOREIGN_TO_LAYERS:
         refuse_foreign(layer, name)
     cls, made = type(layer), vars(layer).get("_settings", ())
+    if name not in made and _is_parameter(vars(layer).get(name)) and not _is_parameter(value):
+        raise OptionError(f"{layer.label}: {name} is a parameter; its numbers are set by layer.{name}.value = ...")
     if name not in made or name == "name" or not is_library(cls) or isinstance(getattr(cls, name, None), property):
         return False
     now = getattr(layer, name, None)
-    if hasattr(type(value), "has_grad") or value is now or (_plain(value) and _plain(now) and _same(value, now)):
+    if _is_parameter(value) or value is now or (_plain(value) and _plain(now) and _same(value, now)):
         return False  # a parameter, or nothing new
     if not layer.composite and not layer.is_built:
         _make_again(layer, name, value)
@@ -150,6 +152,10 @@ def set_on_layer(layer: Any, name: str, value: Any) -> bool:
             f"{layer.label}: {name} cannot be changed any more, {why}; make a new one, {cls.__name__}(..., {name}=...)"
         )
     return True
+
+
+def _is_parameter(value: Any) -> bool:
+    return hasattr(type(value), "has_grad")
 
 
 def _make_again(layer: Any, name: str, value: Any) -> None:

@@ -15,7 +15,7 @@ from xpnet.base.atomic_files import checked_path
 from xpnet.cli.ends import discard_output
 from xpnet.core.outputs import is_shape
 from xpnet.data.datasets import Labelled, mnist_part
-from xpnet.errors import FileError, ShapeError
+from xpnet.errors import FileError, OptionError, ShapeError
 from xpnet.model import Model, load
 from xpnet.networks.recipes import LARGE, NETWORKS, RECIPES
 
@@ -124,4 +124,9 @@ def takes_digits(model: Model, file: object) -> bool:
 
 def mnist_for(model: Model, file: object, folder: str | None) -> Labelled:
     """MNIST's test images in the shape that the model takes."""
+    if folder is None and model.class_names is not None:
+        raise OptionError(
+            f"{file}: the network was trained on pictures of {', '.join(model.class_names[:6])}, not on MNIST: name a"
+            " folder of such, with a folder for each class, by --data FOLDER"
+        )
     return mnist_part("test", folder, flatten=takes_digits(model, file))

@@ -65,6 +65,12 @@ class ImageFolder(Explains):
         self.paths = [path for images, _ in found for path in images]
         self.labels = np.repeat(np.arange(len(found)), [len(images) for images, _ in found])
         self._first: tuple[int, int] | None = None  # of the first image, without `size`
+        inside = {path.relative_to(folders[0]).parts[0] for path in self.paths} if len(folders) == 1 else set()
+        if len(inside) > 1 and not any(path.parent == folders[0] for path in self.paths):
+            notify(
+                f"{self.folder} holds one class, {self.classes[0]}, whose images lie in folders of their own: if these"
+                f" are the classes, name {folders[0]}"
+            )
         left = [path for _, others in found for path in others]
         left += [entry for entry in there if not entry.is_dir() and entry.name.lower() not in USUAL]
         if left:

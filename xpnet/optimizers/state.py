@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from xpnet.backend import Array
 from xpnet.core.flat import Flat, lay_out
 from xpnet.core.parameter import Parameter
+from xpnet.errors import OptionError
 
 
 class State(dict[str, Array]):
@@ -21,6 +22,12 @@ class State(dict[str, Array]):
         for slot in slots:
             if slot not in self:
                 self[slot] = self.backend.zeros(p.shape, self.dtype)
+
+    def __missing__(self, slot: str) -> Array:
+        raise OptionError(
+            f"an optimizer's step asks for state[{slot!r}], which is not kept: name it in the class, as in slots ="
+            f" ({slot!r},)"
+        )
 
     def fits(self, p: Parameter) -> bool:
         """Whether the arrays are where the parameter is; it may have moved to another backend or data type."""
