@@ -1,5 +1,6 @@
 """The laws of what every layer refuses, and of how it is built."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,16 +8,24 @@ import numpy as np
 import pytest
 
 import xpnet
+from tests.conftest import MISSING
 from tests.kit.helpers import assert_same, bits
 from tests.kit.layer_table import CASES, Case
 from tests.kit.strategies import normal
 from tests.laws.test_laws import as_tuple, every_layer, fresh, of_floats, shape_of, with_parameters
 from xpnet import layers, random
-from xpnet.backend import Array, Backend
+from xpnet.backend import Array, Backend, make_backend, use_backend
 from xpnet.cli.layer_cases.base import Shapes
 from xpnet.core.layer import Layer
 from xpnet.errors import DTypeError, ShapeError
 from xpnet.model import Model
+
+
+@pytest.fixture(params=[name for name in ("numpy", "cupy") if MISSING.get(name, "left out") is None])
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Refusals and builds come before any backend computes: two of them, one on a device, are enough."""
+    with use_backend(make_backend(request.param)) as current:
+        yield current
 
 
 def zeros(backend: Backend, case: Case, shapes: Shapes, dtype: str | None = None) -> list[Array]:
