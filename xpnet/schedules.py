@@ -6,13 +6,13 @@ over k batches, epochs * ceil(batches / k).
 
 import functools
 import math
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from xpnet.base.checks import at_least_zero, fraction, positive, whole
 from xpnet.base.configured import Configured
 from xpnet.base.hints import explained
+from xpnet.base.notice import notify
 from xpnet.base.settings import is_library
 from xpnet.errors import OptionError
 
@@ -161,10 +161,9 @@ def warn_of_short_schedule(lr: float | Schedule, taken: int, steps: int) -> None
     length = lr.length if isinstance(lr, Schedule) else None
     if length is not None and taken + steps > length:
         before = f", after {taken} before" if taken else ""
-        warnings.warn(
+        notify(
             f"the schedule {type(lr).__name__} ends after {length} steps, and this training has {steps}"
-            f"{before}: the learning rate stays at its end. Its steps are epochs * ceil(batches / accumulate)",
-            stacklevel=6,  # Run.under_way, contextlib, and the two called fit stand between
+            f"{before}: the learning rate stays at its end. Its steps are epochs * ceil(batches / accumulate)"
         )
 
 

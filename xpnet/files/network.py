@@ -11,7 +11,6 @@ import functools
 import json
 import math
 import os
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -22,6 +21,7 @@ from xpnet import initializers, random
 from xpnet.backend import on_backend
 from xpnet.base.atomic_files import write_atomically
 from xpnet.base.configured import Configured
+from xpnet.base.notice import notify
 from xpnet.core.layer import Layer, layers_in
 from xpnet.core.network import Network
 from xpnet.core.parameter import FLOATS, Parameter
@@ -359,8 +359,7 @@ def _write(model: Network, path: Path, metadata: dict[str, str]) -> None:
     data = to_bytes(tensors, metadata=metadata or {"format": "xpnet"})
     write_atomically(path, lambda file: file.write(data))
     if (suffix := os.path.splitext(path)[1].lower()) in OTHERS:
-        warnings.warn(
+        notify(
             f"{os.fspath(path)} is a safetensors file, whatever its name: xpnet.load reads it, programs that expect"
-            f" {suffix} do not; name it .safetensors",
-            stacklevel=4,
+            f" {suffix} do not; name it .safetensors"
         )
