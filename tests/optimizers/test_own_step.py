@@ -151,5 +151,6 @@ def test_state_that_is_not_named_is_told() -> None:
     model.compile(Forgetting())
     with pytest.raises(OptionError, match=r"asks for state\['v'\], which is not kept: .* slots = \('v',\)"):
         model.fit(X, T, verbose=0)
-    with pytest.raises(OptionError, match=r"Single: slots is a tuple of names: slots = \('v',\)"):
-        type("Single", (Optimizer,), {"slots": "v"})
+    Forgetting.slots = "v"  # type: ignore[assignment]
+    with pytest.raises(OptionError, match=r"Forgetting: slots is a tuple of names: slots = \('v',\)"):
+        model.compile(Forgetting())

@@ -43,8 +43,6 @@ class Optimizer(Configured):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if isinstance(cls.slots, str):
-            raise OptionError(f"{cls.__name__}: slots is a tuple of names: slots = ({cls.slots!r},)")
         if is_own(cls) and "step" in vars(cls):
             cls.update = changing_something(cls.update)  # type: ignore[method-assign]
 

@@ -24,6 +24,8 @@ def refuse_miswritten(optimizer: Any) -> None:
         raise OptionError(
             f"{kind}.__init__ must call super().__init__(lr): without it, it has no state, and counts no steps"
         )
+    if isinstance(optimizer.slots, str):
+        raise OptionError(f"{kind}: slots is a tuple of names: slots = ({optimizer.slots!r},)")
     require_callable(optimizer, "step", "self, p, state, lr", "update")
 
 
