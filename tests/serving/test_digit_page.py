@@ -369,13 +369,13 @@ def test_what_was_taught_is_named_so_and_not_lost_without_a_question(served: Ser
 
 def test_grad_cam_is_offered_where_there_is_a_convolution(sheet: Sheet) -> None:
     option = sheet.tab.locator("#method option[value=grad_cam]")
-    assert option.is_enabled()
+    assert not option.evaluate("option => option.disabled")
     sheet.draw(4)
     sheet.answers(4)
     sheet.tab.locator("#method").select_option("grad_cam")
     sheet.tab.locator("#choose-a").select_option("mlp")
     becomes(sheet.tab, "document.getElementById('method-note').textContent.includes('MLP has no convolution')")
-    assert option.is_disabled() and sheet.shown("notice") == ""
+    assert option.evaluate("option => option.disabled") and sheet.shown("notice") == ""
     sheet.tab.locator("#trainings section:not([hidden]) button").click()
 
 
