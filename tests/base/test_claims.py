@@ -77,7 +77,10 @@ def test_a_process_that_was_killed_holds_nothing(tmp_path: Path) -> None:
 
 def test_where_nothing_can_be_written_nothing_is_claimed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    Claim(tmp_path / "file" / "a", "x").release()
+    one, other = Claim(tmp_path / "file" / "a", "x"), Claim(tmp_path / "file" / "a", "x")  # neither is refused
+    one.release()
+    other.release()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_two_trainings_of_the_command_in_one_folder(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ READ: list[tuple[str, str, Callable[[str], Any]]] = [
 def test_what_reads(name: str, what: str, read: Callable[[str], Any], home: Path) -> None:
     put(home, what)
     read("~/a")
+    assert [path.name for path in home.iterdir()] == ["a"] and not list(Path.cwd().iterdir())
 
 
 def test_errors_name_the_whole_path(home: Path) -> None:

@@ -24,18 +24,21 @@ EACH = [
 ]
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16"])
 @pytest.mark.parametrize("loss", EACH, ids=lambda loss: f"{loss!r:.50}")
-def test_a_loss_converts_them_for_itself(loss: Any, dtype: str, backend: Backend) -> None:
-    if dtype == "uint16" and backend.name == "torch":
-        pytest.skip("PyTorch computes with no uint16")
+def test_a_loss_converts_them_for_itself(loss: Any, backend: Backend) -> None:
     y, t = backend.asarray(Y), backend.asarray(T)
-    small = backend.asarray(T.astype(dtype))
     value, back = loss.forward(y, t, backend)
-    small_value, small_back = loss.forward(y, small, backend)
-    assert float(small_value) == float(value)
-    assert np.array_equal(backend.to_numpy(small_back()), backend.to_numpy(back()))
-    assert float(loss.weight_of(small, backend)) == float(loss.weight_of(t, backend))
+    dy = backend.to_numpy(back())
+    for dtype in (
+        "uint8",
+        "int16",
+        *(["uint16"] if backend.name != "torch" else []),
+    ):  # PyTorch computes with no uint16
+        small = backend.asarray(T.astype(dtype))
+        small_value, small_back = loss.forward(y, small, backend)
+        assert float(small_value) == float(value)
+        assert np.array_equal(backend.to_numpy(small_back()), dy)
+        assert float(loss.weight_of(small, backend)) == float(loss.weight_of(t, backend))
 
 
 METRICS = [
