@@ -160,8 +160,8 @@ def train(**options: Any) -> int:
 
 def stay(address: str) -> None:
     """Until Ctrl-C, as a short training is over before one has looked at its page."""
-    click.echo(f"xpnet: the page stays at {address} (Ctrl-C ends it)", err=True)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt):  # from before the line on: whoever reads it may press at once
+        click.echo(f"xpnet: the page stays at {address} (Ctrl-C ends it)", err=True)
         while True:
             time.sleep(3600)
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from tests.serving.watch.helpers import Page
 from xpnet import serving
-from xpnet.cli.train import train
+from xpnet.cli.train import stay, train
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("uvicorn", reason="pages need the extra web")
@@ -99,6 +99,15 @@ def test_in_a_terminal_the_page_is_opened_and_stays_until_ctrl_c(tmp_path: Path,
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0 and process.stdout and "test accuracy 0." in process.stdout.read()
     os.close(terminal)
+
+
+def test_ctrl_c_at_the_very_line_that_names_it_ends_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("click.echo", interrupt)
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("the page stayed"))
+    stay("http://127.0.0.1:1/")
 
 
 def test_a_browser_without_a_page_is_refused() -> None:
