@@ -13,9 +13,9 @@ The factors are 1, -1 and 1/2: rounding is nearly that of a direct convolution, 
 The gradient with respect to x is the same walk with the flipped kernel; that with respect to w reads the three matrices
 backwards. The division into tiles depends on shapes alone, and partial sums are added in the order of the tiles.
 
-What a row contributes is taken away again where the definition has no such row. Of a NaN that leaves a NaN, and of a row
-much larger than the others its rounding: what is not finite, and kernels whose rows differ much in size, are computed the
-direct way (cpu/safeguards.py). docs/performance.md has the bound of the error, and the measurements.
+What a row contributes is taken away again where the definition has no such row. Of a NaN that leaves a NaN, and of a
+row much larger than the others its rounding: what is not finite, and kernels whose rows differ much in size, are
+computed the direct way (cpu/safeguards.py). docs/performance.md has the bound of the error, and the measurements.
 """
 
 import functools
