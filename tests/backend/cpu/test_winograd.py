@@ -164,7 +164,7 @@ def test_an_overflow_that_an_activation_would_hide_is_seen(walk: Winograd) -> No
 @each_walk
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_gradients_that_are_zero_stay_zero(walk: Winograd, dtype: str) -> None:
-    """x as an activation leaves it, and a gradient of few pixels; then a kernel of which a row, or a weight, is zero."""
+    """x as an activation leaves it, a gradient of few pixels; then a kernel of which a row, and a weight, is zero."""
     x, w = np.maximum(normal((choice.WINOGRAD_IMAGES, 4, 8, 7), 0, dtype), 0), normal((6, 4, 3, 3), 1, dtype)
     dy = np.zeros((choice.WINOGRAD_IMAGES, 6, 8, 7), dtype)
     dy[3, 2, 4, 3], dy[9, 2, 0, 0], dy[9, 4, 7, 6] = 1.3, -0.7, 0.1
