@@ -180,7 +180,7 @@ def test_gradients_that_are_zero_stay_zero(walk: Winograd, dtype: str) -> None:
 
 @each_walk
 def test_many_gradients_that_are_zero_stay_zero(walk: Winograd) -> None:
-    """More than are computed one by one: all but the first rows of x are blank."""
+    """All but the first row of x, and of the gradient, is blank."""
     x, w = normal((choice.WINOGRAD_IMAGES, 8, 8, 7), 0, "float32"), normal((16, 8, 3, 3), 1, "float32")
     dy = normal((choice.WINOGRAD_IMAGES, 16, 8, 7), 2, "float32")
     x[:, :, 1:], dy[:, :, 1:] = 0, 0

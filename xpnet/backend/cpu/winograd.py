@@ -29,7 +29,7 @@ from xpnet.backend.cpu.activation import before_activation
 from xpnet.backend.cpu.algorithm import Algorithm
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
-from xpnet.backend.cpu.safeguards import Safeguards, is_finite, mend
+from xpnet.backend.cpu.safeguards import Safeguards, is_finite
 from xpnet.backend.cpu.threads import run_tiles, scratch
 from xpnet.backend.cpu.work import WORTH, cut_bands, divide_channels, divide_evenly
 from xpnet.backend.window import Pair, Window
@@ -188,8 +188,7 @@ class Winograd(Safeguards):
         run_tiles(work, [(index, *share) for index, share in enumerate(shares)])
         sums = partial.sum(axis=0).reshape(4, -1)
         dw = np.matmul(G.T.astype(dz.dtype, copy=False), sums).reshape(3, O // part, KW, C, part)
-        unlike = self.unlike(dw)
-        if unlike is None or (unlike.any() and not mend(dw, unlike, dz, x, pad)):
+        if not self.flush(dw):
             return direct()
         return np.ascontiguousarray(dw.transpose(1, 4, 3, 0, 2)).reshape(w.shape)
 

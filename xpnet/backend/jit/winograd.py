@@ -48,13 +48,10 @@ class JitWinograd(Winograd):
     def alike(self, rows: Array) -> bool:
         return bool(alike(rows, np.float32(RATIO))) if rows.dtype == np.float32 else super().alike(rows)
 
-    def unlike(self, dw: Array) -> Array | None:
+    def flush(self, dw: Array) -> bool:
         if dw.dtype != np.float32:
-            return super().unlike(dw)
-        found = np.empty((dw.shape[1], *dw.shape[3:]), bool)
-        rounding = np.float32(ROUNDING * np.finfo(np.float32).eps)
-        finite = unlike(dw.reshape(*dw.shape[:3], -1), rounding, found.reshape(len(found), -1))
-        return found if finite else None
+            return super().flush(dw)
+        return bool(flush(dw.reshape(*dw.shape[:3], -1), np.float32(ROUNDING * np.finfo(np.float32).eps)))
 
     def before_activation_of(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
         return before_activation(dy, y) if dy.dtype == np.float32 else super().before_activation_of(dy, y)
@@ -120,12 +117,12 @@ def alike(rows, ratio):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def unlike(dw, rounding, found):  # type: ignore[no-untyped-def]
-    """`Safeguards.unlike`: dw (3, O/part, KW, C*part), found (O/part, C*part); returns whether all are finite."""
+def flush(dw, rounding):  # type: ignore[no-untyped-def]
+    """`Safeguards.flush`: dw (3, O/part, KW, C*part)."""
     _, blocks, KW, L = dw.shape
-    largest, least, total = np.empty(L, np.float32), np.empty(L, np.float32), np.float32(0)
+    largest, least, total, zero = np.empty(L, np.float32), np.empty(L, np.float32), np.float32(0), np.float32(0)
     for block in range(blocks):
-        largest[:], least[:] = np.float32(0), np.float32(np.inf)
+        largest[:], least[:], some = zero, np.float32(np.inf), 0
         for m in range(3):
             for n in range(KW):
                 row = dw[m, block, n]
@@ -134,8 +131,15 @@ def unlike(dw, rounding, found):  # type: ignore[no-untyped-def]
                     largest[q] = largest[q] if largest[q] >= size else size
                     least[q] = least[q] if least[q] <= size else size
         for q in range(L):
-            found[block, q] = least[q] <= largest[q] * rounding
-    return total - total == np.float32(0)
+            largest[q] *= rounding
+            some += least[q] <= largest[q]
+        if some:
+            for m in range(3):
+                for n in range(KW):
+                    row = dw[m, block, n]
+                    for q in range(L):
+                        row[q] = row[q] if abs(row[q]) > largest[q] else zero
+    return total - total == zero
 
 
 @functools.cache
