@@ -6,6 +6,7 @@ from typing import Any
 
 from xpnet import initializers, random, regularizers
 from xpnet.backend import Array, Backend
+from xpnet.base import budget
 from xpnet.base.checks import fraction, whole
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
@@ -111,6 +112,7 @@ class MultiHeadAttention(Layer):
 
     def declare(self, *shapes: Shape) -> Iterable[Declared]:
         inputs = shapes[:-1] if self.mask else shapes
+        budget.check_sample((self.heads, inputs[0][0], inputs[-1][0]))
         E, K, V = (inputs[min(i, len(inputs) - 1)][1] for i in range(3))
         if E == K == V:
             yield Declared("in_proj_weight", (3 * E, E), self.initializer, E, 3 * E, regularizer=self.regularizer)
