@@ -93,6 +93,7 @@ class MultiHeadAttention(Layer):
                 raise self.wrong_shape(shape, "(N, T, E), of at least one element")
         (T, E), key, value = inputs[0], inputs[min(1, len(inputs) - 1)], inputs[-1]
         S = value[0]
+        budget.check_sample((self.heads, T, S))
         if E % self.heads:
             raise self.wrong_shape(inputs[0], f"(N, T, E) with an E that {self.heads} heads divide")
         if key[0] != S:
@@ -112,7 +113,6 @@ class MultiHeadAttention(Layer):
 
     def declare(self, *shapes: Shape) -> Iterable[Declared]:
         inputs = shapes[:-1] if self.mask else shapes
-        budget.check_sample((self.heads, inputs[0][0], inputs[-1][0]))
         E, K, V = (inputs[min(i, len(inputs) - 1)][1] for i in range(3))
         if E == K == V:
             yield Declared("in_proj_weight", (3 * E, E), self.initializer, E, 3 * E, regularizer=self.regularizer)
