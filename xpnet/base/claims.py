@@ -21,8 +21,7 @@ class Claim:
     The system forgets it when the process ends, however it ends. A file .NAME.lock beside the path, or beside what a
     symbolic link there leads to, stands for it as long. `named`: what the path is called, if it stands for several;
     `owner`: what it is for, such as a model in training: two claims for one owner are told of as such. Raises
-    FileError, naming `who`, if another one holds it.
-    Where locks cannot be had, nothing is claimed.
+    FileError, naming `who`, if another one holds it. Where locks cannot be had, nothing is claimed.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class Claim:
 
     @property
     def is_held(self) -> bool:
-        """Whether nobody else has it: not so where locks cannot be had, nor once it is released."""
+        """Whether it is held: not so where no file for the lock can be made, nor once it is released."""
         return self._file is not None
 
     def _refuse_planted(self, who: str) -> None:
