@@ -244,8 +244,7 @@ class Sequential(Model):
                 self.build(self.input_shape or ())
             except XpnetError:
                 del self.layers[-1], self._names[-1]
-                self._numbered = Numbered(self._names)
-                self._name_of = dict(zip(self.layers, self._names, strict=True))
+                self._numbered, self._name_of = Numbered(self._names), dict(zip(self.layers, self._names, strict=True))
                 raise
 
     def _append(self, layer: Layer) -> None:
