@@ -5,6 +5,7 @@ import pytest
 
 from xpnet import initializers, random
 from xpnet.backend import make_backend, use_backend
+from xpnet.base import budget
 from xpnet.errors import DTypeError, FormatError, OptionError, ShapeError
 from xpnet.layers import Conv2D, Dense
 
@@ -143,7 +144,7 @@ def test_what_ones_own_initializer_returns_is_checked(value: object, error: type
 
 
 def test_no_initializer_may_draw_more_than_the_limit() -> None:
-    with initializers.at_most(19), pytest.raises(FormatError, match=r"a weight of shape \(4, 5\), which is more than"):
+    with budget.for_file(19, 1, 1), pytest.raises(FormatError, match=r"a weight of shape \(4, 5\), which is more than"):
         initializers.draw(Returning(np.ones((4, 5), np.float32)), (4, 5), 5, 4)
 
 

@@ -4,19 +4,16 @@
 convolution both count the kernel's pixels.
 """
 
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xpnet import random
+from xpnet.base.budget import check_size
 from xpnet.base.configured import Configured
 from xpnet.base.hints import explained
 from xpnet.base.lookup import by_name
-from xpnet.errors import DTypeError, FormatError, OptionError, ShapeError
+from xpnet.errors import DTypeError, OptionError, ShapeError
 
 
 class Initializer(Configured):
@@ -78,25 +75,6 @@ class XavierUniform(Initializer):
 
     def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
         return uniform(shape, (6 / (fan_in + fan_out)) ** 0.5)
-
-
-_limit: ContextVar[float] = ContextVar("_limit", default=math.inf)
-
-
-@contextmanager
-def at_most(count: int) -> Iterator[None]:
-    """Within the block no weight may have more than `count` entries: a file must not claim more than it holds."""
-    token = _limit.set(count)
-    try:
-        yield
-    finally:
-        _limit.reset(token)
-
-
-def check_size(shape: tuple[int, ...]) -> None:
-    """FormatError for a weight that may not be so large."""
-    if math.prod(shape) > _limit.get():
-        raise FormatError(f"it describes a weight of shape {shape}, which is more than the whole file holds")
 
 
 def normal(shape: tuple[int, ...], std: float) -> np.ndarray:

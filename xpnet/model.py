@@ -16,6 +16,7 @@ from xpnet.backend.reference import dtype_name
 from xpnet.base.configured import Configured, require_kept
 from xpnet.base.hints import explaining
 from xpnet.base.nested import as_several, first_leaf, mapped
+from xpnet.base.numbered import Numbered
 from xpnet.callbacks import Callback, History
 from xpnet.core.declare import Shape
 from xpnet.core.inputs import check_dtype, no_arrays
@@ -223,6 +224,8 @@ class Sequential(Model):
         self.layers: list[Layer] = []
         self._first: int | None = None  # what _first_trained found
         self._names: list[str] = []  # of the layers; a layer may have another name in another model
+        self._numbered = Numbered()  # the same names, by what they begin with
+        self._name_of: dict[Layer, str] = {}
         if isinstance(layers, Layer):
             raise OptionError("Sequential takes a list of layers: Sequential([layers.Flatten(), layers.Dense(10)])")
         for layer in layers:
@@ -241,6 +244,7 @@ class Sequential(Model):
                 self.build(self.input_shape or ())
             except XpnetError:
                 del self.layers[-1], self._names[-1]
+                self._numbered, self._name_of = Numbered(self._names), dict(zip(self.layers, self._names, strict=True))
                 raise
 
     def _append(self, layer: Layer) -> None:
@@ -249,22 +253,23 @@ class Sequential(Model):
         self._first = None
         if not self.layers:
             self.takes_integers = layer.takes_integers
-        self._names.append(self._name_for(layer))
+        name = self._name_of[layer] = self._name_for(layer)
+        self._names.append(name)
+        self._numbered.add(name)
         self.layers.append(layer)
 
     def _name_for(self, layer: Layer) -> str:
         """The name that the user gave, or conv1, conv2, dense1, ..."""
-        if layer in self.layers:  # shared
-            return self._names[self.layers.index(layer)]
+        if layer in self._name_of:  # shared
+            return self._name_of[layer]
         if layer.own_name is not None:
             name = str(layer.own_name)
-            if name in self._names:
+            if name in self._numbered:
                 raise OptionError(f"{self.label}: two layers have the name {name!r}; give each a name of its own")
             if not name or "." in name:
                 raise OptionError(f"{self.label}: {name!r} cannot name a layer: dots part the names of a path")
             return name
-        numbers = [int(n) for name in self._names if (n := name.removeprefix(layer.kind)).isdecimal()]
-        name = f"{layer.kind}{max(numbers, default=0) + 1}"
+        name = self._numbered.next(layer.kind)
         layer.suggest_name(name)
         return name
 

@@ -106,10 +106,3 @@ def test_the_rights_follow_the_umask(tmp_path: Path, mask: int, mode: int) -> No
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
-
-
-def test_a_temporary_name_that_is_given_is_used_again(tmp_path: Path) -> None:
-    """What a process left there that was killed while it wrote."""
-    (tmp_path / "a.tmp").write_bytes(b"half of something longer")
-    write_atomically(tmp_path / "a", lambda file: file.write(b"new"), temporary=tmp_path / "a.tmp")
-    assert content(tmp_path) == {"a": b"new"}

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +153,67 @@ def test_a_file_that_goes_before_it_is_locked(gone: bool, tmp_path: Path, monkey
         Claim(tmp_path / "a", "y")
     held.release()
     assert not place.exists()
+
+
+def test_one_file_of_two_names_is_one(tmp_path: Path) -> None:
+    """Behind a link each had a lock of its own."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "link").symlink_to(tmp_path / "file")
+    for first, second in (("file", "folder/link"), ("folder/link", "file")):
+        held = Claim(tmp_path / first, "x")
+        with pytest.raises(FileError, match=f"y: another training, of process {os.getpid()}, writes to .*{second}"):
+            Claim(tmp_path / second, "y")
+        held.release()
+    assert not list(tmp_path.rglob(".*"))
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_stands_in_the_place_of_a_lock_is_not_written_to(kind: str, tmp_path: Path) -> None:
+    """What a link led to was emptied."""
+    (tmp_path / "precious").write_text("precious")
+    place = tmp_path / ".a.lock"
+    if kind == "link":
+        place.symlink_to("precious")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.mkdir()
+    with pytest.raises(FileError, match=r"^x cannot lock .*/\.a\.lock: it is a [a-z ]*\. Remove it$"):
+        Claim(tmp_path / "a", "x")
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_many_threads_want_one_file_and_one_has_it(tmp_path: Path) -> None:
+    start, found = threading.Barrier(8), list[Claim | FileError]()
+
+    def claim() -> None:
+        start.wait()
+        try:
+            found.append(Claim(tmp_path / "a", "x"))
+        except FileError as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (held,) = (each for each in found if isinstance(each, Claim))
+    assert len(found) == 8 and held.is_held
+    held.release()
+    assert not held.is_held and os.listdir(tmp_path) == []
+
+
+def test_a_forked_process_does_not_let_go_of_what_its_parent_has(tmp_path: Path) -> None:
+    held = Claim(tmp_path / "a", "x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, which this child does not need
+        child = os.fork()
+    if not child:
+        held.release()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (tmp_path / ".a.lock").exists()
+    with pytest.raises(FileError, match="another training"):
+        Claim(tmp_path / "a", "y")
+    held.release()

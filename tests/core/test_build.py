@@ -12,6 +12,7 @@ from tests.kit.small import Written, everything
 from tests.kit.strategies import normal
 from xpnet import initializers, random
 from xpnet.backend import Backend
+from xpnet.base import budget
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Layer
 from xpnet.errors import DTypeError, FormatError, NotBuiltError, OptionError
@@ -232,7 +233,7 @@ def test_what_is_too_large_is_refused_before_anything_is_made() -> None:
             yield Declared("large", (10**9, 10**9))
 
     layer, state = Two(), random.get_state()
-    with initializers.at_most(100), pytest.raises(FormatError, match="more than the whole file holds"):
+    with budget.for_file(100, 1, 1), pytest.raises(FormatError, match="more than the whole file holds"):
         layer.build((2,))
     assert not layer.is_built and layer.parameters() == [] and random.get_state() == state
     assert layer.parameter_count((2,)) == 2 + 10**18 == math.prod((10**9, 10**9)) + 2

@@ -197,7 +197,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     with pytest.raises(FileError, match="directory"):
         read_digit(tmp_path)
 
-    def forbid(*_):
+    def forbid(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", forbid)

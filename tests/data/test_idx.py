@@ -145,7 +145,7 @@ def test_absurd_sizes_in_a_header_cost_no_memory(tmp_path, compress):
     path.write_bytes(compress(b"\0\0\x0e\x03" + b"\xff" * 12 + b"few bytes"))
     tracemalloc.start()
     try:
-        with pytest.raises(FormatError, match="truncated"):
+        with pytest.raises(FormatError, match=r"announces .* bytes of content"):
             read_idx(path)
         assert tracemalloc.get_traced_memory()[1] < 16 * 2**20  # of which xz's dictionary takes 8
     finally:
@@ -179,7 +179,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     with pytest.raises(FileError, match="directory"):
         read_idx(tmp_path)
 
-    def forbid(*_):
+    def forbid(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", forbid)

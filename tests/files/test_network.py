@@ -289,7 +289,10 @@ def test_an_error_in_the_middle_leaves_the_old_file_and_nothing_beside_it(
 def test_folders_that_cannot_be_written_to_are_a_file_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    for path, advice in ((tmp_path / "file" / "net", "Choose another"), (tmp_path / "folder", "that you may write to")):
+    for path, advice in (
+        (tmp_path / "file" / "net", "Choose another"),
+        (tmp_path / "folder", "it is a folder. Choose"),
+    ):
         for save in (tiny().save, tiny().save_weights):
             with pytest.raises(FileError, match=rf"cannot write .*{advice}"):
                 save(path)

@@ -126,15 +126,15 @@ def die_writing(how: str, times: int) -> None:
         file.flush()
         die()
 
-    def counting(path: Any, write: Callable[[Any], Any], temporary: Path | None = None) -> None:
+    def counting(path: Any, write: Callable[[Any], Any]) -> None:
         nonlocal written
-        written += temporary is not None  # a backup
+        written += 1
         last = written == times
         if last and how == "disk full":
             resource.setrlimit(resource.RLIMIT_FSIZE, (Path(path).stat().st_size // 2, resource.RLIM_INFINITY))
         if last and how == "before renaming":
             os.replace = die
-        write_atomically(path, (lambda file: half(file, write)) if last and how == "half written" else write, temporary)
+        write_atomically(path, (lambda file: half(file, write)) if last and how == "half written" else write)
         os.replace = replace
         if last:
             die()

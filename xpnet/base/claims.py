@@ -1,12 +1,14 @@
 """Files that one training at a time writes to: a second one is told so at its start, and spoils nothing."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from xpnet.base.atomic_files import checked_path
+from xpnet.base.atomic_files import checked_path, file_errors
+from xpnet.base.regular_files import NO_LINK, other_than_regular
 from xpnet.errors import FileError
 
 _OWNERS: dict[str, int] = {}  # who in this process has a claim, by the path of its lock
@@ -16,25 +18,28 @@ _TRIES = 20  # to lock a file that another one takes away
 class Claim:
     """While it is held, nobody else has a claim on this path, in this process or another of the machine.
 
-    The system forgets it when the process ends, however it ends. A file .NAME.lock beside the path stands for it as
-    long. `named`: what the path is called, if it stands for several; `owner`: what it is for, such as a model in
-    training: two claims for one owner are told of as such. Raises FileError, naming `who`, if another one holds it.
-    Where locks cannot be had, nothing is claimed.
+    The system forgets it when the process ends, however it ends. A file .NAME.lock beside the path, or beside what a
+    symbolic link there leads to, stands for it as long. `named`: what the path is called, if it stands for several;
+    `owner`: what it is for, such as a model in training: two claims for one owner are told of as such. Raises
+    FileError, naming `who`, if another one holds it. Where locks cannot be had, nothing is claimed.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], who: str, named: str | os.PathLike[str] | None = None, owner: Any = None
     ) -> None:
         path = checked_path(path)
-        self._place = path.parent / f".{path.name}.lock"
-        self._key = os.path.realpath(self._place)
+        target = Path(os.path.realpath(path))  # one file may be named in several ways
+        self._place = target.parent / f".{target.name}.lock"
+        self._key = os.fspath(self._place)
         self._file: IO[bytes] | None = None
+        self._process = os.getpid()
         for _ in range(_TRIES):
             file: IO[bytes] | None = None
             with contextlib.suppress(OSError):  # a folder that cannot be written to is told of by whoever writes there
-                path.parent.mkdir(parents=True, exist_ok=True)
-                file = open(self._place, "a+b")  # noqa: SIM115
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file = open(self._place, "a+b", buffering=0, opener=_opener)  # noqa: SIM115
             if file is None:
+                self._refuse_planted(who)
                 return
             if not _locked(file):
                 self._refuse(file, who, named or path, owner)
@@ -43,11 +48,26 @@ class Claim:
             file.close()  # whoever had it has taken it away meanwhile, and a third one may have made it anew
         else:
             return
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n".encode())
-        file.flush()
+        with contextlib.suppress(OSError):  # on a full disk nobody is told the number
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n".encode())
         self._file = file
         _OWNERS[self._key] = id(owner)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is held: not so where no file for the lock can be made, nor once it is released."""
+        return self._file is not None
+
+    def _refuse_planted(self, who: str) -> None:
+        """FileError for what is in the place of the lock and is none: nothing may be written through it."""
+        with file_errors(f"{who} cannot lock {self._place}", ". Remove it"):
+            try:
+                found = os.lstat(self._place)
+            except OSError:
+                return
+            if other := other_than_regular(found):
+                raise OSError(errno.EINVAL, f"it is {other}")
 
     def _refuse(self, file: IO[bytes], who: str, path: str | os.PathLike[str], owner: Any) -> NoReturn:
         file.seek(0)
@@ -72,11 +92,20 @@ class Claim:
     def release(self) -> None:
         """Let others have it."""
         if self._file is not None:
-            with contextlib.suppress(OSError):
-                Path(self._place).unlink()  # before it is unlocked: nobody may take hold of a file that goes
+            if self._process == os.getpid():  # in a forked process it is still the parent's
+                with contextlib.suppress(OSError):
+                    Path(self._place).unlink()  # before it is unlocked: nobody may take hold of a file that goes
             _OWNERS.pop(self._key, None)
             self._file.close()
             self._file = None
+
+
+def _opener(name: str, flags: int) -> int:
+    descriptor = os.open(name, flags | NO_LINK | getattr(os, "O_NONBLOCK", 0), 0o666)
+    if other := other_than_regular(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"it is {other}")
+    return descriptor
 
 
 def _is_at(file: IO[bytes], place: Path) -> bool:

@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from xpnet.base.regular_files import opened
+
 HEAD = 4096  # bytes that are looked at
 
 
@@ -64,7 +66,7 @@ def kind_of(content: str | os.PathLike[str] | bytes) -> Kind | None:
     if isinstance(content, bytes):
         return _by_head(content[:HEAD]) or _of_zip(io.BytesIO(content))
     try:
-        with open(content, "rb") as file:
+        with opened(content) as file:
             return _by_head(file.read(HEAD)) or _of_zip(file)
     except OSError:
         return None

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from xpnet import random
-from xpnet.base.atomic_files import checked_path, file_errors
+from xpnet.base.atomic_files import checked_path, file_errors, remove_unfinished
 from xpnet.base.checks import whole
 from xpnet.base.claims import Claim
 from xpnet.base.console import say
 from xpnet.callbacks.base import KEEPS, Callback, Logs, TrainingRun
 from xpnet.callbacks.comparison import Described, checked, describe, describe_model, differences
 from xpnet.errors import FormatError, OptionError, XpnetError
-from xpnet.files.state import read_state, temporary, write_state
+from xpnet.files.state import read_state, write_state
 
 SHOWN = 4  # differences in one message
 OWN = "settings"  # what the user's own settings are called among all
@@ -88,6 +88,8 @@ class Backup(Callback):
     def on_train_begin(self, logs: Logs) -> None:
         self.claim = Claim(self.path, "Backup")
         with self.claim.released_by_errors():
+            if self.claim.is_held:
+                self._remove_unfinished()
             _, step = self.run.next_step
             if self.states is None:
                 if not os.path.exists(self.path):
@@ -131,10 +133,14 @@ class Backup(Callback):
         self.saved = self.run.next_step
 
     def discard(self) -> None:
-        """Delete the file."""
-        for path in (self.path, temporary(self.path)):
-            with file_errors(f"cannot delete {path}", advice=""), contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+        """Delete the file; a symbolic link to it stays."""
+        with file_errors(f"cannot delete {self.path}", advice=""), contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.realpath(self.path))
+
+    def _remove_unfinished(self) -> None:
+        """What an earlier process left when it was killed while it wrote."""
+        with file_errors(f"cannot write {self.path}", ". Choose another path"):
+            remove_unfinished(self.path)
 
     def _go_on(self, state: dict[str, Any]) -> None:
         """Put the run where the file was written; or refuse a file that is damaged, or of another run."""

@@ -5,6 +5,7 @@ import io
 import os
 from typing import Any
 
+from xpnet.base.regular_files import opened
 from xpnet.callbacks.base import RATE, Logs, scalar
 from xpnet.callbacks.epoch_log import EpochLog
 from xpnet.errors import OptionError
@@ -58,7 +59,7 @@ class CSVLogger(EpochLog):
         return header, ""
 
     def _read_header(self) -> list[str]:
-        with self.errors_explained(), open(self.path, newline="", encoding="utf-8", errors="replace") as file:
+        with self.errors_explained(), io.TextIOWrapper(opened(self.path), "utf-8", "replace", newline="") as file:
             return next(csv.reader(file), [])
 
     def get_state(self) -> dict[str, Any]:

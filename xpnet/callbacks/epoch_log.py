@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+from pathlib import Path
 from typing import IO, Any
 
-from xpnet.base.atomic_files import checked_path, file_errors
+from xpnet.base.atomic_files import checked_path, file_errors, replace_whole
 from xpnet.base.claims import Claim
+from xpnet.base.regular_files import append_whole, opened, to_be_replaced
 from xpnet.callbacks.base import Callback, Logs
 from xpnet.errors import FileError
 
@@ -25,39 +27,44 @@ class EpochLog(Callback):
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path, self.append = os.fspath(checked_path(path)), append
-        self.file: IO[str] | None = None
+        self.file: IO[bytes] | None = None
         self.claim: Claim | None = None
 
     def on_train_begin(self, logs: Logs) -> None:
         self.new, self.text = not os.path.exists(self.path), ""
         with self.errors_explained():
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+            to_be_replaced(self.path)  # or refused now
         self.claim = Claim(self.path, type(self).__name__, owner=getattr(self, "model", None))
         with self.claim.released_by_errors(), self.errors_explained():
             self.prepare()
-            self.file = self._open("a")
+            self.file = opened(self.path, "ab")
             self.start = os.path.getsize(self.path) if self.append else 0
 
     def prepare(self) -> None:
         """Before the file is opened; nobody else writes to it by then."""
 
     def on_train_end(self, logs: Logs) -> None:
-        if self.file is not None:
-            self.file.close()
-            if self.new and not self.text:
-                os.unlink(self.path)
+        with self.errors_explained():
+            if self.file is not None:
+                self.file.close()
+                if self.new and not self.text:
+                    os.unlink(os.path.realpath(self.path))
         if self.claim is not None:
             self.claim.release()
 
     def write(self, text: str) -> None:
-        """Add this to the file, in place of what it held before training, or behind that with `append`."""
+        """Add this to the file, in place of what it held before training, or behind that with `append`; all of it, or
+        FileError and nothing.
+        """
         assert self.file is not None
         with self.errors_explained():
-            if not self.text and not self.append:
+            if self.text or self.append:
+                append_whole(self.file, text.encode())
+            else:
+                replace_whole(Path(self.path), lambda file: file.write(text.encode()))
                 self.file.close()
-                self.file = self._open("w")
-            self.file.write(text)
-            self.file.flush()
+                self.file = opened(self.path, "ab")
         self.text += text
 
     def get_state(self) -> dict[str, Any]:
@@ -75,11 +82,7 @@ class EpochLog(Callback):
                     " bytes that it had when the training began; put it back as it was"
                 )
             self.file.truncate(self.start)
-            self.file.write(self.text)
-            self.file.flush()
-
-    def _open(self, mode: str) -> IO[str]:
-        return open(self.path, mode, newline="", encoding="utf-8")
+            append_whole(self.file, self.text.encode())
 
     def errors_explained(self) -> contextlib.AbstractContextManager[None]:
         """What the system refuses inside becomes a FileError that names the callback and its file."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.base.regular_files import append_whole, opened
 from xpnet.callbacks.base import Logs
 from xpnet.callbacks.epoch_log import EpochLog
 
@@ -30,14 +31,14 @@ class JSONLinesLogger(EpochLog):
     def _mend_last_line(self) -> None:
         """End the last line of the file, or drop it."""
         try:
-            with open(self.path, "r+b") as file:
+            with opened(self.path, "r+b") as file:
                 whole, newline, last = file.read().rpartition(b"\n")
                 try:
                     json.loads(last or b"{}")
                 except ValueError:
                     file.truncate(len(whole + newline))
                 else:
-                    file.write(b"\n" if last else b"")
+                    append_whole(file, b"\n" if last else b"")
         except FileNotFoundError:
             pass
 

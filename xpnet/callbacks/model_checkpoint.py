@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.claims import Claim
+from xpnet.base.regular_files import to_be_replaced
 from xpnet.callbacks.base import Logs
 from xpnet.callbacks.monitor import Monitor
 from xpnet.errors import OptionError
@@ -40,6 +41,9 @@ class ModelCheckpoint(Monitor):
             super().on_train_begin(logs)
         if "{" not in os.path.dirname(self.path):
             self._make_folder(self.path)  # before an hour of training, not after it
+        if "{" not in self.path:
+            with file_errors(f"ModelCheckpoint cannot write to {self.path}", ". Choose another path"):
+                to_be_replaced(self.path)
         self.claim = Claim(_place_of(self.path), "ModelCheckpoint", named=self.path, owner=self.model)
 
     def on_train_end(self, logs: Logs) -> None:

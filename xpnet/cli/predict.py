@@ -11,6 +11,7 @@ import numpy as np
 
 from xpnet.analysis.predictions import probabilities
 from xpnet.base.atomic_files import write_atomically
+from xpnet.base.regular_files import opened
 from xpnet.cli.common import PathType, backend_option, complain, json_option, print_json, saved_network, takes_digits
 from xpnet.cli.pictures import check_preparation
 from xpnet.data.digit_image import read_digit
@@ -135,8 +136,8 @@ def draw_seen(seen: list[tuple[str, Any]], path: str) -> None:
 
     sheet = Image.new("RGB", (2 * TILE + 3 * GAP, len(seen) * (TILE + GAP) + GAP), "grey")
     for row, (image, x) in enumerate(seen):
-        with Image.open(image) as file:
-            whole = ImageOps.exif_transpose(file)
+        with opened(image) as file, Image.open(file) as picture:
+            whole = ImageOps.exif_transpose(picture)
         if whole.mode[0] in "IF":  # more than 8 bits, which `convert` would cut off
             whole = Image.fromarray((255 * brightness(np.asarray(whole))).clip(0, 255).astype("uint8"))
         rgba = ImageOps.contain(whole.convert("RGBA"), (TILE, TILE))

@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 from xpnet.base.atomic_files import file_errors
+from xpnet.base.regular_files import to_be_replaced
 from xpnet.callbacks import History
 from xpnet.cli.step_curve import StepCurve
 from xpnet.data.datasets import Labelled
-from xpnet.errors import FileError
 from xpnet.model import Model
 from xpnet.visualize import plot_history, plot_misclassified
 from xpnet.visualize.history import plot_steps
@@ -34,8 +34,9 @@ class Results:
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         for path in self.files().values():
-            if path and os.path.isdir(path):
-                raise FileError(f"cannot write {path}: it is a folder; choose another place with --out")
+            if path:
+                with file_errors(f"cannot write {path}", "; choose another place with --out"):
+                    to_be_replaced(path)
 
     def files(self) -> dict[str, str | None]:
         """The paths by what they hold."""

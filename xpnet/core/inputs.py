@@ -4,6 +4,7 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.backend.reference import dtype_name
+from xpnet.base import budget
 from xpnet.base.host import refuse_masked
 from xpnet.core.declare import building
 from xpnet.core.parameter import FLOATS, Parameter
@@ -36,7 +37,7 @@ def check_inputs(layer: Any, *xs: Array) -> None:
         with building.lock:
             if not layer.is_built:
                 layer.build(*shapes)
-    layer.output_shape(*shapes)
+    budget.check_sample(layer.output_shape(*shapes))
     for place, x in enumerate(xs):
         check_dtype(layer, dtype_name(x.dtype), place, place - len(xs))
 

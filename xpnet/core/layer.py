@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from xpnet import initializers
 from xpnet.backend import Array, Backend, get_backend, make_backend
 from xpnet.backend.reference import dtype_name
+from xpnet.base import budget
 from xpnet.base.checks import truth
 from xpnet.base.configured import Configured
 from xpnet.base.hints import explaining, no_method
@@ -65,6 +66,7 @@ class Layer(Walked, Located, Configured):
     _checked: Any = None
 
     def __init__(self, name: str | None = None) -> None:
+        budget.count_layer()
         self.name = name
         self._place(get_backend(), self.dtype)
 
@@ -113,9 +115,7 @@ class Layer(Walked, Located, Configured):
         shapes = shapes if shape is None else (shape,)
         output = self.output_shape(*shapes)
         if not self._built:
-            declared = tuple(self.declare(*shapes))
-            for each in declared:
-                initializers.check_size(each.shape)  # of all, before the first is made
+            declared = tuple(budget.counted(self.declare(*shapes), vars(self), output))  # all, before the first is made
             for each in declared:
                 self._adopt(each)
             self.build_inside(output)

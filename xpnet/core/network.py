@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from xpnet.backend import Array, on_backend
 from xpnet.backend.reference import dtype_name
+from xpnet.base import budget
 from xpnet.base.checks import sample_shape
 from xpnet.base.hints import explaining
 from xpnet.base.host import native
@@ -147,6 +148,7 @@ class Network(Layer):
         several outputs is a tuple or a dict of shapes.
         """
         shapes = tuple(sample_shape(self.label, each) for each in (shapes if shape is None else (shape,)))
+        budget.check_sample(shapes)
         takes = inspect.signature(self.call)
         try:
             takes.bind(*shapes)

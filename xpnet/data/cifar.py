@@ -1,5 +1,6 @@
 """The binary version of CIFAR-10: an archive of files of records, one byte for the label, 3 x 32 x 32 of image."""
 
+import gzip
 import os
 import tarfile
 import zlib
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from xpnet.base.atomic_files import checked_path, file_errors, without_number
 from xpnet.base.file_kinds import other_kind
+from xpnet.base.regular_files import opened
 from xpnet.errors import DataError, FileError, FormatError
 
 Pixels = npt.NDArray[np.uint8]
@@ -17,6 +19,7 @@ Labels = npt.NDArray[np.int64]
 
 _RECORD = 1 + 3 * 32 * 32  # bytes
 _LARGEST = 10_000 * _RECORD  # bytes of a file
+_WHOLE = 12 * _LARGEST  # bytes that are unpacked at most; the archive has 6 files
 _TRAIN = [f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)]
 _TEST = "cifar-10-batches-bin/test_batch.bin"
 
@@ -32,10 +35,13 @@ def read_cifar(path: str | os.PathLike[str]) -> tuple[tuple[Pixels, Labels], tup
     files: dict[str, bytes] = {}
     path = checked_path(path)
     try:
-        with file_errors(f"cannot read {path}", "", foreign=without_number), tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                if member.name in (*_TRAIN, _TEST):
-                    files[member.name] = _content(archive, member)
+        reading = file_errors(f"cannot read {path}", "", foreign=without_number)
+        with reading, opened(path) as file, gzip.GzipFile(fileobj=file) as whole:
+            stream: Any = _AtMost(whole, _WHOLE)
+            with tarfile.open(fileobj=stream, mode="r|") as archive:
+                for member in archive:
+                    if member.name in (*_TRAIN, _TEST):
+                        files[member.name] = _content(archive, member)
     except FileError:
         raise
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:  # OSError: gzip's, for a damaged file
@@ -48,6 +54,20 @@ def read_cifar(path: str | os.PathLike[str]) -> tuple[tuple[Pixels, Labels], tup
     return (np.concatenate([x for x, _ in train]), np.concatenate([t for _, t in train])), _records(
         path, _TEST, files[_TEST]
     )
+
+
+class _AtMost:
+    """A stream of which no more than so many bytes are read: few packed ones can be many."""
+
+    def __init__(self, stream: Any, most: int) -> None:
+        self._stream, self._left, self._most = stream, most, most
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self._stream.read(min(size, self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise tarfile.ReadError(f"it holds more than {self._most} bytes")
+        return data
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

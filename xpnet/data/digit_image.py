@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.host import as_host
+from xpnet.base.regular_files import opened
 from xpnet.data.ink import find_strokes, resized
 from xpnet.data.one_digit import find_digit
 from xpnet.data.picture_file import Background, Floats, brightness, decode
@@ -32,7 +33,7 @@ def read_digit(path: str | os.PathLike[str], background: Background = "auto") ->
     DataError if the picture is blank or cannot be understood.
     """
     path = checked_path(path)
-    with file_errors(f"cannot read {path}", advice=""), open(path, "rb") as file:
+    with file_errors(f"cannot read {path}", advice=""), opened(path) as file:
         data = file.read()
     grey = decode(path, data, background)
     try:

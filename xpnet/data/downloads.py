@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from xpnet.base.atomic_files import checked_path, file_errors
+from xpnet.base.atomic_files import checked_path, file_errors, replace_whole
 from xpnet.base.console import is_terminal
+from xpnet.base.regular_files import opened
 from xpnet.errors import FileError, FormatError, MissingExtraError
 
 _TIMEOUT = 30  # seconds without an answer
@@ -68,6 +69,8 @@ def fetch(path: Path, sha256: str, urls: Sequence[str], offline: bool | None = N
 
 def _download(url: str, path: Path, sha256: str) -> str | None:
     """Why it failed, or None."""
+    import shutil
+
     try:
         import pooch
     except ImportError as error:
@@ -89,7 +92,9 @@ def _download(url: str, path: Path, sha256: str) -> str | None:
         with writing:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _beside(path) as folder:
-                os.replace(pooch.retrieve(url, f"sha256:{sha256}", path.name, folder, downloader=get), path)
+                fetched = pooch.retrieve(url, f"sha256:{sha256}", path.name, folder, downloader=get)
+                with opened(fetched) as file:  # with the rights of a file that is written here
+                    replace_whole(path, lambda whole: shutil.copyfileobj(file, whole))
     except requests.RequestException as error:
         response = error.response
         return f"{response.status_code} {response.reason}" if response is not None else f"{_short(error)}"
@@ -120,7 +125,7 @@ def _sha256(path: Path) -> str | None:
 
     with file_errors(f"cannot read {path}", advice=""):
         try:
-            with open(path, "rb") as file:
+            with opened(checked_path(path)) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except (FileNotFoundError, NotADirectoryError):
             return None

@@ -20,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet.base.atomic_files import checked_path, file_errors, write_atomically
+from xpnet.base.budget import check_unpacked
 from xpnet.base.file_kinds import other_kind
 from xpnet.base.host import as_host
+from xpnet.base.regular_files import opened
 from xpnet.errors import DTypeError, FormatError, ShapeError
 
 _TYPES: dict[int, np.dtype[Any]] = {
@@ -73,8 +75,7 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
     array = as_host(array)
     native = array.dtype.newbyteorder("=")
     if native not in _CODES:
-        names = ", ".join(str(known) for known in _CODES)
-        raise DTypeError(f"IDX holds {names}, but the array is {array.dtype}; convert it with astype first")
+        raise DTypeError(f"IDX holds {', '.join(map(str, _CODES))}, not {array.dtype}; convert it with astype")
     if any(size >= 2**32 for size in array.shape):
         raise ShapeError(f"IDX holds at most 2**32 - 1 entries along an axis, but the array has shape {array.shape}")
     header = struct.pack(f">HBB{array.ndim}I", 0, _CODES[native], array.ndim, *array.shape)
@@ -96,7 +97,7 @@ class _Stream(Protocol):
 def _opened(path: str | os.PathLike[str]) -> Iterator[_Stream]:
     """The file's content, decompressed; what goes wrong in the block becomes an error that names the file."""
     try:
-        with file_errors(f"cannot read {path}", advice=""), open(path, "rb") as file:
+        with file_errors(f"cannot read {path}", advice=""), opened(path) as file:
             yield _decompressing(file)
     except (zlib.error, lzma.LZMAError, EOFError) as error:
         raise FormatError(f"{path} is truncated or corrupt ({error}); get the file again") from error
@@ -127,14 +128,13 @@ class _Inflater:
                     raise EOFError("it ends too early")
 
 
-def _decompressing(file: IO[bytes]) -> _Stream:
-    magic = file.read(len(_XZ_MAGIC))
-    file.seek(0)
+def _decompressing(file: Any) -> _Stream:
+    magic: bytes = file.peek(len(_XZ_MAGIC))
     if magic.startswith(_GZIP_MAGIC):
         return _Inflater(file, lambda: zlib.decompressobj(wbits=16 + zlib.MAX_WBITS))  # 16: gzip's header and checksum
-    if magic == _XZ_MAGIC:
+    if magic.startswith(_XZ_MAGIC):
         return _Inflater(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY))
-    return file
+    return file  # type: ignore[no-any-return]
 
 
 def _compressing(file: IO[bytes], suffix: str) -> contextlib.AbstractContextManager[Any]:
@@ -181,12 +181,11 @@ def _header(
 def _array(
     path: str | os.PathLike[str], stream: _Stream, native: np.dtype[Any], shape: tuple[int, ...]
 ) -> npt.NDArray[Any]:
-    expected = math.prod(shape) * native.itemsize
+    expected = check_unpacked(path, math.prod(shape) * native.itemsize)
     data = _read_up_to(stream, expected)
     if len(data) < expected:
         raise FormatError(
-            f"{path} is truncated: its header announces shape {shape}, {expected} bytes, but only {len(data)} follow; "
-            "get the file again"
+            f"{path} is truncated: its header announces {shape}, {expected} bytes, but {len(data)} follow; get it again"
         )
     if stream.read(1):
         raise FormatError(f"{path} is too long: bytes follow after the {expected} that its header announces")

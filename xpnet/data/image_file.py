@@ -12,6 +12,7 @@ from xpnet.base.atomic_files import checked_path, file_errors, without_number
 from xpnet.base.checks import height_and_width
 from xpnet.base.configured import Configured
 from xpnet.base.file_kinds import other_kind
+from xpnet.base.regular_files import opened
 from xpnet.data.picture_file import Background, full_scale
 from xpnet.data.transforms import to_unit
 from xpnet.errors import FileError, FormatError, OptionError
@@ -97,7 +98,8 @@ def _read(path: Path, how: Preparation) -> Bytes:
     from PIL import Image, ImageOps
 
     try:
-        with file_errors(f"cannot read {path}", "", foreign=without_number), Image.open(path) as image:
+        reading = file_errors(f"cannot read {path}", "", foreign=without_number)
+        with reading, opened(path) as file, Image.open(file) as image:
             if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise FormatError(f"{image.width} x {image.height} pixels are suspiciously many")
             if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.hints import Explains
 from xpnet.base.notice import notify
+from xpnet.base.regular_files import opened
 from xpnet.data.image_file import Fit, Preparation
 from xpnet.data.picture_file import Background
 from xpnet.errors import DataError, ShapeError
@@ -97,7 +98,8 @@ class ImageFolder(Explains):
         some = np.unique(np.linspace(0, len(self.paths) - 1, 100).astype(np.intp))
         content = 0
         for index in some:
-            content = zlib.crc32(self.paths[index].read_bytes(), content)
+            with file_errors(f"cannot read {self.paths[index]}", advice=""), opened(self.paths[index]) as file:
+                content = zlib.crc32(file.read(), content)
         found = {
             "images": len(self.paths),
             "checksum of names and lengths": zlib.crc32(names.encode(errors="surrogateescape")),

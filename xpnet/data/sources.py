@@ -6,6 +6,7 @@ that, is what errors call a sample; `labels`, (N,), are the numbers of their cla
 image_folder.py has the source for folders of images.
 """
 
+import math
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xpnet.base.atomic_files import checked_path, file_errors
+from xpnet.base.budget import check_unpacked
 from xpnet.base.checks import whole
 from xpnet.base.file_kinds import other_kind
 from xpnet.base.host import as_host, native, refuse_masked
 from xpnet.base.nested import arranged_like, keys_of, leaves, mapped
+from xpnet.base.regular_files import opened
 from xpnet.errors import DataError, DTypeError, FormatError, OptionError, XpnetError
 
 Array = npt.NDArray[Any]
@@ -50,7 +53,7 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) ->
     """
     names, path = (names,) if isinstance(names, str) else tuple(names), checked_path(path)
     try:
-        with file_errors(f"cannot read {path}", advice=""), open(path, "rb") as file:
+        with file_errors(f"cannot read {path}", advice=""), opened(path) as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise FormatError(f"{path} is no .npz file; a single array, .npy, is mapped by data.MappedArrays")
@@ -60,6 +63,7 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) ->
                     raise FormatError(f"{path} is no .npz file: {found}")
                 if missing:
                     raise DataError(f"{path} holds no array {missing[0]!r}, but {', '.join(archive) or 'nothing'}")
+                _check_sizes(path, archive.zip, [f"{name}.npy" for name in names])
                 return Arrays(*(archive[name] for name in names))
     except XpnetError:
         raise
@@ -70,6 +74,22 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ("x", "t")) ->
         raise FormatError(
             f"{path} cannot be read as an .npz file of numbers{why}; np.savez(path, x=x, t=t) makes one"
         ) from error
+
+
+def _check_sizes(path: Path, archive: Any, names: Sequence[str]) -> None:
+    """FormatError for arrays that would be far larger than the file, or than what it holds of them."""
+    entries = [archive.getinfo(name if name in archive.namelist() else name.removesuffix(".npy")) for name in names]
+    check_unpacked(path, sum(entry.file_size for entry in entries))
+    for entry in entries:
+        with archive.open(entry) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+        if math.prod(shape) * dtype.itemsize > entry.file_size:
+            raise FormatError(
+                f"{path} is damaged: {entry.filename} announces an array of shape {shape} and {dtype}, and has"
+                f" {entry.file_size} bytes"
+            )
 
 
 class MappedArrays:
@@ -275,7 +295,7 @@ def check_arrays(arrays: Sequence[Array]) -> None:
 
 def _mapped(path: Path) -> Array:
     try:
-        with file_errors(f"cannot read {path}", advice=""):
+        with file_errors(f"cannot read {path}", advice=""), opened(path):
             return np.lib.format.open_memmap(path, mode="r")
     except XpnetError:
         raise

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xpnet.base import budget
 from xpnet.base.atomic_files import checked_path, file_errors, write_atomically
 from xpnet.base.checks import whole
 from xpnet.base.file_kinds import other_kind
 from xpnet.base.hints import Explains
 from xpnet.base.host import as_host
+from xpnet.base.regular_files import opened
 from xpnet.errors import DataError, FormatError, OptionError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -118,10 +120,10 @@ class Vocabulary(Explains):
     def load(cls, path: str | os.PathLike[str], split: Split | None = None) -> "Vocabulary":
         """The vocabulary that `save` has written. Raises FormatError if the file holds something else."""
         path = checked_path(path)
-        with file_errors(f"cannot read {path}", advice=""):
-            content = path.read_bytes()
+        with file_errors(f"cannot read {path}", advice=""), opened(path) as file:
+            content = file.read()
         try:
-            found = json.loads(content)
+            found = budget.parsed(content, len(content))
             entries, kept = tuple(found["entries"]), found["split"]
             known = kept is None or kept in SPLITS
             if (
@@ -131,7 +133,7 @@ class Vocabulary(Explains):
                 or not all(map(_is_text, entries))
             ):
                 raise ValueError("its entries are not those of one")
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, FormatError) as error:
             why = other_kind(content, "JSON") or error
             raise FormatError(f"{path} is no vocabulary that was saved ({why})") from error
         if (split is None) == (kept is None):

@@ -6,15 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from xpnet.base import budget
 from xpnet.base.notice import notify
 from xpnet.core.network import Network
 from xpnet.data.image_file import Preparation
 from xpnet.data.transforms import Normalize
 from xpnet.errors import FormatError, OptionError
-
-LARGEST_PICTURE = 2**26  # numbers in one that a file may ask for
-MOST_NAMES = 2**20  # of a network of several outputs
-LONGEST_NAME = 1000  # characters
 
 
 def checked_names(names: Any) -> list[str] | None:
@@ -27,8 +24,8 @@ def checked_names(names: Any) -> list[str] | None:
     found = [str(name) for name in found]
     if len(set(found)) < len(found):
         raise OptionError(f"class_names must be different, and {max(found, key=found.count)!r} comes twice")
-    if max(map(len, found)) > LONGEST_NAME:
-        raise OptionError(f"class_names: a name has {max(map(len, found))} characters; {LONGEST_NAME} are possible")
+    if max(map(len, found)) > budget.NAME:
+        raise OptionError(f"class_names: a name has {max(map(len, found))} characters; {budget.NAME} are possible")
     return found
 
 
@@ -36,7 +33,7 @@ def too_many(model: Network, names: list[str]) -> bool:
     """Whether there are more names than the network gives numbers; one number tells two classes apart."""
     outputs = model.output_shape(*model.input_shapes)
     is_one = isinstance(outputs, tuple) and all(isinstance(n, int) for n in outputs)
-    return len(names) > (max(outputs, default=1) if is_one and outputs != (1,) else 2 if is_one else MOST_NAMES)
+    return len(names) > (max(outputs, default=1) if is_one and outputs != (1,) else 2 if is_one else budget.NAMES)
 
 
 def described(model: Network) -> dict[str, Any]:
@@ -77,7 +74,7 @@ def restore(model: Any, description: Mapping[str, Any]) -> None:
         if settings["transform"] is not None:
             settings["transform"] = Normalize(**settings["transform"])
         preparation = Preparation(**settings)
-        if math.prod(preparation.size or ()) > LARGEST_PICTURE:
+        if math.prod(preparation.size or ()) > budget.SAMPLE:
             raise FormatError(f"its preparation makes pictures of {preparation.size}, which is impossible")
         model.preparation = preparation
 

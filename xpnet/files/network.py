@@ -17,9 +17,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from xpnet import initializers, random
+from xpnet import random
 from xpnet.backend import on_backend
-from xpnet.base.atomic_files import write_atomically
+from xpnet.base import budget
+from xpnet.base.atomic_files import checked_path, write_atomically
 from xpnet.base.configured import Configured
 from xpnet.base.notice import notify
 from xpnet.core.layer import Layer, layers_in
@@ -27,7 +28,7 @@ from xpnet.core.network import Network
 from xpnet.core.parameter import FLOATS, Parameter
 from xpnet.errors import FormatError, NotBuiltError, OptionError, XpnetError
 from xpnet.files import answers
-from xpnet.files.tensors import read_safetensors
+from xpnet.files.tensors import read_safetensors, read_texts
 from xpnet.losses.of_function import OfFunction as LossFunction
 from xpnet.metrics.of_function import OfFunction as MetricFunction
 
@@ -38,7 +39,7 @@ OTHERS = {
     ".pb", ".json", ".gguf",
 }  # fmt: skip
 Path = str | os.PathLike[str]
-LARGEST_INPUT = 2**26  # numbers in one sample
+DESCRIBED = "network", "loss", "optimizer", "metrics"  # in the order in which they are numbered
 # what a damaged description can make the constructors raise
 DAMAGE = (
     XpnetError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError,
@@ -75,8 +76,9 @@ def save(model: Network, path: Path, compiled: Mapping[str, Any]) -> None:
         **_frozen_layers(model),
         **answers.described(model),
     }
-    _check_description(model, description["network"], encoder.classes)
-    _write(model, path, {"xpnet": json.dumps(description)})
+    text = json.dumps(description)
+    _check_description(model, description, text, encoder.classes)
+    _write(model, path, {"xpnet": text})
 
 
 def _frozen_layers(model: Network) -> dict[str, list[str]]:
@@ -112,12 +114,23 @@ def _without_functions(value: Any) -> Any:
     return None if any(isinstance(each, (LossFunction, MetricFunction)) for each in parts) else value
 
 
-def _check_description(model: Network, network: Any, classes: dict[str, type[Configured]]) -> None:
+def _check_description(
+    model: Network, description: dict[str, Any], text: str, classes: dict[str, type[Configured]]
+) -> None:
     """Make the network from its description: a file that `load` would refuse must not be written."""
+    numbers = [parameter.size for parameter in model.parameters()]
     try:
         with random.preserved_state(), on_backend(model.backend):
-            twin = _Decoder(classes.get).decode(json.loads(json.dumps(network)))
-            twin.build(*model.input_shapes, dtype=model.input_dtypes)
+            read = budget.parsed(text, len(text) + 4 * sum(numbers))
+            objects = budget.check_description(read[part] for part in DESCRIBED)
+            with budget.for_file(sum(numbers), objects, len(numbers)):
+                twin = _Decoder(classes.get).decode(read["network"])
+                twin.build(*model.input_shapes, dtype=model.input_dtypes)
+    except FormatError as error:
+        raise OptionError(
+            f"this {type(model).__name__} cannot be saved whole, because no file with it would be read ({error}); use"
+            " save_weights"
+        ) from error
     except NotBuiltError as error:
         raise OptionError(
             f"this {type(model).__name__} cannot be saved whole: a layer is tied to one that is not inside it"
@@ -179,7 +192,7 @@ class Saved(NamedTuple, Generic[Described]):
 def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[type[Configured]]) -> Saved[Described]:
     """What `xpnet.load` says, not compiled yet; the network that the file describes must be of this kind."""
     own = {cls.__name__: cls for cls in ([custom] if isinstance(custom, type) else custom)}
-    tensors, metadata = read_safetensors(path)
+    metadata = read_texts(path)
     if "xpnet_backup" in metadata:
         raise FormatError(
             f"{path} is the backup of a training that is not finished, and no network: go on with it by xpnet train"
@@ -188,13 +201,16 @@ def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[
     if "xpnet" not in metadata:
         raise FormatError(f"{path} holds weights but no network: make the network and use model.load_weights(path)")
     with refusing_damage(path):
-        description = json.loads(metadata["xpnet"])
+        description = budget.parsed(metadata["xpnet"], os.path.getsize(checked_path(path)))
         if description["version"] != VERSION:
             raise FormatError(
                 f"{path} has format version {description['version']}, this xpnet reads version {VERSION}: update xpnet"
             )
+        objects = budget.check_description(description[part] for part in DESCRIBED)
+        tensors, _ = read_safetensors(path)
         decoder = _Decoder(lambda name: own.get(name) or registered(name))
-        with initializers.at_most(sum(tensor.size for tensor in tensors.values())), np.errstate(all="ignore"):
+        numbers = sum(tensor.size for tensor in tensors.values())
+        with budget.for_file(numbers, objects, len(tensors)), np.errstate(all="ignore"):
             model = decoder.decode(description["network"])
             if not isinstance(model, kind):
                 raise FormatError("its network is no model")
@@ -202,7 +218,7 @@ def load(path: Path, kind: type[Described], custom: type[Configured] | Iterable[
                 model, [tuple(shape) for shape in description["input_shapes"]], str(description["dtype"]),
                 description.get("input_dtypes"),
             )  # fmt: skip
-        loss, optimizer, metrics = (decoder.decode(description[key]) for key in ("loss", "optimizer", "metrics"))
+        loss, optimizer, metrics = (decoder.decode(description[part]) for part in DESCRIBED[1:])
         _freeze(model, description["frozen"], description.get("frozen_layers"))
         answers.restore(model, description)
     _assign(model, tensors, path)
@@ -227,9 +243,12 @@ def load_weights(model: Network, path: Path) -> None:
     tensors, metadata = read_safetensors(path)
     if not model.is_built and "xpnet" in metadata:
         try:
-            description = json.loads(metadata["xpnet"])
+            description = budget.parsed(metadata["xpnet"], os.path.getsize(checked_path(path)))
             shapes = [tuple(shape) for shape in description["input_shapes"]]
+            _check_shapes(shapes)
             model.build(*shapes, dtype=description.get("input_dtypes"))
+        except FormatError as error:
+            raise FormatError(f"{path}: {error}") from None
         except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"{path}: its input shape is damaged or does not fit the network ({error})") from error
     if not model.is_built and not model.parameters():  # those of networks inside it are enough
@@ -309,13 +328,17 @@ def _tuples(value: Any) -> Any:
 
 
 def _build(model: Network, shapes: list[tuple[int, ...]], dtype: str, input_dtypes: list[str] | None) -> None:
-    for shape in shapes:
-        if not all(isinstance(n, int) and n > 0 for n in shape) or math.prod(shape) > LARGEST_INPUT:
-            raise FormatError(f"its input shape {shape} is impossible")
+    _check_shapes(shapes)
     if dtype not in FLOATS:
         raise FormatError(f"its data type {dtype!r} is impossible")
     model.astype(dtype)
     model.build(*shapes, dtype=input_dtypes)
+
+
+def _check_shapes(shapes: list[tuple[int, ...]]) -> None:
+    for shape in shapes:
+        if not all(isinstance(n, int) and n > 0 for n in shape) or math.prod(shape) > budget.SAMPLE:
+            raise FormatError(f"its input shape {shape} is impossible; a sample has at most {budget.SAMPLE} numbers")
 
 
 # ---- weights -------------------------------------------------------------------------------------------------------

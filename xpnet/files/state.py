@@ -15,11 +15,11 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from xpnet.base import budget
 from xpnet.base.atomic_files import checked_path, write_atomically
 from xpnet.base.file_kinds import other_kind
 from xpnet.errors import FormatError, OptionError
@@ -53,12 +53,7 @@ def write_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     tensors: dict[str, np.ndarray] = {}
     text = json.dumps({"version": VERSION, "state": _packed(state, "", tensors)})
     data = save(tensors, metadata={KEY: text, "checksum": _checksum(text, tensors)})
-    write_atomically(path, lambda file: file.write(data), temporary=temporary(path))
-
-
-def temporary(path: str | os.PathLike[str]) -> Path:
-    """Where the file is before it is complete."""
-    return Path(f"{checked_path(path)}.tmp")
+    write_atomically(path, lambda file: file.write(data))
 
 
 def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -79,7 +74,7 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path} is a safetensors file, but no backup of a training: choose another path, or remove it"
         )
     try:
-        content = json.loads(metadata[KEY])
+        content = budget.parsed(metadata[KEY], os.path.getsize(checked_path(path)))
         version = content["version"]
         if isinstance(version, int) and version > VERSION:
             raise FormatError(
@@ -96,8 +91,8 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         state = _unpacked(content["state"], tensors)
         if not isinstance(state, dict):
             raise TypeError("no state")
-    except FormatError:
-        raise
+    except FormatError as error:
+        raise error if str(path) in str(error) else FormatError(f"{path}: {error}") from None
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError) as error:
         raise FormatError(f"{path} is damaged ({error}): remove it, and training begins anew") from error
     return state

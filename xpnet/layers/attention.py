@@ -6,6 +6,7 @@ from typing import Any
 
 from xpnet import initializers, random, regularizers
 from xpnet.backend import Array, Backend
+from xpnet.base import budget
 from xpnet.base.checks import fraction, whole
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
@@ -92,6 +93,7 @@ class MultiHeadAttention(Layer):
                 raise self.wrong_shape(shape, "(N, T, E), of at least one element")
         (T, E), key, value = inputs[0], inputs[min(1, len(inputs) - 1)], inputs[-1]
         S = value[0]
+        budget.check_sample((self.heads, T, S))
         if E % self.heads:
             raise self.wrong_shape(inputs[0], f"(N, T, E) with an E that {self.heads} heads divide")
         if key[0] != S:

@@ -6,9 +6,12 @@ from xpnet.base.checks import whole
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Layer
 from xpnet.core.network import Network
+from xpnet.errors import OptionError
 from xpnet.layers import BatchNorm2D, Concat, Conv2D, ConvTranspose2D, MaxPool2D, ReLU
 from xpnet.model import Model
 from xpnet.networks.chain import through
+
+DEEPEST = 30  # levels; each halves the image
 
 
 class DoubleConv(Network):
@@ -53,6 +56,8 @@ class UNet(Model):
     ) -> None:
         super().__init__(name)
         self.classes, self.filters, self.depth = classes, filters, whole("UNet: depth", depth)
+        if self.depth > DEEPEST:
+            raise OptionError(f"UNet: depth {depth} would halve images more often than any can be: at most {DEEPEST}")
         widths = [filters * 2**level for level in range(depth)]
         self.down = [DoubleConv(width) for width in widths]
         self.pool = MaxPool2D(2)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xpnet.base import budget
 from xpnet.base.checks import whole
 from xpnet.base.file_kinds import other_kind
 from xpnet.errors import FormatError, OptionError
@@ -35,7 +36,7 @@ def _read(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
     try:
         tensors = load(data)  # which checks sizes, offsets and data types
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        header = budget.parsed(data[8 : 8 + int.from_bytes(data[:8], "little")], len(data))
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
         why = f": {found}" if (found := other_kind(data, "safetensors")) else ", or it is damaged"
         raise FormatError(f"this is no network's file (.safetensors){why}") from error
@@ -48,7 +49,7 @@ class Opened:
     def __init__(self, data: bytes) -> None:
         self.tensors, metadata = _read(data)
         try:
-            about = bounded(json.loads(metadata[KEY]))
+            about = bounded(budget.parsed(metadata[KEY], len(data)))
             self.state = read_state(about["state"])
             self.step, self.epoch, self.place = (
                 whole(name, about[name], least=0) for name in ("step", "epoch", "place")
