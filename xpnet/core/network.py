@@ -20,7 +20,7 @@ from xpnet.core.declare import Shape, building, overridable
 from xpnet.core.inputs import INTEGERS, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in
-from xpnet.core.parameter import FLOATS
+from xpnet.core.parameter import FLOATS, frozen
 from xpnet.core.tape import Tape, Var
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
 
@@ -216,7 +216,7 @@ class Network(Layer):
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Within the block no parameter takes a gradient, though gradients go through the network.
+        """Within the block, and in this thread, no parameter takes a gradient, though gradients go through the network.
 
         As those of a generator's loss go through the discriminator. What counts is when `back` is called:
 
@@ -228,14 +228,11 @@ class Network(Layer):
         if not self._built:
             raise NotBuiltError(f"{self.label}: it has no parameters to freeze before it is built: build it first")
         parameters = self.parameters()
-        before = [parameter.takes_grad for parameter in parameters]
-        for parameter in parameters:
-            parameter.takes_grad = False
+        token = frozen.set(frozen.get().union(map(id, parameters)))
         try:
             yield
         finally:
-            for parameter, taking in zip(parameters, before, strict=True):
-                parameter.takes_grad = taking
+            frozen.reset(token)
 
     def last(self) -> Any:
         """The class of the layer that gives the output; a written model knows it after its first forward.

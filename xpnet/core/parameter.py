@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from xpnet.backend import Array, Backend, get_backend
@@ -12,7 +13,7 @@ from xpnet.base.settings import Settled, set_trainable
 from xpnet.errors import DTypeError, ShapeError
 
 FLOATS = ("float32", "float64")
-
+frozen: ContextVar[frozenset[int]] = ContextVar("frozen", default=frozenset())  # ids, within `network.frozen()`
 _adding = ProcessLock()  # two threads may add to one gradient; one lock for all, so that parameters can be copied
 
 
@@ -68,8 +69,6 @@ class Parameter(Settled):
     to the loss for it.
     """
 
-    takes_grad = True  # not within `network.frozen()`
-
     def __init__(self, value: Any, name: str = "", trainable: bool = True, backend: Backend | None = None) -> None:
         self.backend = backend or get_backend()
         dtype = dtype_name(value.dtype) if hasattr(value, "dtype") else ""
@@ -108,6 +107,11 @@ class Parameter(Settled):
     def grad(self, grad: Any) -> None:
         if grad is not self.gradient.array:  # `parameter.grad += g` ends here with the array that it changed
             self._copy(self.grad, grad)
+
+    @property
+    def takes_grad(self) -> bool:
+        """Not within `network.frozen()`."""
+        return id(self) not in frozen.get()
 
     @property
     def has_grad(self) -> bool:

@@ -2,13 +2,12 @@
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from xpnet import random
 from xpnet.base.nested import mapped
-from xpnet.base.notice import notify
+from xpnet.base.notice import notify, unheard
 from xpnet.base.settings import is_library
 from xpnet.core.carried import states_set_aside
 from xpnet.errors import OptionError, TapeError
@@ -107,8 +106,7 @@ def shape_by_trial(layer: Any, shapes: tuple[Any, ...]) -> Any:
         known[shapes] = shapes[0]  # for the checks at the beginning of the forward
         restore = layer.snapshot()
         try:
-            with warnings.catch_warnings(), random.preserved_state(), states_set_aside(layer):
-                warnings.simplefilter("ignore")
+            with unheard(), random.preserved_state(), states_set_aside(layer):
                 y = layer.forward(*_ones(layer, shapes), train=False)[0]
             known[shapes] = mapped(lambda each: tuple(each.shape[1:]), y)
         except TapeError:  # of `returning_both`
