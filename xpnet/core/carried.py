@@ -41,7 +41,7 @@ class Carried:
     @property
     def _value(self) -> Array | None:
         aside = _aside.get()
-        return aside[id(self)] if id(self) in aside else self._kept
+        return aside.get(id(self), self._kept)
 
     @_value.setter
     def _value(self, value: Array | None) -> None:
