@@ -81,7 +81,8 @@ class Parameter(Settled):
         self.learned = self.trainable  # and whether it ever may
 
     def _set_value(self, value: Any) -> None:
-        self._copy(self.writable(), value)
+        value = self.fitting(value)
+        self.writable()[...] = value
 
     def writable(self) -> Array:
         """The value, for who writes into it: from a memory map that is only to be read, it goes into memory first."""
@@ -106,7 +107,7 @@ class Parameter(Settled):
     @grad.setter
     def grad(self, grad: Any) -> None:
         if grad is not self.gradient.array:  # `parameter.grad += g` ends here with the array that it changed
-            self._copy(self.grad, grad)
+            self.grad[...] = self.fitting(grad)
 
     @property
     def takes_grad(self) -> bool:
@@ -169,13 +170,14 @@ class Parameter(Settled):
         """A copy, also one in another process, stands alone."""
         return vars(self) | {"flat": None}
 
-    def _copy(self, target: Array, value: Any) -> None:
-        value = self.backend.asarray(value, target.dtype)
+    def fitting(self, value: Any) -> Array:
+        """`value` where and as the parameter is; ShapeError if it has another shape."""
+        value = self.backend.asarray(value, self.dtype)
         if tuple(value.shape) != self.shape:
             raise ShapeError(
                 f"parameter {self.name!r} has shape {self.shape} and cannot take values of shape {tuple(value.shape)}"
             )
-        target[...] = value
+        return value
 
     def __repr__(self) -> str:
         frozen = "" if self.trainable else ", trainable=False"
