@@ -47,6 +47,12 @@ class _Region:
                 return start
         return None
 
+    def occupy(self, blocks: list[tuple[int, int]]) -> None:
+        """The holes are what these blocks (where, how long) leave: also of what was lost when a Ctrl-C came."""
+        edges = sorted([(0, 0), *blocks, (self.memory.nbytes, 0)])
+        behind = [start + size for start, size in edges]
+        self.holes = [(end, edges[at + 1][0]) for at, end in enumerate(behind[:-1]) if end < edges[at + 1][0]]
+
     def shrink(self, keep: int) -> None:
         """Give back what is behind the last block and the first `keep` bytes; a new period begins."""
         end = self.memory.nbytes
@@ -95,16 +101,26 @@ class _Block:
         }  # fmt: skip
 
 
+class _Loan(weakref.ref[_Block]):
+    """Where a block lies. When it is gone, the interpreter puts this into `returned`, anywhere and at any time.
+
+    No line of Python runs then, as it would in a `__del__`: what was raised in there, such as by a Ctrl-C that comes in
+    that moment, would be lost.
+    """
+
+    __slots__ = ("region", "size", "start")
+    region: _Region
+    start: int
+    size: int
+
+
 class Pool:
     """Blocks of memory that arrays have, and the regions that the blocks lie in."""
 
     def __init__(self) -> None:
-        # Of each block that is gone its reference, which the interpreter puts there by itself, anywhere and at any time.
-        # No line of Python runs then, as it would in a `__del__`: what was raised in there, such as by a Ctrl-C that
-        # comes in that moment, would be lost.
-        self.returned: deque[weakref.ref[_Block]] = deque()
+        self.returned: deque[_Loan] = deque()  # of blocks that are gone
         self.used = 0  # bytes of blocks
-        self._loans: dict[int, tuple[weakref.ref[_Block], _Region, int, int]] = {}  # by the id of the reference
+        self._loans: dict[int, _Loan] = {}  # by their ids: what is occupied, whatever a Ctrl-C has interrupted
         self._counted = 0  # of the period
         self._regions: list[_Region] = []
         self._locked = ProcessLock()
@@ -142,6 +158,9 @@ class Pool:
     def _shrink(self, keep_recent: bool) -> None:
         with self._locked.lock:
             self._collect()
+            self.used = sum(loan.size for loan in self._loans.values())
+            for region in self._regions:
+                region.occupy([(each.start, each.size) for each in self._loans.values() if each.region is region])
             kept = [region for region in self._regions if not region.idle or (keep_recent and region.recent)]
             for region in kept:
                 region.shrink(region.recent if keep_recent else 0)
@@ -160,15 +179,18 @@ class Pool:
                 start = region.take(size) or 0
             self.used += size
             block = _Block(region, start, size)
-            reference = weakref.ref(block, self.returned.append)
-            self._loans[id(reference)] = reference, region, start, size
+            loan = _Loan(block, self.returned.append)
+            loan.region, loan.start, loan.size = region, start, size
+            self._loans[id(loan)] = loan
         return block
 
     def _collect(self) -> None:
         while self.returned:
-            _, region, start, size = self._loans.pop(id(self.returned.popleft()))
-            region.give_back(start, size)
-            self.used -= size
+            loan = self.returned[0]
+            if self._loans.pop(id(loan), None) is not None:  # else a Ctrl-C came before it was taken from here
+                loan.region.give_back(loan.start, loan.size)
+                self.used -= loan.size
+            self.returned.popleft()
 
 
 pool = Pool()
