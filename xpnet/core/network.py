@@ -22,6 +22,7 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in
 from xpnet.core.parameter import FLOATS, frozen
 from xpnet.core.tape import Tape, Var
+from xpnet.core.walk import refuse_depth
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
 
 
@@ -190,6 +191,7 @@ class Network(Layer):
     def _first_use(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Iterator[None]:
         """One thread at a time; if it fails, every layer that was not built is again as it was."""
         with building.lock:
+            refuse_depth(self)
             self.locate()  # which stays: where a layer stands does not depend on what fails
             before = [layer.snapshot() for _, layer in self.named_layers() if not layer.is_built]
             try:
