@@ -297,7 +297,9 @@ def test_as_deep_as_it_is_built_a_network_can_be_used(tmp_path: Path) -> None:
 
 def test_deeper_than_python_goes_is_told_when_it_is_built() -> None:
     model, x = chain(200), np.ones((2, 3), "float32")
-    words = r"layers lie 200 deep in it, one in another, and Python's recursion limit of \d+ allows 1\d\d here: put them"
+    words = (
+        r"layers lie 201 deep in it, one in another, and Python's recursion limit of \d+ allows 1\d\d here: put them"
+    )
     for use in (lambda: model.build((3,)), lambda: model(x), lambda: model.forward(x), lambda: model.predict(x)):
         with pytest.raises(OptionError, match=words):
             use()

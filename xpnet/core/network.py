@@ -103,7 +103,7 @@ class Network(Layer):
         if train or any(isinstance(x, Var) for x in xs):
             return super().__call__(*xs, train=train)
         with self.backend.computing():
-            return self._run(*map(native, xs))
+            return mapped(self.backend.handed_out, self._run(*map(native, xs)))
 
     def _run(self, *xs: Any) -> Any:
         """`call`, on the network's backend."""

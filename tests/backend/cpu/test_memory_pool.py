@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.kit.helpers import in_threads
-from xpnet.backend.cpu.memory_pool import PERIOD, REGION, SMALL, STEP, Pool
-from xpnet.layers import Dense
+from xpnet.backend.cpu.memory_pool import PERIOD, REGION, SMALL, STEP, Pool, copied_out
+from xpnet.backend.cpu.memory_pool import pool as shared
+from xpnet.layers import Dense, SimpleRNN
 from xpnet.model import Sequential
 
 SHAPE = (300, 1000)
@@ -201,3 +202,27 @@ print(caught, pool.held, pool.used)
     code = code.replace("pool, caught", "signal.signal(signal.SIGALRM, signal.default_int_handler)\npool, caught", 1)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr) == ("60 0 0\n", "")
+
+
+def test_a_small_part_of_a_block_is_copied_out(pool: Pool) -> None:
+    whole = pool.empty(SHAPE, "float32")
+    whole[...] = 3
+    parts = whole[:1], whole.T[:, :5], whole[::9]
+    for part in parts:
+        copied = copied_out(part)
+        assert copied.base is None and (copied.strides[0] < copied.strides[1]) == (part.strides[0] < part.strides[1])
+        np.testing.assert_array_equal(copied, part)
+    for kept in (whole, whole[:160], whole.T, np.ones(5)[:1], 3.0, np.float32(1)):
+        assert copied_out(kept) is kept
+
+
+def test_the_last_state_of_a_sequence_does_not_keep_all_of_them() -> None:
+    model = Sequential([SimpleRNN(32, return_sequence=False)])
+    x = np.ones((64, 40, 4), "float32")
+    model(x)
+    shared.clear()
+    before = shared.used
+    outputs = [model(x) for _ in range(20)]
+    shared.clear()
+    assert shared.used - before <= 2 * sum(y.nbytes for y in outputs)
+    assert model.forward(x)[0].tobytes() == outputs[0].tobytes()

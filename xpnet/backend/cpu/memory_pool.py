@@ -114,6 +114,14 @@ class _Loan(weakref.ref[_Block]):
     size: int
 
 
+def copied_out(x: Any) -> Any:
+    """x, or a copy of it where it is less than half of the block that it lies in, and would keep from being used."""
+    whole = getattr(x, "base", None)  # NumPy's views all have the first array as their base
+    if whole is None or not isinstance(getattr(whole, "base", None), _Block) or 2 * x.nbytes >= whole.nbytes:
+        return x
+    return x.copy(order="K")
+
+
 class Pool:
     """Blocks of memory that arrays have, and the regions that the blocks lie in."""
 
