@@ -50,8 +50,8 @@ def refuse_depth(layer: Any) -> None:
     limit = sys.getrecursionlimit()
     if calls + CALLS * depth > limit:
         raise OptionError(
-            f"{layer.label}: layers lie {depth} deep in it, one in another, and Python's recursion limit of {limit} allows"
-            f" {max(limit - calls, 0) // CALLS} here: put them side by side in one Sequential, or allow more, by"
+            f"{layer.label}: layers lie {depth} deep in it, one in another, and Python's recursion limit of {limit}"
+            f" allows {max(limit - calls, 0) // CALLS} here: put them side by side in one Sequential, or allow more, by"
             f" sys.setrecursionlimit({-(-(calls + CALLS * depth) // 100) * 100})"
         )
 
