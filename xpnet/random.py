@@ -113,8 +113,10 @@ def seed(value: int) -> None:
     """
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 0 <= value < 2**63:
         raise OptionError(f"the seed must be an integer from 0 to 2**63 - 1, not {value!r}")
-    set_state((int(value), 0))
-    _current().chosen = int(value)
+    state = _current()
+    with _lock:  # the two together, or the seeds of two threads would mix
+        _put(state, (int(value), 0))
+        state.chosen = int(value)
 
 
 def chosen_seed() -> int | None:
@@ -245,10 +247,11 @@ def get_state() -> Snapshot:
 
 def set_state(state: Key | Snapshot) -> None:
     """Return to a state that `get_state` gave; a key alone is the state from which nothing has been taken."""
-    _put(_current(), state)
+    with _lock:
+        _put(_current(), state)
 
 
 def _put(into: _State, state: Key | Snapshot) -> None:
+    """Under the lock, where another thread may have it."""
     first, second, *taken = state
-    with _lock:
-        into.source, into.words, into.taken, into.fresh = (first, second), (), dict(*taken), False
+    into.source, into.words, into.taken, into.fresh = (first, second), (), dict(*taken), False

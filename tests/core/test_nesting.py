@@ -1,5 +1,7 @@
 """Models inside models, anywhere: names, freezing, moves, files, counts, averages and resuming."""
 
+import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from xpnet.analysis.summary import summary
 from xpnet.backend import Backend, make_backend
 from xpnet.callbacks import EMA, Backup, LambdaCallback
 from xpnet.core.layer import Layer
-from xpnet.errors import ShapeError
+from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import BatchNorm1D, Dense, Dropout, Tanh
 from xpnet.model import Model, Sequential
 
@@ -271,3 +273,45 @@ def test_a_nested_network_gives_the_bits_of_the_flat_one(choices: list[int], see
         results.append([y, dx, *(p.grad for p in network.parameters()), *(p.value for p in network.parameters())])
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def chain(depth: int) -> Sequential:
+    model = Sequential([Dense(3)])
+    for _ in range(depth - 1):
+        model = Sequential([model])
+    return model
+
+
+def test_as_deep_as_it_is_built_a_network_can_be_used(tmp_path: Path) -> None:
+    """One of 100 in one another, with what Python allows; also what is written of it, which once doubled with each."""
+    model, x = chain(100), np.ones((2, 3), "float32")
+    model.build((3,))
+    model.compile("sgd", "mse")
+    model.fit(x, x, epochs=1, verbose=0)
+    model.save(tmp_path / "deep.safetensors")
+    for each in (model, model.copy(), xpnet.load(tmp_path / "deep.safetensors"), pickle.loads(pickle.dumps(model))):
+        assert_same(each.predict(x), model.predict(x))
+        assert repr(each).count("Sequential(") == 100 and "dense" in summary(each)
+        each.set_weights(each.get_weights())
+
+
+def test_deeper_than_python_goes_is_told_when_it_is_built() -> None:
+    model, x = chain(200), np.ones((2, 3), "float32")
+    words = (
+        r"layers lie 201 deep in it, one in another, and Python's recursion limit of \d+ allows 1\d\d here: put them"
+    )
+    for use in (lambda: model.build((3,)), lambda: model(x), lambda: model.forward(x), lambda: model.predict(x)):
+        with pytest.raises(OptionError, match=words):
+            use()
+    assert not model.is_built
+    before = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(3000)
+        assert model.copy()(x).shape == (2, 3)
+    finally:
+        sys.setrecursionlimit(before)
+    outer = Sequential([Dense(3)])
+    outer.build((3,))
+    with pytest.raises(OptionError, match="put them side by side in one Sequential"):
+        outer.add(chain(200))
+    assert len(outer) == 1 and outer(x).shape == (2, 3)

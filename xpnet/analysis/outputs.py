@@ -108,15 +108,15 @@ def outputs_by_batch(
         found[names[id(layer)]].append(y)
         return y, back
 
-    with intercepted(layers.values(), see), twin.backend.computing():
-        for part in Batches(x, None, BATCH):
-            found.update((path, []) for path in layers)
+    for part in Batches(x, None, BATCH):
+        found.update((path, []) for path in layers)
+        with intercepted(layers.values(), see), twin.backend.computing():
             twin.reset_state()
             twin.forward(*map(twin.backend.asarray, as_several(part), twin.input_dtypes))
-            for path, batch in found.items():
-                if required and not batch:
-                    raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
-            yield found
+        for path, batch in found.items():
+            if required and not batch:
+                raise OptionError(f"layer {path} of {model.label} is not used in its forward pass; choose another")
+        yield found
 
 
 def joined(parts: list[Any]) -> Any:

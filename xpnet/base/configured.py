@@ -22,9 +22,18 @@ def arguments_of(value: Any) -> dict[str, Any]:
 def defaults_in(value: Any, arguments: Mapping[str, Any]) -> list[str]:
     """The names of those arguments that are as the constructor has them if nobody gives another."""
     parameters = parameters_of(type(value))
-    return [
-        name for name in arguments if name in parameters and repr(arguments[name]) == repr(parameters[name].default)
-    ]
+    return [name for name in arguments if name in parameters and _is_same(arguments[name], parameters[name].default)]
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    """Whether they are written alike. What holds other objects is written only where it may be: each of these would
+    write its own again, and a network in a network in a network take twice as long for each of them.
+    """
+    if isinstance(value, (list, tuple, dict, Configured)) and type(value) is not type(default):
+        return False
+    if isinstance(value, (list, tuple, dict)) and len(value) != len(default):
+        return False
+    return repr(value) == repr(default)
 
 
 def require_kept(*values: Any) -> None:

@@ -95,8 +95,9 @@ class EMA(Callback):
                 raise OptionError("EMA: the state belongs to another network")
             return [p.backend.copy(p.backend.asarray(a, p.dtype)) for p, a in zip(self.parameters, arrays, strict=True)]
 
-        self.steps, self._seen = int(state["steps"]), self._optimizer_steps()
-        self.averages, self.own, self._pieces = device(state["averages"]), device(state["own"]), []
+        steps, averages, own = int(state["steps"]), device(state["averages"]), device(state["own"])
+        self.steps, self._seen = steps, self._optimizer_steps()
+        self.averages, self.own, self._pieces = averages, own, []
 
     @quietly
     def _average(self) -> None:

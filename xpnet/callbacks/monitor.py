@@ -97,5 +97,5 @@ class BestEpoch(Monitor):
         return super().get_state() | {"best_epoch": self.best_epoch, "best_weights": self.best_weights}
 
     def set_state(self, state: dict[str, Any]) -> None:
+        self.best_epoch, self.best_weights, _ = state["best_epoch"], state["best_weights"], state["best"]
         super().set_state(state)
-        self.best_epoch, self.best_weights = state["best_epoch"], state["best_weights"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from xpnet.backend import Array, Backend
@@ -25,7 +26,7 @@ class Carried:
 
     def __init__(self, backend: Backend, dtype: str) -> None:
         self.backend, self.dtype = backend, dtype
-        self._value: Array | None = None
+        self._kept: Array | None = None
 
     @property
     def value(self) -> Array | None:
@@ -36,6 +37,19 @@ class Carried:
     def value(self, value: Any) -> None:
         backend = self.backend
         self._value = None if value is None else backend.copy(backend.asarray(value, self.dtype))
+
+    @property
+    def _value(self) -> Array | None:
+        aside = _aside.get()
+        return aside.get(id(self), self._kept)
+
+    @_value.setter
+    def _value(self, value: Array | None) -> None:
+        aside = _aside.get()
+        if id(self) in aside:
+            aside[id(self)] = value
+        else:
+            self._kept = value
 
     def take(self, label: str, rows: int) -> Array | None:
         """The value, for a batch of so many rows; ShapeError if it belongs to a batch of another size."""
@@ -68,15 +82,17 @@ class Carried:
         self.value = host
 
 
+# The states of the blocks around, by the id of what carries them: other threads neither see nor change them.
+_aside: ContextVar[dict[int, Array | None]] = ContextVar("_aside", default={})  # noqa: B039 (it is never changed)
+
+
 @contextmanager
 def states_set_aside(layer: Any) -> Iterator[None]:
-    """Within the block, layers begin without a state; after it, they carry again what they did before."""
+    """Within the block, and in this thread, layers begin without a state; after it, they carry what they did before."""
     states = [state for _, state in layer.named_states()]
-    values = [state.value for state in states]
-    for state in states:
-        state.reset()
+    token = _aside.set({**_aside.get(), **{id(state): None for state in states}}) if states else None
     try:
         yield
     finally:
-        for state, value in zip(states, values, strict=True):
-            state.value = value
+        if token is not None:
+            _aside.reset(token)

@@ -288,15 +288,6 @@ class Layer(Walked, Located, Configured):
         attributes = vars(self).copy()
         return lambda: object.__setattr__(self, "__dict__", attributes)
 
-    def intercept(self, change: Callable[["Layer", Any, Back], tuple[Any, Back]]) -> Callable[[], None]:
-        """What forward returns goes through `change(layer, y, back)` first, until what is returned here is called."""
-
-        def forward(*xs: Array, train: bool = False) -> tuple[Any, Back]:
-            return change(self, *type(self).forward(self, *xs, train=train))
-
-        vars(self)["forward"] = forward  # hides the method of the class
-        return lambda: delattr(self, "forward")
-
     # ---- attributes ------------------------------------------------------------------------------------------------
 
     if not TYPE_CHECKING:  # which should know no attribute that is not there

@@ -21,8 +21,9 @@ from xpnet.core.declare import Shape, building, overridable
 from xpnet.core.inputs import INTEGERS, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in
-from xpnet.core.parameter import FLOATS
+from xpnet.core.parameter import FLOATS, frozen
 from xpnet.core.tape import Tape, Var
+from xpnet.core.walk import refuse_depth
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
 
 
@@ -103,7 +104,7 @@ class Network(Layer):
         if train or any(isinstance(x, Var) for x in xs):
             return super().__call__(*xs, train=train)
         with self.backend.computing():
-            return self._run(*map(native, xs))
+            return mapped(self.backend.handed_out, self._run(*map(native, xs)))
 
     def _run(self, *xs: Any) -> Any:
         """`call`, on the network's backend."""
@@ -192,6 +193,7 @@ class Network(Layer):
     def _first_use(self, shapes: tuple[Shape, ...], integers: tuple[bool, ...]) -> Iterator[None]:
         """One thread at a time; if it fails, every layer that was not built is again as it was."""
         with building.lock:
+            refuse_depth(self)
             self.locate()  # which stays: where a layer stands does not depend on what fails
             before = [layer.snapshot() for _, layer in self.named_layers() if not layer.is_built]
             try:
@@ -218,7 +220,7 @@ class Network(Layer):
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Within the block no parameter takes a gradient, though gradients go through the network.
+        """Within the block, and in this thread, no parameter takes a gradient, though gradients go through the network.
 
         As those of a generator's loss go through the discriminator. What counts is when `back` is called:
 
@@ -230,14 +232,11 @@ class Network(Layer):
         if not self._built:
             raise NotBuiltError(f"{self.label}: it has no parameters to freeze before it is built: build it first")
         parameters = self.parameters()
-        before = [parameter.takes_grad for parameter in parameters]
-        for parameter in parameters:
-            parameter.takes_grad = False
+        token = frozen.set(frozen.get().union(map(id, parameters)))
         try:
             yield
         finally:
-            for parameter, taking in zip(parameters, before, strict=True):
-                parameter.takes_grad = taking
+            frozen.reset(token)
 
     def last(self) -> Any:
         """The class of the layer that gives the output; a written model knows it after its first forward.

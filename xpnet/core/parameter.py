@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from xpnet.backend import Array, Backend, get_backend
@@ -12,7 +13,7 @@ from xpnet.base.settings import Settled, set_trainable
 from xpnet.errors import DTypeError, ShapeError
 
 FLOATS = ("float32", "float64")
-
+frozen: ContextVar[frozenset[int]] = ContextVar("frozen", default=frozenset())  # ids, within `network.frozen()`
 _adding = ProcessLock()  # two threads may add to one gradient; one lock for all, so that parameters can be copied
 
 
@@ -68,8 +69,6 @@ class Parameter(Settled):
     to the loss for it.
     """
 
-    takes_grad = True  # not within `network.frozen()`
-
     def __init__(self, value: Any, name: str = "", trainable: bool = True, backend: Backend | None = None) -> None:
         self.backend = backend or get_backend()
         dtype = dtype_name(value.dtype) if hasattr(value, "dtype") else ""
@@ -82,7 +81,8 @@ class Parameter(Settled):
         self.learned = self.trainable  # and whether it ever may
 
     def _set_value(self, value: Any) -> None:
-        self._copy(self.writable(), value)
+        value = self.fitting(value)
+        self.writable()[...] = value
 
     def writable(self) -> Array:
         """The value, for who writes into it: from a memory map that is only to be read, it goes into memory first."""
@@ -107,7 +107,12 @@ class Parameter(Settled):
     @grad.setter
     def grad(self, grad: Any) -> None:
         if grad is not self.gradient.array:  # `parameter.grad += g` ends here with the array that it changed
-            self._copy(self.grad, grad)
+            self.grad[...] = self.fitting(grad)
+
+    @property
+    def takes_grad(self) -> bool:
+        """Not within `network.frozen()`."""
+        return id(self) not in frozen.get()
 
     @property
     def has_grad(self) -> bool:
@@ -165,13 +170,14 @@ class Parameter(Settled):
         """A copy, also one in another process, stands alone."""
         return vars(self) | {"flat": None}
 
-    def _copy(self, target: Array, value: Any) -> None:
-        value = self.backend.asarray(value, target.dtype)
+    def fitting(self, value: Any) -> Array:
+        """`value` where and as the parameter is; ShapeError if it has another shape."""
+        value = self.backend.asarray(value, self.dtype)
         if tuple(value.shape) != self.shape:
             raise ShapeError(
                 f"parameter {self.name!r} has shape {self.shape} and cannot take values of shape {tuple(value.shape)}"
             )
-        target[...] = value
+        return value
 
     def __repr__(self) -> str:
         frozen = "" if self.trainable else ", trainable=False"

@@ -1,26 +1,59 @@
 """Walking through a layer: the layers inside it, their parameters and their states, each once, by path."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from xpnet.core.carried import Carried
 from xpnet.core.parameter import Parameter
+from xpnet.errors import OptionError
 
 Kind = TypeVar("Kind")
+HARMLESS = 32  # layers, one in another: few enough for any limit
+CALLS = 7  # that a layer in another takes, one in another: a copy takes most
+RESERVE = 50  # calls that are left for others
 
 
 def layers_inside(layer: Any) -> Iterator[tuple[str, Any]]:
     """(path, layer) of a layer ("") and of all inside it, in the order of definition."""
-    found: dict[int, tuple[str, Any]] = {}
-
-    def walk(path: str, layer: Any) -> None:
-        found[id(layer)] = path, layer
-        for name, child in layer.children():
+    found: dict[int, tuple[str, Any]] = {id(layer): ("", layer)}
+    open_ones = [("", layer.children())]  # from the layer inwards; by no recursion, which Python allows so deep only
+    while open_ones:
+        path, children = open_ones[-1]
+        for name, child in children:
             if id(child) not in found:
-                walk(f"{path}.{name}" if path else name, child)
-
-    walk("", layer)
+                inner = f"{path}.{name}" if path else name
+                found[id(child)] = inner, child
+                open_ones.append((inner, child.children()))
+                break
+        else:
+            open_ones.pop()
     return iter(found.values())
+
+
+def refuse_depth(layer: Any) -> None:
+    """OptionError where layers lie within one another deeper than Python's recursion goes, for whatever is done."""
+    depth, seen, open_ones = 0, {id(layer)}, [layer.children()]
+    while open_ones:
+        depth = max(depth, len(open_ones))
+        child = next((child for _, child in open_ones[-1] if id(child) not in seen), None)
+        if child is None:
+            open_ones.pop()
+        else:
+            seen.add(id(child))
+            open_ones.append(child.children())
+    if depth <= HARMLESS:
+        return
+    frame, calls = sys._getframe(), RESERVE
+    while frame.f_back is not None:
+        frame, calls = frame.f_back, calls + 1
+    limit = sys.getrecursionlimit()
+    if calls + CALLS * depth > limit:
+        raise OptionError(
+            f"{layer.label}: layers lie {depth} deep in it, one in another, and Python's recursion limit of {limit}"
+            f" allows {max(limit - calls, 0) // CALLS} here: put them side by side in one Sequential, or allow more, by"
+            f" sys.setrecursionlimit({-(-(calls + CALLS * depth) // 100) * 100})"
+        )
 
 
 def held(layer: Any, kind: type[Kind]) -> list[tuple[str, Kind]]:

@@ -2,14 +2,13 @@
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from xpnet import random
 from xpnet.base.budget import on_trial
 from xpnet.base.nested import mapped
-from xpnet.base.notice import notify
+from xpnet.base.notice import notify, unheard
 from xpnet.base.settings import is_library
 from xpnet.core.carried import states_set_aside
 from xpnet.errors import OptionError, TapeError
@@ -108,8 +107,7 @@ def shape_by_trial(layer: Any, shapes: tuple[Any, ...]) -> Any:
         known[shapes] = shapes[0]  # for the checks at the beginning of the forward
         restore = layer.snapshot()
         try:
-            with warnings.catch_warnings(), random.preserved_state(), states_set_aside(layer), on_trial():
-                warnings.simplefilter("ignore")
+            with unheard(), random.preserved_state(), states_set_aside(layer), on_trial():
                 y = layer.forward(*_ones(layer, shapes), train=False)[0]
             known[shapes] = mapped(lambda each: tuple(each.shape[1:]), y)
         except TapeError:  # of `returning_both`

@@ -191,15 +191,14 @@ class Loader(Explains):
 
     def _send(self, job: tuple[Any, ...]) -> Any:
         import multiprocessing
-        import weakref
         from concurrent.futures import ProcessPoolExecutor
         from pickle import PicklingError  # how processes say that they cannot send something to one another
 
         if self._pool is None or self._pool_of != os.getpid():
             self._pool_of = os.getpid()
             spawn = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
+            # It ends its processes by itself when it is gone; what a finalizer of ours raised would be lost.
             self._pool = ProcessPoolExecutor(self.workers, spawn, _begin_process, (self._recipe,))
-            weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
         try:
             return self._pool.submit(*job)
         except (PicklingError, AttributeError, TypeError) as error:

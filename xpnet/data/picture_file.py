@@ -2,13 +2,13 @@
 
 import io
 import os
-import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from xpnet.base.file_kinds import other_kind
+from xpnet.base.notice import unheard
 from xpnet.errors import DataError, DTypeError, FormatError, ShapeError
 
 if TYPE_CHECKING:
@@ -26,11 +26,10 @@ def decode(path: str | os.PathLike[str], data: bytes, background: Background) ->
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # metadata that is odd but harmless
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                return np.asarray(_grey(ImageOps.exif_transpose(image), background))
+        with unheard(), Image.open(io.BytesIO(data)) as image:  # of metadata that is odd but harmless
+            if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise FormatError(f"{image.width} x {image.height} pixels are suspiciously many")
+            return np.asarray(_grey(ImageOps.exif_transpose(image), background))
     except Exception as error:  # on damaged files Pillow's decoders raise errors of a dozen kinds
         why = "it has no format that is known" if isinstance(error, UnidentifiedImageError) else str(error)
         why = other_kind(data, "a picture") or why

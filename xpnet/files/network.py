@@ -241,6 +241,18 @@ def refusing_damage(path: Path) -> Iterator[None]:
 def load_weights(model: Network, path: Path) -> None:
     """Weights into a network that is built; every name and shape must match, else nothing is changed."""
     tensors, metadata = read_safetensors(path)
+    before = [layer.snapshot() for _, layer in model.named_layers() if not layer.is_built]
+    try:
+        _build_as_described(model, metadata, path)
+        _assign(model, tensors, path)
+    except BaseException:
+        for restore in before:
+            restore()
+        raise
+
+
+def _build_as_described(model: Network, metadata: Mapping[str, str], path: Path) -> None:
+    """Build a model that is not, as that of the file was."""
     if not model.is_built and "xpnet" in metadata:
         try:
             description = budget.parsed(metadata["xpnet"], os.path.getsize(checked_path(path)))
@@ -255,7 +267,6 @@ def load_weights(model: Network, path: Path) -> None:
         raise OptionError(
             "the model has no parameters yet: call model.build(shape) with the shape of one sample before load_weights"
         )
-    _assign(model, tensors, path)
 
 
 # ---- the network as JSON -------------------------------------------------------------------------------------------

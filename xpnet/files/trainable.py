@@ -129,11 +129,12 @@ class TrainableNetwork(Network):
         return [np.array(p.backend.to_numpy(p.value)) for p in self.parameters()]
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Put back what `get_weights` gave."""
+        """Put back what `get_weights` gave: all of it, or, where a shape is wrong, nothing."""
         parameters = self.parameters()
         if len(weights) != len(parameters):
             raise ShapeError(f"{self.label} has {len(parameters)} parameters, {len(weights)} arrays were given")
-        for parameter, weight in zip(parameters, weights, strict=True):
+        fitting = [parameter.fitting(weight) for parameter, weight in zip(parameters, weights, strict=True)]
+        for parameter, weight in zip(parameters, fitting, strict=True):
             parameter.value = weight
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -72,10 +72,9 @@ class AUC(ClassMetric):
         return {"scores": scores, "labels": labels, "samples": int(self.samples)}
 
     def set_state(self, state: dict[str, Any], backend: Backend | None = None) -> None:
-        self.samples, self._backend = state["samples"], backend or get_backend()
-        given = state["scores"] is not None
-        self.scores = [self._backend.asarray(state["scores"])] if given else []
-        self.labels = [self._backend.asarray(state["labels"])] if given else []
+        samples, own, given = state["samples"], backend or get_backend(), state["scores"] is not None
+        scores, labels = ([own.asarray(state[name])] if given else [] for name in ("scores", "labels"))
+        self.samples, self._backend, self.scores, self.labels = samples, own, scores, labels
 
     def _joined(self) -> tuple[Array, Array]:
         """Of all batches: (M,), (M,)."""

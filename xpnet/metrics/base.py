@@ -65,8 +65,9 @@ class Metric(Configured):
 
     def set_state(self, state: dict[str, Any], backend: Backend | None = None) -> None:
         """Go on counting from what `get_state` gave."""
-        total, self.samples, self._backend = state["total"], state["samples"], backend or get_backend()
-        self.total = None if total is None else in_double(self._backend.asarray(total), self._backend)
+        total, samples, own = state["total"], state["samples"], backend or get_backend()
+        self.total = None if total is None else in_double(own.asarray(total), own)
+        self.samples, self._backend = samples, own
 
 
 def in_double(total: Array, backend: Backend) -> Array:

@@ -14,7 +14,7 @@ from xpnet.errors import OptionError
 from xpnet.optimizers import clipping
 from xpnet.optimizers.groups import Group, Rules, read_groups
 from xpnet.optimizers.own_step import changing_something
-from xpnet.optimizers.state import Bundle, State
+from xpnet.optimizers.state import Bundle, State, undone_on_error
 from xpnet.schedules import Schedule
 
 
@@ -174,21 +174,24 @@ class Optimizer(Configured):
         }
 
     def set_state(self, state: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:
-        """Put back what `get_state` gave; the parameters lie as they did, so that the next steps give the same bits."""
-        kept = self._arguments().keys() & state["settings"].keys()
-        change(self, **{name: state["settings"][name] for name in kept})
-        if isinstance(self.lr, Schedule):
-            self.lr.set_state(state["schedule"])
-        self.steps, self.lr_scale = state["steps"], state.get("lr_scale", 1.0)
-        self._rules.set_state(state.get("groups", {}), parameters)
-        for name, p in parameters.items():
-            self.state.pop(p, None)
-            if name in state["parameters"]:
-                self.state[p] = own = State(p, self._rules.of(p).slots_of(p))
-                own.steps = state["parameters"][name]["steps"]
-                for slot, array in state["parameters"][name]["arrays"].items():
-                    own[slot][...] = p.backend.asarray(array, p.dtype)
-        self._arrange([p for p in parameters.values() if p.trainable and p in self.state])
+        """Put back what `get_state` gave, or nothing of it; the parameters lie as they did, so that the next steps give
+        the same bits.
+        """
+        with undone_on_error(self):
+            kept = self._arguments().keys() & state["settings"].keys()
+            change(self, **{name: state["settings"][name] for name in kept})
+            if isinstance(self.lr, Schedule):
+                self.lr.set_state(state["schedule"])
+            self.steps, self.lr_scale = state["steps"], state.get("lr_scale", 1.0)
+            self._rules.set_state(state.get("groups", {}), parameters)
+            for name, p in parameters.items():
+                self.state.pop(p, None)
+                if name in state["parameters"]:
+                    self.state[p] = own = State(p, self._rules.of(p).slots_of(p))
+                    own.steps = state["parameters"][name]["steps"]
+                    for slot, array in state["parameters"][name]["arrays"].items():
+                        own[slot][...] = p.fitting(array)
+            self._arrange([p for p in parameters.values() if p.trainable and p in self.state])
 
     def _arguments(self) -> dict[str, Any]:
         """The constructor's arguments as they are now, where it keeps them: a callback may have changed one."""

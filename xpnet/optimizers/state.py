@@ -1,6 +1,7 @@
 """What an optimizer remembers of parameters, and which of them it updates with one call."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from xpnet.backend import Array
@@ -48,6 +49,24 @@ class State(dict[str, Array]):
     def on_host(self) -> dict[str, Any]:
         """Copies of the arrays, as NumPy has them."""
         return {slot: self.backend.to_numpy(self.backend.copy(array)) for slot, array in self.items()}
+
+
+@contextmanager
+def undone_on_error(optimizer: Any) -> Iterator[None]:
+    """Within the block the optimizer takes a state; if that fails, it is again as it was."""
+    before, schedule = vars(optimizer).copy(), optimizer.lr
+    kept, places = dict(optimizer.state), dict(optimizer._rules.places)
+    at = schedule.get_state() if hasattr(schedule, "get_state") else None
+    try:
+        yield
+    except BaseException:
+        vars(optimizer).update(before)
+        optimizer.state.clear()
+        optimizer.state.update(kept)
+        optimizer._rules.places = places
+        if at is not None:
+            schedule.set_state(at)
+        raise
 
 
 class Rule(Protocol):

@@ -43,5 +43,6 @@ class Means:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.totals = {name: self._in_double(total) for name, total in state["totals"].items()}
-        self.weights = {name: self._in_double(weight) for name, weight in state["weights"].items()}
+        self.totals, self.weights = (
+            {name: self._in_double(value) for name, value in state[kind].items()} for kind in ("totals", "weights")
+        )

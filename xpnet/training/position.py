@@ -63,8 +63,9 @@ class Position:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.epoch, self.step, self.samples = (int(state[name]) for name in ("epoch", "step", "samples"))
-        if self.epoch < 0 or self.step < 0:
-            raise ValueError(f"epoch {self.epoch}, step {self.step}")
+        epoch, step, samples = (int(state[name]) for name in ("epoch", "step", "samples"))
+        if epoch < 0 or step < 0:
+            raise ValueError(f"epoch {epoch}, step {step}")
+        start = time.perf_counter() - state["seconds"]
         self.means.set_state(state["means"])
-        self.start = time.perf_counter() - state["seconds"]
+        self.epoch, self.step, self.samples, self.start = epoch, step, samples, start

@@ -230,12 +230,16 @@ class Run:
                 "the model has other parameters than in the backup: networks that a train_step builds must be built"
                 " before fit goes on, by network.build(shape)"
             )
+        weights = {name: p.fitting(state["weights"][name]) for name, p in named.items()}  # all, before one is changed
+        gradients = {name: named[name].fitting(gradient) for name, gradient in state["gradients"].items()}
         for path, layer in model.named_layers() if "frozen" in state else ():  # an older backup has it not
             layer.trainable = path not in state["frozen"]
         for name, p in named.items():
-            p.value, p.trainable = state["weights"][name], name in state["trained"]
+            p.trainable = name in state["trained"]
         self.step.set_state({"optimizers": state["optimizers"], "group": state["progress"]["group"]})
-        for name, gradient in state["gradients"].items():
+        for name, p in named.items():
+            p.value = weights[name]
+        for name, gradient in gradients.items():
             named[name].grad = gradient
         for metric, own in zip(model.metrics, state["metrics"], strict=True):
             metric.set_state(own, backend)

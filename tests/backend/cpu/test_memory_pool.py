@@ -1,12 +1,17 @@
 """Memory of the pool: an ordinary array, and used again only when nobody can see it any more."""
 
 import gc
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from tests.kit.helpers import in_threads
-from xpnet.backend.cpu.memory_pool import REGION, SMALL, Pool
+from xpnet.backend.cpu.memory_pool import PERIOD, REGION, SMALL, STEP, Pool, copied_out
+from xpnet.backend.cpu.memory_pool import pool as shared
+from xpnet.layers import Dense, SimpleRNN
+from xpnet.model import Sequential
 
 SHAPE = (300, 1000)
 SIZE = -(-300 * 1000 * 4 // 4096) * 4096
@@ -103,3 +108,121 @@ def test_threads_may_take_and_give_back_at_once(pool: Pool) -> None:
     assert not wrong
     pool.empty((20_000,), "float32")
     assert pool.held <= 2 * 4 * 81_920  # a thread asks before its last one is gone
+
+
+def test_what_was_not_used_for_a_while_goes_back(pool: Pool) -> None:
+    large = [pool.empty((20, 1 << 20), "uint8") for _ in range(9)]  # of which three lie in a region
+    assert pool.held == 9 * 20 << 20
+    del large
+    for _ in range(2 * PERIOD):
+        pool.empty(SHAPE, "float32")
+    assert SIZE <= pool.held <= 2 * SIZE
+    for _ in range(2 * PERIOD):
+        pool.empty((10,), "float32")  # too small for the pool, but time goes on
+    assert pool.held == 0
+
+
+def test_what_is_used_now_and_then_stays(pool: Pool) -> None:
+    first = address(pool.empty((20, 1 << 20), "uint8"))
+    for _ in range(5):
+        pool.count(PERIOD - STEP)
+        array = pool.empty((20, 1 << 20), "uint8")
+        assert address(array) == first
+        array[...] = 1
+        del array
+        assert pool.held == 20 << 20
+
+
+def test_what_lies_in_a_region_stays_whatever_goes_back(pool: Pool) -> None:
+    arrays = [pool.empty(SHAPE, "float32") for _ in range(6)]
+    for i, array in enumerate(arrays):
+        array[...] = i
+    del array, arrays[1], arrays[-1]  # 0 2 3 4, with a hole between, and one behind
+    for _ in range(3):
+        pool.count(2 * PERIOD)
+        pool.clear()
+    assert [set(np.unique(array)) for array in arrays] == [{0}, {2}, {3}, {4}]
+    assert pool.held == 5 * SIZE
+    arrays.append(pool.empty((2000, 1000), "float32"))
+    arrays[-1][...] = 7
+    assert [set(np.unique(array)) for array in arrays] == [{0}, {2}, {3}, {4}, {7}]
+
+
+def test_steps_of_training_and_batches_of_inference_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Sequential([Dense(2)])
+    x = np.ones((4, 3), "float32")
+    model.compile("sgd", "mse")
+    counted: list[int] = []
+    monkeypatch.setattr("xpnet.backend.cpu.backend.pool.count", counted.append)
+    model.fit(x, x[:, :2], batch_size=2, epochs=1, verbose=0)
+    assert counted == [STEP] * 2
+    model.predict(x, batch_size=2)
+    assert counted == [STEP] * 4
+
+
+def test_no_line_of_python_runs_when_a_block_goes(pool: Pool) -> None:
+    """A Ctrl-C that came in there would be lost: whatever is raised in a callback or a `__del__` is only printed."""
+    arrays = [pool.empty(SHAPE, "float32") for _ in range(3)]
+    seen: list[str] = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, what: seen.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        del arrays[1]
+        arrays.clear()
+        gc.collect()
+    finally:
+        sys.setprofile(before)
+    assert seen == [] and len(pool.returned) == 3
+
+
+def test_ctrl_c_while_blocks_come_and_go_is_never_lost_nor_memory_with_it() -> None:
+    """Raised by the alarm clock of the process, at many places of the interpreter's."""
+    code = """
+import itertools, signal, sys
+from xpnet.backend.cpu.memory_pool import Pool
+
+pool, caught = Pool(), 0
+for turn in range(60):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005 + turn * 1e-5)
+        kept = []
+        for number in itertools.count():
+            kept = [*kept[-2:], pool.empty((20000 + number % 7 * 9000,), "float32")]
+    except KeyboardInterrupt:
+        caught += 1
+kept = None
+arrays = [pool.empty((30000,), "float32") for _ in range(9)]
+for i, array in enumerate(arrays):
+    array[...] = i
+assert [set(array.tolist()) for array in arrays] == [{i} for i in range(9)]
+del array, arrays
+pool.clear()
+print(caught, pool.held, pool.used)
+"""
+    code = code.replace("pool, caught", "signal.signal(signal.SIGALRM, signal.default_int_handler)\npool, caught", 1)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("60 0 0\n", "")
+
+
+def test_a_small_part_of_a_block_is_copied_out(pool: Pool) -> None:
+    whole = pool.empty(SHAPE, "float32")
+    whole[...] = 3
+    parts = whole[:1], whole.T[:, :5], whole[::9]
+    for part in parts:
+        copied = copied_out(part)
+        assert copied.base is None and (copied.strides[0] < copied.strides[1]) == (part.strides[0] < part.strides[1])
+        np.testing.assert_array_equal(copied, part)
+    for kept in (whole, whole[:160], whole.T, np.ones(5)[:1], 3.0, np.float32(1)):
+        assert copied_out(kept) is kept
+
+
+def test_the_last_state_of_a_sequence_does_not_keep_all_of_them() -> None:
+    model = Sequential([SimpleRNN(32, return_sequence=False)])
+    x = np.ones((64, 40, 4), "float32")
+    model(x)
+    shared.clear()
+    before = shared.used
+    outputs = [model(x) for _ in range(20)]
+    shared.clear()
+    assert shared.used - before <= 2 * sum(y.nbytes for y in outputs)
+    assert model.forward(x)[0].tobytes() == outputs[0].tobytes()

@@ -18,7 +18,7 @@ from xpnet.backend.cpu.choice import choose
 from xpnet.backend.cpu.elementwise import CpuElementwise
 from xpnet.backend.cpu.group_norm import CpuGroupNorm
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
-from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.memory_pool import STEP, copied_out, pool
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.threads import Computing, run_tiles
@@ -64,7 +64,11 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
     def free_memory(self) -> None:
         pool.clear()
 
+    def handed_out(self, x: Array) -> Array:
+        return copied_out(x)
+
     def computing(self) -> contextlib.AbstractContextManager[None]:
+        pool.count(STEP)
         return Computing()
 
     # ---- convolution and dense -------------------------------------------------------------------------------------
