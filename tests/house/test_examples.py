@@ -40,7 +40,7 @@ DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/exam
     "lstm_rows.py": (["--limit", "20", "--epochs", "1"], "asked after each row  test accuracy 0."),
     "gan_digits.py": (["--limit", "100", "--epochs", "1"], "epoch 1: sure of 0."),
     "two_dimensions.py": (["--epochs", "1"], "accuracy on the samples 0."),
-    "exciting_patches.py": (["--limit", "5", "--epochs", "1"], "test accuracy 0."),
+    "exciting_patches.py": (["--limit", "20", "--epochs", "1"], "test accuracy 0."),
     "lenet5_then_and_now.py": (["--limit", "20", "--epochs", "1"], "radial basis output 60,000 parameters, errors"),
     "resnet_depth.py": (["--limit", "50", "--epochs", "1", "--depths", "20"], "20 layers with shortcuts     errors: "),
     "vit_mnist.py": (["--limit", "10", "--epochs", "1"], "transformer   60,634 parameters, errors"),
