@@ -4,7 +4,7 @@
     python bench/soak.py --minutes 1 --threads 8 --backend reference
     python bench/soak.py --actions 40 --seed 7     # so many, on all threads together
     python bench/soak.py --only fork kill          # actions whose names hold one of these words
-    python bench/soak.py --plant bit               # is a wrong bit noticed? also hang, leak, file
+    python bench/soak.py --plant bit               # is a wrong bit noticed? also hang, child (which hangs), leak, file
 
 soak_actions.py and soak_processes.py say what is done: train, predict, evaluate, save, load, copy, send, move, fork,
 kill, interrupt, resume, with batches and images of changing size. Each action is done once alone, and the SHA-256 of
@@ -202,9 +202,9 @@ def share(total: int, parts: int, index: int) -> int:
     return total // parts + (index < total % parts)
 
 
-def plant(kind: str | None, actions: dict[str, Action]) -> None:
-    """An error, in an action of which there is a good one for the comparison."""
-    if kind is None:
+def plant(kinds: list[str], actions: dict[str, Action]) -> None:
+    """Errors, in an action of which there is a good one for the comparison."""
+    if not kinds:
         return
     kept: list[Any] = []
     name = next(iter(actions))
@@ -212,14 +212,16 @@ def plant(kind: str | None, actions: dict[str, Action]) -> None:
 
     def run(place: Place) -> Any:
         late = next(number) >= 2
-        if kind == "leak":
+        if "leak" in kinds:
             kept.append(np.ones(1 << 18))  # 2 MB
-        if kind == "file":
+        if "file" in kinds:
             kept.append(open(os.devnull))  # noqa: SIM115
-        if kind == "hang" and late:
+        if "hang" in kinds and late:
             threading.Event().wait()
+        if "child" in kinds and late:
+            soak_processes.in_child(place, threading.Event().wait)
         result = each.run(place)
-        return (result, "another bit") if kind == "bit" and late else result
+        return (result, "another bit") if "bit" in kinds and late else result
 
     actions[name] = Action(run, each.as_if, each.weight, each.forks)
 
@@ -264,7 +266,7 @@ def main() -> None:
     parser.add_argument("--backend", choices=[n for n in backend_names() if n not in ("auto", "cupy")], default="numpy")
     parser.add_argument("--patience", type=float, default=120, help="seconds; a forked child may take half of them")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD")
-    parser.add_argument("--plant", choices=["bit", "hang", "leak", "file"])
+    parser.add_argument("--plant", nargs="+", default=[], choices=["bit", "hang", "child", "leak", "file"])
     options = parser.parse_args()
     if not hasattr(os, "fork"):
         raise SystemExit("soak: this system does not fork processes, which half of this is about")

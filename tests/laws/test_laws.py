@@ -1,7 +1,7 @@
 """The laws that every layer keeps, each stated once, for every layer of the table.
 
-They hold on the backends whose primitives are their own: `numpy`, `reference` and `cupy`. The others run the reference's
-code on another namespace's arrays: that it may do so, what it gives and what it must not write into is seen there too.
+They hold on the backends whose primitives are their own: `numpy`, `reference` and `cupy`. The others run the code of
+`reference` on another namespace's arrays: that it may, what it gives, and what it leaves alone is seen there too.
 """
 
 import functools
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import MISSING
+from tests.conftest import FOREIGN, MISSING
 from tests.kit.helpers import assert_close, assert_lives_on, assert_same, bits
 from tests.kit.layer_table import CASES, Case
 from tests.kit.strategies import normal
@@ -29,7 +29,6 @@ from xpnet.gradient_check import gradient_check
 every_layer = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 in_both_modes = pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
 on_numpy_arrays = pytest.mark.parametrize("backend", ["numpy", "reference"], indirect=True)
-FOREIGN = ("array_api_strict", "torch")  # they run the reference's primitives
 
 
 def on_backends(*names: str) -> pytest.MarkDecorator:

@@ -15,6 +15,8 @@ from xpnet.backend import Backend, make_backend, use_backend
 from xpnet.layers import BatchNorm2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from xpnet.model import Model, Sequential
 
+Result = tuple[list[float], list[np.ndarray]]
+
 STEPS, BATCH = 20, 16
 FIRST = 4  # steps in which rounding has not grown yet
 ON_A_DEVICE = 6  # steps of a stand-in, which takes ten times as long for each
@@ -37,7 +39,7 @@ def steps_on(backend: Backend) -> int:
     return ON_A_DEVICE if backend.name == "cupy" else STEPS
 
 
-def trained(make: Callable[[], Model], backend: Backend, dtype: str, steps: int) -> tuple[list[float], list[np.ndarray]]:
+def trained(make: Callable[[], Model], backend: Backend, dtype: str, steps: int) -> Result:
     """The losses of so many steps from the seed on, and the weights after them."""
     random.seed(11)
     x, t = digits()
@@ -49,7 +51,7 @@ def trained(make: Callable[[], Model], backend: Backend, dtype: str, steps: int)
 
 
 @functools.cache
-def on_numpy(make: Callable[[], Model], dtype: str, steps: int) -> tuple[list[float], list[np.ndarray]]:
+def on_numpy(make: Callable[[], Model], dtype: str, steps: int) -> Result:
     return trained(make, make_backend("numpy"), dtype, steps)
 
 
