@@ -40,6 +40,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import soak_processes
@@ -88,7 +89,7 @@ class Soak:
         self.wrong: list[str] = []
         self.under_way: dict[int, tuple[str, float]] = {}  # by thread
         self.held: list[Held] = []
-        self.moment = 1.0
+        self.moment, self.blas = 1.0, blas_threads()
         xpnet.seed(options.seed % 1000)
         with random.drawing_from(KEY, "shared"):
             self.shared = convolutional()
@@ -156,9 +157,15 @@ class Soak:
                 thread.start()
             for thread in team:
                 thread.join()
-            if get_backend().name != self.options.backend:
-                self.fail(f"phase {phase} left the process on the backend {get_backend().name}")
+            self.compare_settings(phase)
             self.held.append(held(self.folder))
+
+    def compare_settings(self, phase: int) -> None:
+        """Those of the process are as they were in the beginning."""
+        if get_backend().name != self.options.backend:
+            self.fail(f"phase {phase} left the process on the backend {get_backend().name}")
+        if blas_threads() != self.blas:
+            self.fail(f"phase {phase} left BLAS with {blas_threads()} threads, and not with {self.blas}")
 
     def leaks(self) -> None:
         third = (PHASES - 1) // 3
@@ -195,6 +202,10 @@ def chosen(words: list[str]) -> dict[str, Action]:
     if not found:
         raise SystemExit(f"soak: no action has one of these words in its name: {' '.join(words)}")
     return found
+
+
+def blas_threads() -> list[int]:
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
 def share(total: int, parts: int, index: int) -> int:

@@ -187,6 +187,15 @@ def images_of_changing_size(place: Place) -> Any:
     return [place.shared.predict(rng.standard_normal((n, 1, h, w)).astype("float32")) for n, h, w in sizes]
 
 
+@action()
+def work_for_all_cores(place: Place) -> Any:
+    """Batches so large that the library's own threads share them, and those of BLAS."""
+    images, classes = np.resize(X, (96, 1, 28, 28)), np.resize(T, 96)
+    model = compiled(layers.Conv2D(16, 5, activation="relu"), layers.MaxPool2D(2), layers.Flatten(), layers.Dense(3))
+    losses = [model.train_on_batch(images, classes) for _ in range(3)]
+    return losses, left(model), model.predict(images)
+
+
 @action(weight=1)
 def a_large_batch_whose_memory_is_given_back(place: Place) -> Any:
     images = np.resize(X, (150, 1, 48, 48))
