@@ -52,6 +52,7 @@ from xpnet.backend import backend_names, get_backend, use_backend
 
 LIMIT = 5.0  # MB that the process may grow by
 PHASES = 12
+ARENA_MAX = -8  # glibc's M_ARENA_MAX
 KEY = (2024, 0)  # of all that an action draws
 
 Held = dict[str, float]
@@ -89,7 +90,8 @@ class Soak:
         self.wrong: list[str] = []
         self.under_way: dict[int, tuple[str, float]] = {}  # by thread
         self.held: list[Held] = []
-        self.moment, self.blas = 1.0, blas_threads()
+        self.moment = 1.0
+        self.blas: list[int] = []
         xpnet.seed(options.seed % 1000)
         with random.drawing_from(KEY, "shared"):
             self.shared = convolutional()
@@ -115,6 +117,7 @@ class Soak:
         for name, each in self.actions.items():
             self.expected[name] = self.do(name, each.as_if, Random(0))
             self.look(name, Random(self.options.seed), "alone")
+        self.blas = blas_threads()  # all libraries are loaded
 
     def look(self, name: str, chance: Random, where: str) -> None:
         """Do it, and note how long it took and what was wrong."""
@@ -245,8 +248,8 @@ def held(folder: Path) -> Held:
     left = {"files left": float(len(os.listdir(folder)))}
     if not os.path.exists("/proc/self/statm"):
         return left | {"threads": float(threading.active_count())}
-    if hasattr(trim := ctypes.CDLL(None), "malloc_trim"):
-        trim.malloc_trim(0)
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     tasks = list(Path("/proc/self/task").iterdir())
     processes = [(task / "children").read_text().split() for task in tasks if (task / "children").exists()]
@@ -285,6 +288,8 @@ def main() -> None:
         options.seed = int.from_bytes(os.urandom(3), "little")
     print(again(options), flush=True)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+    if hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(ARENA_MAX, 1)  # else how much lies idle depends on which thread had which arena
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="xpnet-soak-") as name:
         tempfile.tempdir = name  # whatever else makes files has them here, where they are counted
