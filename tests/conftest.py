@@ -6,7 +6,7 @@ slower ones out.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -36,7 +36,8 @@ settings.register_profile("quick", max_examples=4, derandomize=True, **COMMON)
 settings.register_profile("dev", max_examples=15, **COMMON)
 settings.register_profile("ci", max_examples=50, derandomize=True, **COMMON)
 settings.register_profile("thorough", max_examples=500, **COMMON)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
+settings.load_profile(PROFILE)
 
 
 def _missing(name: str) -> str | None:
@@ -50,6 +51,25 @@ def _missing(name: str) -> str | None:
 
 NAMES = os.environ.get("XPNET_TEST_BACKENDS", "numpy,reference,array_api_strict,torch,cupy").split(",")
 MISSING = {name: _missing(name) for name in NAMES}
+
+
+FOREIGN = ("array_api_strict", "torch")  # they run the reference's primitives on arrays of another namespace
+ENOUGH = 3  # examples there: what the namespace refuses, it refuses in each of them
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A property of every backend has few examples where nothing but the namespace is another than in `reference`."""
+    test, parameters = getattr(item, "obj", None), getattr(item, "callspec", None)
+    name = parameters and parameters.params.get("backend")
+    usual = getattr(test, "_hypothesis_internal_use_settings", None)
+    if usual is None or name not in FOREIGN or usual.max_examples <= ENOUGH or PROFILE == "thorough":
+        return (yield)
+    test._hypothesis_internal_use_settings = settings(usual, max_examples=ENOUGH)
+    try:
+        return (yield)
+    finally:
+        test._hypothesis_internal_use_settings = usual
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ def same_script(*arguments: object, on_device: bool = True) -> list[dict[str, An
 
 @pytest.mark.parametrize(
     ("network", "steps", "optimizer"),
-    [("lenet5", 50, "momentum"), ("lenet5", 20, "adam"), ("deepconvnet", 10, "momentum")],
+    [("lenet5", 10, "momentum"), ("lenet5", 5, "adam"), ("deepconvnet", 2, "momentum")],
 )
 def test_cupy_follows_numpy(network: str, steps: int, optimizer: str) -> None:
     """An H100 came within 2e-15 in losses and weights."""
@@ -50,7 +50,7 @@ def test_cupy_follows_numpy(network: str, steps: int, optimizer: str) -> None:
 def test_one_of_each_kind() -> None:
     """Dense, convolutional, residual, recurrent, a transformer and a generator."""
     kinds = ["mlp", "lenet5", "resnet20", "lstm", "vit", "dcgan"]
-    reports = same_script("--network", *kinds, "--steps", 2, "--batch-size", 4, "--dtype", "float64")
+    reports = same_script("--network", *kinds, "--steps", 2, "--batch-size", 2, "--dtype", "float64")
     assert [report["network"] for report in reports] == kinds
     for report in reports:
         assert report["backends"] == ["numpy", "cupy"]
@@ -59,7 +59,7 @@ def test_one_of_each_kind() -> None:
 
 def test_in_float32_by_rounding_only(tmp_path: Path) -> None:
     """A card may add up in another order, and of two pixels that are equal but for that, another is the maximum."""
-    (report,) = same_script("--steps", 20, "--out", tmp_path / "same.png")
+    (report,) = same_script("--steps", 8, "--out", tmp_path / "same.png")
     assert 0 < report["loss_difference"] < 1e-2
     assert 0 < report["weight_difference"] < 1e-2
     with Image.open(tmp_path / "same.png") as picture:
