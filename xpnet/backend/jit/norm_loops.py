@@ -12,6 +12,7 @@ from xpnet.backend.jit.compiled import compiled
 
 Array = Any
 NOTHING, ONE = np.float32(0), np.float32(1)
+ROWS, RUN = 128, 1024  # rows, and entries side by side (as vectors), that are added in float32 before they go to a double
 loops = compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 
 
@@ -74,6 +75,14 @@ def _zero(like: Array, v: Array | None) -> Array:
     return np.zeros_like(like) if v is None else v
 
 
+@loops
+def _pour(part, total):  # type: ignore[no-untyped-def]
+    """total += part, and part = 0."""
+    for k in range(part.size):
+        total[k] += part[k]
+        part[k] = NOTHING
+
+
 # ---- runs: a cell for each of P; x (A, P, M) -------------------------------------------------------------------------
 
 
@@ -82,17 +91,19 @@ def moments_of_runs(x, mean, square, a0, a1, p0, p1):  # type: ignore[no-untyped
     for p in range(p0, p1):
         total = 0.0
         for a in range(a0, a1):
-            run, s = x[a, p], NOTHING
-            for k in range(run.size):
-                s += run[k]
-            total += float(s)
+            for k0 in range(0, x.shape[2], RUN):
+                run, s = x[a, p, k0 : k0 + RUN], NOTHING
+                for k in range(run.size):
+                    s += run[k]
+                total += float(s)
         mean[p] = total / ((a1 - a0) * x.shape[2])
         middle, total = np.float32(mean[p]), 0.0
         for a in range(a0, a1):
-            run, s = x[a, p], NOTHING
-            for k in range(run.size):
-                s += (run[k] - middle) * (run[k] - middle)
-            total += float(s)
+            for k0 in range(0, x.shape[2], RUN):
+                run, s = x[a, p, k0 : k0 + RUN], NOTHING
+                for k in range(run.size):
+                    s += (run[k] - middle) * (run[k] - middle)
+                total += float(s)
         square[p] = total
 
 
@@ -111,12 +122,14 @@ def products_of_runs(dy, x, mean, total, product, a0, a1, p0, p1):  # type: igno
     product[p0:p1] = 0
     for a in range(a0, a1):
         for p in range(p0, p1):
-            d, run, middle, s, t = dy[a, p], x[a, p], mean[p], NOTHING, NOTHING
-            for k in range(run.size):
-                s += d[k]
-                t += d[k] * (run[k] - middle)
-            total[p] += s
-            product[p] += t
+            middle = mean[p]
+            for k0 in range(0, x.shape[2], RUN):
+                d, run, s, t = dy[a, p, k0 : k0 + RUN], x[a, p, k0 : k0 + RUN], NOTHING, NOTHING
+                for k in range(run.size):
+                    s += d[k]
+                    t += d[k] * (run[k] - middle)
+                total[p] += s
+                product[p] += t
 
 
 @loops
@@ -133,25 +146,30 @@ def combine_runs(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1):  # type
 
 @loops
 def moments_of_lanes(x, mean, square, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
-    middle, total = np.empty(l1 - l0, np.float32), np.empty(l1 - l0, np.float32)
-    count = np.float32((a1 - a0) * x.shape[2])
+    middle, part, M = np.empty(l1 - l0, np.float32), np.zeros(l1 - l0, np.float32), x.shape[2]
     for p in range(p0, p1):
-        middle[:] = 0
-        for a in range(a0, a1):
-            for m in range(x.shape[2]):
-                run = x[a, p, m, l0:l1]
-                for k in range(run.size):
-                    middle[k] += run[k]
-        for k in range(middle.size):
-            middle[k] /= count
+        total, squares = mean[p, l0:l1], square[p, l0:l1]
         total[:] = 0
         for a in range(a0, a1):
-            for m in range(x.shape[2]):
+            for m in range(M):
                 run = x[a, p, m, l0:l1]
                 for k in range(run.size):
-                    total[k] += (run[k] - middle[k]) * (run[k] - middle[k])
-        mean[p, l0:l1] = middle
-        square[p, l0:l1] = total
+                    part[k] += run[k]
+                if (a * M + m) % ROWS == ROWS - 1:
+                    _pour(part, total)
+        _pour(part, total)
+        for k in range(middle.size):
+            total[k] /= (a1 - a0) * M
+            middle[k] = total[k]
+        squares[:] = 0
+        for a in range(a0, a1):
+            for m in range(M):
+                run = x[a, p, m, l0:l1]
+                for k in range(run.size):
+                    part[k] += (run[k] - middle[k]) * (run[k] - middle[k])
+                if (a * M + m) % ROWS == ROWS - 1:
+                    _pour(part, squares)
+        _pour(part, squares)
 
 
 @loops
@@ -167,19 +185,23 @@ def scale_lanes(x, y, mean, slope, shift, a0, a1, p0, p1, l0, l1):  # type: igno
 
 @loops
 def products_of_lanes(dy, x, mean, total, product, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
-    sums, weighted = np.empty(l1 - l0, np.float32), np.empty(l1 - l0, np.float32)
+    sums, weighted = np.zeros(l1 - l0, np.float32), np.zeros(l1 - l0, np.float32)
+    M = x.shape[2]
+    total[p0:p1, l0:l1] = 0
+    product[p0:p1, l0:l1] = 0
     for p in range(p0, p1):
-        sums[:] = 0
-        weighted[:] = 0
         middle = mean[p, l0:l1]
         for a in range(a0, a1):
-            for m in range(x.shape[2]):
+            for m in range(M):
                 d, run = dy[a, p, m, l0:l1], x[a, p, m, l0:l1]
                 for k in range(run.size):
                     sums[k] += d[k]
                     weighted[k] += d[k] * (run[k] - middle[k])
-        total[p, l0:l1] = sums
-        product[p, l0:l1] = weighted
+                if (a * M + m) % ROWS == ROWS - 1:
+                    _pour(sums, total[p, l0:l1])
+                    _pour(weighted, product[p, l0:l1])
+        _pour(sums, total[p, l0:l1])
+        _pour(weighted, product[p, l0:l1])
 
 
 @loops
@@ -199,13 +221,19 @@ def combine_lanes(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1, l0, l1)
 @loops
 def scale_rows(x, y, weight, bias, mean, rstd, eps, centred, i0, i1):  # type: ignore[no-untyped-def]
     for i in range(i0, i1):
-        row, out, s = x[i], y[i], NOTHING
+        row, out, s, t = x[i], y[i], NOTHING, NOTHING
         if centred:
-            for k in range(row.size):
-                s += row[k]
-        middle, t = s / np.float32(row.size), NOTHING
-        for k in range(row.size):
-            t += (row[k] - middle) * (row[k] - middle)
+            for k0 in range(0, row.size, RUN):
+                run, part = row[k0 : k0 + RUN], NOTHING
+                for k in range(run.size):
+                    part += run[k]
+                s += part
+        middle = s / np.float32(row.size)
+        for k0 in range(0, row.size, RUN):
+            run, part = row[k0 : k0 + RUN], NOTHING
+            for k in range(run.size):
+                part += (run[k] - middle) * (run[k] - middle)
+            t += part
         inverse = ONE / np.sqrt(t / np.float32(row.size) + eps)
         for k in range(row.size):
             out[k] = (row[k] - middle) * inverse * weight[k] + bias[k]
@@ -217,18 +245,26 @@ def scale_rows(x, y, weight, bias, mean, rstd, eps, centred, i0, i1):  # type: i
 def combine_rows(dy, x, dx, weight, mean, rstd, centred, total, product, i0, i1):  # type: ignore[no-untyped-def]
     total[:] = 0
     product[:] = 0
+    sums, products = np.zeros(x.shape[1], np.float32), np.zeros(x.shape[1], np.float32)
     share = ONE / np.float32(x.shape[1])
     for i in range(i0, i1):
         d, row, out, middle, inverse = dy[i], x[i], dx[i], mean[i, 0], rstd[i, 0]
         s, t = NOTHING, NOTHING
+        for k0 in range(0, row.size, RUN):
+            s_part, t_part = NOTHING, NOTHING
+            for k in range(k0, min(k0 + RUN, row.size)):
+                normal = (row[k] - middle) * inverse
+                s_part += d[k] * weight[k]
+                t_part += d[k] * weight[k] * normal
+            s += s_part
+            t += t_part
         for k in range(row.size):
-            normal = (row[k] - middle) * inverse
-            s += d[k] * weight[k]
-            t += d[k] * weight[k] * normal
+            sums[k] += d[k]
         for k in range(row.size):
-            total[k] += d[k]
-        for k in range(row.size):
-            product[k] += d[k] * ((row[k] - middle) * inverse)
+            products[k] += d[k] * ((row[k] - middle) * inverse)
+        if (i - i0) % ROWS == ROWS - 1 or i == i1 - 1:
+            _pour(sums, total)
+            _pour(products, product)
         s = s * share if centred else NOTHING
         t *= share
         for k in range(row.size):

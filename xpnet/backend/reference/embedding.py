@@ -1,6 +1,7 @@
 """Rows of a table by their numbers."""
 
 from xpnet.backend.reference.arrays import Array, Arrays
+from xpnet.backend.reference.sums import FEW
 
 
 class Embedding(Arrays):
@@ -14,4 +15,12 @@ class Embedding(Arrays):
         xp = self.xp
         numbers = xp.reshape(x, (-1, 1))  # (M, 1)
         picked = numbers == xp.arange(vocabulary, dtype=numbers.dtype, device=self.device)[None, :]  # (M, V)
-        return xp.matmul(xp.astype(picked, dy.dtype).mT, xp.reshape(dy, (-1, dy.shape[-1])))
+        picked, rows = xp.astype(picked, dy.dtype), xp.reshape(dy, (-1, dy.shape[-1]))
+
+        def add(first: int, end: int) -> Array:
+            if end - first > FEW:  # a product may add one after the other
+                middle = (first + end) // 2
+                return add(first, middle) + add(middle, end)
+            return xp.matmul(picked[first:end, :].mT, rows[first:end, :])
+
+        return add(0, rows.shape[0])
