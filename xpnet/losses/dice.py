@@ -43,7 +43,8 @@ class Dice(ClassLoss):
         if counts is not None:  # not 0 for an element that is not ignored
             p, t = xp.where(counts > 0, p, 0), xp.where(counts > 0, t, 0)
         p, t = xp.reshape(p, (N, -1, C)), xp.reshape(t, (N, -1, C))  # (N, K, C), K: pixels of a sample
-        sizes = backend.sum(p * p, axis=1, keepdims=True) + backend.sum(t * t, axis=1, keepdims=True) + self.smooth  # (N, 1, C)
+        squares, others = (backend.sum(v * v, axis=1, keepdims=True) for v in (p, t))
+        sizes = squares + others + self.smooth  # (N, 1, C)
         overlap = (2 * backend.sum(p * t, axis=1, keepdims=True) + self.smooth) / sizes  # D
         share = 1 / (N * C) if w is None else xp.reshape(w, (N, 1, 1)) / (N * C)
 

@@ -57,7 +57,6 @@ class RadialBasis(Layer):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
-        xp = self.xp
         difference = x[:, None, :] - constant(self.backend, self.dtype, tuple, self.codes)  # (N, classes, J)
 
         def back(dy: Array) -> Array:

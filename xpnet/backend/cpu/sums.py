@@ -1,8 +1,8 @@
 """Sums on a CPU, in whatever order an array lies: of blocks, by BLAS, and of these sums in double.
 
-NumPy adds pairs along the axis that lies innermost in memory, and one after the other along any other; BLAS adds the rows
-of a matrix, or the entries of its rows, several times as fast, but one after the other, too. So what is handed to it at a
-time is short.
+NumPy adds pairs along the axis that lies innermost in memory, and one after the other along any other; BLAS adds the
+rows of a matrix, or the entries of its rows, several times as fast, but one after the other, too. So what is handed to
+it at a time is short.
 """
 
 import functools
@@ -19,18 +19,23 @@ from xpnet.backend.reference.sums import FEW, summed_axes
 BLOCK = 64  # rows that BLAS adds at a time
 RUN = 256  # entries behind one another that it adds at a time, at most
 
+_reduce: Any = np.add.reduce
+
 
 class CpuSums(Backend):
     def sum(self, x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
         if x.dtype.kind != "f" or (isinstance(axis, int) and x.shape[axis] <= FEW):
-            return np.add.reduce(x, axis=axis, keepdims=keepdims)
+            return _reduce(x, axis=axis, keepdims=keepdims)
         axes = summed_axes(x, axis)
-        if axes == (x.ndim - 1,) and x.flags.c_contiguous:
-            return np.add.reduce(x, axis=axes, keepdims=keepdims)  # in pairs
+        if x.flags.c_contiguous:
+            if axes == (x.ndim - 1,) or len(axes) == x.ndim:
+                return _reduce(x, axis=axes, keepdims=keepdims)  # in pairs
+            if axes == (0,) and x.ndim == 2:
+                return add_rows(x).astype(x.dtype).reshape((1, -1) if keepdims else (-1,))
         kept = tuple(i for i in range(x.ndim) if i not in axes)
         view = View(x, kept)
         if view.counts * view.each <= FEW:
-            return np.add.reduce(x, axis=axes, keepdims=keepdims)
+            return _reduce(x, axis=axes, keepdims=keepdims)
         with blas_held():
             total = add_cells(view.see(x))  # (P, L)
         lying = np.asarray(total.reshape(*(x.shape[i] for i in view.order), view.each).sum(axis=-1))
@@ -40,8 +45,8 @@ class CpuSums(Backend):
 
 def add_cells(part: Array) -> Array:
     """(a, p, m, l) -> (p, l), over a and m: in double where there are many blocks."""
-    a, _, m, l = part.shape
-    if m == 1 and part.shape[1] == 1:
+    _, p, m, l = part.shape
+    if p == m == 1:
         return add_rows(part[:, 0, 0])[None]
     if l == 1:
         sums = add_runs(part[..., 0])  # (a, p)
@@ -80,8 +85,8 @@ def add_runs(x: Array) -> Array:
         return x @ _ones(m, x.dtype.char)
     if not length:
         return np.add.reduce(x, axis=-1)  # in pairs
-    sums = x.reshape(*x.shape[:-1], m // length, length) @ _ones(length, x.dtype.char)
-    return np.add.reduce(sums, axis=-1)
+    sums = (x.reshape(-1, length) @ _ones(length, x.dtype.char)).reshape(*x.shape[:-1], m // length)
+    return add_runs(sums)
 
 
 def add_arrays(arrays: Sequence[Array], out: Array) -> Array:

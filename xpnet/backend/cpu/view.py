@@ -10,7 +10,7 @@ from xpnet.backend.cpu.work import LEAST, cut_bands
 
 Array = Any
 
-BAND = 1 << 16  # entries that are done at a time
+BAND, ROWS_BAND = 1 << 16, 1 << 18  # entries that are done at a time; of rows alone, which take the least time
 LANES = 1 << 11  # cells side by side that are done at a time: their sums stay in the cache, too
 SHORT = 32  # entries of a channel side by side, up to which each has a cell of its own
 
@@ -29,8 +29,9 @@ class View:
         self.shape = (1,) * (4 - len(runs)) + tuple(runs)  # (A, P, M, L)
         if self.shape[3] == 1 and self.shape[2] <= SHORT:
             self.shape = self.shape[0], 1, 1, self.shape[1] * self.shape[2]
-        if self.shape[:2] == (1, 1) and self.shape[3] > 1:  # so that it may be cut into bands
-            self.shape = self.shape[2], 1, 1, self.shape[3]
+        self.band = BAND
+        if self.shape[:2] == (1, 1) and self.shape[3] > 1:  # rows, which as A may be cut; few are soon done
+            self.shape, self.band = (self.shape[2], 1, 1, self.shape[3]), ROWS_BAND
         self.order = [axis for axis in self.axes if axis in kept]
         self.kept = tuple(x.shape[axis] for axis in kept)
         cells = self.shape[1] * self.shape[3]
@@ -73,7 +74,7 @@ class View:
     def bands(self) -> tuple[tuple[int, int], ...]:
         """(first, end) of A in each band."""
         A, P, M, L = self.shape
-        return cut_bands(A, max(1, BAND // max(1, P * M * min(L, LANES))))
+        return cut_bands(A, max(1, self.band // max(1, P * M * min(L, LANES))))
 
     def tiles(self, bands: tuple[tuple[int, int], ...] | None = None) -> list[tuple[int, ...]]:
         """The number of the band, and first and end in A, P and L."""

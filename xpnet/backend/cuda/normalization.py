@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from xpnet.backend.cuda import launch
-from xpnet.backend.cuda.sums import CupySums
 from xpnet.backend.cuda.launch import aligned, by_block, elementwise, four_axes, strides
+from xpnet.backend.cuda.sums import CupySums
 from xpnet.backend.reference import Array
 from xpnet.backend.reference.elementwise import FORMULAS
 

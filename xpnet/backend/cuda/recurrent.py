@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cuda.sums import CupySums
 from xpnet.backend.cuda.launch import by_value, elementwise, four_axes, strides
 from xpnet.backend.cuda.products import product
+from xpnet.backend.cuda.sums import CupySums
 from xpnet.backend.reference import Array
 from xpnet.backend.reference.recurrent import steps
 

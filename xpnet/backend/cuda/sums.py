@@ -1,4 +1,4 @@
-"""Sums and means on a GPU, in double: CuPy's own have as many numbers for each thread as there are, one after the other."""
+"""Sums and means on a GPU, in double: in CuPy's own a thread adds one number in so many after the other."""
 
 import functools
 from typing import Any

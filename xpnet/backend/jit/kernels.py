@@ -347,7 +347,7 @@ def pack(w, starts, R, out):  # type: ignore[no-untyped-def]
 
 @functools.cache
 def before_activation(relu: bool) -> Any:
-    """dz = dy where y > 0, else 0, and its sums over the pixels i0 ... i1: dy, y, dz (pixels, O*N), sums (O*N,) in double.
+    """dz = dy where y > 0, else 0, and its sums over the pixels i0 ... i1: dy, y, dz (pixels, O*N), sums double (O*N,).
 
     Without `relu` dz is dy, and only summed.
     """

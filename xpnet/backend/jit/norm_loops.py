@@ -12,7 +12,7 @@ from xpnet.backend.jit.compiled import compiled
 
 Array = Any
 NOTHING, ONE = np.float32(0), np.float32(1)
-ROWS, RUN = 128, 1024  # rows, and entries side by side (as vectors), that are added in float32 before they go to a double
+ROWS, RUN = 128, 1024  # rows, and entries of a run (as vectors), that are added before they go to a double
 loops = compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 
 
@@ -21,6 +21,7 @@ def moments(x: Array, mean: Array, square: Array, *tile: int) -> None:
     if x.shape[3] == 1:
         moments_of_runs(x[..., 0], mean[:, 0], square[:, 0], *tile[:4])
     else:
+        (x,), tile = _inner_rows(tile, x)
         moments_of_lanes(x, mean, square, *tile)
 
 
@@ -30,6 +31,7 @@ def scale(x: Array, y: Array, mean: Array | None, slope: Array, shift: Array | N
     if x.shape[3] == 1:
         scale_runs(x[..., 0], y[..., 0], *(v[:, 0] for v in vectors), *tile[:4])
     else:
+        (x, y), tile = _inner_rows(tile, x, y)
         scale_lanes(x, y, *vectors, *tile)
 
 
@@ -39,6 +41,7 @@ def products(dy: Array, x: Array, mean: Array | None, total: Array, product: Arr
     if x.shape[3] == 1:
         products_of_runs(dy[..., 0], x[..., 0], centre[:, 0], total[:, 0], product[:, 0], *tile[:4])
     else:
+        (dy, x), tile = _inner_rows(tile, dy, x)
         products_of_lanes(dy, x, centre, total, product, *tile)
 
 
@@ -50,6 +53,7 @@ def combine(
     if x.shape[3] == 1:
         combine_runs(dy[..., 0], x[..., 0], dx[..., 0], *(v[:, 0] for v in vectors), *tile[:4])
     else:
+        (dy, x, dx), tile = _inner_rows(tile, dy, x, dx)
         combine_lanes(dy, x, dx, *vectors, *tile)
 
 
@@ -73,6 +77,14 @@ def normalize_rows_backward(
 
 def _zero(like: Array, v: Array | None) -> Array:
     return np.zeros_like(like) if v is None else v
+
+
+def _inner_rows(tile: tuple[int, ...], *arrays: Array) -> tuple[list[Array], tuple[int, ...]]:
+    """Where A alone are rows, those of the tile as M, over which the inner loops are."""
+    a0, a1, *rest = tile
+    if arrays[0].shape[1:3] != (1, 1):
+        return list(arrays), tile
+    return [array[a0:a1].reshape(1, 1, a1 - a0, -1) for array in arrays], (0, 1, *rest)
 
 
 @loops
@@ -147,29 +159,30 @@ def combine_runs(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1):  # type
 @loops
 def moments_of_lanes(x, mean, square, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
     middle, part, M = np.empty(l1 - l0, np.float32), np.zeros(l1 - l0, np.float32), x.shape[2]
+    together = max(1, ROWS // M)
     for p in range(p0, p1):
         total, squares = mean[p, l0:l1], square[p, l0:l1]
         total[:] = 0
-        for a in range(a0, a1):
-            for m in range(M):
-                run = x[a, p, m, l0:l1]
-                for k in range(run.size):
-                    part[k] += run[k]
-                if (a * M + m) % ROWS == ROWS - 1:
-                    _pour(part, total)
-        _pour(part, total)
+        for a in range(a0, a1, together):
+            for m in range(0, M, ROWS):
+                for i in range(a, min(a + together, a1)):
+                    for j in range(m, min(m + ROWS, M)):
+                        run = x[i, p, j, l0:l1]
+                        for k in range(run.size):
+                            part[k] += run[k]
+                _pour(part, total)
         for k in range(middle.size):
             total[k] /= (a1 - a0) * M
             middle[k] = total[k]
         squares[:] = 0
-        for a in range(a0, a1):
-            for m in range(M):
-                run = x[a, p, m, l0:l1]
-                for k in range(run.size):
-                    part[k] += (run[k] - middle[k]) * (run[k] - middle[k])
-                if (a * M + m) % ROWS == ROWS - 1:
-                    _pour(part, squares)
-        _pour(part, squares)
+        for a in range(a0, a1, together):
+            for m in range(0, M, ROWS):
+                for i in range(a, min(a + together, a1)):
+                    for j in range(m, min(m + ROWS, M)):
+                        run = x[i, p, j, l0:l1]
+                        for k in range(run.size):
+                            part[k] += (run[k] - middle[k]) * (run[k] - middle[k])
+                _pour(part, squares)
 
 
 @loops
@@ -186,22 +199,21 @@ def scale_lanes(x, y, mean, slope, shift, a0, a1, p0, p1, l0, l1):  # type: igno
 @loops
 def products_of_lanes(dy, x, mean, total, product, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
     sums, weighted = np.zeros(l1 - l0, np.float32), np.zeros(l1 - l0, np.float32)
-    M = x.shape[2]
+    M, together = x.shape[2], max(1, ROWS // x.shape[2])
     total[p0:p1, l0:l1] = 0
     product[p0:p1, l0:l1] = 0
     for p in range(p0, p1):
         middle = mean[p, l0:l1]
-        for a in range(a0, a1):
-            for m in range(M):
-                d, run = dy[a, p, m, l0:l1], x[a, p, m, l0:l1]
-                for k in range(run.size):
-                    sums[k] += d[k]
-                    weighted[k] += d[k] * (run[k] - middle[k])
-                if (a * M + m) % ROWS == ROWS - 1:
-                    _pour(sums, total[p, l0:l1])
-                    _pour(weighted, product[p, l0:l1])
-        _pour(sums, total[p, l0:l1])
-        _pour(weighted, product[p, l0:l1])
+        for a in range(a0, a1, together):
+            for m in range(0, M, ROWS):
+                for i in range(a, min(a + together, a1)):
+                    for j in range(m, min(m + ROWS, M)):
+                        d, run = dy[i, p, j, l0:l1], x[i, p, j, l0:l1]
+                        for k in range(run.size):
+                            sums[k] += d[k]
+                            weighted[k] += d[k] * (run[k] - middle[k])
+                _pour(sums, total[p, l0:l1])
+                _pour(weighted, product[p, l0:l1])
 
 
 @loops
@@ -221,19 +233,13 @@ def combine_lanes(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1, l0, l1)
 @loops
 def scale_rows(x, y, weight, bias, mean, rstd, eps, centred, i0, i1):  # type: ignore[no-untyped-def]
     for i in range(i0, i1):
-        row, out, s, t = x[i], y[i], NOTHING, NOTHING
+        row, out, s = x[i], y[i], NOTHING
         if centred:
-            for k0 in range(0, row.size, RUN):
-                run, part = row[k0 : k0 + RUN], NOTHING
-                for k in range(run.size):
-                    part += run[k]
-                s += part
-        middle = s / np.float32(row.size)
-        for k0 in range(0, row.size, RUN):
-            run, part = row[k0 : k0 + RUN], NOTHING
-            for k in range(run.size):
-                part += (run[k] - middle) * (run[k] - middle)
-            t += part
+            for k in range(row.size):
+                s += row[k]
+        middle, t = s / np.float32(row.size), NOTHING
+        for k in range(row.size):
+            t += (row[k] - middle) * (row[k] - middle)
         inverse = ONE / np.sqrt(t / np.float32(row.size) + eps)
         for k in range(row.size):
             out[k] = (row[k] - middle) * inverse * weight[k] + bias[k]
@@ -247,25 +253,21 @@ def combine_rows(dy, x, dx, weight, mean, rstd, centred, total, product, i0, i1)
     product[:] = 0
     sums, products = np.zeros(x.shape[1], np.float32), np.zeros(x.shape[1], np.float32)
     share = ONE / np.float32(x.shape[1])
-    for i in range(i0, i1):
-        d, row, out, middle, inverse = dy[i], x[i], dx[i], mean[i, 0], rstd[i, 0]
-        s, t = NOTHING, NOTHING
-        for k0 in range(0, row.size, RUN):
-            s_part, t_part = NOTHING, NOTHING
-            for k in range(k0, min(k0 + RUN, row.size)):
+    for first in range(i0, i1, ROWS):
+        for i in range(first, min(first + ROWS, i1)):
+            d, row, out, middle, inverse = dy[i], x[i], dx[i], mean[i, 0], rstd[i, 0]
+            s, t = NOTHING, NOTHING
+            for k in range(row.size):
                 normal = (row[k] - middle) * inverse
-                s_part += d[k] * weight[k]
-                t_part += d[k] * weight[k] * normal
-            s += s_part
-            t += t_part
-        for k in range(row.size):
-            sums[k] += d[k]
-        for k in range(row.size):
-            products[k] += d[k] * ((row[k] - middle) * inverse)
-        if (i - i0) % ROWS == ROWS - 1 or i == i1 - 1:
-            _pour(sums, total)
-            _pour(products, product)
-        s = s * share if centred else NOTHING
-        t *= share
-        for k in range(row.size):
-            out[k] = (d[k] * weight[k] - s - (row[k] - middle) * inverse * t) * inverse
+                s += d[k] * weight[k]
+                t += d[k] * weight[k] * normal
+            for k in range(row.size):
+                sums[k] += d[k]
+            for k in range(row.size):
+                products[k] += d[k] * ((row[k] - middle) * inverse)
+            s = s * share if centred else NOTHING
+            t *= share
+            for k in range(row.size):
+                out[k] = (d[k] * weight[k] - s - (row[k] - middle) * inverse * t) * inverse
+        _pour(sums, total)
+        _pour(products, product)
