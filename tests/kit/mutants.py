@@ -62,7 +62,7 @@ MUTANTS = [
     Mutant(
         "backend/reference/activations.py", "self.xp.where(y > 0, dy, 0) if", "self.xp.where(y > 0, -dy, 0) if", LAWS
     ),
-    Mutant("backend/reference/pooling.py", "self.xp.reshape(dy / (window", "self.xp.reshape(-dy / (window", LAWS),
+    Mutant("backend/reference/pooling.py", "dy / (window.kernel[0]", "-dy / (window.kernel[0]", LAWS),
     Mutant("backend/reference/normalization.py", "(dy - dbeta / m - normal", "(dy + dbeta / m - normal", LAWS),
     Mutant("backend/reference/normalization.py", "- normal * (dgamma / m))", "+ normal * (dgamma / m))", LAWS),
     Mutant(
@@ -70,8 +70,8 @@ MUTANTS = [
     ),
     Mutant("backend/reference/normalization.py", "dy * power - (2 * alpha", "dy * power + (2 * alpha", LAWS),
     Mutant("backend/reference/losses.py", "xp.exp(shifted - log_sum) - t", "xp.exp(shifted - log_sum) + t", LOSSES),
-    Mutant("backend/cpu/columns.py", "(dy.shape)), sums.sum(axis=0)", "(dy.shape)), -sums.sum(axis=0)", LAWS),
-    Mutant("backend/cpu/columns.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
+    Mutant("backend/cpu/columns.py", "(dy.shape)), add_first(sums)", "(dy.shape)), -add_first(sums)", LAWS),
+    Mutant("backend/cpu/columns.py", "dw = add_first(partial)", "dw = -add_first(partial)", LAWS),
     Mutant("backend/cpu/columns.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
     Mutant("backend/cpu/activation.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),
     Mutant(
