@@ -7,11 +7,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.kit.helpers import assert_close, assert_same
+from tests.kit.helpers import assert_close, assert_same, calls_of
 from tests.kit.strategies import integers, normal, seeds
 from xpnet.backend import Backend
 from xpnet.backend.cpu import algorithm, choice, winograd
 from xpnet.backend.cpu.backend import NumpyBackend
+from xpnet.backend.cpu.safeguards import RATIO
 from xpnet.backend.cpu.winograd import Winograd, tiles_of
 from xpnet.backend.window import Window
 
@@ -118,3 +119,143 @@ def test_tiles_cover_the_output_once(pairs: int, columns: int, KW: int, fitting:
         assert p0 < p1 and j0 < j1
         seen[p0:p1, j0:j1] += 1
     assert (seen == 1).all()
+
+
+# ---- what the rows would spoil ---------------------------------------------------------------------------------------
+
+each_walk = pytest.mark.parametrize("walk", WALKS, ids=lambda walk: type(walk).__name__)
+quietly = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, which a layer's forward does not let through
+SAME = Window((3, 3), padding=((1, 1), (1, 1)))
+UNIT = float(np.finfo(np.float32).eps) / 2
+
+
+@quietly
+@each_walk
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_what_is_not_finite_reaches_the_windows_that_hold_it_alone(walk: Winograd, value: float) -> None:
+    x, w = normal((choice.WINOGRAD_IMAGES, 2, 9, 6), 0, "float32"), normal((3, 2, 3, 3), 1, "float32") / 8
+    x[5, 1, 4, 2] = value
+    y = walk.forward(x, w, None, SAME, 1, False)
+    held = np.zeros(y.shape, bool)
+    held[5, :, 3:6, 1:4] = True
+    expected = REFERENCE.conv2d(x, w, None, SAME)
+    np.testing.assert_array_equal(np.isnan(y), held & np.isnan(value))
+    np.testing.assert_array_equal(np.isinf(y), held & np.isinf(value))
+    np.testing.assert_allclose(y[~held], expected[~held], rtol=0, atol=1e-5)
+    dx = walk.input_gradient(x[:, :1], w[:1], None, SAME, (9, 6), 1, False)
+    assert np.isfinite(dx).all()
+    dw = walk.weight_gradient(y, x, w, SAME, 1)
+    np.testing.assert_array_equal(np.isfinite(dw), np.isfinite(REFERENCE.conv2d_backward(y, x, w, y, SAME)[1]))
+
+
+@quietly
+@each_walk
+def test_an_overflow_that_an_activation_would_hide_is_seen(walk: Winograd) -> None:
+    x = np.zeros((choice.WINOGRAD_IMAGES, 1, 6, 4), "float32")
+    x[0, 0, 1:3, 1] = 2e38  # their sum is beyond the largest number
+    w = np.array([[-1, -1, 1.5]], "float32").reshape(1, 1, 3, 1) / 4
+    window = Window((3, 1))
+    for relu in (False, True):
+        expected = REFERENCE.conv2d(x, w, None, window, 1, "relu" if relu else None)
+        assert np.isfinite(expected).all() and expected.max() > 0
+        np.testing.assert_allclose(walk.forward(x, w, None, window, 1, relu), expected, rtol=1e-6)
+
+
+@each_walk
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_that_are_zero_stay_zero(walk: Winograd, dtype: str) -> None:
+    """x as an activation leaves it, a gradient of few pixels; then a kernel of which a row, and a weight, is zero."""
+    x, w = np.maximum(normal((choice.WINOGRAD_IMAGES, 4, 8, 7), 0, dtype), 0), normal((6, 4, 3, 3), 1, dtype)
+    dy = np.zeros((choice.WINOGRAD_IMAGES, 6, 8, 7), dtype)
+    dy[3, 2, 4, 3], dy[9, 2, 0, 0], dy[9, 4, 7, 6] = 1.3, -0.7, 0.1
+    hidden = w.copy()
+    hidden[:, :, 2], hidden[0, 0, 1, 1] = 0, 0
+    for kernel in (w, hidden):
+        dx, dw, _ = algorithm.backward(walk, dy, x, kernel, dy, SAME, 1, False, True)
+        assert dx is not None
+        for got, expected in zip((dx, dw), REFERENCE.conv2d_backward(dy, x, kernel, dy, SAME)[:2], strict=True):
+            np.testing.assert_array_equal(got == 0, expected == 0)
+            assert_close(got, expected, REFERENCE)
+
+
+@each_walk
+def test_many_gradients_that_are_zero_stay_zero(walk: Winograd) -> None:
+    """All but the first row of x, and of the gradient, is blank."""
+    x, w = normal((choice.WINOGRAD_IMAGES, 8, 8, 7), 0, "float32"), normal((16, 8, 3, 3), 1, "float32")
+    dy = normal((choice.WINOGRAD_IMAGES, 16, 8, 7), 2, "float32")
+    x[:, :, 1:], dy[:, :, 1:] = 0, 0
+    dw = walk.weight_gradient(dy, x, w, SAME, 1)
+    assert (dw[:, :, 0] == 0).all() and (dw[:, :, 2] == 0).all() and (dw[:, :, 1] != 0).all()
+
+
+def widest_ratio(w: np.ndarray) -> Any:
+    """The largest weight of an output's kernel rows, the most by the least."""
+    rows = np.abs(w).max(axis=(1, 3))
+    return rows.max() if not rows.min() else (rows.max(axis=1) / rows.min(axis=1)).max()
+
+
+def assert_within_the_bound(got: np.ndarray, x: np.ndarray, w: np.ndarray, window: Window) -> None:
+    """docs/performance.md: |error| <= u (3 R + 1) (K + 8) sum_m |x_m|_1 |w_m|_max, of any kernel, R the ratio of its
+    rows, and 1 where it is computed the direct way."""
+    exact = REFERENCE.conv2d(x.astype("float64"), w.astype("float64"), None, window)
+    R = widest_ratio(w)
+    R = R if R <= RATIO else 1
+    sizes = np.broadcast_to(np.abs(w).astype("float64").max(axis=(1, 3))[:, None, :, None], w.shape)
+    allowed = REFERENCE.conv2d(np.abs(x).astype("float64"), sizes, None, window)
+    assert (np.abs(got - exact) <= UNIT * (3 * R + 1) * (w.shape[1] * w.shape[3] + 8) * allowed).all()
+
+
+exponents = st.lists(st.floats(-7, 7), min_size=3, max_size=3)
+
+
+@each_walk
+@given(seed=seeds, scales=exponents, rows=st.lists(st.floats(-6, 6), min_size=7, max_size=7), KW=st.integers(1, 3))
+def test_the_error_is_within_the_bound(
+    walk: Winograd, seed: int, scales: list[float], rows: list[float], KW: int
+) -> None:
+    """Rows of kernels and of images of any size beside one another."""
+    N, C, O = choice.WINOGRAD_IMAGES, 3, 4
+    w = normal((O, C, 3, KW), seed, "float32") * np.power(10, scales).astype("float32")[:, None]
+    x = normal((N, C, 7, 5), seed + 1, "float32") * np.power(10, rows).astype("float32")[:, None]
+    window = Window((3, KW), padding=((1, 1), (0, KW - 1)))
+    assert_within_the_bound(walk.forward(x, w, None, window, 1, False), x, w, window)
+    dx = walk.input_gradient(x, w.transpose(1, 0, 2, 3), None, window, (7, 5), 1, False)  # the same walk, turned
+    assert_within_the_bound(dx, x, w[:, :, ::-1, ::-1], Window((3, KW), padding=((1, 1), (KW - 1, 0))))
+    dy = normal((N, O, 7, 5), seed + 2, "float32") * np.power(10, rows[::-1]).astype("float32")[:, None]
+    exact = REFERENCE.conv2d_backward(dy.astype("float64"), x.astype("float64"), w, dy, window)[1]
+    x_sizes, y_sizes = (np.sqrt((a.astype("float64") ** 2).sum(axis=(0, 2, 3))) for a in (x, dy))
+    allowed = 6 * UNIT * (N * 7 * 5 + 8) * np.outer(y_sizes, x_sizes)
+    assert (np.abs(walk.weight_gradient(dy, x, w, window, 1) - exact) <= allowed[:, :, None, None]).all()
+
+
+@each_walk
+def test_the_first_row_of_a_kernel_does_not_drown_the_others(walk: Winograd) -> None:
+    x, w = normal((choice.WINOGRAD_IMAGES, 3, 6, 6), 0, "float32"), normal((4, 3, 3, 3), 1, "float32")
+    w *= np.array([1, 1e-6, 1e-6], "float32")[:, None]
+    got, expected = walk.forward(x, w, None, SAME, 1, False), REFERENCE.conv2d(x, w, None, SAME)
+    assert_close(got[:, :, 0].copy(), expected[:, :, 0].copy(), REFERENCE)  # where the first row meets the padding
+
+
+@quietly
+@each_walk
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("spoil", "directly"),
+    [(None, False), ("zeros", False), (0, True), (1e-3, True), (np.nan, True), (np.inf, True), (1 / 60, False)],
+    ids=str,
+)
+def test_the_direct_way_is_taken_where_it_must_be(
+    walk: Winograd, dtype: str, spoil: Any, directly: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, direct = calls_of(walk.directly)
+    monkeypatch.setattr(walk, "directly", direct)
+    w, x = np.sign(normal((4, 3, 3, 3), 1, dtype)), normal((choice.WINOGRAD_IMAGES, 3, 6, 6), 0, dtype)
+    if spoil == "zeros":
+        w[2] = 0  # no row of this kernel is larger than another
+        w[:, 1, :, 0] = 0
+    elif spoil is not None:
+        w[1, :, 1] *= spoil
+        w[:, 1, 1] *= spoil
+    walk.forward(x, w, None, SAME, 1, True)
+    walk.input_gradient(normal((choice.WINOGRAD_IMAGES, 4, 6, 6), 2, dtype), w, None, SAME, (6, 6), 1, False)
+    assert len(calls) == (2 if directly else 0)

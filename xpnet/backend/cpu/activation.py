@@ -1,4 +1,4 @@
-"""The way back through the activation that a convolution has built in."""
+"""The way back through the activation that dense layers and convolutions have built in."""
 
 from typing import Any
 
@@ -11,6 +11,16 @@ from xpnet.backend.cpu.work import share_rows
 
 Array = Any
 
+WHOLE = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # numbers of so many bytes
+
+
+def pick(dy: Array, chosen: Array, out: Array | None = None) -> Array:
+    """dy where `chosen`, else 0: its bits, as a whole number, times 1 or 0. Infinity times 0 would be a NaN, and to
+    choose entry by entry takes ten times as long."""
+    whole = WHOLE[dy.itemsize]
+    picked = np.multiply(dy.view(whole), chosen, out=None if out is None else out.view(whole))
+    return picked.view(dy.dtype) if out is None else out
+
 
 def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
     """dz = dy where y > 0 (dy itself without y), and its sums over the last axis; (OH, ?, ?), band by band of rows."""
@@ -19,7 +29,7 @@ def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
 
     def work(i0: int, i1: int) -> None:
         if y is not None:
-            np.multiply(dy[i0:i1], y[i0:i1] > 0, out=dz[i0:i1])
+            pick(dy[i0:i1], y[i0:i1] > 0, dz[i0:i1])
         sums[i0:i1] = add_runs(dz[i0:i1])
 
     run_tiles(work, share_rows(len(dy), dy.size))

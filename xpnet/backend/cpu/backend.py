@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from xpnet.backend.cpu import choice, columns, one_product, whole_image
+from xpnet.backend.cpu.activation import pick
 from xpnet.backend.cpu.algorithm import Algorithm, backward, transposed_backward
 from xpnet.backend.cpu.attention import CpuAttention
 from xpnet.backend.cpu.choice import choose
@@ -151,7 +152,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
         (H, W), (top, _), (left, _) = x.shape[2:], *window.padding
-        image = view_as_hwcn(pad(x, window, -np.inf))
+        image = view_as_hwcn(pad(x, window, np.nan))  # which is equal to nothing
         largest, gradient, taps = view_as_hwcn(y), view_as_hwcn(dy), window.taps((H, W))
         dx = empty_in_order_of(image, image.shape[:2])
         (OH, OW), (SH, SW), (EH, EW) = largest.shape[:2], window.stride, window.extent
@@ -170,9 +171,9 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
                 np.greater(hit, met, out=hit)  # hit and not met: the first of equal ones
                 np.logical_or(met, hit, out=met)
                 if apart:
-                    np.multiply(dout, hit, out=dx[met_here])
+                    pick(dout, hit, dx[met_here])
                 else:
-                    np.multiply(dout, hit, out=share)
+                    pick(dout, hit, share)
                     dx[met_here] += share
 
         run_tiles(work, share_rows(OH, x.size) if rows_apart else [(0, OH)])

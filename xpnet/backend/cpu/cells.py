@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.backend.cpu.activation import pick
 from xpnet.backend.reference.recurrent import parts
 
 Array = Any
@@ -28,7 +29,7 @@ def simple_rnn_step(z: Array, h: Array, h_new: Array, relu: bool, alive: Array |
 
 def simple_rnn_step_backward(dh: Array, h_new: Array, dz: Array, relu: bool, alive: Array | None) -> None:
     if relu:
-        np.multiply(dh, h_new > 0, out=dz)
+        pick(dh, h_new > 0, dz)
     else:
         np.multiply(h_new, h_new, out=dz)
         np.subtract(1, dz, out=dz)

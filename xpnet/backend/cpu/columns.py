@@ -25,6 +25,7 @@ from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.sums import add_first
 from xpnet.backend.cpu.threads import run_tiles, scratch
 from xpnet.backend.cpu.work import CHANNELS, PRODUCT, WORTH, cut_bands, divide_channels, divide_evenly
+from xpnet.backend.reference import Backend
 from xpnet.backend.window import Window
 
 Array = Any
@@ -33,6 +34,7 @@ TRANSPOSED = 64  # inputs of an output channel from which on a copy of dz with t
 LEAST_PIXELS, MANY_PIXELS = 64, 400  # of a row of a tile: as few as are worth a call; if not even they fit, so many
 PASSES = 16  # over an entry of the output, bias and activation, as multiplications
 WIDE = {8: np.dtype(np.uint64), 16: np.dtype(np.complex128)}  # types of as many bytes
+FEW_BYTES = 1 << 26  # at a time, in what is seldom done
 TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
 Tile = tuple[int, int, int, int, int, int]  # first and end row, first and end column of the output, first and end image
 
@@ -232,6 +234,8 @@ def input_gradient(
     With a stride, the rows of dx that are a stride apart meet the same rows of the kernel, and no others do: they are a
     correlation of their own, with no stride and with a smaller kernel. So are the columns.
     """
+    if not math.isfinite(w.sum()) and not np.isfinite(w).all():  # which the zeros around dz must not meet
+        return by_definition(dz, w, b, window, size, groups, relu)
     O, C, KH, KW = w.shape
     dz, (SH, SW) = nchw_to_hcwn(dz), window.stride
     flipped = w.reshape(groups, O // groups, C, KH, KW)[:, :, :, ::-1, ::-1].transpose(0, 2, 3, 1, 4)
@@ -247,6 +251,18 @@ def input_gradient(
         walk = Walk(dz, part.shape[0:3:2], kernels.shape[2:5:2], (1, 1), (top, left), (dh, dw), groups, groups * C)
         correlate(walk, kernels.reshape(groups, C, -1), b, relu, part)
     return hcwn_to_nchw(out)
+
+
+def by_definition(
+    dz: Array, w: Array, b: Array | None, window: Window, size: tuple[int, int], groups: int, relu: bool
+) -> Array:
+    """`input_gradient` as the reference does it, some images at a time."""
+    reference, images = Backend(), max(1, FEW_BYTES // max(1, dz[0].size * w[0].size * dz.itemsize))
+    parts = [
+        reference.conv2d_transposed(dz[n : n + images], w, b, window, size, groups, "relu" if relu else None)
+        for n in range(0, len(dz), images)
+    ]
+    return np.concatenate(parts)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.backend.cpu.activation import pick
 from xpnet.backend.cpu.layouts import empty_in_axes, flat_in_axes, memory_axes
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.work import LEAST, cut_bands
 from xpnet.backend.reference import Array, Backend
-from xpnet.backend.reference.elementwise import FORMULAS, step
+from xpnet.backend.reference.elementwise import FORMULAS
 
 Back = Callable[[Array], Array]
 
@@ -29,12 +30,12 @@ class CpuElementwise(Backend):
         if activation != "relu":
             return dy
         if y.size <= LEAST:
-            return dy * (y > 0)
+            return pick(dy, y > 0)
         axes = memory_axes(y)  # dy may lie otherwise, such as what was broadcast
         dx = empty_in_axes(y, axes)
         out, dout, flat = (flat_in_axes(each, axes) for each in (dx, dy, y))
         bands = cut_bands(y.size, LEAST)
-        run_tiles(lambda a, e: np.multiply(dout[a:e], flat[a:e] > 0, out=out[a:e]), bands, blas=False)
+        run_tiles(lambda a, e: pick(dout[a:e], flat[a:e] > 0, out[a:e]), bands, blas=False)
         return dx
 
     def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Back]:
@@ -72,8 +73,8 @@ TAIL = (-0.1063299624579415, 0.3920729213347626, -0.24067928737150587, 0.2719804
 
 def gelu(xp: Any, x: Array) -> tuple[Array, Back]:
     """x P(x) of float32, and the way back: max(x, 0) - |x| (1 - P(|x|)), which is exact far below zero, too."""
-    size = np.abs(x)
-    near = np.minimum(size, 20)  # beyond, the tail is 0; squares stay finite
+    near = np.abs(x)
+    np.minimum(near, 20, out=near)  # beyond, the tail is 0; squares stay finite
     t = near * NEARNESS
     t += 1
     np.reciprocal(t, out=t)
@@ -81,19 +82,19 @@ def gelu(xp: Any, x: Array) -> tuple[Array, Back]:
     for coefficient in TAIL[1:]:
         tail += coefficient
         tail *= t
-    bell = np.multiply(near, near, out=near)
+    bell = near * near
     bell *= -0.5
     np.exp(bell, out=bell)
     tail *= bell
-    np.multiply(size, tail, out=size)
+    near *= tail
     y = np.maximum(x, 0, out=t)
-    y -= size
+    y -= near
 
     def back(dy: Array) -> Array:
         slope = np.clip(x, -20, 20)
         slope *= 1 / math.sqrt(2 * math.pi)
         slope *= bell
-        slope += step(xp, x)
+        slope += ~np.signbit(x)  # as `copysign` has it, so that 0 belongs to one side
         slope -= np.copysign(tail, x)
         slope *= dy
         return slope

@@ -12,7 +12,10 @@ combination of the kernel's rows (`G`); the four products are combined into the 
 The factors are 1, -1 and 1/2: rounding is nearly that of a direct convolution, and sums of small integers are exact.
 The gradient with respect to x is the same walk with the flipped kernel; that with respect to w reads the three matrices
 backwards. The division into tiles depends on shapes alone, and partial sums are added in the order of the tiles.
-docs/performance.md has the measurements.
+
+What a row contributes is taken away again where the definition has no such row. Of a NaN that leaves a NaN, and of a
+row much larger than the others its rounding: what is not finite, and kernels whose rows differ much in size, are
+computed the direct way (cpu/safeguards.py). docs/performance.md has the bound of the error, and the measurements.
 """
 
 import functools
@@ -21,9 +24,12 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.backend.cpu import columns
 from xpnet.backend.cpu.activation import before_activation
+from xpnet.backend.cpu.algorithm import Algorithm
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.safeguards import Safeguards, is_finite
 from xpnet.backend.cpu.sums import add_first
 from xpnet.backend.cpu.threads import run_tiles, scratch
 from xpnet.backend.cpu.work import WORTH, cut_bands, divide_channels, divide_evenly
@@ -41,8 +47,12 @@ A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
 TILE_BYTES = 1 << 21  # of what a tile combines and multiplies; more than that falls out of the level-2 cache
 
 
-class Winograd:
+class Winograd(Safeguards):
     """The walk over the tiles. Its steps beside the products, in NumPy here, may be overridden."""
+
+    def directly(self, x: Array) -> Algorithm:
+        """What computes the convolutions that are not for the rows."""
+        return columns
 
     # ---- the steps -------------------------------------------------------------------------------------------------
 
@@ -68,16 +78,21 @@ class Winograd:
         np.copyto(turned, rows.swapaxes(2, 3))
         return combine(A.T, turned, 0, 0, out)
 
-    def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> None:
-        """The output rows y (rows, columns, O, N), two for a pair, from the products M (pairs, 4, columns, O, N)."""
+    def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> bool:
+        """The output rows y (rows, columns, O, N), two for a pair, from the products M (pairs, 4, columns, O, N).
+
+        Returns whether they are finite, in front of the activation.
+        """
         if b is not None:
             M[:, 1] += b[:, None]  # both rows contain it once
         matrix, M, full = A.astype(M.dtype, copy=False), M.reshape(*M.shape[:2], -1), len(y) // 2
         np.matmul(matrix, M[:full], out=y[: 2 * full].reshape(full, 2, M.shape[2]))
         if full < len(M):  # of an odd number of rows, the last pair gives one
             np.matmul(matrix[:1], M[full], out=y[2 * full :].reshape(1, -1))
+        finite = is_finite(y)
         if relu:
-            np.maximum(y, 0, out=y)
+            np.maximum(y, np.zeros(y.shape[2:], y.dtype), out=y)  # four times as fast as with the number 0
+        return finite
 
     def before_activation_of(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
         """`before_activation` of dy and y (OH, OW, O, N)."""
@@ -90,7 +105,8 @@ class Winograd:
 
     def forward(self, x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
         pad = window.padding[0][0], window.padding[1][0]
-        return hwcn_to_nchw(self._correlate(nchw_to_hwcn(x), w, b, pad, window.output_size(x.shape[2:]), relu))
+        y = self._correlate(nchw_to_hwcn(x), w, b, pad, window.output_size(x.shape[2:]), relu)
+        return self.directly(x).forward(x, w, b, window, groups, relu) if y is None else hwcn_to_nchw(y)
 
     def input_gradient(
         self, dz: Array, w: Array, b: Array | None, window: Window, size: Pair, groups: int, relu: bool
@@ -98,7 +114,10 @@ class Winograd:
         # The flipped kernel over dz, inputs and outputs exchanged.
         flipped = w.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
         pad = 2 - window.padding[0][0], w.shape[3] - 1 - window.padding[1][0]
-        return hwcn_to_nchw(self._correlate(nchw_to_hwcn(dz), flipped, b, pad, size, relu))
+        dx = self._correlate(nchw_to_hwcn(dz), flipped, b, pad, size, relu)
+        if dx is None:
+            return self.directly(dz).input_gradient(dz, w, b, window, size, groups, relu)
+        return hwcn_to_nchw(dx)
 
     def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
         dz, db = self.before_activation_of(nchw_to_hwcn(dy), None if y is None else nchw_to_hwcn(y))
@@ -106,31 +125,37 @@ class Winograd:
 
     def _correlate(
         self, x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
-    ) -> Array:
+    ) -> Array | None:
         """out[i, j, o] = act(b[o] + sum over c, m, n of w[o, c, m, n] x[i + m - top, j + n - left, c]).
 
-        x (H, W, C, N), w (O, C, 3, KW), result (OH, OW, O, N).
+        x (H, W, C, N), w (O, C, 3, KW), result (OH, OW, O, N); None where it must be computed the direct way.
         """
         (O, C, _, KW), N, (OH, OW) = w.shape, x.shape[3], size
         part, rows = divide_channels(O, KW * C * N), np.ascontiguousarray(w.transpose(2, 0, 3, 1))  # (3, O, KW, C)
+        if not self.alike(rows.reshape(3, O, -1)):
+            return None
         kernels = np.matmul(G.astype(w.dtype, copy=False), rows.reshape(3, -1))
         kernels = kernels.reshape(4, 1, O // part, part, KW * C)
-        out = pool.empty((OH, OW, O, N), x.dtype)
+        out, beyond = pool.empty((OH, OW, O, N), x.dtype), list[bool]()
 
         def work(p0: int, p1: int, j0: int, j1: int) -> None:
-            pairs, columns = p1 - p0, j1 - j0
-            inputs, M = spaces(x.dtype, (pairs, 4, columns + KW - 1, C, N), (pairs, 4, columns, O, N))
+            if beyond:
+                return
+            pairs, width = p1 - p0, j1 - j0
+            inputs, M = spaces(x.dtype, (pairs, 4, width + KW - 1, C, N), (pairs, 4, width, O, N))
             self.combine_inputs(x, (p0, p1, j0, j1), pad, inputs)
-            products = M.reshape(pairs, 4, columns, O // part, part, N)
-            np.matmul(kernels, windows(inputs, columns), out=products)
-            self.finish(M, b, relu, out[2 * p0 : 2 * p1, j0:j1])
+            products = M.reshape(pairs, 4, width, O // part, part, N)
+            np.matmul(kernels, windows(inputs, width), out=products)
+            if not self.finish(M, b, relu, out[2 * p0 : 2 * p1, j0:j1]):
+                beyond.append(True)
 
         column_bytes = 4 * N * (C + O) * x.itemsize
         run_tiles(work, tiles_of((-(-OH // 2), OW), KW, TILE_BYTES // column_bytes, OH * OW * KW * C * O * N))
-        return out
+        return None if beyond else out
 
     def weight_gradient(self, dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
         """As (KW*C, N) @ (N, O), which BLAS does faster."""
+        direct = functools.partial(self.directly(x).weight_gradient, dz, x, w, window, groups)
         dz, x = nchw_to_hwcn(dz), nchw_to_hwcn(x)
         (O, C, _, KW), (OH, OW, _, N) = w.shape, dz.shape
         K, pad = KW * C, (window.padding[0][0], window.padding[1][0])
@@ -141,17 +166,17 @@ class Winograd:
         partial = np.empty((len(shares), 4, O // part, K, part), dz.dtype)
 
         def add(tile: Tile, total: Array, first: bool) -> None:
-            pairs, columns = tile[1] - tile[0], tile[3] - tile[2]
-            gradients = (pairs, 4, columns, N, O) if turn else (pairs, 4, columns, O, N)
+            pairs, width = tile[1] - tile[0], tile[3] - tile[2]
+            gradients = (pairs, 4, width, N, O) if turn else (pairs, 4, width, O, N)
             inputs, D, P, space = spaces(
-                dz.dtype, (pairs, 4, columns + KW - 1, C, N), gradients, (pairs, 4, columns, O // part, K, part),
-                (2 * pairs * columns * N * O,),
+                dz.dtype, (pairs, 4, width + KW - 1, C, N), gradients, (pairs, 4, width, O // part, K, part),
+                (2 * pairs * width * N * O,),
             )  # fmt: skip
             self.combine_inputs(x, tile, pad, inputs)
             self.combine_gradients(dz, tile, turn, D, space)
             right = D if turn else D.swapaxes(3, 4)
             right = right.reshape(*right.shape[:4], O // part, part).swapaxes(3, 4)  # (..., O/part, N, part)
-            np.matmul(windows(inputs, columns), right, out=P)
+            np.matmul(windows(inputs, width), right, out=P)
             if first:
                 P.sum(axis=(0, 2), out=total)
             else:
@@ -164,6 +189,8 @@ class Winograd:
         run_tiles(work, [(index, *share) for index, share in enumerate(shares)])
         sums = partial.sum(axis=0).reshape(4, -1)
         dw = np.matmul(G.T.astype(dz.dtype, copy=False), sums).reshape(3, O // part, KW, C, part)
+        if not self.flush(dw):
+            return direct()
         return np.ascontiguousarray(dw.transpose(1, 4, 3, 0, 2)).reshape(w.shape)
 
 

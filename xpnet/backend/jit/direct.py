@@ -5,10 +5,13 @@ kernels.py holds the kernels, plan.py the tables of which input pixels an output
 work into tiles for the threads.
 """
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
 
+from xpnet.backend.cpu import columns
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
@@ -19,6 +22,7 @@ from xpnet.backend.window import Pair, Window
 
 Array = Any
 
+NONE = ((0, 0), (0, 0))
 MULTIPLICATIONS = 1 << 22  # that a unit of work has at least
 CHUNK = 700  # pixels times images that the weights' gradient keeps in the level-1 cache
 
@@ -26,7 +30,10 @@ CHUNK = 700  # pixels times images that the weights' gradient keeps in the level
 def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
     tables = plan(x.shape[2:], window).meets[groups == 1]
     bias = np.zeros(len(w), w.dtype) if b is None else np.ascontiguousarray(b)
-    return correlate(nchw_to_hwcn(x), w.reshape(groups, -1, *w.shape[1:]), bias, tables, relu)
+    y, finite = correlate(nchw_to_hwcn(x), w.reshape(groups, -1, *w.shape[1:]), bias, tables, relu)
+    if not finite and window.padding != NONE:  # weights that are not finite meet zeros of the padding, too
+        return columns.forward(x, w, b, window, groups, relu)
+    return y
 
 
 def input_gradient(dz: Array, w: Array, b: Array | None, window: Window, size: Pair, groups: int, relu: bool) -> Array:
@@ -37,7 +44,7 @@ def input_gradient(dz: Array, w: Array, b: Array | None, window: Window, size: P
     tables = plan(size, window).met_by[groups == 1]
     flipped = w.reshape(groups, -1, *w.shape[1:]).transpose(0, 2, 1, 3, 4)[..., ::-1, ::-1]
     bias = np.zeros(groups * w.shape[1], w.dtype) if b is None else np.ascontiguousarray(b)
-    return correlate(nchw_to_hwcn(dz), flipped, bias, tables, relu)
+    return correlate(nchw_to_hwcn(dz), flipped, bias, tables, relu)[0]
 
 
 def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
@@ -45,13 +52,14 @@ def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
     return hwcn_to_nchw(dz), db
 
 
-def correlate(x: Array, w: Array, b: Array, tables: tuple[np.ndarray, np.ndarray], relu: bool) -> Array:
-    """out[i, j, o, n] = act(b[o] + w[o] . what (i, j) meets of image n): x (H,W,C,N), w (G,O/G,C/G,KH,KW)."""
+def correlate(x: Array, w: Array, b: Array, tables: tuple[np.ndarray, np.ndarray], relu: bool) -> tuple[Array, bool]:
+    """out[i, j, o, n] = act(b[o] + w[o] . what (i, j) meets of image n): x (H,W,C,N), w (G,O/G,C/G,KH,KW); and whether
+    all weights are finite."""
     (G, OG, CG, KH, KW), N = w.shape, x.shape[3]
     R = kernels.channels_of_a_tile(OG)
     starts = np.array([min(o, OG - R) for o in range(0, OG, R)], np.int64)
     packed = np.empty((G, len(starts), KH, KW, CG, R), w.dtype)
-    kernels.pack(w, starts, R, packed)
+    finite = kernels.pack(w, starts, R, packed)
     out = pool.empty((len(tables[0]), len(tables[1]), G * OG, N), x.dtype)
 
     def work(i0: int, i1: int, part: kernels.Part) -> None:
@@ -62,10 +70,11 @@ def correlate(x: Array, w: Array, b: Array, tables: tuple[np.ndarray, np.ndarray
     count = count_units(out.size * KH * KW * CG, MULTIPLICATIONS)
     bands = cut_ranges(len(out), -(-count // len(parts)))
     run_tiles(work, [(i0, i1, part) for part in parts for i0, i1 in bands], blas=False)
-    return hwcn_to_nchw(out)
+    return hwcn_to_nchw(out), bool(finite)
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
+    by_columns = functools.partial(columns.weight_gradient, dz, x, w, window, groups)
     dz, x = nchw_to_hwcn(dz), nchw_to_hwcn(x)
     (O, CG, KH, KW), G, N = w.shape, groups, dz.shape[3]
     (SH, SW), (DH, DW), ((top, _), (left, right)) = window.stride, window.dilation, window.padding
@@ -87,4 +96,6 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
         blas=False,
     )
     dw = partial.sum(axis=0).reshape(G, KH, KW, CG, O // G).transpose(0, 4, 3, 1, 2)
+    if window.padding != NONE and not math.isfinite(dw.sum()):  # what is not finite meets zeros of the padding, too
+        return by_columns()
     return np.ascontiguousarray(dw).reshape(w.shape)

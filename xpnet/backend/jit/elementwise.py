@@ -20,7 +20,7 @@ from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
 Array = Any
 fast = compiled(error_model="numpy", fastmath={"contract"})
 
-LOWEST = np.float32(-87)  # exp of it is the smallest that is not subnormal
+LOWEST = np.float32(-88)  # exp of it is below what is not subnormal: 0
 LOG2E, HIGH, LOW = np.float32(math.log2(math.e)), np.float32(0.693359375), np.float32(-2.12194440e-4)
 # exp(r) for |r| <= log(2) / 2, as in S. L. Moshier's Cephes library (1984).
 E0, E1, E2, E3, E4 = map(

@@ -334,7 +334,8 @@ def weight_gradient(R: int, T: int, r: int, t: int) -> Any:
 
 @compiled()
 def pack(w, starts, R, out):  # type: ignore[no-untyped-def]
-    """w (G, O/G, C/G, KH, KW), any strides -> out (G, tiles, KH, KW, C/G, R)."""
+    """w (G, O/G, C/G, KH, KW), any strides -> out (G, tiles, KH, KW, C/G, R); returns whether all are finite."""
+    wrong = 0
     G, tiles, KH, KW, CG, _ = out.shape
     for g in range(G):
         for tile in range(tiles):
@@ -342,7 +343,10 @@ def pack(w, starts, R, out):  # type: ignore[no-untyped-def]
                 for n in range(KW):
                     for c in range(CG):
                         for r in range(R):
-                            out[g, tile, m, n, c, r] = w[g, starts[tile] + r, c, m, n]
+                            value = w[g, starts[tile] + r, c, m, n]
+                            out[g, tile, m, n, c, r] = value
+                            wrong += value - value != np.float32(0)
+    return wrong == 0
 
 
 @functools.cache

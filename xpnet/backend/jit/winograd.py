@@ -5,15 +5,22 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.backend.cpu.algorithm import Algorithm
+from xpnet.backend.cpu.safeguards import RATIO, ROUNDING
 from xpnet.backend.cpu.winograd import Tile, Winograd
+from xpnet.backend.jit import direct
 from xpnet.backend.jit.activation import before_activation
 from xpnet.backend.jit.compiled import compiled
+from xpnet.backend.jit.kernels import LANES
 
 Array = Any
 
 
 class JitWinograd(Winograd):
     """For float32; other types are NumPy's."""
+
+    def directly(self, x: Array) -> Algorithm:
+        return direct if x.dtype == np.float32 and len(x) >= LANES else super().directly(x)
 
     def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
         if x.dtype == np.float32:
@@ -33,11 +40,18 @@ class JitWinograd(Winograd):
         combine_gradients(rows.reshape(*rows.shape[:2], -1), out.reshape(*out.shape[:3], -1))
         return None
 
-    def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> None:
+    def finish(self, M: Array, b: Array | None, relu: bool, y: Array) -> bool:
         if M.dtype == np.float32:
-            finish(relu, b is not None)(M, M[0, 0, 0, :, 0] if b is None else b, y)
-        else:
-            super().finish(M, b, relu, y)
+            return bool(finish(relu, b is not None)(M, M[0, 0, 0, :, 0] if b is None else b, y))
+        return super().finish(M, b, relu, y)
+
+    def alike(self, rows: Array) -> bool:
+        return bool(alike(rows, np.float32(RATIO))) if rows.dtype == np.float32 else super().alike(rows)
+
+    def flush(self, dw: Array) -> bool:
+        if dw.dtype != np.float32:
+            return super().flush(dw)
+        return bool(flush(dw.reshape(*dw.shape[:3], -1), np.float32(ROUNDING * np.finfo(np.float32).eps)))
 
     def before_activation_of(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
         return before_activation(dy, y) if dy.dtype == np.float32 else super().before_activation_of(dy, y)
@@ -81,6 +95,53 @@ def combine_gradients(dz, out):  # type: ignore[no-untyped-def]
                 y3[q] = -z1[q]
 
 
+@compiled(fastmath={"reassoc"})
+def add(total, value):  # type: ignore[no-untyped-def]
+    return total + value  # in any order, as vectors do
+
+
+@compiled()
+def alike(rows, ratio):  # type: ignore[no-untyped-def]
+    """`Safeguards.alike`: rows (3, O, K)."""
+    zero = np.float32(0)
+    for o in range(rows.shape[1]):
+        w0, w1, w2 = rows[0, o], rows[1, o], rows[2, o]
+        a0, a1, a2, holes = zero, zero, zero, 0
+        for k in range(rows.shape[2]):
+            b0, b1, b2 = abs(w0[k]), abs(w1[k]), abs(w2[k])
+            a0, a1, a2 = b0 if b0 > a0 else a0, b1 if b1 > a1 else a1, b2 if b2 > a2 else a2
+            holes += ((b0 == zero) != (b1 == zero)) | ((b1 == zero) != (b2 == zero))
+        if holes or not min(a0, a1, a2) * ratio >= max(a0, a1, a2):
+            return False
+    return True
+
+
+@compiled()
+def flush(dw, rounding):  # type: ignore[no-untyped-def]
+    """`Safeguards.flush`: dw (3, O/part, KW, C*part)."""
+    _, blocks, KW, L = dw.shape
+    largest, least, total, zero = np.empty(L, np.float32), np.empty(L, np.float32), np.float32(0), np.float32(0)
+    for block in range(blocks):
+        largest[:], least[:], some = zero, np.float32(np.inf), 0
+        for m in range(3):
+            for n in range(KW):
+                row = dw[m, block, n]
+                for q in range(L):
+                    size, total = abs(row[q]), add(total, row[q])
+                    largest[q] = largest[q] if largest[q] >= size else size
+                    least[q] = least[q] if least[q] <= size else size
+        for q in range(L):
+            largest[q] *= rounding
+            some += least[q] <= largest[q]
+        if some:
+            for m in range(3):
+                for n in range(KW):
+                    row = dw[m, block, n]
+                    for q in range(L):
+                        row[q] = row[q] if abs(row[q]) > largest[q] else zero
+    return total - total == zero
+
+
 @functools.cache
 def finish(relu: bool, biased: bool) -> Any:
     """`Winograd.finish`: M (pairs, 4, columns, O, N), b (O), y (rows, columns, O, N); b is not read unless `biased`."""
@@ -89,6 +150,7 @@ def finish(relu: bool, biased: bool) -> Any:
     def kernel(M, b, y):  # type: ignore[no-untyped-def]
         rows, columns, O, N = y.shape
         zero, beyond = np.float32(0), np.empty(N, np.float32)  # of an odd number of rows, the last pair gives one
+        total = zero
         for p in range(M.shape[0]):
             for j in range(columns):
                 for o in range(O):
@@ -101,5 +163,7 @@ def finish(relu: bool, biased: bool) -> Any:
                         v0, v1 = m0[n] + both + m2[n], both - m2[n] - m3[n]
                         upper[n] = zero if relu and v0 < zero else v0  # a NaN stays
                         lower[n] = zero if relu and v1 < zero else v1
+                        total = add(total, v0 + v1)
+        return total - total == zero
 
     return kernel

@@ -1,7 +1,8 @@
 """Activations of each entry by itself: what each computes, and its way back, side by side.
 
 A formula takes the namespace, x and its constants, and returns y and `back`, which takes dy and returns dx. None
-overflows, whatever x is: exp is taken of what is not above zero, and a square of what is clipped first. Where the sign
+overflows, whatever x is: exp is taken of what is not above zero, and a square of what is clipped first. What becomes
+constant far away is that at infinity, too: x is clipped where the factor beside it is 0 from there on. Where the sign
 decides, `step` does, and max(x, 0) and min(x, 0): to choose entry by entry takes a processor ten times as long.
 """
 
@@ -16,6 +17,8 @@ Back = Callable[[Array], Array]
 Formula = Callable[..., tuple[Array, Back]]
 
 FAR = 40.0  # exp(-FAR**2 / 2) and 1 - tanh(FAR) are 0: a bell curve and its slope are too, from there on
+FARTHER = 1000.0  # exp(-FARTHER) is 0
+FARTHEST = 1e30  # 1 + FARTHEST is FARTHEST, also in float64
 
 
 def step(xp: Any, x: Array) -> Array:
@@ -77,7 +80,7 @@ def gelu(xp: Any, x: Array) -> tuple[Array, Back]:
         near = xp.clip(x, -FAR, FAR)
         return dy * (below + near * (xp.exp(-0.5 * near * near) / math.sqrt(2 * math.pi)))
 
-    return x * below, back
+    return xp.maximum(x, -FAR) * below, back
 
 
 def gelu_tanh(xp: Any, x: Array) -> tuple[Array, Back]:
@@ -90,13 +93,13 @@ def gelu_tanh(xp: Any, x: Array) -> tuple[Array, Back]:
         slope = factor * near * (1 + 3 * 0.044715 * square)
         return dy * (0.5 * (1 + t) * (1 + (1 - t) * slope))
 
-    return x * (0.5 * (1 + t)), back
+    return xp.maximum(x, -FAR) * (0.5 * (1 + t)), back
 
 
 def silu(xp: Any, x: Array) -> tuple[Array, Back]:
     """y = x sigmoid(x)."""
     s, _ = sigmoid(xp, x)
-    return x * s, lambda dy: dy * (s * (1 + x * (1 - s)))
+    return xp.maximum(x, -FARTHER) * s, lambda dy: dy * (s * (1 + xp.clip(x, -FARTHER, FARTHER) * (1 - s)))
 
 
 def mish(xp: Any, x: Array) -> tuple[Array, Back]:
@@ -104,13 +107,17 @@ def mish(xp: Any, x: Array) -> tuple[Array, Back]:
     p, n = exp_ratio(xp, x)
     above = p * (p + 2 * n)
     t = above / (above + 2 * n * n)
-    return x * t, lambda dy: dy * (t + x * (1 - t * t) * (p / (p + n)))
+
+    def back(dy: Array) -> Array:
+        return dy * (t + xp.clip(x, -FARTHER, FARTHER) * (1 - t * t) * (p / (p + n)))
+
+    return xp.maximum(x, -FARTHER) * t, back
 
 
 def hard_swish(xp: Any, x: Array) -> tuple[Array, Back]:
     """y = x clip(x / 6 + 1 / 2, 0, 1)."""
     gate = xp.clip(x / 6 + 0.5, 0.0, 1.0)
-    return x * gate, lambda dy: dy * (gate + (gate - 0.5) * inside(xp, x, -3, 3))
+    return xp.maximum(x, -3.0) * gate, lambda dy: dy * (gate + (gate - 0.5) * inside(xp, x, -3, 3))
 
 
 def sigmoid(xp: Any, x: Array) -> tuple[Array, Back]:
@@ -138,8 +145,9 @@ def tanh(xp: Any, x: Array, amplitude: float, slope: float) -> tuple[Array, Back
 
 def softsign(xp: Any, x: Array) -> tuple[Array, Back]:
     """y = x / (1 + |x|)."""
-    share = 1 / (1 + xp.abs(x))
-    return x * share, lambda dy: dy * (share * share)
+    near = xp.clip(x, -FARTHEST, FARTHEST)
+    share = 1 / (1 + xp.abs(near))
+    return near * share, lambda dy: dy * (share * share)
 
 
 def hard_sigmoid(xp: Any, x: Array) -> tuple[Array, Back]:

@@ -19,11 +19,14 @@ class Pooling(Windows):
         return self.copy(y) if len(slices) == 1 else y
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
-        """dy goes to the pixel that was the largest; of several equal ones, to the first in reading order."""
+        """dy goes to the pixel that was the largest; of several equal ones, to the first in reading order.
+
+        To a pixel, never to padding; to none where a NaN was the largest.
+        """
         xp = self.xp
         (top, _), (left, _) = window.padding
         H, W = x.shape[2:]
-        padded = self.pad(x, window.padding, -float("inf"))
+        padded = self.pad(x, window.padding, float("nan"))  # which is equal to nothing
         dx = xp.zeros_like(padded)
         open_ = xp.ones_like(y, dtype=xp.bool)  # outputs whose maximum has not been met yet
         for _, _, rows, columns in window.taps((H, W)):

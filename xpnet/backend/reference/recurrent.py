@@ -48,7 +48,7 @@ class Recurrent(Arrays):
         for t, _, after in reversed(steps(hs.shape[0] - 1, reverse)):
             h, dh = hs[after, ...], dh if dhs is None else dh + dhs[t, ...]
             dz = xp.where(h > 0, dh, 0) if nonlinearity == "relu" else dh * (1 - h * h)
-            dzs.append(self._if_alive(alive, t, dz, 0 * dz))
+            dzs.append(self._if_alive(alive, t, dz, xp.zeros_like(dz)))
             dh = self._if_alive(alive, t, xp.matmul(dz, w), dh)
         dz = self._in_order(dzs, not reverse)
         return dz, self._of_weight(dz, hs, reverse), dh
@@ -100,7 +100,7 @@ class Recurrent(Arrays):
                 ],
                 axis=1,
             )
-            dzs.append(self._if_alive(alive, t, dz, 0 * dz))
+            dzs.append(self._if_alive(alive, t, dz, xp.zeros_like(dz)))
             dh = self._if_alive(alive, t, xp.matmul(dz, w), dh)
             dc = self._if_alive(alive, t, dc_t * f, dc)
         dz = self._in_order(dzs, not reverse)
@@ -150,8 +150,8 @@ class Recurrent(Arrays):
             dz_n = dh * (1 - u) * (1 - n * n)
             dz_r, dz_u = dz_n * m_n * r * (1 - r), dh * (hs[before, ...] - n) * u * (1 - u)
             dz, dm = xp.concat([dz_r, dz_u, dz_n], axis=1), xp.concat([dz_r, dz_u, dz_n * r], axis=1)
-            dzs.append(self._if_alive(alive, t, dz, 0 * dz))
-            dms.append(self._if_alive(alive, t, dm, 0 * dm))
+            dzs.append(self._if_alive(alive, t, dz, xp.zeros_like(dz)))
+            dms.append(self._if_alive(alive, t, dm, xp.zeros_like(dm)))
             dh = self._if_alive(alive, t, dh * u + xp.matmul(dm, w), dh)
         dz, dm = self._in_order(dzs, not reverse), self._in_order(dms, not reverse)
         return dz, self._of_weight(dm, hs, reverse), self.sum(dm, axis=(0, 1)), dh

@@ -2,6 +2,7 @@
 
 static __device__ Real logistic(Real x) { return 1 / (1 + exp(-x)); }
 static __device__ Real clipped(Real x, Real low, Real high) { return x < low ? low : x > high ? high : x; }
+static __device__ Real above(Real x, Real low) { return x < low ? low : x; }  // NaN stays NaN
 static __device__ Real log1p_exp(Real x) { return (x > 0 ? x : (Real)0) + log1p(exp(-fabs(x))); }
 
 static __device__ Real normal_below(Real x) { return (1 + erf(x * (Real)0.70710678118654752)) / 2; }
@@ -24,7 +25,7 @@ static __device__ Real tanh_log1p_exp(Real x) {
 }
 static __device__ Real mish_slope(Real x) {
     Real t = tanh_log1p_exp(x);
-    return t + x * (1 - t * t) * logistic(x);
+    return t + clipped(x, -1000, 1000) * (1 - t * t) * logistic(x);
 }
 
 // In the order of FORMULAS in reference/elementwise.py, which is how Python tells which one is meant.
@@ -40,15 +41,15 @@ static __device__ Real activation_of(int which, Real x, Real a, Real b, Real c) 
         case ELU: return x > 0 ? b * x : b * a * expm1(c * x);
         case HARD_TANH: return clipped(x, a, b);
         case SOFTPLUS: return a * x > b ? x : log1p_exp(a * x) / a;
-        case GELU: return x * normal_below(x);
-        case GELU_TANH: return x * ((1 + gelu_tanh_of(x)) / 2);
-        case SILU: return x * logistic(x);
-        case MISH: return x * tanh_log1p_exp(x);
-        case HARD_SWISH: return x * clipped(x / 6 + (Real)0.5, 0, 1);
+        case GELU: return above(x, -40) * normal_below(x);
+        case GELU_TANH: return above(x, -40) * ((1 + gelu_tanh_of(x)) / 2);
+        case SILU: return above(x, -1000) * logistic(x);
+        case MISH: return above(x, -1000) * tanh_log1p_exp(x);
+        case HARD_SWISH: return above(x, -3) * clipped(x / 6 + (Real)0.5, 0, 1);
         case SIGMOID: return logistic(x);
         case LOG_SIGMOID: return -log1p_exp(-x);
         case TANH: return a * tanh(b * x);
-        case SOFTSIGN: return x / (1 + fabs(x));
+        case SOFTSIGN: return clipped(x, -1e30f, 1e30f) / (1 + fabs(clipped(x, -1e30f, 1e30f)));
         case HARD_SIGMOID: return clipped(x / 6 + (Real)0.5, 0, 1);
     }
     return x;
@@ -61,9 +62,9 @@ static __device__ Real slope_of(int which, Real x, Real a, Real b, Real c) {
         case ELU: return x > 0 ? b : b * a * c * exp(c * x);
         case HARD_TANH: return x > a && x < b ? (Real)1 : (Real)0;
         case SOFTPLUS: return a * x > b ? (Real)1 : logistic(a * x);
-        case GELU: return normal_below(x) + x * normal_density(x);
+        case GELU: return normal_below(x) + clipped(x, -40, 40) * normal_density(x);
         case GELU_TANH: return gelu_tanh_slope(x);
-        case SILU: return logistic(x) * (1 + x * (1 - logistic(x)));
+        case SILU: return logistic(x) * (1 + clipped(x, -1000, 1000) * (1 - logistic(x)));
         case MISH: return mish_slope(x);
         case HARD_SWISH: return x <= -3 ? (Real)0 : x >= 3 ? (Real)1 : x / 3 + (Real)0.5;
         case SIGMOID: return logistic(x) * (1 - logistic(x));

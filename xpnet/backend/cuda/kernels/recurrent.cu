@@ -112,9 +112,9 @@ extern "C" __global__ void gru_step_backward(
         bool ended = has_ended(alive, s, n);
         Real of_n = ended ? (Real)0 : d * (1 - u) * (1 - next * next);
         Real of_u = ended ? (Real)0 : d * (hs[s.before * s.N * s.H + i] - next) * u * (1 - u);
-        Real of_r = of_n * m_n * r * (1 - r);
+        Real of_r = ended ? (Real)0 : of_n * m_n * r * (1 - r);  // behind the end, the gates may be NaN
         dz[row] = dm[row] = of_r, dz[row + s.H] = dm[row + s.H] = of_u;
-        dz[row + 2 * s.H] = of_n, dm[row + 2 * s.H] = of_n * r;
+        dz[row + 2 * s.H] = of_n, dm[row + 2 * s.H] = ended ? (Real)0 : of_n * r;
         dh[i] = ended ? d : d * u;
     }
 }

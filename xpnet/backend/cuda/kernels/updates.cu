@@ -94,7 +94,7 @@ extern "C" __global__ void lion(
     FOR_EACH(i, count) {
         Real along = (Real)beta1 * m[i] + (Real)(1 - beta1) * g[i];
         Real sign = along > 0 ? (Real)1 : along < 0 ? (Real)-1 : along;  // NaN stays NaN
-        if (weight_decay == 0 || !isinf(p[i])) p[i] -= (Real)lr * decayed(sign, p[i], weight_decay);
+        p[i] -= (Real)lr * (isinf(p[i]) ? sign : decayed(sign, p[i], weight_decay));
         m[i] = (Real)beta2 * m[i] + (Real)(1 - beta2) * g[i];
     }
 }
