@@ -46,11 +46,13 @@ OWN_STEPS, SEVERAL = "tests/training/test_train_step.py", "tests/training/test_s
 STATES = "tests/training/test_states.py"
 RECURRENT, CELLS = "tests/layers/test_recurrent.py", "tests/backend/test_recurrent.py"
 MUTANTS = [
-    Mutant("backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", LAWS),
-    Mutant("backend/reference/convolution.py", "xp.sum(xp.matmul(dz, cols.mT)", "-xp.sum(xp.matmul(dz, cols.mT)", LAWS),
+    Mutant("backend/reference/convolution.py", "db = xp.reshape(self.sum(dz, ", "db = -xp.reshape(self.sum(dz, ", LAWS),
+    Mutant(
+        "backend/reference/convolution.py", "self.sum(xp.matmul(dz, cols.mT)", "-self.sum(xp.matmul(dz, cols.mT)", LAWS
+    ),
     Mutant("backend/reference/convolution.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", LAWS),
-    Mutant("backend/reference/transposed.py", "db = xp.sum(dz, ", "db = -xp.sum(dz, ", LAWS),
-    Mutant("backend/reference/transposed.py", "xp.sum(xp.matmul(pixels, ", "-xp.sum(xp.matmul(pixels, ", LAWS),
+    Mutant("backend/reference/transposed.py", "db = self.sum(dz, ", "db = -self.sum(dz, ", LAWS),
+    Mutant("backend/reference/transposed.py", "self.sum(xp.matmul(pixels, ", "-self.sum(xp.matmul(pixels, ", LAWS),
     Mutant("backend/reference/transposed.py", "xp.matmul(kernels, cols)", "-xp.matmul(kernels, cols)", LAWS),
     Mutant("backend/cpu/columns.py", "closer, -shift)", "closer, 1 - shift)", TRANSPOSED),
     Mutant("backend/cpu/columns.py", "len(rows) < SH or", "len(rows) > SH or", TRANSPOSED),
@@ -60,14 +62,16 @@ MUTANTS = [
     Mutant(
         "backend/reference/activations.py", "self.xp.where(y > 0, dy, 0) if", "self.xp.where(y > 0, -dy, 0) if", LAWS
     ),
-    Mutant("backend/reference/pooling.py", "self.xp.reshape(dy / (window", "self.xp.reshape(-dy / (window", LAWS),
+    Mutant("backend/reference/pooling.py", "dy / (window.kernel[0]", "-dy / (window.kernel[0]", LAWS),
     Mutant("backend/reference/normalization.py", "(dy - dbeta / m - normal", "(dy + dbeta / m - normal", LAWS),
     Mutant("backend/reference/normalization.py", "- normal * (dgamma / m))", "+ normal * (dgamma / m))", LAWS),
-    Mutant("backend/reference/normalization.py", "dgamma = xp.sum(dy * normal", "dgamma = -xp.sum(dy * normal", LAWS),
+    Mutant(
+        "backend/reference/normalization.py", "dgamma = self.sum(dy * normal", "dgamma = -self.sum(dy * normal", LAWS
+    ),
     Mutant("backend/reference/normalization.py", "dy * power - (2 * alpha", "dy * power + (2 * alpha", LAWS),
     Mutant("backend/reference/losses.py", "xp.exp(shifted - log_sum) - t", "xp.exp(shifted - log_sum) + t", LOSSES),
-    Mutant("backend/cpu/columns.py", "(dy.shape)), sums.sum(axis=0)", "(dy.shape)), -sums.sum(axis=0)", LAWS),
-    Mutant("backend/cpu/columns.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", LAWS),
+    Mutant("backend/cpu/columns.py", "(dy.shape)), add_first(sums)", "(dy.shape)), -add_first(sums)", LAWS),
+    Mutant("backend/cpu/columns.py", "dw = add_first(partial)", "dw = -add_first(partial)", LAWS),
     Mutant("backend/cpu/columns.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", LAWS),
     Mutant("backend/cpu/activation.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),
     Mutant(
@@ -195,7 +199,7 @@ MUTANTS = [
     Mutant("losses/binary_cross_entropy.py", "self.label_smoothing / 2", "self.label_smoothing", LOSSES),
     Mutant("losses/of_entries.py", "dy if w is None else dy * w", "dy", WEIGHTS),
     Mutant("losses/huber.py", "lambda: clipped  #", "lambda: difference  #", LOSSES),
-    Mutant("losses/hinge.py", "xp.where(own, -xp.sum(dy", "xp.where(own, xp.sum(dy", LOSSES),
+    Mutant("losses/hinge.py", "xp.where(own, -backend.sum(dy", "xp.where(own, backend.sum(dy", LOSSES),
     Mutant("losses/focal.py", "* slope - 1)", "* slope + 1)", LOSSES),
     Mutant("losses/dice.py", "2 * overlap * p - 2 * t", "2 * overlap * p + 2 * t", LOSSES),
     Mutant("losses/cosine_similarity.py", "(cos * a - b)", "(cos * a + b)", LOSSES),
@@ -214,9 +218,9 @@ MUTANTS = [
     Mutant("callbacks/ema.py", "(1 + step) / (10 + step)", "step / (10 + step)", "tests/callbacks/test_ema.py"),
     Mutant("core/tape.py", "grads[x] + dx if x in grads else dx", "dx", "tests/core/test_tape.py"),
     Mutant("core/tape.py", "lambda dy: (dy, dy)", "lambda dy: (dy, -dy)", "tests/core/test_tape.py"),
-    Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
+    Mutant("networks/lenet5.py", "self.backend.sum(dy * total, axis", "-self.backend.sum(dy * total, axis", NETWORKS),
     Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),
-    Mutant("networks/radial_basis.py", "return -2 * xp.sum(dy", "return 2 * xp.sum(dy", RADIAL),
+    Mutant("networks/radial_basis.py", "return -2 * self.backend.sum(dy", "return 2 * self.backend.sum(dy", RADIAL),
     Mutant("losses/rubbish_cross_entropy.py", "nothing - self.margin", "nothing + self.margin", LOSSES),
     Mutant("networks/resnet.py", "dx[:, :, ::s, ::s] = dy", "dx[:, :, ::s, ::s] = -dy", RESNET),
     Mutant("networks/vae.py", "dz, dz * noise / 2", "dz, dz * noise", IMAGES),

@@ -78,8 +78,8 @@ def explain_by_grad_cam(model: Network, x: Any, target: Target = None, layer: st
         raise ShapeError(
             f"Grad-CAM needs a layer that gives maps (N, C, H, W); the outputs of {path} have shape {seen.maps.shape}"
         )
-    weights = seen.dmaps.mean(axis=(2, 3), keepdims=True)  # (N, K, 1, 1)
-    small = np.maximum((weights * seen.maps).sum(axis=1), 0)  # (N, h, w)
+    weights = seen.dmaps.mean(axis=(2, 3), keepdims=True, dtype=np.float64)  # (N, K, 1, 1)
+    small = np.maximum((weights * seen.maps).sum(axis=1), 0).astype(seen.maps.dtype)  # (N, h, w)
     return Explanation(enlarged(small, (H, W)), seen.classes, seen.probabilities, path)
 
 

@@ -185,7 +185,7 @@ class MultiHeadAttention(Layer):
             return dxs[0] if len(dxs) == 1 else tuple(dxs)
 
         if self.return_weights:
-            return (y, xp.mean(p if kept is None else p * kept, axis=1)), back
+            return (y, self.backend.mean(p if kept is None else p * kept, axis=1)), back
         return y, back
 
     def _project_back(

@@ -95,7 +95,7 @@ class Multiply(Layer):
             for place, x in enumerate(xs):
                 dx = math.prod((*xs[:place], *xs[place + 1 :]), start=dy)
                 axes = tuple(axis for axis, size in enumerate(dx.shape) if size != x.shape[axis])
-                dxs.append(self.xp.sum(dx, axis=axes, keepdims=True) if axes else dx)
+                dxs.append(self.backend.sum(dx, axis=axes, keepdims=True) if axes else dx)
             return tuple(dxs)
 
         return math.prod(xs[1:], start=xs[0]), back

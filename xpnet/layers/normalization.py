@@ -203,7 +203,8 @@ class _InstanceNorm(_RunningNorm):
             self._warn_of_one(math.prod(x.shape[2:]), "leave it out where the maps are so small")
         if train and self.running_statistics:
             var = 1 / (rstd * rstd) - self.eps  # (N, C)
-            self._follow(self.xp.mean(mean, axis=0), self.xp.mean(var, axis=0), math.prod(x.shape[2:]))
+            mean_of = self.backend.mean
+            self._follow(mean_of(mean, axis=0), mean_of(var, axis=0), math.prod(x.shape[2:]))
 
         def back(dy: Array) -> Array:
             dx, dweight, dbias = self.backend.group_norm_backward(dy, x, x.shape[1], mean, rstd, weight)

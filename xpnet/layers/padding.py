@@ -171,7 +171,7 @@ class _CopyPad(_Pad):
                 if self.margin == "mirror":
                     dy[source] += xp.flip(dy[margin], axis=axis)
                 elif self.margin == "edge":
-                    dy[source] += xp.sum(dy[margin], axis=axis, keepdims=True)
+                    dy[source] += self.backend.sum(dy[margin], axis=axis, keepdims=True)
                 else:
                     dy[source] += dy[margin]
             return self.as_given(_without(dy, self.margins))

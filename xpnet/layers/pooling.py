@@ -289,7 +289,7 @@ class _GlobalAvgPool(_Global):
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         shape = x.shape
-        y = self.xp.mean(x, axis=tuple(range(2, x.ndim)))
+        y = self.backend.mean(x, axis=tuple(range(2, x.ndim)))
 
         def back(dy: Array) -> Array:
             share = dy / math.prod(shape[2:])

@@ -80,7 +80,7 @@ class LearnedPositions(Layer):
         T, E = x.shape[1:]
 
         def back(dy: Array) -> Array:
-            dw = self.xp.sum(dy, axis=0)  # (T, E)
+            dw = self.backend.sum(dy, axis=0)  # (T, E)
             unused = self.backend.zeros((self.length - T, E), self.dtype)
             self.weight.add_grad(self.xp.concat([dw, unused]) if self.length > T else dw)
             return dy

@@ -62,7 +62,7 @@ class PReLU(Layer):
         def back(dy: Array) -> Array:
             dweight = xp.where(above, 0, dy * x)
             axes = (0, *range(2, x.ndim)) if self.per_channel else None
-            self.weight.add_grad(xp.reshape(xp.sum(dweight, axis=axes), (-1,)))
+            self.weight.add_grad(xp.reshape(self.backend.sum(dweight, axis=axes), (-1,)))
             return xp.where(above, dy, dy * weight)
 
         return xp.where(above, x, x * weight), back

@@ -38,7 +38,7 @@ class Softmax(_AlongAxis):
         y = self.backend.softmax(x, self.axis)
 
         def back(dy: Array) -> Array:
-            return y * (dy - self.xp.sum(dy * y, axis=self.axis, keepdims=True))
+            return y * (dy - self.backend.sum(dy * y, axis=self.axis, keepdims=True))
 
         return y, back
 
@@ -59,9 +59,9 @@ class LogSoftmax(_AlongAxis):
         self.check(x)
         xp, axis = self.xp, self.axis
         below = x - xp.max(x, axis=axis, keepdims=True)
-        y = below - xp.log(xp.sum(xp.exp(below), axis=axis, keepdims=True))
+        y = below - xp.log(self.backend.sum(xp.exp(below), axis=axis, keepdims=True))
 
         def back(dy: Array) -> Array:
-            return dy - xp.exp(y) * xp.sum(dy, axis=axis, keepdims=True)
+            return dy - xp.exp(y) * self.backend.sum(dy, axis=axis, keepdims=True)
 
         return y, back

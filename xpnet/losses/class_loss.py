@@ -98,7 +98,7 @@ class ClassLoss(Loss):
         if self.ignored_label is not None or (self.divides_by_weights and not rows):
             counts = None if self.ignored_label is None else t != self.ignored_label
             t = as_numbers(xp.reshape(t if counts is None else xp.where(counts, t, 0), (-1,)), backend)  # (M,)
-            return xp.sum(self._shares(t, counts, xp.float64, backend))
+            return backend.sum(self._shares(t, counts, xp.float64, backend))
         if rows:
             elements = without_axis(t.shape, class_axis("loss", self.name, t.shape, self.axis))
         return math.prod(elements)
@@ -114,7 +114,7 @@ class ClassLoss(Loss):
     def _as_mean(self, y: Array, t: Array, counts: Array | None, w: Array | None, backend: Backend) -> Array:
         """The weights (M, 1) with which a sum over all M elements, divided by M, is the mean over those that count."""
         xp, share = backend.xp, self._shares(t, counts, y.dtype, backend)  # (M,)
-        total = xp.sum(share)
+        total = backend.sum(share)
         total = xp.where(total == 0, 1, total) if self.divides_by_weights else xp.maximum(total, 1)
         if counts is None:
             return xp.ones_like(y[:, :1]) * (t.shape[0] / total) if w is None else w * (t.shape[0] / total)

@@ -27,14 +27,14 @@ class CosineSimilarity(Loss):
         xp, vectors = backend.xp, self.weight_of(t, backend)
         w = None if sample_weight is None else beside(sample_weight, y, y.shape[:-1], backend)[..., None]  # (N, 1, ...)
         (a, length), (b, _) = directions(y, backend), directions(t, backend)
-        cos = xp.sum(a * b, axis=-1, keepdims=True)  # (N, ..., 1)
+        cos = backend.sum(a * b, axis=-1, keepdims=True)  # (N, ..., 1)
         far = 1 - cos if w is None else (1 - cos) * w
 
         def back() -> Array:
             dy = xp.where(length > 0, (cos * a - b) / xp.maximum(length, 1e-8), 0) / vectors
             return dy if w is None else dy * w
 
-        return xp.sum(far) / vectors, back
+        return backend.sum(far) / vectors, back
 
     def weight_of(self, t: Any, backend: Backend) -> int:
         """The number of vectors."""
@@ -49,5 +49,5 @@ def directions(x: Array, backend: Backend) -> tuple[Array, Array]:
     xp = backend.xp
     largest = xp.max(xp.abs(x), axis=-1, keepdims=True)
     x = x / xp.where(largest > 0, largest, 1)  # so that no square overflows, or becomes 0
-    length = xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
+    length = xp.sqrt(backend.sum(x * x, axis=-1, keepdims=True))
     return x / xp.where(length > 0, length, 1), length * largest

@@ -43,16 +43,17 @@ class Dice(ClassLoss):
         if counts is not None:  # not 0 for an element that is not ignored
             p, t = xp.where(counts > 0, p, 0), xp.where(counts > 0, t, 0)
         p, t = xp.reshape(p, (N, -1, C)), xp.reshape(t, (N, -1, C))  # (N, K, C), K: pixels of a sample
-        sizes = xp.sum(p * p, axis=1, keepdims=True) + xp.sum(t * t, axis=1, keepdims=True) + self.smooth  # (N, 1, C)
-        overlap = (2 * xp.sum(p * t, axis=1, keepdims=True) + self.smooth) / sizes  # D
+        squares, others = (backend.sum(v * v, axis=1, keepdims=True) for v in (p, t))
+        sizes = squares + others + self.smooth  # (N, 1, C)
+        overlap = (2 * backend.sum(p * t, axis=1, keepdims=True) + self.smooth) / sizes  # D
         share = 1 / (N * C) if w is None else xp.reshape(w, (N, 1, 1)) / (N * C)
 
         def back() -> Array:
             dp = (2 * overlap * p - 2 * t) * (share / sizes)
-            dy = p * (dp - xp.sum(p * dp, axis=2, keepdims=True))
+            dy = p * (dp - backend.sum(p * dp, axis=2, keepdims=True))
             return self.from_rows(xp.reshape(dy, (-1, C)), shape, backend)
 
-        return xp.sum((1 - overlap) * share), back
+        return backend.sum((1 - overlap) * share), back
 
     def weight_of(self, t: Array, backend: Backend) -> int:
         """The number of samples."""

@@ -45,7 +45,7 @@ class Focal(ClassLoss):
             t = t * self.weights_of_classes(y.dtype, backend)
         t = t if w is None else t * w
         shifted = y - xp.max(y, axis=1, keepdims=True)
-        log_p = shifted - xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))  # (M, C)
+        log_p = shifted - xp.log(backend.sum(xp.exp(shifted), axis=1, keepdims=True))  # (M, C)
         p, rest = xp.exp(log_p), -xp.expm1(log_p)  # rest is 1 - p, exact also where p is almost 1
         focused = t * rest**self.gamma
         cost, log_p = xp.where(focused == 0, 0, log_p), xp.where(p == 0, 0, log_p)  # 0 times -inf counts as 0
@@ -53,7 +53,7 @@ class Focal(ClassLoss):
         def back() -> Array:
             slope = xp.where(rest > 0, log_p / xp.where(rest > 0, rest, 1), -1)  # log p / (1 - p), -1 where p is 1
             q = focused * (self.gamma * p * slope - 1)
-            dy = q - p * xp.sum(q, axis=1, keepdims=True)
+            dy = q - p * backend.sum(q, axis=1, keepdims=True)
             return self.from_rows(dy / M, shape, backend)
 
-        return xp.sum(focused * cost) / -M, back
+        return backend.sum(focused * cost) / -M, back

@@ -85,7 +85,7 @@ class MultiClassHinge(ClassLoss):
         if self.class_weights is not None:
             factor = xp.reshape(xp.take(self.weights_of_classes(y.dtype, backend), t), (-1, 1))  # (M, 1)
             w = factor if w is None else w * factor
-        distance = self.margin - xp.sum(xp.where(own, y, 0), axis=1, keepdims=True) + y  # (M, C)
+        distance = self.margin - backend.sum(xp.where(own, y, 0), axis=1, keepdims=True) + y  # (M, C)
         short = xp.where(own, 0, xp.maximum(distance, 0))
         if self.largest:
             short = xp.where(backend.one_hot(xp.argmax(short, axis=1), C), short, 0)
@@ -95,7 +95,7 @@ class MultiClassHinge(ClassLoss):
         def back() -> Array:
             dy = 2 * short if self.p == 2 else xp.astype(short > 0, y.dtype)
             dy = dy if w is None else dy * w
-            dy = xp.where(own, -xp.sum(dy, axis=1, keepdims=True), dy)
+            dy = xp.where(own, -backend.sum(dy, axis=1, keepdims=True), dy)
             return self.from_rows(dy / scale, shape, backend)
 
-        return xp.sum(losses) / scale, back
+        return backend.sum(losses) / scale, back

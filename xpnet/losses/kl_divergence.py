@@ -39,7 +39,7 @@ class KLDivergence(OfLogProbabilities):
         t = t if w is None else t * w
         none = (t == 0) & (xp.isinf(y) | xp.isinf(log_t))
         log_t, y = xp.where(none, 0, log_t), xp.where(none, 0, y)  # 0 log 0 = 0, and so is 0 times -inf
-        return xp.sum(t * (log_t - y)) / M, lambda: self.from_rows(t / -M, shape, backend)
+        return backend.sum(t * (log_t - y)) / M, lambda: self.from_rows(t / -M, shape, backend)
 
     def check(self, outputs: tuple[int, ...], t: Any) -> None:
         if tuple(t.shape[1:]) != outputs:

@@ -21,4 +21,4 @@ class MeanSquaredError(Loss):
         backend, t, w = self.prepare(y, t, backend, sample_weight)  # t: as y; w: (N, 1, ...)
         difference, size = y - t, math.prod(y.shape)
         weighted = difference if w is None else difference * w
-        return backend.xp.mean(weighted * difference), lambda: weighted * (2 / size)
+        return backend.mean(weighted * difference), lambda: weighted * (2 / size)

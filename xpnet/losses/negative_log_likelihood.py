@@ -54,4 +54,4 @@ class NegativeLogLikelihood(OfLogProbabilities):
             t = t * self.weights_of_classes(y.dtype, backend)
         if w is not None:
             t = t * w
-        return backend.xp.sum(weigh(y, t, backend)) / -M, lambda: self.from_rows(t / -M, shape, backend)
+        return backend.sum(weigh(y, t, backend)) / -M, lambda: self.from_rows(t / -M, shape, backend)

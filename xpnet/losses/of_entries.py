@@ -29,4 +29,4 @@ class LossOfEntries(Loss):
             dy = derivative() / size
             return dy if w is None else dy * w
 
-        return backend.xp.mean(losses if w is None else weigh(losses, w, backend)), back
+        return backend.mean(losses if w is None else weigh(losses, w, backend)), back

@@ -38,4 +38,4 @@ class RubbishCrossEntropy(ClassLoss):
         dy = dy[:, :C]
         if w is not None:
             losses, dy = weigh(losses, w[:, 0], backend), dy * w
-        return xp.sum(losses) / M, lambda: self.from_rows(dy / M, shape, backend)
+        return backend.sum(losses) / M, lambda: self.from_rows(dy / M, shape, backend)

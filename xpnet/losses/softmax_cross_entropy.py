@@ -57,8 +57,8 @@ class SoftmaxCrossEntropy(ClassLoss):
             t = as_one_hot(t, y, backend) * self.weights_of_classes(y.dtype, backend)
         losses, dy = backend.softmax_cross_entropy(y, t)  # (M,), (M, C)
         if self.class_weights:
-            total = backend.xp.sum(t, axis=1, keepdims=True)
+            total = backend.sum(t, axis=1, keepdims=True)
             dy = dy * total + t * (total - 1)  # softmax(y) total - t, for dy = softmax(y) - t
         if w is not None:
             losses, dy = weigh(losses, w[:, 0], backend), dy * w
-        return backend.xp.sum(losses) / M, lambda: self.from_rows(dy / M, shape, backend)
+        return backend.sum(losses) / M, lambda: self.from_rows(dy / M, shape, backend)

@@ -123,8 +123,8 @@ class Subsampling(Layer):
         y = total * scale + xp.reshape(self.bias.value, (1, -1, 1, 1))
 
         def back(dy: Array) -> Array:
-            self.weight.add_grad(xp.sum(dy * total, axis=(0, 2, 3)))
-            self.bias.add_grad(xp.sum(dy, axis=(0, 2, 3)))
+            self.weight.add_grad(self.backend.sum(dy * total, axis=(0, 2, 3)))
+            self.bias.add_grad(self.backend.sum(dy, axis=(0, 2, 3)))
             return self.backend.avg_pool2d_backward(dy * scale * 4, size, self.window)
 
         return y, back

@@ -57,10 +57,9 @@ class RadialBasis(Layer):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
-        xp = self.xp
         difference = x[:, None, :] - constant(self.backend, self.dtype, tuple, self.codes)  # (N, classes, J)
 
         def back(dy: Array) -> Array:
-            return -2 * xp.sum(dy[:, :, None] * difference, axis=1)
+            return -2 * self.backend.sum(dy[:, :, None] * difference, axis=1)
 
-        return -xp.sum(difference * difference, axis=2), back
+        return -self.backend.sum(difference * difference, axis=2), back

@@ -105,8 +105,8 @@ class VAE(Model):
 
         losses: dict[str, Array]
         losses, loss_back = self.step.compute_losses(y, t, *sample_weight)
-        xp, var, N = self.xp, self.xp.exp(log_var), mean.shape[0]
-        losses["kl"] = xp.sum(var + mean * mean - 1 - log_var) / (2 * N)
+        var, N = self.xp.exp(log_var), mean.shape[0]
+        losses["kl"] = self.backend.sum(var + mean * mean - 1 - log_var) / (2 * N)
         weight = self.beta / math.prod(x.shape[1:])
         losses["loss"] = losses["loss"] + weight * losses["kl"]
 

@@ -18,7 +18,7 @@ def clip_norm(pieces: Sequence[Parameter | Flat], limit: float) -> None:
     """Scale all gradients by min(1, limit / norm); the norm is that of all together."""
     total: Any = 0.0
     for p in pieces:
-        total = p.backend.xp.sum(p.grad * p.grad) + total
+        total = p.backend.sum(p.grad * p.grad) + total
     for p in pieces:
         xp, grad = p.backend.xp, p.grad
         grad *= xp.minimum(limit / (xp.sqrt(total) + 1e-12), xp.ones_like(total))

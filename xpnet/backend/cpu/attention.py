@@ -47,7 +47,7 @@ class CpuAttention(Backend):
             largest = weights.max(axis=-1, keepdims=True)
             weights -= np.maximum(largest, lowest, out=largest)  # finite where all keys are hidden
             np.exp(weights, out=weights)
-            total = weights.sum(axis=-1, keepdims=True)
+            total = self.sum(weights, -1, keepdims=True)
             total[total == 0] = 1
             weights /= total
             np.matmul(weights if kept is None else weights * kept[n, h], v[n, h], out=y[n, h])
@@ -77,7 +77,7 @@ class CpuAttention(Backend):
                 dscores += dp[n]
             if kept is not None:
                 dscores *= kept[n, h]
-            dscores -= (dscores * weights).sum(axis=-1, keepdims=True)
+            dscores -= self.sum(dscores * weights, -1, keepdims=True)
             dscores *= weights
             dscores *= scale
             np.matmul(dscores, k[n, h], out=dq[n, h])

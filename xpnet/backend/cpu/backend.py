@@ -21,6 +21,7 @@ from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view
 from xpnet.backend.cpu.memory_pool import STEP, copied_out, pool
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.recurrent import CpuRecurrent
+from xpnet.backend.cpu.sums import CpuSums, add_arrays, add_groups
 from xpnet.backend.cpu.threads import Computing, run_tiles
 from xpnet.backend.cpu.updates import CpuUpdates
 from xpnet.backend.cpu.winograd import Winograd
@@ -32,7 +33,7 @@ from xpnet.base.quiet import quietly
 from xpnet.random import Key
 
 
-class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, CpuUpdates):
+class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, CpuSums, CpuUpdates):
     name = "numpy"
     flat = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any
@@ -134,7 +135,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
     ) -> tuple[Array | None, Array, Array]:
         dz = self.activate_backward(dy, y, activation)
-        return product(dz, w) if need_dx else None, product(dz.T, x), dz.sum(axis=0)
+        return product(dz, w) if need_dx else None, product(dz.T, x), self.sum(dz, 0)
 
     # ---- pooling: over views (H, W, C, N), in the memory order of x, where every slice is made of runs of images -----
 
@@ -184,11 +185,8 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
 
     def avg_pool2d(self, x: Array, window: Window) -> Array:
         image = view_as_hwcn(pad(x, window, 0))
-        first, *others = (image[h, w] for _, _, h, w in window.taps(x.shape[2:]))
-        y = empty_in_order_of(image, first.shape[:2])
-        np.copyto(y, first)
-        for other in others:
-            y += other
+        pixels = [image[h, w] for _, _, h, w in window.taps(x.shape[2:])]
+        y = add_arrays(pixels, empty_in_order_of(image, pixels[0].shape[:2]))
         y *= 1 / (window.kernel[0] * window.kernel[1])
         return hwcn_to_nchw(y)
 
@@ -211,7 +209,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         numbers = numbers[order]
         starts = np.flatnonzero(np.diff(numbers, prepend=-1))  # of each number that occurs, its first
         dw = np.zeros((vocabulary, dy.shape[-1]), dy.dtype)
-        dw[numbers[starts]] = np.add.reduceat(dy.reshape(-1, dy.shape[-1])[order], starts, axis=0)
+        dw[numbers[starts]] = add_groups(dy.reshape(-1, dy.shape[-1])[order], starts)
         return dw
 
     # ---- softmax and random numbers ----------------------------------------------------------------------------------
@@ -223,7 +221,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         picked = np.arange(len(y)), t
         losses = -dy[picked]
         np.exp(dy, out=dy)
-        total = dy.sum(axis=1, keepdims=True)
+        total = self.sum(dy, 1, keepdims=True)
         losses += np.log(total[:, 0])
         dy /= total
         dy[picked] -= 1

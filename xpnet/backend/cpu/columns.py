@@ -22,6 +22,7 @@ import numpy as np
 from xpnet.backend.cpu import activation
 from xpnet.backend.cpu.layouts import hcwn_to_nchw, nchw_to_hcwn
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.sums import add_first
 from xpnet.backend.cpu.threads import run_tiles, scratch
 from xpnet.backend.cpu.work import CHANNELS, PRODUCT, WORTH, cut_bands, divide_channels, divide_evenly
 from xpnet.backend.reference import Backend
@@ -195,7 +196,7 @@ def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
     OH, O = dy.shape[:2]
     y = None if y is None else nchw_to_hcwn(y).reshape(OH, O, -1)
     dz, sums = activation.before_activation(dy.reshape(OH, O, -1), y)
-    return hcwn_to_nchw(dz.reshape(dy.shape)), sums.sum(axis=0)
+    return hcwn_to_nchw(dz.reshape(dy.shape)), add_first(sums).astype(dy.dtype, copy=False)
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
@@ -221,7 +222,7 @@ def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) 
             np.matmul(columns[:, None], blocks[g0:g1]).sum(axis=2, out=partial[index, g0:g1])
 
     run_tiles(work, list(enumerate(tiles)), alone=walk.units < 2)
-    dw = partial.sum(axis=0).reshape(groups, OG // B, KH, C, KW, B)
+    dw = add_first(partial).astype(w.dtype, copy=False).reshape(groups, OG // B, KH, C, KW, B)
     return np.ascontiguousarray(dw.transpose(0, 1, 5, 3, 2, 4)).reshape(w.shape)
 
 

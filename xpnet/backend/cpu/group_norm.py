@@ -8,8 +8,9 @@ import numpy as np
 
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.norm_loops import LONG
-from xpnet.backend.cpu.normalization import CpuNormalization, View, put_together
+from xpnet.backend.cpu.normalization import CpuNormalization, put_together
 from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.view import View
 from xpnet.backend.cpu.work import LEAST, cut_bands
 from xpnet.backend.reference import Array
 
@@ -74,14 +75,16 @@ def rows_norm_backward(
 ) -> tuple[Array, Array | None, Array | None]:
     M, F = x.shape[:2]
     dx, bands = pool.empty(x.shape, x.dtype), cut_bands(M, max(1, BAND // F))
-    sums, products = np.zeros((len(bands), F), x.dtype), np.zeros((len(bands), F), x.dtype)
+    sums, products = np.zeros((2, len(bands), F))
     arrays = *(array.reshape(M, F) for array in (np.ascontiguousarray(dy), x, dx)), weight, mean, rstd
     run_tiles(
         lambda i, *band: loops.normalize_rows_backward(*arrays, sums[i], products[i], *band),
         [(i, *band) for i, band in enumerate(bands)],
         alone=x.size < LEAST,
     )
-    return (dx, None, None) if weight is None else (dx, products.sum(axis=0), sums.sum(axis=0))
+    if weight is None:
+        return dx, None, None
+    return dx, products.sum(axis=0).astype(x.dtype), sums.sum(axis=0).astype(x.dtype)
 
 
 def spread(v: Array, channels: int) -> Array:

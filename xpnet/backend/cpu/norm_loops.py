@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.backend.cpu.sums import add_cells, add_rows, weigh_rows
 from xpnet.backend.cpu.threads import scratch
 
 Array = Any
 
-# Entries from which on BLAS, which adds one after the other, is left for NumPy, which adds pairs.
-LONG = 1 << 12
+LONG = 1 << 12  # entries of a row up to which rows are normalized by products of matrices
 RUN = 512  # entries behind one another from which on NumPy's loop over them is worth a number of each cell
 
 
@@ -22,11 +22,11 @@ def moments(
     """Mean of each cell, and the sum of squares of what is away from it."""
     part = x[a0:a1, p0:p1, :, l0:l1]
     middle = mean[p0:p1, l0:l1]
-    np.divide(_add(part), part.shape[0] * part.shape[2], out=middle)
+    np.divide(add_cells(part), part.shape[0] * part.shape[2], out=middle)
     off = scratch(part.size, x.dtype).reshape(part.shape)
     np.subtract(part, _beside(middle.astype(x.dtype), part), out=off)
     np.square(off, out=off)
-    square[p0:p1, l0:l1] = _add(off)
+    square[p0:p1, l0:l1] = add_cells(off)
 
 
 def scale(
@@ -48,12 +48,12 @@ def products(
 ) -> None:  # fmt: skip
     """The sums of dy, and of dy (x - mean)."""
     d, part = dy[a0:a1, p0:p1, :, l0:l1], x[a0:a1, p0:p1, :, l0:l1]
-    total[p0:p1, l0:l1] = _add(d)
+    total[p0:p1, l0:l1] = add_cells(d)
     off = scratch(part.size, x.dtype).reshape(part.shape)
     if mean is not None:
         part = np.subtract(part, _beside(mean[p0:p1, l0:l1], part), out=off)
     np.multiply(part, d, out=off)
-    product[p0:p1, l0:l1] = _add(off)
+    product[p0:p1, l0:l1] = add_cells(off)
 
 
 def combine(
@@ -79,9 +79,9 @@ def normalize_rows(
     part, normal, inverse = x[i0:i1], y[i0:i1], rstd[i0:i1]
     share = np.full((x.shape[1], 1), 1 / x.shape[1], x.dtype)
     if centred:
-        middle = np.matmul(part, share, out=mean[i0:i1])
+        middle = weigh_rows(part, share, out=mean[i0:i1])
         part = np.subtract(part, middle, out=normal)
-    np.matmul(np.square(part), share, out=inverse)
+    weigh_rows(np.square(part), share, out=inverse)
     inverse += eps
     np.sqrt(inverse, out=inverse)
     np.reciprocal(inverse, out=inverse)
@@ -100,29 +100,15 @@ def normalize_rows_backward(
     d, inverse, F = dy[i0:i1], rstd[i0:i1], x.shape[1]
     share = np.full((F, 1), 1 / F, x.dtype) if weight is None else weight[:, None] / x.dtype.type(F)
     normal = (x[i0:i1] if mean is None else x[i0:i1] - mean[i0:i1]) * inverse
-    weighted, ones = d * normal, np.ones(i1 - i0, x.dtype)
+    weighted = d * normal
     if weight is not None:
-        np.matmul(ones, weighted, out=product)
-        np.matmul(ones, d, out=total)
+        product[:], total[:] = add_rows(weighted), add_rows(d)
     out = np.multiply(d, 1 if weight is None else weight, out=dx[i0:i1])
-    normal *= weighted @ share
+    normal *= weigh_rows(weighted, share)
     out -= normal
     if mean is not None:
-        out -= d @ share
+        out -= weigh_rows(d, share)
     out *= inverse
-
-
-def _add(part: Array) -> Array:
-    """(a, p, m, l) -> (p, l), over a and m; BLAS adds faster than np.add.reduce."""
-    a, p, m, l = part.shape
-    if l == 1:
-        rows = part.reshape(a * p, m)
-        sums = rows @ np.ones(m, part.dtype) if m <= LONG else np.add.reduce(rows, axis=1)
-        return np.add.reduce(sums.reshape(a, p), axis=0, dtype=np.float64)[:, None]
-    sums = part[:, :, 0] if m == 1 else np.matmul(np.ones(m, part.dtype), part)  # (a, p, l)
-    if p == 1:
-        return (np.ones(a, part.dtype) @ sums[:, 0])[None]
-    return np.add.reduce(sums, axis=0)
 
 
 def _beside(v: Array, part: Array) -> Array:

@@ -157,7 +157,7 @@ class CpuRecurrent(Backend):
                 d += through
 
         run_tiles(work, _shares(T, N, w.size))
-        return dz, _of_weight(dm, hs, reverse), dm.sum(axis=(0, 1)), dh
+        return dz, _of_weight(dm, hs, reverse), self.sum(dm, (0, 1)), dh
 
 
 def _shares(T: int, N: int, work: int) -> tuple[tuple[int, int], ...]:

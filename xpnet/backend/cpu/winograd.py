@@ -30,6 +30,7 @@ from xpnet.backend.cpu.algorithm import Algorithm
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.safeguards import Safeguards, is_finite
+from xpnet.backend.cpu.sums import add_first
 from xpnet.backend.cpu.threads import run_tiles, scratch
 from xpnet.backend.cpu.work import WORTH, cut_bands, divide_channels, divide_evenly
 from xpnet.backend.window import Pair, Window
@@ -98,7 +99,7 @@ class Winograd(Safeguards):
         OH, OW, O, N = dy.shape
         flat = None if y is None else y.reshape(OH, OW * O, N)
         dz, sums = before_activation(dy.reshape(OH, OW * O, N), flat)
-        return dz.reshape(dy.shape), sums.reshape(-1, O).sum(axis=0)
+        return dz.reshape(dy.shape), add_first(sums.reshape(-1, O)).astype(dy.dtype, copy=False)
 
     # ---- the walk --------------------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
         cp, E = self._cp, dy.shape[-1]
         dy, numbers = cp.ascontiguousarray(dy), cp.ascontiguousarray(x, dtype=np.int64)
         dw = cp.empty((vocabulary, E), dy.dtype)
-        by_block("embedding_backward", dy.dtype, (vocabulary,), min(256, E), dy, numbers, dw, numbers.size, E)
+        by_block("embedding_backward", dy.dtype, (vocabulary,), E, dy, numbers, dw, numbers.size, E)
         return dw
 
     # ---- pooling: outputs in the order of their shape, so that Flatten need not copy --------------------------------

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from xpnet.backend.cuda import launch
-from xpnet.backend.cuda.arrays import CupyArrays
 from xpnet.backend.cuda.launch import aligned, by_block, elementwise, four_axes, strides
+from xpnet.backend.cuda.sums import CupySums
 from xpnet.backend.reference import Array
 from xpnet.backend.reference.elementwise import FORMULAS
 
@@ -14,7 +14,7 @@ LANES = 8  # channels of vectors whose sums one block makes: 32 bytes, which the
 _NUMBERS = {name: number for number, name in enumerate(FORMULAS)}  # by which kernels/elementwise.cu knows them
 
 
-class CupyNormalization(CupyArrays):
+class CupyNormalization(CupySums):
     def batch_norm(self, x: Array, gamma: Array | None, beta: Array | None, eps: float) -> tuple[Array, Array, Array]:
         x4 = four_axes(x)
         gamma, beta = self._contiguous(gamma), self._contiguous(beta)

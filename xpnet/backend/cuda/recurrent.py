@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cuda.arrays import CupyArrays
 from xpnet.backend.cuda.launch import by_value, elementwise, four_axes, strides
 from xpnet.backend.cuda.products import product
+from xpnet.backend.cuda.sums import CupySums
 from xpnet.backend.reference import Array
 from xpnet.backend.reference.recurrent import steps
 
 STEPS = np.dtype([(name, np.int64) for name in ("t", "before", "after", "N", "H")])
 
 
-class CupyRecurrent(CupyArrays):
+class CupyRecurrent(CupySums):
     tf32: bool
 
     def simple_rnn(
@@ -114,7 +114,7 @@ class CupyRecurrent(CupyArrays):
             place = _place(t, before, after, dh.shape)
             elementwise("gru_step_backward", dh.dtype, dh.size, dh, *later, hs, gates, dz, dm, alive, place)
             product(dm[t], w, dh, True, self.tf32)
-        return dz, self._of_weight(dm, hs, reverse), dm.sum(axis=(0, 1)), dh
+        return dz, self._of_weight(dm, hs, reverse), self.sum(dm, (0, 1)), dh
 
     def _rows(self, x: Array | None) -> Any:
         """In the order of its shape: x itself where it is so."""

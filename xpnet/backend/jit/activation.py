@@ -17,9 +17,10 @@ def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
     OH, OW, O, N = dy.shape
     dz = dy if y is None else pool.empty(dy.shape, dy.dtype)
     bands = cut_ranges(OH * OW, count_units(dy.size, ENTRIES))
-    sums = np.empty((len(bands), O * N), dy.dtype)
+    sums = np.empty((len(bands), O * N))
     flat = [array.reshape(OH * OW, O * N) for array in (dy, dy if y is None else y, dz)]
     kernel = kernels.before_activation(y is not None)
     pieces = [(sums[index], *band) for index, band in enumerate(bands)]
     run_tiles(lambda *piece: kernel(*flat, *piece), pieces, blas=False)
+    sums = sums.astype(dy.dtype)
     return dz, sums.sum(axis=0).reshape(O, N).sum(axis=1)

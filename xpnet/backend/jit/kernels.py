@@ -33,6 +33,7 @@ VECTORS = {16: 4, 8: 2, 4: 4}[LANES]  # of images in a tile; 32 registers of AVX
 CHANNELS = (4, 6, 5)  # of output in a tile, the best first where they waste the same
 WEIGHTS = {16: (4, 4), 8: (3, 3), 4: (4, 4)}[LANES]  # channels of output and input in a tile of the weights' gradient
 BYTES = 4  # of a float32
+ROWS = 128  # that are added in float32 before they go to a double
 SPINS = 1_500_000  # looks at a state: about a millisecond, as long as OpenMP's threads stay awake
 GRACE = 20_000  # further looks, about 12 microseconds: by then the one that changed it has given up the GIL
 
@@ -350,7 +351,7 @@ def pack(w, starts, R, out):  # type: ignore[no-untyped-def]
 
 @functools.cache
 def before_activation(relu: bool) -> Any:
-    """dz = dy where y > 0, else 0, and its sums over the pixels i0 ... i1: dy, y, dz (pixels, O*N), sums (O*N,).
+    """dz = dy where y > 0, else 0, and its sums over the pixels i0 ... i1: dy, y, dz (pixels, O*N), sums double (O*N,).
 
     Without `relu` dz is dy, and only summed.
     """
@@ -358,6 +359,7 @@ def before_activation(relu: bool) -> Any:
     @compiled()
     def kernel(dy, y, dz, sums, i0, i1):  # type: ignore[no-untyped-def]
         sums[:] = 0
+        part = np.zeros(sums.size, np.float32)
         for i in range(i0, i1):
             gradient, output, result = dy[i], y[i], dz[i]
             for q in range(sums.size):
@@ -365,7 +367,11 @@ def before_activation(relu: bool) -> Any:
                 if relu:
                     value = value if output[q] > 0 else np.float32(0)
                     result[q] = value
-                sums[q] += value
+                part[q] += value
+            if (i - i0) % ROWS == ROWS - 1 or i == i1 - 1:
+                for q in range(sums.size):
+                    sums[q] += part[q]
+                    part[q] = 0
 
     return kernel
 

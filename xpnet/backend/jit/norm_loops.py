@@ -12,6 +12,7 @@ from xpnet.backend.jit.compiled import compiled
 
 Array = Any
 NOTHING, ONE = np.float32(0), np.float32(1)
+ROWS, RUN = 128, 1024  # rows, and entries of a run (as vectors), that are added before they go to a double
 loops = compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 
 
@@ -20,6 +21,7 @@ def moments(x: Array, mean: Array, square: Array, *tile: int) -> None:
     if x.shape[3] == 1:
         moments_of_runs(x[..., 0], mean[:, 0], square[:, 0], *tile[:4])
     else:
+        (x,), tile = _inner_rows(tile, x)
         moments_of_lanes(x, mean, square, *tile)
 
 
@@ -29,6 +31,7 @@ def scale(x: Array, y: Array, mean: Array | None, slope: Array, shift: Array | N
     if x.shape[3] == 1:
         scale_runs(x[..., 0], y[..., 0], *(v[:, 0] for v in vectors), *tile[:4])
     else:
+        (x, y), tile = _inner_rows(tile, x, y)
         scale_lanes(x, y, *vectors, *tile)
 
 
@@ -38,6 +41,7 @@ def products(dy: Array, x: Array, mean: Array | None, total: Array, product: Arr
     if x.shape[3] == 1:
         products_of_runs(dy[..., 0], x[..., 0], centre[:, 0], total[:, 0], product[:, 0], *tile[:4])
     else:
+        (dy, x), tile = _inner_rows(tile, dy, x)
         products_of_lanes(dy, x, centre, total, product, *tile)
 
 
@@ -49,6 +53,7 @@ def combine(
     if x.shape[3] == 1:
         combine_runs(dy[..., 0], x[..., 0], dx[..., 0], *(v[:, 0] for v in vectors), *tile[:4])
     else:
+        (dy, x, dx), tile = _inner_rows(tile, dy, x, dx)
         combine_lanes(dy, x, dx, *vectors, *tile)
 
 
@@ -74,6 +79,22 @@ def _zero(like: Array, v: Array | None) -> Array:
     return np.zeros_like(like) if v is None else v
 
 
+def _inner_rows(tile: tuple[int, ...], *arrays: Array) -> tuple[list[Array], tuple[int, ...]]:
+    """Where A alone are rows, those of the tile as M, over which the inner loops are."""
+    a0, a1, *rest = tile
+    if arrays[0].shape[1:3] != (1, 1):
+        return list(arrays), tile
+    return [array[a0:a1].reshape(1, 1, a1 - a0, -1) for array in arrays], (0, 1, *rest)
+
+
+@loops
+def _pour(part, total):  # type: ignore[no-untyped-def]
+    """total += part, and part = 0."""
+    for k in range(part.size):
+        total[k] += part[k]
+        part[k] = NOTHING
+
+
 # ---- runs: a cell for each of P; x (A, P, M) -------------------------------------------------------------------------
 
 
@@ -82,17 +103,19 @@ def moments_of_runs(x, mean, square, a0, a1, p0, p1):  # type: ignore[no-untyped
     for p in range(p0, p1):
         total = 0.0
         for a in range(a0, a1):
-            run, s = x[a, p], NOTHING
-            for k in range(run.size):
-                s += run[k]
-            total += float(s)
+            for k0 in range(0, x.shape[2], RUN):
+                run, s = x[a, p, k0 : k0 + RUN], NOTHING
+                for k in range(run.size):
+                    s += run[k]
+                total += float(s)
         mean[p] = total / ((a1 - a0) * x.shape[2])
         middle, total = np.float32(mean[p]), 0.0
         for a in range(a0, a1):
-            run, s = x[a, p], NOTHING
-            for k in range(run.size):
-                s += (run[k] - middle) * (run[k] - middle)
-            total += float(s)
+            for k0 in range(0, x.shape[2], RUN):
+                run, s = x[a, p, k0 : k0 + RUN], NOTHING
+                for k in range(run.size):
+                    s += (run[k] - middle) * (run[k] - middle)
+                total += float(s)
         square[p] = total
 
 
@@ -111,12 +134,14 @@ def products_of_runs(dy, x, mean, total, product, a0, a1, p0, p1):  # type: igno
     product[p0:p1] = 0
     for a in range(a0, a1):
         for p in range(p0, p1):
-            d, run, middle, s, t = dy[a, p], x[a, p], mean[p], NOTHING, NOTHING
-            for k in range(run.size):
-                s += d[k]
-                t += d[k] * (run[k] - middle)
-            total[p] += s
-            product[p] += t
+            middle = mean[p]
+            for k0 in range(0, x.shape[2], RUN):
+                d, run, s, t = dy[a, p, k0 : k0 + RUN], x[a, p, k0 : k0 + RUN], NOTHING, NOTHING
+                for k in range(run.size):
+                    s += d[k]
+                    t += d[k] * (run[k] - middle)
+                total[p] += s
+                product[p] += t
 
 
 @loops
@@ -133,25 +158,31 @@ def combine_runs(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1):  # type
 
 @loops
 def moments_of_lanes(x, mean, square, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
-    middle, total = np.empty(l1 - l0, np.float32), np.empty(l1 - l0, np.float32)
-    count = np.float32((a1 - a0) * x.shape[2])
+    middle, part, M = np.empty(l1 - l0, np.float32), np.zeros(l1 - l0, np.float32), x.shape[2]
+    together = max(1, ROWS // M)
     for p in range(p0, p1):
-        middle[:] = 0
-        for a in range(a0, a1):
-            for m in range(x.shape[2]):
-                run = x[a, p, m, l0:l1]
-                for k in range(run.size):
-                    middle[k] += run[k]
-        for k in range(middle.size):
-            middle[k] /= count
+        total, squares = mean[p, l0:l1], square[p, l0:l1]
         total[:] = 0
-        for a in range(a0, a1):
-            for m in range(x.shape[2]):
-                run = x[a, p, m, l0:l1]
-                for k in range(run.size):
-                    total[k] += (run[k] - middle[k]) * (run[k] - middle[k])
-        mean[p, l0:l1] = middle
-        square[p, l0:l1] = total
+        for a in range(a0, a1, together):
+            for m in range(0, M, ROWS):
+                for i in range(a, min(a + together, a1)):
+                    for j in range(m, min(m + ROWS, M)):
+                        run = x[i, p, j, l0:l1]
+                        for k in range(run.size):
+                            part[k] += run[k]
+                _pour(part, total)
+        for k in range(middle.size):
+            total[k] /= (a1 - a0) * M
+            middle[k] = total[k]
+        squares[:] = 0
+        for a in range(a0, a1, together):
+            for m in range(0, M, ROWS):
+                for i in range(a, min(a + together, a1)):
+                    for j in range(m, min(m + ROWS, M)):
+                        run = x[i, p, j, l0:l1]
+                        for k in range(run.size):
+                            part[k] += (run[k] - middle[k]) * (run[k] - middle[k])
+                _pour(part, squares)
 
 
 @loops
@@ -167,19 +198,22 @@ def scale_lanes(x, y, mean, slope, shift, a0, a1, p0, p1, l0, l1):  # type: igno
 
 @loops
 def products_of_lanes(dy, x, mean, total, product, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
-    sums, weighted = np.empty(l1 - l0, np.float32), np.empty(l1 - l0, np.float32)
+    sums, weighted = np.zeros(l1 - l0, np.float32), np.zeros(l1 - l0, np.float32)
+    M, together = x.shape[2], max(1, ROWS // x.shape[2])
+    total[p0:p1, l0:l1] = 0
+    product[p0:p1, l0:l1] = 0
     for p in range(p0, p1):
-        sums[:] = 0
-        weighted[:] = 0
         middle = mean[p, l0:l1]
-        for a in range(a0, a1):
-            for m in range(x.shape[2]):
-                d, run = dy[a, p, m, l0:l1], x[a, p, m, l0:l1]
-                for k in range(run.size):
-                    sums[k] += d[k]
-                    weighted[k] += d[k] * (run[k] - middle[k])
-        total[p, l0:l1] = sums
-        product[p, l0:l1] = weighted
+        for a in range(a0, a1, together):
+            for m in range(0, M, ROWS):
+                for i in range(a, min(a + together, a1)):
+                    for j in range(m, min(m + ROWS, M)):
+                        d, run = dy[i, p, j, l0:l1], x[i, p, j, l0:l1]
+                        for k in range(run.size):
+                            sums[k] += d[k]
+                            weighted[k] += d[k] * (run[k] - middle[k])
+                _pour(sums, total[p, l0:l1])
+                _pour(weighted, product[p, l0:l1])
 
 
 @loops
@@ -217,19 +251,23 @@ def scale_rows(x, y, weight, bias, mean, rstd, eps, centred, i0, i1):  # type: i
 def combine_rows(dy, x, dx, weight, mean, rstd, centred, total, product, i0, i1):  # type: ignore[no-untyped-def]
     total[:] = 0
     product[:] = 0
+    sums, products = np.zeros(x.shape[1], np.float32), np.zeros(x.shape[1], np.float32)
     share = ONE / np.float32(x.shape[1])
-    for i in range(i0, i1):
-        d, row, out, middle, inverse = dy[i], x[i], dx[i], mean[i, 0], rstd[i, 0]
-        s, t = NOTHING, NOTHING
-        for k in range(row.size):
-            normal = (row[k] - middle) * inverse
-            s += d[k] * weight[k]
-            t += d[k] * weight[k] * normal
-        for k in range(row.size):
-            total[k] += d[k]
-        for k in range(row.size):
-            product[k] += d[k] * ((row[k] - middle) * inverse)
-        s = s * share if centred else NOTHING
-        t *= share
-        for k in range(row.size):
-            out[k] = (d[k] * weight[k] - s - (row[k] - middle) * inverse * t) * inverse
+    for first in range(i0, i1, ROWS):
+        for i in range(first, min(first + ROWS, i1)):
+            d, row, out, middle, inverse = dy[i], x[i], dx[i], mean[i, 0], rstd[i, 0]
+            s, t = NOTHING, NOTHING
+            for k in range(row.size):
+                normal = (row[k] - middle) * inverse
+                s += d[k] * weight[k]
+                t += d[k] * weight[k] * normal
+            for k in range(row.size):
+                sums[k] += d[k]
+            for k in range(row.size):
+                products[k] += d[k] * ((row[k] - middle) * inverse)
+            s = s * share if centred else NOTHING
+            t *= share
+            for k in range(row.size):
+                out[k] = (d[k] * weight[k] - s - (row[k] - middle) * inverse * t) * inverse
+        _pour(sums, total)
+        _pour(products, product)

@@ -6,10 +6,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from xpnet.backend.reference.sums import Array, Sums
 from xpnet.base.host import native, refuse_masked
 from xpnet.base.quiet import quiet, quietly
 
-Array = Any  # an array of whichever namespace the backend has
+__all__ = ["Array", "Arrays", "Memory", "dtype_name"]
 
 
 class Memory(NamedTuple):
@@ -20,7 +21,7 @@ class Memory(NamedTuple):
     limit: int | None = None
 
 
-class Arrays:
+class Arrays(Sums):
     """An array namespace `xp` on a device."""
 
     name = "reference"

@@ -31,7 +31,7 @@ class Attention(Arrays):
             scores = xp.where(seen, scores, -xp.inf)
         largest = xp.max(scores, axis=-1, keepdims=True)
         e = xp.exp(scores - xp.where(largest == -xp.inf, 0, largest))
-        total = xp.sum(e, axis=-1, keepdims=True)
+        total = self.sum(e, axis=-1, keepdims=True)
         p = e / xp.where(total == 0, 1, total)
         return xp.matmul(p if kept is None else p * kept, v), p
 
@@ -56,7 +56,7 @@ class Attention(Arrays):
             dweights = dweights + dp
         if kept is not None:
             dweights = dweights * kept
-        dscores = p * (dweights - xp.sum(dweights * p, axis=-1, keepdims=True)) * (1 / math.sqrt(q.shape[-1]))
+        dscores = p * (dweights - self.sum(dweights * p, axis=-1, keepdims=True)) * (1 / math.sqrt(q.shape[-1]))
         return xp.matmul(dscores, k), xp.matmul(dscores.mT, q), dv
 
     def _seen(self, scores: Array, real: Array | None, causal: bool) -> list[Array]:

@@ -38,9 +38,9 @@ class Convolution(Windows, Activations):
         xp = self.xp
         N, O, OH, OW = dy.shape
         dz = xp.reshape(self.activate_backward(dy, y, activation), (N, groups, O // groups, OH * OW))
-        db = xp.reshape(xp.sum(dz, axis=(0, 3)), (O,))
+        db = xp.reshape(self.sum(dz, axis=(0, 3)), (O,))
         cols = xp.reshape(self.im2col(x, window), (N, groups, -1, OH * OW))  # (N, G, C/G*KH*KW, OH*OW)
-        dw = xp.reshape(xp.sum(xp.matmul(dz, cols.mT), axis=0), w.shape)
+        dw = xp.reshape(self.sum(xp.matmul(dz, cols.mT), axis=0), w.shape)
         if not need_dx:
             return None, dw, db
         kernels = xp.reshape(w, (1, groups, O // groups, -1))  # (1, G, O/G, C/G*KH*KW)

@@ -18,4 +18,4 @@ class Dense(Activations):
         """(dx or None, dw, db) of `dense`."""
         dz = self.activate_backward(dy, y, activation)
         dx = self.xp.matmul(dz, w) if need_dx else None
-        return dx, self.xp.matmul(dz.mT, x), self.xp.sum(dz, axis=0)
+        return dx, self.xp.matmul(dz.mT, x), self.sum(dz, axis=0)

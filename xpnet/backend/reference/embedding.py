@@ -1,6 +1,7 @@
 """Rows of a table by their numbers."""
 
 from xpnet.backend.reference.arrays import Array, Arrays
+from xpnet.backend.reference.sums import FEW
 
 
 class Embedding(Arrays):
@@ -15,7 +16,15 @@ class Embedding(Arrays):
         numbers = xp.reshape(x, (-1, 1))  # (M, 1)
         picked = numbers == xp.arange(vocabulary, dtype=numbers.dtype, device=self.device)[None, :]  # (M, V)
         picked, finite = xp.astype(picked, dy.dtype).mT, xp.isfinite(rows)  # (V, M)
-        dw = xp.matmul(picked, xp.where(finite, rows, 0))
+        summed = xp.where(finite, rows, 0)
+
+        def add(first: int, end: int) -> Array:
+            if end - first > FEW:  # a product may add one after the other
+                middle = (first + end) // 2
+                return add(first, middle) + add(middle, end)
+            return xp.matmul(picked[:, first:end], summed[first:end, :])
+
+        dw = add(0, rows.shape[0])
         if not xp.all(
             finite
         ):  # 0 times an infinity is NaN, in the rows of other numbers, too: they are counted instead

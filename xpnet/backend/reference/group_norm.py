@@ -18,9 +18,9 @@ class GroupNorm(Normalization):
         """
         xp = self.xp
         rows = xp.reshape(x, (x.shape[0], groups, -1))  # (N, G, C/G * H * W)
-        mean = xp.mean(rows, axis=2, keepdims=True) if centred else None
+        mean = self.mean(rows, axis=2, keepdims=True) if centred else None
         rows = rows if mean is None else rows - mean
-        rstd = 1 / xp.sqrt(xp.mean(rows * rows, axis=2, keepdims=True) + eps)
+        rstd = 1 / xp.sqrt(self.mean(rows * rows, axis=2, keepdims=True) + eps)
         y = xp.reshape(rows * rstd, x.shape)
         if weight is not None:
             y = y * self._per_channel(weight, x)
@@ -39,10 +39,10 @@ class GroupNorm(Normalization):
         product = dy * xp.reshape(normal, x.shape)
         dweight = dbias = None
         if weight is not None:
-            dweight, dbias = xp.sum(product, axis=axes), xp.sum(dy, axis=axes)
+            dweight, dbias = self.sum(product, axis=axes), self.sum(dy, axis=axes)
             dy, product = dy * self._per_channel(weight, x), product * self._per_channel(weight, x)
         count = math.prod(rows.shape[2:])
-        dx = xp.reshape(dy, shape) - normal * (xp.sum(xp.reshape(product, shape), axis=2, keepdims=True) / count)
+        dx = xp.reshape(dy, shape) - normal * (self.sum(xp.reshape(product, shape), axis=2, keepdims=True) / count)
         if mean is not None:
-            dx = dx - xp.sum(xp.reshape(dy, shape), axis=2, keepdims=True) / count
+            dx = dx - self.sum(xp.reshape(dy, shape), axis=2, keepdims=True) / count
         return xp.reshape(dx * rstd, x.shape), dweight, dbias

@@ -78,7 +78,7 @@ class LateUpdates(Arrays):
         xp, (a, b, c) = self.xp, coefficients
         tall = x.shape[0] > x.shape[1]
         x = x.mT if tall else x  # so that x x' is the smaller one
-        x = x / xp.maximum(xp.sqrt(xp.sum(x * x)), SMALL)
+        x = x / xp.maximum(xp.sqrt(self.sum(x * x)), SMALL)
         for _ in range(iterations):
             square = xp.matmul(x, x.mT)
             x = a * x + xp.matmul(b * square + c * xp.matmul(square, square), x)

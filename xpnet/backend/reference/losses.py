@@ -12,7 +12,7 @@ class Losses(Arrays):
     def softmax(self, x: Array, axis: int = -1) -> Array:
         """exp(x) / sum(exp(x)) along `axis`, shifted so that it cannot overflow."""
         e = self.xp.exp(x - self.xp.max(x, axis=axis, keepdims=True))
-        return e / self.xp.sum(e, axis=axis, keepdims=True)
+        return e / self.sum(e, axis=axis, keepdims=True)
 
     def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array]:
         """Losses -sum_c t[n,c] log softmax(y)[n,c] of shape (N,), and dy = softmax(y) - t of shape (N, C).
@@ -23,9 +23,9 @@ class Losses(Arrays):
         xp = self.xp
         t = xp.astype(self.one_hot(t, y.shape[1]), y.dtype) if t.ndim == 1 else t  # (N, C)
         shifted = y - xp.max(y, axis=1, keepdims=True)
-        log_sum = xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
+        log_sum = xp.log(self.sum(xp.exp(shifted), axis=1, keepdims=True))
         finite = xp.where(t == 0, 0, shifted)  # 0 times -inf counts as 0
-        return xp.sum(t * (log_sum - finite), axis=1), xp.exp(shifted - log_sum) - t
+        return self.sum(t * (log_sum - finite), axis=1), xp.exp(shifted - log_sum) - t
 
     def one_hot(self, labels: Array, classes: int) -> Array:
         """Class numbers (N,) -> (N, C) of bool, True in the column of the class."""

@@ -12,8 +12,8 @@ class Normalization(Arrays):
         Without gamma and beta they count as 1 and 0.
         """
         xp, axes = self.xp, (0, *range(2, x.ndim))
-        mean = xp.mean(x, axis=axes, keepdims=True)
-        var = xp.mean((x - mean) ** 2, axis=axes, keepdims=True)
+        mean = self.mean(x, axis=axes, keepdims=True)
+        var = self.mean((x - mean) ** 2, axis=axes, keepdims=True)
         slope = 1 / xp.sqrt(var + eps) if gamma is None else self._per_channel(gamma, x) / xp.sqrt(var + eps)
         y = (x - mean) * slope
         if beta is not None:
@@ -27,8 +27,8 @@ class Normalization(Arrays):
         xp, axes = self.xp, (0, *range(2, x.ndim))
         inverse = 1 / xp.sqrt(self._per_channel(var, x) + eps)
         normal = (x - self._per_channel(mean, x)) * inverse
-        dgamma = xp.sum(dy * normal, axis=axes, keepdims=True)
-        dbeta = xp.sum(dy, axis=axes, keepdims=True)
+        dgamma = self.sum(dy * normal, axis=axes, keepdims=True)
+        dbeta = self.sum(dy, axis=axes, keepdims=True)
         m = x.shape[0] * math.prod(x.shape[2:])
         slope = inverse if gamma is None else self._per_channel(gamma, x) * inverse
         dx = (dy - dbeta / m - normal * (dgamma / m)) * slope
@@ -44,7 +44,7 @@ class Normalization(Arrays):
     def sum_channels(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         """For each channel the sums of dy and of dy (x - mean): (C,) both."""
         axes = (0, *range(2, x.ndim))
-        return self.xp.sum(dy, axis=axes), self.xp.sum(dy * (x - self._per_channel(mean, x)), axis=axes)
+        return self.sum(dy, axis=axes), self.sum(dy * (x - self._per_channel(mean, x)), axis=axes)
 
     def moving_average(self, average: Array, value: Array, rate: float, weight: float) -> None:
         """average = (1 - rate) average + weight value, in place: how running statistics follow those of the batches.

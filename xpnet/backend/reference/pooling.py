@@ -1,6 +1,9 @@
 """The largest pixel of a window, the mean of its pixels, and pixels that become blocks."""
 
+from collections.abc import Sequence
+
 from xpnet.backend.reference.arrays import Array
+from xpnet.backend.reference.sums import FEW, add_arrays
 from xpnet.backend.reference.windows import Windows
 from xpnet.backend.window import Window
 
@@ -35,16 +38,25 @@ class Pooling(Windows):
     def avg_pool2d(self, x: Array, window: Window) -> Array:
         """The mean of each window, zeros of the padding counted in. (N, C, H, W) -> (N, C, OH, OW)."""
         padded = self.pad(x, window.padding)
-        total = 0.0
-        for _, _, rows, columns in window.taps(x.shape[2:]):
-            total = padded[:, :, rows, columns] + total
-        return total / (window.kernel[0] * window.kernel[1])
+        pixels = [padded[:, :, rows, columns] for _, _, rows, columns in window.taps(x.shape[2:])]
+        return add_arrays(pixels) / len(pixels)
 
     def avg_pool2d_backward(self, dy: Array, size: tuple[int, int], window: Window) -> Array:
         """Each pixel of the window gets dy / (KH*KW)."""
-        N, C, OH, OW = dy.shape
-        share = self.xp.reshape(dy / (window.kernel[0] * window.kernel[1]), (N, C, 1, 1, OH, OW))
-        return self.col2im(self.xp.broadcast_to(share, (N, C, *window.kernel, OH, OW)), size, window)
+        share, ((top, bottom), (left, right)) = dy / (window.kernel[0] * window.kernel[1]), window.padding
+        H, W = size
+        shape = *dy.shape[:2], top + H + bottom, left + W + right
+
+        def collect(taps: Sequence[tuple[int, int, slice, slice]]) -> Array:
+            if len(taps) > FEW:  # the halves, as in `add_arrays`
+                half = len(taps) // 2
+                return collect(taps[:half]) + collect(taps[half:])
+            padded = self.zeros(shape, dy.dtype)
+            for _, _, rows, columns in taps:
+                padded[:, :, rows, columns] += share
+            return padded
+
+        return collect(window.taps(size))[:, :, top : top + H, left : left + W]
 
     def repeat2d(self, x: Array, times: tuple[int, int]) -> Array:
         """Each pixel becomes a block of so many rows and columns. (N, C, H, W) -> (N, C, H * rows, W * columns)."""

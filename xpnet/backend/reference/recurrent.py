@@ -154,7 +154,7 @@ class Recurrent(Arrays):
             dms.append(self._if_alive(alive, t, dm, xp.zeros_like(dm)))
             dh = self._if_alive(alive, t, dh * u + xp.matmul(dm, w), dh)
         dz, dm = self._in_order(dzs, not reverse), self._in_order(dms, not reverse)
-        return dz, self._of_weight(dm, hs, reverse), xp.sum(dm, axis=(0, 1)), dh
+        return dz, self._of_weight(dm, hs, reverse), self.sum(dm, axis=(0, 1)), dh
 
     # ---- what they share -------------------------------------------------------------------------------------------
 

@@ -46,10 +46,10 @@ class Transposed(Convolution):
         xp = self.xp
         N, C, H, W = x.shape
         dz = self.activate_backward(dy, y, activation)
-        db = xp.sum(dz, axis=(0, 2, 3))
+        db = self.sum(dz, axis=(0, 2, 3))
         cols = xp.reshape(self.im2col(dz, window), (N, groups, -1, H * W))  # (N, G, O/G*KH*KW, H*W)
         pixels = xp.reshape(x, (N, groups, C // groups, H * W))
-        dw = xp.reshape(xp.sum(xp.matmul(pixels, cols.mT), axis=0), w.shape)
+        dw = xp.reshape(self.sum(xp.matmul(pixels, cols.mT), axis=0), w.shape)
         if not need_dx:
             return None, dw, db
         kernels = xp.reshape(w, (1, groups, C // groups, -1))  # (1, G, C/G, O/G*KH*KW)

@@ -17,7 +17,7 @@ extern "C" __global__ void activation_backward(
     int c = (int)blockIdx.x;
     Index count = (Index)shape.N * shape.H * shape.W, begin = (Index)(blockIdx.y * chunk);
     Index end = count - begin < chunk ? count : begin + (Index)chunk;
-    Real sum = 0;
+    Sum sum;
     for (Index i = begin + threadIdx.x; i < end; i += blockDim.x) {
         Place p(i, shape.N, shape.H, shape.W);
         Real value = dy[at(dys, p.n, c, p.h, p.w)];
@@ -25,8 +25,8 @@ extern "C" __global__ void activation_backward(
         if (dz) dz[at(dzs, p.n, c, p.h, p.w)] = value;
         sum += value;
     }
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) sums[(long long)blockIdx.y * shape.C + c] = sum;
+    Real total = block_sum(sum);
+    if (threadIdx.x == 0) sums[(long long)blockIdx.y * shape.C + c] = total;
 }
 
 // total[c] = sums[0, c] + sums[1, c] + ..., a block for each channel.

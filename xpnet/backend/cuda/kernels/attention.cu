@@ -6,7 +6,8 @@ extern "C" __global__ void attention_softmax(
     long long S, long long causal, double scale) {
     long long row = blockIdx.x, t = row % T, n = row / (H * T);
     const Real hidden = (Real)__int_as_float(0xff800000);
-    Real largest = hidden, sum = 0;
+    Real largest = hidden;
+    Sum part;
     p += row * S;
     for (long long s = threadIdx.x; s < S; s += blockDim.x) {
         Real score = p[s] * (Real)scale;
@@ -19,9 +20,9 @@ extern "C" __global__ void attention_softmax(
     if (largest == hidden) largest = 0;  // all are hidden, and get zeros
     for (long long s = threadIdx.x; s < S; s += blockDim.x) {
         p[s] = exp(p[s] - largest);
-        sum += p[s];
+        part += p[s];
     }
-    sum = block_sum(sum);
+    Real sum = block_sum(part);
     if (sum == 0) sum = 1;
     for (long long s = threadIdx.x; s < S; s += blockDim.x) {
         p[s] /= sum;
@@ -34,7 +35,7 @@ extern "C" __global__ void attention_softmax_backward(
     Real* dscores, const Real* p, Real* used, const Real* kept, const Real* dp, long long H, long long T, long long S,
     double scale) {
     long long row = blockIdx.x, t = row % T, n = row / (H * T);
-    Real sum = 0;
+    Sum part;
     dscores += row * S, p += row * S;
     for (long long s = threadIdx.x; s < S; s += blockDim.x) {
         Real d = dscores[s];
@@ -45,8 +46,8 @@ extern "C" __global__ void attention_softmax_backward(
             used[row * S + s] = p[s] * keep;
         }
         dscores[s] = d;
-        sum += d * p[s];
+        part += d * p[s];
     }
-    sum = block_sum(sum);
+    Real sum = block_sum(part);
     for (long long s = threadIdx.x; s < S; s += blockDim.x) dscores[s] = (dscores[s] - sum) * p[s] * (Real)scale;
 }

@@ -40,6 +40,19 @@ static __device__ int met_by(int h, int m, int dilation, int stride, int before,
     return from / stride < outputs ? from / stride : -1;
 }
 
+// A sum of one thread: some in Real, and these in double, so that many are added up as well as a few; in double alone it
+// would take devices that have little of it for games as long as to read them.
+struct Sum {
+    double total = 0;
+    Real part = 0;
+    int count = 0;
+    __device__ void operator+=(Real value) {
+        part += value;
+        if (++count == 64) total += part, part = 0, count = 0;
+    }
+    __device__ operator Real() const { return (Real)(total + part); }
+};
+
 // The sum of `value` over the threads of a block, for all of them; always in the same order.
 static __device__ Real block_sum(Real value) {
     __shared__ Real part[1024];

@@ -7,21 +7,21 @@ extern "C" __global__ void group_norm(
     Shape shape, long long groups, double eps) {
     int n = (int)(blockIdx.x / groups), first = (int)(blockIdx.x % groups * (shape.C / groups));
     Index count = (Index)(shape.C / groups) * shape.H * shape.W;
-    Real middle = 0, sum = 0;
+    Real middle = 0;
+    Sum sum, squares;
     if (mean) {
         for (Index i = threadIdx.x; i < count; i += blockDim.x) {
             Place p(i, 1, shape.H, shape.W);
             sum += x[at(xs, n, first + p.c, p.h, p.w)];
         }
         middle = block_sum(sum) / (Real)count;
-        sum = 0;
     }
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, 1, shape.H, shape.W);
         Real away = x[at(xs, n, first + p.c, p.h, p.w)] - middle;
-        sum += away * away;
+        squares += away * away;
     }
-    Real inverse = 1 / sqrt(block_sum(sum) / (Real)count + (Real)eps);
+    Real inverse = 1 / sqrt(block_sum(squares) / (Real)count + (Real)eps);
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, 1, shape.H, shape.W);
         int c = first + p.c;
@@ -41,16 +41,16 @@ extern "C" __global__ void group_norm_backward(
     Real* dx, Strides dxs, Shape shape, long long groups) {
     int n = (int)(blockIdx.x / groups), first = (int)(blockIdx.x % groups * (shape.C / groups));
     Index count = (Index)(shape.C / groups) * shape.H * shape.W;
-    Real middle = mean ? mean[blockIdx.x] : (Real)0, inverse = rstd[blockIdx.x], sum = 0, product = 0;
+    Real middle = mean ? mean[blockIdx.x] : (Real)0, inverse = rstd[blockIdx.x];
+    Sum sums, products;
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, 1, shape.H, shape.W);
         int c = first + p.c;
         Real d = dy[at(dys, n, c, p.h, p.w)] * (weight ? weight[c] : (Real)1);
-        sum += d;
-        product += d * (x[at(xs, n, c, p.h, p.w)] - middle) * inverse;
+        sums += d;
+        products += d * (x[at(xs, n, c, p.h, p.w)] - middle) * inverse;
     }
-    sum = mean ? block_sum(sum) / (Real)count : (Real)0;
-    product = block_sum(product) / (Real)count;
+    Real sum = mean ? block_sum(sums) / (Real)count : (Real)0, product = block_sum(products) / (Real)count;
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, 1, shape.H, shape.W);
         int c = first + p.c;
@@ -82,14 +82,14 @@ extern "C" __global__ void group_norm_parameters(
     Real* dbias, Shape shape, long long groups, long long lanes) {
     int c = (int)(blockIdx.x * lanes + threadIdx.x % lanes), group = (int)(c / (shape.C / groups));
     Index count = (Index)shape.N * shape.H * shape.W;
-    Real sum = 0, product = 0;
+    Sum sums, products;
     for (Index i = threadIdx.x / (int)lanes; c < shape.C && i < count; i += blockDim.x / (int)lanes) {
         Place p(i, shape.N, shape.H, shape.W);
         long long row = p.n * groups + group;
         Real d = dy[at(dys, p.n, c, p.h, p.w)], middle = mean ? mean[row] : (Real)0;
-        sum += d;
-        product += d * (x[at(xs, p.n, c, p.h, p.w)] - middle) * rstd[row];
+        sums += d;
+        products += d * (x[at(xs, p.n, c, p.h, p.w)] - middle) * rstd[row];
     }
-    sum = lane_sum(sum, (int)lanes), product = lane_sum(product, (int)lanes);
+    Real sum = lane_sum(sums, (int)lanes), product = lane_sum(products, (int)lanes);
     if (threadIdx.x < lanes && c < shape.C) dweight[c] = product, dbias[c] = sum;
 }

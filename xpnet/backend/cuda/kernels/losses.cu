@@ -6,7 +6,8 @@ extern "C" __global__ void softmax_cross_entropy(
     long long row = (long long)blockIdx.x * classes;
     long long label = labels ? labels[blockIdx.x] : -1;
     y += row, dy += row, targets += row;
-    Real largest = (Real)__int_as_float(0xff800000), sum = 0, loss = 0;
+    Real largest = (Real)__int_as_float(0xff800000);
+    Sum sum, loss;
     for (int c = (int)threadIdx.x; c < classes; c += (int)blockDim.x)
         if (y[c] > largest || y[c] != y[c]) largest = y[c];
     largest = block_max(largest);
@@ -17,8 +18,8 @@ extern "C" __global__ void softmax_cross_entropy(
         if (share != 0) loss += share * (log_sum - shifted);  // 0 times -inf counts as 0
         dy[c] = exp(shifted - log_sum) - share;
     }
-    loss = block_sum(loss);
-    if (threadIdx.x == 0) losses[blockIdx.x] = loss;
+    Real total = block_sum(loss);
+    if (threadIdx.x == 0) losses[blockIdx.x] = total;
 }
 
 // The number of rows of y whose first largest entry is at the label, and that hold no NaN. One block.

@@ -7,19 +7,18 @@ extern "C" __global__ void batch_norm(
     Shape shape, double eps) {
     int c = (int)blockIdx.x;
     Index count = (Index)shape.N * shape.H * shape.W;
-    Real sum = 0;
+    Sum sum, squares;
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, shape.N, shape.H, shape.W);
         sum += x[at(xs, p.n, c, p.h, p.w)];
     }
     Real middle = block_sum(sum) / (Real)count;
-    sum = 0;
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, shape.N, shape.H, shape.W);
         Real away = x[at(xs, p.n, c, p.h, p.w)] - middle;
-        sum += away * away;
+        squares += away * away;
     }
-    Real spread = block_sum(sum) / (Real)count;
+    Real spread = block_sum(squares) / (Real)count;
     Real slope = (gamma ? gamma[c] : (Real)1) / sqrt(spread + (Real)eps), start = beta ? beta[c] : (Real)0;
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, shape.N, shape.H, shape.W);
@@ -34,15 +33,16 @@ extern "C" __global__ void batch_norm_backward(
     Real* dx, Strides dxs, Real* dgamma, Real* dbeta, Shape shape, double eps) {
     int c = (int)blockIdx.x;
     Index count = (Index)shape.N * shape.H * shape.W;
-    Real middle = mean[c], inverse = 1 / sqrt(var[c] + (Real)eps), sum = 0, product = 0;
+    Real middle = mean[c], inverse = 1 / sqrt(var[c] + (Real)eps);
+    Sum sums, products;
     Real slope = gamma ? gamma[c] * inverse : inverse;
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, shape.N, shape.H, shape.W);
         Real d = dy[at(dys, p.n, c, p.h, p.w)];
-        sum += d;
-        product += d * (x[at(xs, p.n, c, p.h, p.w)] - middle) * inverse;
+        sums += d;
+        products += d * (x[at(xs, p.n, c, p.h, p.w)] - middle) * inverse;
     }
-    sum = block_sum(sum), product = block_sum(product);
+    Real sum = block_sum(sums), product = block_sum(products);
     for (Index i = threadIdx.x; i < count; i += blockDim.x) {
         Place p(i, shape.N, shape.H, shape.W);
         Real normal = (x[at(xs, p.n, c, p.h, p.w)] - middle) * inverse;

@@ -50,20 +50,20 @@ extern "C" __global__ void avg_pool2d(const Real* x, Strides xs, Real* y, Stride
     FOR_EACH(i, (Index)k.C * k.N * k.OH * k.OW) {
         Place out(i, k.N, k.OH, k.OW);
         int top = out.h * k.SH - k.top, left = out.w * k.SW - k.left;
-        Real sum = 0;
+        Sum sum;
         for (int m = 0; m < k.KH; m++)
             for (int l = 0; l < k.KW; l++) {
                 int h = top + m * k.DH, w = left + l * k.DW;
                 if (h >= 0 && h < k.H && w >= 0 && w < k.W) sum += x[at(xs, out.n, out.c, h, w)];
             }
-        y[at(ys, out.n, out.c, out.h, out.w)] = sum / (Real)(k.KH * k.KW);
+        y[at(ys, out.n, out.c, out.h, out.w)] = (Real)sum / (Real)(k.KH * k.KW);
     }
 }
 
 extern "C" __global__ void avg_pool2d_backward(const Real* dy, Strides dys, Real* dx, Strides dxs, Window k) {
     FOR_EACH(i, (Index)k.C * k.N * k.H * k.W) {
         Place in(i, k.N, k.H, k.W);
-        Real sum = 0;
+        Sum sum;
         for (int m = 0; m < k.KH; m++) {
             int oh = met_by(in.h, m, k.DH, k.SH, k.top, k.OH);
             if (oh < 0) continue;
@@ -72,6 +72,6 @@ extern "C" __global__ void avg_pool2d_backward(const Real* dy, Strides dys, Real
                 if (ow >= 0) sum += dy[at(dys, in.n, in.c, oh, ow)];
             }
         }
-        dx[at(dxs, in.n, in.c, in.h, in.w)] = sum / (Real)(k.KH * k.KW);
+        dx[at(dxs, in.n, in.c, in.h, in.w)] = (Real)sum / (Real)(k.KH * k.KW);
     }
 }

@@ -1,0 +1,88 @@
+"""An array in memory order, as (A, P, M, L): entries that are added up, kept, added up and kept, behind one another."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from xpnet.backend.cpu.layouts import memory_axes
+from xpnet.backend.cpu.work import LEAST, cut_bands
+
+Array = Any
+
+BAND, ROWS_BAND = 1 << 16, 1 << 18  # entries that are done at a time; of rows alone, which take the least time
+LANES = 1 << 11  # cells side by side that are done at a time: their sums stay in the cache, too
+SHORT = 32  # entries of a channel side by side, up to which each has a cell of its own
+
+
+class View:
+    """x (N, C, ...) as (A, P, M, L): P and L are of the axes `kept`, in the order in which they lie in memory."""
+
+    def __init__(self, x: Array, kept: tuple[int, ...]) -> None:
+        self.given, self.dtype, self.alone = x.shape, x.dtype, x.size < LEAST
+        rest = tuple(axis for axis in range(x.ndim) if axis not in kept)
+        for axes in (memory_axes(x), tuple(range(x.ndim)), (*kept, *rest)):
+            self.axes = axes
+            runs = self._runs(kept)
+            if len(runs) <= 4:  # not (N, H, C, W): samples and channels apart, with pixels between and behind them
+                break
+        self.shape = (1,) * (4 - len(runs)) + tuple(runs)  # (A, P, M, L)
+        if self.shape[3] == 1 and self.shape[2] <= SHORT:
+            self.shape = self.shape[0], 1, 1, self.shape[1] * self.shape[2]
+        self.band = BAND
+        if self.shape[:2] == (1, 1) and self.shape[3] > 1:  # rows, which as A may be cut; few are soon done
+            self.shape, self.band = (self.shape[2], 1, 1, self.shape[3]), ROWS_BAND
+        self.order = [axis for axis in self.axes if axis in kept]
+        self.kept = tuple(x.shape[axis] for axis in kept)
+        cells = self.shape[1] * self.shape[3]
+        self.each = cells // max(1, math.prod(self.kept))  # cells of one entry of the axes that are kept
+        self.counts = x.size // max(1, cells)  # entries of a cell
+
+    def _runs(self, kept: tuple[int, ...]) -> list[int]:
+        """How many entries lie in axes that are kept, not kept, and so on, the last number being of kept ones."""
+        runs, last = [1], True
+        for axis in reversed(self.axes):
+            if self.given[axis] == 1:
+                continue
+            if (axis in kept) is not last:
+                runs.insert(0, 1)
+                last = not last
+            runs[0] *= self.given[axis]
+        return runs
+
+    def see(self, x: Array) -> Array:
+        """A view, where x lies in the order of the view, without gaps."""
+        return np.ascontiguousarray(x.transpose(self.axes)).reshape(self.shape)
+
+    def as_given(self, y: Array) -> Array:
+        """(A, P, M, L) as an array of the shape that was given."""
+        lying = y.reshape([self.given[axis] for axis in self.axes])
+        return lying.transpose(sorted(range(lying.ndim), key=self.axes.__getitem__))
+
+    def of_cells(self, cells: Array) -> Array:
+        """(P, L) as (C, cells) or (N, C, cells)."""
+        lying = cells.reshape(*(self.given[axis] for axis in self.order), self.each)
+        return lying.swapaxes(0, 1) if self.order == [1, 0] else lying
+
+    def to_cells(self, v: Array) -> Array:
+        """(C,) or (N, C), for all cells that are of it: (P, L)."""
+        lying = np.asarray(v, self.dtype)
+        lying = lying.T if self.order == [1, 0] else lying
+        lying = np.repeat(lying.reshape(-1), self.each) if self.each > 1 else lying
+        return np.ascontiguousarray(lying).reshape(self.shape[1], self.shape[3])
+
+    def bands(self) -> tuple[tuple[int, int], ...]:
+        """(first, end) of A in each band."""
+        A, P, M, L = self.shape
+        return cut_bands(A, max(1, self.band // max(1, P * M * min(L, LANES))))
+
+    def tiles(self, bands: tuple[tuple[int, int], ...] | None = None) -> list[tuple[int, ...]]:
+        """The number of the band, and first and end in A, P and L."""
+        _, P, M, L = self.shape
+        together = max(1, BAND // max(1, M * min(L, LANES)))
+        return [
+            (number, *rows, *places, *lanes)
+            for number, rows in enumerate(bands or self.bands())
+            for places in cut_bands(P, together)
+            for lanes in cut_bands(L, LANES)
+        ]
