@@ -117,6 +117,18 @@ def test_generators_have_streams_of_their_own() -> None:
     assert random.generator("x").random() != random.generator("y").random()
 
 
+def test_each_place_and_number_of_a_key_has_a_stream_of_its_own() -> None:
+    drawn = {
+        (place, number): random.stream((3, 4), place, number).random(50).tolist()
+        for place in range(3)
+        for number in range(3)
+    }
+    assert len(set(map(tuple, drawn.values()))) == 9
+    assert drawn[0, 0] == random.stream((3, 4)).random(50).tolist()
+    everything = np.concatenate(list(drawn.values()))
+    assert len(np.unique(everything)) == everything.size  # and none goes on where another began
+
+
 # ---- states ----------------------------------------------------------------------------------------------------------
 
 

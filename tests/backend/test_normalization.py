@@ -102,3 +102,22 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch, a
         found.append([bits(v) for v in (y, mean, var, z, *others, *gradients, *more)])
     assert found[0] == found[1]
     assert backend.norm_loops(np.float32) is norm_loops
+
+
+@pytest.mark.parametrize("size", [8, 9, 12, 25])
+def test_local_response_norm_of_many_channels_is_its_definition(backend: Backend, size: int) -> None:
+    """y = x (k + alpha / n sum(x**2))**-beta over n channels, n / 2 of them before; dx as its derivative has it."""
+    alpha, beta, k, shape = 0.7, 0.75, 2.0, (2, 17, 3)
+    x, dy = normal(shape, 1, "float64"), normal(shape, 2, "float64")
+    channels = np.arange(17)
+    near = (channels >= channels[:, None] - size // 2) & (channels <= channels[:, None] + (size - 1) // 2)  # (C, C)
+    scale = k + alpha / size * np.einsum("cd,ndh->nch", near, x * x)
+    share = dy * x * scale ** (-beta - 1)
+    dx = dy * scale**-beta - 2 * alpha * beta / size * x * np.einsum("cd,nch->ndh", near, share)
+    given = backend.asarray(x)
+    y, found = backend.local_response_norm(given, size, alpha, beta, k)
+    assert_close(found, scale, backend)
+    assert_close(y, x * scale**-beta, backend)
+    assert_close(
+        backend.local_response_norm_backward(backend.asarray(dy), given, found, size, alpha, beta), dx, backend
+    )
