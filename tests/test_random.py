@@ -110,6 +110,11 @@ def test_numbers_are_counted_for_each_purpose() -> None:
     assert random.get_state() == (0, 0, {"['a']": 2, "['b', 1]": 1})
 
 
+def test_a_state_is_plain_text_whatever_the_words() -> None:
+    random.next_key("größe", 1)
+    assert random.get_state()[2] == {"['gr\\xf6\\xdfe', 1]": 1} and random.next_key("a") != random.next_key("ä")
+
+
 def test_generators_have_streams_of_their_own() -> None:
     one, two = random.generator(), random.generator()
     assert not np.intersect1d(one.random(100), two.random(100)).size

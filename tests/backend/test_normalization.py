@@ -89,6 +89,17 @@ def test_a_channel_far_from_zero_keeps_its_variance(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2, 3), (2, 3, 1, 0), (2, 1, 3, 0)], ids=["nchw", "hwcn", "hcwn"])
+def test_bands_of_different_means_have_the_variance_of_all_of_them(backend: Backend, axes: tuple[int, ...]) -> None:
+    """Samples and rows get darker and darker; a band has some of them."""
+    fall = np.linspace(0, 9, 48)[:, None, None, None] + np.linspace(0, 5, 40)[:, None]
+    x = (normal((48, 4, 40, 40), 1) + fall).astype("float32")
+    _, mean, var = backend.batch_norm(lie(x, axes, backend), None, None, 1e-5)
+    wide = x.astype("float64")
+    assert_close(mean, wide.mean(axis=(0, 2, 3)).astype("float32"), backend)
+    assert_close(var, wide.var(axis=(0, 2, 3)).astype("float32"), backend)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (2, 3, 1, 0), (2, 1, 3, 0)], ids=["nchw", "hwcn", "hcwn"])
 def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch, axes: tuple[int, ...]) -> None:
     backend, shape = NumpyBackend(), (32, 16, 24, 24)
     x, dy = (lie(normal(shape, i, "float32"), axes, backend) for i in (1, 2))

@@ -17,10 +17,14 @@ CARRIED = "tests/core/test_carried.py"
 MUTANTS = [
     Mutant("random.py", "state.first_sample * steps", "state.first_sample", TIME_DISTRIBUTED),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", OUTPUTS),
-    Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", RANDOM),
-    Mutant("random.py", "_inside.reset(self.token)", "_inside.set(None)", RANDOM),
+    Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", RANDOM, "not fork"),
+    Mutant("random.py", "_inside.reset(self.token)", "_inside.set(None)", RANDOM, "not fork"),
     Mutant(
-        "random.py", "self.apart, self.first_sample, self.root\n        return", "False, 0, 0\n        return", RANDOM
+        "random.py",
+        "self.apart, self.first_sample, self.root\n        return",
+        "False, 0, 0\n        return",
+        RANDOM,
+        "not fork",
     ),
     Mutant("core/located.py", "own.root, own.path, *attribute)", "own.root, *attribute)", DRAWS),
     Mutant("core/located.py", "next_key(own.root - random.first_root(), own", "next_key(own.root, own", DRAWS),
@@ -32,12 +36,18 @@ MUTANTS = [
     Mutant("core/tape.py", "grads[x] + dx if x in grads else dx", "dx", TAPE),
     Mutant("core/tape.py", "lambda dy: (dy, dy)", "lambda dy: (dy, -dy)", TAPE),
     # random states
-    Mutant("random.py", "self.fresh = self.fresh and _current().fresh", "pass", RANDOM),
-    Mutant("random.py", "self.taken.copy(), self.chosen, self.fresh", "self.taken, self.chosen, self.fresh", RANDOM),
-    Mutant("random.py", 'f"{key[0]} {key[1]} {parts}"', 'f"{key[0]} {parts}"', RANDOM),
-    Mutant("random.py", "return ascii([word if", "return str([word if", RANDOM),
-    Mutant("random.py", "[0, 0, number, place]", "[0, 0, number, 0]", RANDOM),
-    Mutant("random.py", "not 0 <= value < 2**63", "not 0 <= value < 2**64", RANDOM),
+    Mutant("random.py", "self.fresh = self.fresh and _current().fresh", "pass", RANDOM, "chosen_stays_in_a_forked"),
+    Mutant(
+        "random.py",
+        "self.taken.copy(), self.chosen, self.fresh",
+        "self.taken, self.chosen, self.fresh",
+        RANDOM,
+        "not fork",
+    ),
+    Mutant("random.py", 'f"{key[0]} {key[1]} {parts}"', 'f"{key[0]} {parts}"', RANDOM, "not fork"),
+    Mutant("random.py", "return ascii([word if", "return str([word if", RANDOM, "not fork"),
+    Mutant("random.py", "[0, 0, number, place]", "[0, 0, number, 0]", RANDOM, "not fork"),
+    Mutant("random.py", "not 0 <= value < 2**63", "not 0 <= value < 2**64", RANDOM, "not fork"),
     # parameters side by side
     Mutant("core/flat.py", "self.size += -(-p.size // self.ALIGNMENT) * self.ALIGNMENT", "self.size += p.size", FLAT),
     Mutant("core/flat.py", "all(p.flat is self for p in parameters)", "True", FLAT),

@@ -25,7 +25,7 @@ MUTANTS = [
         TRANSFORMS,
     ),
     Mutant("data/transforms.py", "squares * (mean.size / x.size)", "squares * (mean.size / (x.size - 1))", TRANSFORMS),
-    Mutant("data/transforms.py", "2**20 // max(1, x[0].size)", "2**20 // x.size", TRANSFORMS),
+    Mutant("data/transforms.py", "x[start : start + step] - mean", "x[start : start + step - 1] - mean", TRANSFORMS),
     Mutant(
         "data/transforms.py",
         "x.astype(float_type_of(x), copy=False), self.mean.astype",

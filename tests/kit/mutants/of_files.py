@@ -14,10 +14,10 @@ GOLDEN = "tests/files/test_golden_models.py"
 MUTANTS = [
     Mutant("files/network.py", "LARGEST_INPUT = 2**26", "LARGEST_INPUT = 2**40", DAMAGE),
     Mutant("files/network.py", 'if description["version"] != VERSION:', 'if description["version"] > VERSION:', DAMAGE),
-    Mutant("files/network.py", "if not parameter.trainable],", "if False],", SAVING),
-    Mutant("files/network.py", "p.trainable = name not in names", "p.trainable = True", SAVING),
-    Mutant("files/network.py", 'return {"same": self.numbers[id(value)]}', "pass", SAVING),
-    Mutant("files/network.py", "self.made[number] = made", "self.made[-1] = made", SAVING),
+    Mutant("files/network.py", "if not parameter.trainable],", "if False],", NETWORK),
+    Mutant("files/network.py", "p.trainable = name not in names", "p.trainable = True", NETWORK),
+    Mutant("files/network.py", 'return {"same": self.numbers[id(value)]}', "pass", NETWORK),
+    Mutant("files/network.py", "self.made[number] = made", "self.made[-1] = made", NETWORK),
     Mutant(
         "files/network.py",
         "isinstance(n, int) and n > 0 for n in shape",

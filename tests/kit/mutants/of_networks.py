@@ -24,7 +24,7 @@ MUTANTS = [
     Mutant("networks/vae.py", "dmean + mean * (weight / N)", "dmean + mean * weight", IMAGES),
     Mutant("networks/gan.py", "with self.discriminator.frozen():", "if True:", IMAGES),
     # shapes and sizes
-    Mutant("networks/mobilenet.py", "int(maps + 4) // 8 * 8", "int(maps) // 8 * 8", SHAPES),
+    Mutant("networks/mobilenet.py", "int(maps + 4) // 8 * 8", "int(maps) // 8 * 8", SMALL, "multiples_of_eight"),
     Mutant("networks/mobilenet.py", "1 if number else stride", "stride", SMALL),
     Mutant("networks/mobilenet.py", "self.stride == 1 and self.maps == self.filters else y", "False else y", SMALL),
     Mutant("networks/resnet.py", "self.filters * 2**stage, 1 + (stage > 0)", "self.filters * 2**stage, 2", RESNET),
@@ -40,12 +40,7 @@ MUTANTS = [
     ),
     Mutant("networks/alexnet.py", "Conv2D(64, 11, 4, padding=2)", "Conv2D(64, 11, 4, padding=0)", ALEXNET),
     Mutant("networks/vgg.py", "(512, 512), (512, 512)\n\n\nclass VGG13", "(512, 512), (512,)\n\n\nclass VGG13", SHAPES),
-    Mutant(
-        "networks/inception.py",
-        "MaxPool2D(3, 1, padding=1), ConvNorm",
-        "MaxPool2D(3, 1, padding=1), ReLU(), ConvNorm",
-        SMALL,
-    ),
+    Mutant("networks/inception.py", "ConvNorm(fives, largest)", "ConvNorm(fives, 3)", SHAPES, "Inception"),
     Mutant(
         "networks/unet.py",
         "block(self.concat(passed.pop(), enlarge(x)))",
@@ -61,9 +56,15 @@ MUTANTS = [
         "return_sequence=False, layers=1",
         RECURRENT,
     ),
-    Mutant("networks/sampling.py", "total <= u * total[:, -1:]", "total < 0 * u", TRANSFORMERS),
-    Mutant("networks/sampling.py", "order[:, top_k:], -np.inf", "order[:, top_k + 1 :], -np.inf", RECURRENT),
-    Mutant("networks/sampling.py", "(scores - largest) / temperature", "(scores - largest) * temperature", RECURRENT),
+    Mutant("networks/sampling.py", "total <= u * total[:, -1:]", "total < 0 * u", RECURRENT, "drawn"),
+    Mutant("networks/sampling.py", "order[:, top_k:], -np.inf", "order[:, top_k + 1 :], -np.inf", RECURRENT, "drawn"),
+    Mutant(
+        "networks/sampling.py",
+        "(scores - largest) / temperature",
+        "(scores - largest) * temperature",
+        RECURRENT,
+        "drawn",
+    ),
     Mutant("networks/autoencoder.py", "units in reversed(self.hidden)]", "units in self.hidden]", IMAGES),
     Mutant("networks/multicolumn.py", "Dense(self.classes), LogSoftmax()]", "Dense(self.classes)]", NETWORKS),
 ]

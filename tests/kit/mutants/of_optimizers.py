@@ -43,7 +43,7 @@ MUTANTS = [
         "p.backend.xp.sum(p.grad * p.grad) + total",
         "p.backend.xp.sum(p.grad * p.grad)",
         OPTIMIZERS,
-        "clipping",
+        "norm",
         "reference",  # which has a piece for each parameter
     ),
     Mutant("optimizers/clipping.py", "xp.clip(grad, -limit, limit)", "xp.clip(grad, 0, limit)", OPTIMIZERS),

@@ -13,6 +13,7 @@ MODEL = "tests/test_model.py"
 FIND_LR = "tests/experiments/test_find_lr.py"
 FOLDS = "tests/experiments/test_cross_validation.py"
 COMPARE = "tests/experiments/test_compare_initializers.py"
+DERIVATIVE = "tests/laws/test_laws.py::test_the_gradient_is_the_derivative"
 CHECK = "tests/test_gradient_check.py"
 SKLEARN = "tests/test_sklearn.py"
 CURVE = "tests/cli/test_step_curve.py"
@@ -90,11 +91,11 @@ MUTANTS = [
     Mutant("gradient_check.py", "-eps * u)) / (2 * eps)", "-eps * u)) / eps", CHECK),
     Mutant("gradient_check.py", "if not found[index] <= tolerance:", "if found[index] > 1e9:", CHECK),
     Mutant("gradient_check.py", "random.seed(self.seed)", "pass", CHECK),
-    Mutant("gradient_check.py", "state.value = value\n        self._restore_carried()", "pass", CHECK),
+    Mutant("gradient_check.py", "state.value = value\n        self._restore_carried()", "pass", DERIVATIVE, "stateful"),
     Mutant("gradient_check.py", "float(np.linalg.norm(gradient)) / max(gradient.size, 1) ** 0.5", "1e9", CHECK),
     # scikit-learn
     Mutant("sklearn.py", "arrays[-1] / arrays[-1].mean()", "arrays[-1]", SKLEARN, "not all_checks"),
-    Mutant("sklearn.py", "self._random = random.get_state()", "self._random = (0, 0)", SKLEARN, "one_epoch"),
+    Mutant("sklearn.py", "self._random = random.get_state()", "self._random = (0, 0)", SKLEARN, "each_call"),
     Mutant(
         "sklearn.py",
         "y -= np.log(np.exp(y).sum(axis=1, keepdims=True))",
@@ -103,7 +104,9 @@ MUTANTS = [
         "logarithms",
     ),
     Mutant("sklearn.py", "self.classes_[y.argmax(axis=1)]", "y.argmax(axis=1)", SKLEARN, "labels_may"),
-    Mutant("sklearn.py", "np.searchsorted(known, y)", "np.unique(y, return_inverse=True)[1]", SKLEARN, "one_epoch"),
+    Mutant(
+        "sklearn.py", "np.searchsorted(known, y)", "np.unique(y, return_inverse=True)[1]", SKLEARN, "keep_their_places"
+    ),
     # the commands
     Mutant(
         "cli/step_curve.py",

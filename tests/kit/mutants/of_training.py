@@ -16,6 +16,7 @@ HELD_OUT = "tests/training/test_held_out.py"
 SUMS = "tests/training/test_sums.py"
 TARGETS = "tests/training/test_class_targets.py"
 ITEMS = "tests/training/test_items.py"
+EVERYWHERE = "tests/callbacks/test_backup_everywhere.py"
 
 MUTANTS = [
     Mutant("training/run.py", '"step", epoch, number, root', '"step", number, root', DRAWS),
@@ -35,7 +36,7 @@ MUTANTS = [
     # batches, their weights and their means
     Mutant("training/feed.py", "each[len(first) :], parts)", "each[: len(first)], parts)", TRAINING),
     Mutant("training/feed.py", "batch_size or BATCH_SIZE if carries", "EVALUATED if carries", STATES),
-    Mutant("training/iterables.py", "self.epochs * (self.length or 0)", "0", LOADERS),
+    Mutant("training/iterables.py", "self.epochs * (self.length or 0)", "0", EVERYWHERE, "so_does_validation and 100"),
     Mutant("training/iterables.py", "self.length - first\n", "self.length\n", LOADERS),
     Mutant(
         "training/means.py",
@@ -59,5 +60,10 @@ MUTANTS = [
         "tests/test_regularizers.py",
     ),
     Mutant("training/evaluation.py", "metrics = copy.deepcopy(model.metrics)", "metrics = model.metrics", TRAINING),
-    Mutant("training/nonfinite.py", "if not first and not all", "if not all", "tests/training/test_step.py"),
+    Mutant(
+        "training/nonfinite.py",
+        "if not first and not all(map(finite, leaves(y))):",
+        "if not all(map(finite, leaves(y))):\n            first.clear()",
+        "tests/training/test_step.py",
+    ),
 ]
