@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backend.test_primitives import assert_agree
-from tests.kit.helpers import assert_close, bits
+from tests.kit.helpers import assert_close, bits, lying_in
 from tests.kit.strategies import normal, seeds
 from xpnet.backend import Array, Backend
 from xpnet.backend.cpu import norm_loops, threads
@@ -22,8 +22,7 @@ SHAPES = [(3, 4), (700, 300), (5, 6, 40), (3, 6, 5, 4), (1, 6, 5, 4), (40, 6, 9,
 
 def lie(x: np.ndarray, axes: tuple[int, ...], backend: Backend) -> Array:
     """x with its axes in this order in memory."""
-    lying = backend.copy(backend.xp.permute_dims(backend.asarray(x), axes))
-    return backend.xp.permute_dims(lying, tuple(map(int, np.argsort(axes))))
+    return lying_in(backend.asarray(x), axes, backend)
 
 
 @given(

@@ -61,7 +61,7 @@ MUTANTS = [
     Mutant("backend/cpu/normalization.py", "square / count + (mean - middle) ** 2", "square / count", NORMS),
     Mutant("backend/cpu/normalization.py", "-slope * dbeta * share", "slope * dbeta * share", NORMS),
     Mutant("backend/cpu/normalization.py", "lying.T if self.order == [1, 0] else lying\n", "lying\n", NORMS),
-    Mutant("backend/cpu/norm_loops.py", "inverse += eps", "inverse += 0", DERIVATIVE),
+    Mutant("backend/cpu/norm_loops.py", "inverse += eps", "inverse += 0", GROUP_NORM),
     Mutant("backend/cpu/norm_loops.py", "out -= d @ share", "out -= 0", GROUP_NORM),
     Mutant("backend/cpu/group_norm.py", "var + mean**2", "var", GROUP_NORM),
     Mutant(

@@ -35,7 +35,7 @@ MUTANTS = [
     Mutant(
         "backend/cuda/kernels/embedding.cu", "(start + j) * columns + e", "j * columns + e", PRIMITIVES, "embedding"
     ),
-    Mutant("backend/cuda/kernels/activations.cu", "relu && value <= 0", "value <= 0", PRIMITIVES, "dense"),
+    Mutant("backend/cuda/kernels/activations.cu", "relu && value <= 0", "value <= 0", PRIMITIVES, "conv2d_is_its"),
     Mutant("backend/cuda/kernels/elementwise.cu", "b * a * expm1(c * x)", "b * a * expm1(x)", ELEMENTWISE, "elu"),
     Mutant(
         "backend/cuda/kernels/elementwise.cu", "a * b * (1 - tanh(b * x)", "a * (1 - tanh(b * x)", ELEMENTWISE, "tanh"

@@ -131,6 +131,11 @@ MUTANTS = [
     Mutant("serving/watch/curves.py", "np.nansum(pairs, axis=1) / there", "np.nansum(pairs, axis=1) / 2", WATCHED),
     Mutant("serving/guard.py", "return self.everywhere and", "return", GUARD),
     Mutant("visualize/history.py", "(1 if rises else -1)", "1", PICTURES),
-    Mutant("visualize/pixels.py", "(0.0, 1.0) if low >= 0 and high <= 1", "(0.0, 1.0) if high <= 1", IMAGES),
+    Mutant(
+        "visualize/pixels.py",
+        "(0.0, 1.0) if low >= 0 and high <= 1",
+        "(0.0, 1.0) if high <= 1",
+        "tests/visualize/test_pixels.py",
+    ),
     Mutant("doctor.py", "not any(finding.startswith(PROBLEM)", "any(finding.startswith(PROBLEM)", DOCTOR),
 ]
