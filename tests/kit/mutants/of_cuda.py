@@ -24,7 +24,13 @@ MUTANTS = [
     Mutant(
         "backend/cuda/kernels/pooling.cu", "if (value > best || value != value)", "if (value > best)", BACKEND, "nan"
     ),
-    Mutant("backend/cuda/kernels/losses.cu", "if (share != 0) loss", "loss", PRIMITIVES, "cross_entropy"),
+    Mutant(
+        "backend/cuda/kernels/losses.cu",
+        "if (share != 0) loss",
+        "loss",
+        "tests/losses/test_losses.py",
+        "minus_infinity and softmax_cross_entropy or that_of_the_others",
+    ),
     Mutant(
         "backend/cuda/kernels/losses.cu",
         "own += best == labels[n] && row[best] == row[best]",

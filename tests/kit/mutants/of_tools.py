@@ -23,6 +23,7 @@ POINTS = "tests/serving/playground/test_points.py"
 FRAMES = "tests/serving/test_frames.py"
 WATCHED = "tests/serving/watch/test_curves.py"
 GUARD = "tests/serving/test_guard.py"
+PIXELS = "tests/visualize/test_pixels.py"
 PICTURES = "tests/visualize/test_visualize.py"
 IMAGES = "tests/visualize/test_visualize_images.py"
 DOCTOR = "tests/test_doctor.py"
@@ -135,7 +136,7 @@ MUTANTS = [
         "visualize/pixels.py",
         "(0.0, 1.0) if low >= 0 and high <= 1",
         "(0.0, 1.0) if high <= 1",
-        "tests/visualize/test_pixels.py",
+        PIXELS,
     ),
     Mutant("doctor.py", "not any(finding.startswith(PROBLEM)", "any(finding.startswith(PROBLEM)", DOCTOR),
 ]
