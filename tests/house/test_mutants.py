@@ -1,5 +1,6 @@
 """The list of deliberate errors (python -m tests.kit.mutants) follows the code; what plants them tells the truth."""
 
+import ast
 import re
 import subprocess
 from collections import Counter
@@ -22,6 +23,8 @@ WITHOUT = {"__init__", "__main__", "datasets", "errors"}
 def test_what_a_mutant_changes_is_there_once(mutant: Mutant) -> None:
     source = (PACKAGE / mutant.file).read_text(encoding="utf-8")
     assert source.count(mutant.right) == 1 and mutant.right != mutant.wrong
+    if mutant.file.endswith(".py"):  # what Python cannot read is noticed by everybody, and shows nothing
+        ast.parse(source.replace(mutant.right, mutant.wrong))
     file, _, test = mutant.tests.partition("::")
     tests = (PROJECT / file).read_text(encoding="utf-8")
     assert not test or f"def {test}(" in tests

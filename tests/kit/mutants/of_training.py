@@ -24,7 +24,7 @@ MUTANTS = [
     Mutant("training/iterables.py", "(*self._drawn_from, *place)", "(*self._drawn_from)", BATCHES),
     Mutant("training/position.py", '"train", self.epoch)', '"train")', DRAWS),
     Mutant("training/step.py", "scale_gradients(self.model.parameters(), 1 / size)", "pass", OWN_STEPS),
-    Mutant("training/step.py", "refuse_left_gradients(self._applied)", "pass", OWN_STEPS),
+    Mutant("training/step.py", "refusals.refuse_left_gradients(self._applied)", "pass", OWN_STEPS),
     Mutant("training/step.py", "self._parameters.clear()", "pass", OWN_STEPS),
     Mutant("training/run.py", "carried.value = state", "carried.value = None and state", STATES),
     Mutant("training/run.py", "self.model.reset_state()", "pass", STATES),
