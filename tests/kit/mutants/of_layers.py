@@ -2,6 +2,7 @@
 
 from tests.kit.mutants.mutant import Mutant
 
+STATISTICS = "tests/laws/test_laws.py::test_running_statistics_follow_the_batches"
 DERIVATIVE = "tests/laws/test_laws.py::test_the_gradient_is_the_derivative"
 RECURRENT = "tests/layers/test_recurrent.py"
 TIME_DISTRIBUTED = "tests/layers/test_time_distributed.py"
@@ -18,7 +19,7 @@ TRANSFORMERS = "tests/networks/test_transformers.py"
 
 MUTANTS = [
     Mutant("layers/recurrent.py", "dx if masks[layer] is None else dx * masks[layer]", "dx", DERIVATIVE),
-    Mutant("layers/recurrent.py", "db_ih if db_hh is None else db_hh", "db_ih", RECURRENT),
+    Mutant("layers/recurrent.py", "db_ih if db_hh is None else db_hh", "db_ih", DERIVATIVE, "gru"),
     Mutant("layers/recurrent.py", "first = random.first_sample() *", "first = 0 *", RECURRENT),
     Mutant("layers/embedding.py", "dw[self.padding_index, ...] = 0", "pass", TIME_DISTRIBUTED),
     Mutant("layers/softmax.py", "return y * (dy - self", "return y * (dy + self", DERIVATIVE),
@@ -32,7 +33,7 @@ MUTANTS = [
     Mutant("layers/merge.py", "(*xs[:place], *xs[place + 1 :])", "xs", DERIVATIVE),
     Mutant("layers/gated.py", "sigmoid_back(dy * a)", "sigmoid_back(dy)", DERIVATIVE),
     Mutant("layers/rectifiers.py", "xp.where(above, 0, dy * x)", "xp.where(above, 0, dy)", DERIVATIVE),
-    Mutant("layers/normalization.py", "factor = unbiased if", "factor = unbiased if False and", DERIVATIVE),
+    Mutant("layers/normalization.py", "factor = unbiased if", "factor = unbiased if False and", STATISTICS),
     Mutant("layers/shaping.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", DERIVATIVE),
     Mutant("layers/pooling.py", "share = dy / math.prod", "share = -dy / math.prod", DERIVATIVE),
     Mutant("layers/normalization.py", "scale_channels(dy, slope", "scale_channels(-dy, slope", DERIVATIVE),
