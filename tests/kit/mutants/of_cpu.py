@@ -9,7 +9,7 @@ WINOGRAD = "tests/backend/cpu/test_winograd.py"
 JIT = "tests/backend/jit/test_backend.py"
 LOSSES = "tests/losses/test_losses.py"
 CELLS = "tests/backend/test_recurrent.py"
-CELLS = "tests/backend/jit/test_cells.py"
+JIT_CELLS = "tests/backend/jit/test_cells.py"
 THREADS = "tests/backend/cpu/test_threads.py"
 POOL = "tests/backend/cpu/test_memory_pool.py"
 CHOICE = "tests/backend/cpu/test_choice.py"
@@ -49,8 +49,8 @@ MUTANTS = [
     Mutant("backend/cpu/backend.py", "np.diff(numbers, prepend=-1)", "np.diff(numbers, prepend=0)", DERIVATIVE),
     Mutant("backend/cpu/cells.py", "dz_o *= tanh_c", "dz_o *= c_new", CELLS),
     Mutant("backend/cpu/cells.py", "dh *= u", "dh *= r", CELLS),
-    Mutant("backend/jit/cells.py", "(ONE - t * t)", "(ONE + t * t)", CELLS),
-    Mutant("backend/jit/cells.py", "d[k] *= u[k]", "d[k] *= r[k]", CELLS),
+    Mutant("backend/jit/cells.py", "(ONE - t * t)", "(ONE + t * t)", JIT_CELLS),
+    Mutant("backend/jit/cells.py", "d[k] *= u[k]", "d[k] *= r[k]", JIT_CELLS),
     # update steps, in pieces
     Mutant("backend/cpu/updates.py", "flat[start + size : end] = 0", "pass", "tests/core/test_flat.py"),
     Mutant("backend/cpu/updates.py", "how.lr * c / (1 - how.beta1**how.step)", "how.lr * c", OPTIMIZERS),
