@@ -74,8 +74,8 @@ def test_a_bound_of_values_holds_for_each_entry_on_both_sides(backend: Backend) 
     for p, g in zip(parameters, gradients, strict=True):
         p.grad = g
     SGD(lr=1.0, clip_value=1.5).update(parameters)
-    assert_same(parameters[0].value, [[1.5, 0.5, 0.0], [-0.25, -1.5, -1.5]])
-    assert_same(parameters[1].value, [1.5, -1.0])
+    assert_same(parameters[0].value, np.array([[1.5, 0.5, 0.0], [-0.25, -1.5, -1.5]]))
+    assert_same(parameters[1].value, np.array([1.5, -1.0]))
 
 
 def test_clipping_leaves_frozen_parameters_out_and_takes_a_zero_gradient(backend: Backend) -> None:
