@@ -73,6 +73,13 @@ def test_a_number_is_a_standard_deviation() -> None:
     assert not draw(0).any()
 
 
+@pytest.mark.parametrize("number", [0.3, 2.0])
+def test_deviation_and_limit_are_those_that_are_asked_for(number: float) -> None:
+    assert draw(initializers.Normal(number)).std() == pytest.approx(number, rel=0.03)
+    uniform = draw(initializers.Uniform(number))
+    assert 0.999 * number < uniform.max() <= number and -number <= uniform.min() < -0.999 * number
+
+
 def test_an_initializer_is_taken_as_it_is() -> None:
     mine = initializers.HeUniform()
     assert initializers.get(mine) is mine

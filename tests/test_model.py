@@ -211,6 +211,7 @@ def test_the_summary_of_a_model_follows_its_call_and_counts_once(capsys: pytest.
         "model1.conv", "model1.more.0", "model1.more.1.deep", "model1.conv",
     ]  # fmt: skip
     assert "model1.conv (Conv2D) again" in text
+    assert next(line for line in text.splitlines() if "again" in line).split()[-1] == "0"
     assert "48 parameters, 48 of them trainable" in text
     assert "forward" not in vars(model[0].conv)  # type: ignore[attr-defined]
 
@@ -317,3 +318,27 @@ def test_the_empty_chain_returns_its_input() -> None:
 def test_every_name_of_the_layers_is_importable() -> None:
     assert len(set(layers.__all__)) == len(layers.__all__)
     assert all(issubclass(getattr(layers, name), layers.Layer) for name in layers.__all__)
+
+
+def test_a_layer_that_comes_twice_is_counted_once() -> None:
+    shared = Dense(3)
+    chain = Sequential([shared, shared, Dense(2)])
+    counted = chain.parameter_count((3,))  # before it is built
+    chain.build((3,))
+    assert counted == sum(p.size for p in chain.parameters()) == 12 + 8
+
+
+@pytest.mark.parametrize("front", [[], [Flatten()], [Dropout(0.5), Flatten()]], ids=str)
+def test_what_is_in_front_of_the_first_weights_needs_no_gradient_and_they_do(front: list[Any]) -> None:
+    chain = Sequential([*front, Dense(5, activation="tanh"), Dense(3)])
+    x, dy = normal((4, 6), 0, "float32"), normal((4, 3), 1, "float32")
+    gradients = []
+    for need_dx in (True, False):
+        random.seed(0)
+        _, back = chain.forward(x, train=True)
+        for p in chain.parameters():
+            p.zero_grad()
+        dx = back(dy, need_dx=need_dx)
+        assert (dx is not None and dx.shape == x.shape) or not need_dx
+        gradients.append([np.array(p.grad) for p in chain.parameters()])
+    assert all(np.array_equal(one, other) and one.any() for one, other in zip(*gradients, strict=True))

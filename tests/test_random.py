@@ -110,11 +110,28 @@ def test_numbers_are_counted_for_each_purpose() -> None:
     assert random.get_state() == (0, 0, {"['a']": 2, "['b', 1]": 1})
 
 
+def test_a_state_is_plain_text_whatever_the_words() -> None:
+    random.next_key("größe", 1)
+    assert random.get_state()[2] == {"['gr\\xf6\\xdfe', 1]": 1} and random.next_key("a") != random.next_key("ä")
+
+
 def test_generators_have_streams_of_their_own() -> None:
     one, two = random.generator(), random.generator()
     assert not np.intersect1d(one.random(100), two.random(100)).size
     random.seed(0)
     assert random.generator("x").random() != random.generator("y").random()
+
+
+def test_each_place_and_number_of_a_key_has_a_stream_of_its_own() -> None:
+    drawn = {
+        (place, number): random.stream((3, 4), place, number).random(50).tolist()
+        for place in range(3)
+        for number in range(3)
+    }
+    assert len(set(map(tuple, drawn.values()))) == 9
+    assert drawn[0, 0] == random.stream((3, 4)).random(50).tolist()
+    everything = np.concatenate(list(drawn.values()))
+    assert len(np.unique(everything)) == everything.size  # and none goes on where another began
 
 
 # ---- states ----------------------------------------------------------------------------------------------------------

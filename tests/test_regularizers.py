@@ -14,9 +14,10 @@ from tests.kit.small import clusters
 from tests.kit.strategies import normal, seeds
 from xpnet import layers, optimizers, regularizers
 from xpnet.backend import Backend
+from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
-from xpnet.regularizers import L1, L1L2, L2, Regularizer
+from xpnet.regularizers import L1, L1L2, L2, Regularizer, add_penalty_gradients
 
 ALL = [L1(0.3), L2(0.2), L1L2(0.3, 0.2)]
 every_one = pytest.mark.parametrize("regularizer", ALL, ids=lambda r: type(r).__name__)
@@ -180,3 +181,12 @@ def test_regularizers_have_names() -> None:
         assert type(regularizers.get(name)) is kind
     assert regularizers.get(None) is None
     assert regularizers.get(own := L2(3)) is own
+
+
+@pytest.mark.parametrize("times", [1, 3, 0.5])
+def test_the_gradient_of_a_penalty_comes_as_often_as_it_is_asked_for(backend: Backend, times: float) -> None:
+    """A group of several batches adds up the gradients of samples, and divides by their number."""
+    p = Parameter(backend.asarray(np.array([[1.0, -2.0]])), backend=backend)
+    p.regularizer = regularizers.L1L2(0.1, 0.5)
+    add_penalty_gradients([p], times)
+    assert_close(p.grad, times * np.array([[0.1 + 1.0, -0.1 - 2.0]]), backend)

@@ -1,6 +1,7 @@
 """Schedules are what their formulas say, stay within their bounds, and come back from a file."""
 
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,21 @@ def test_every_schedule_is_saved_above() -> None:
 def test_settings_that_cannot_work_are_refused(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         make()
+
+
+def test_a_warmup_is_as_long_as_its_rise_and_its_schedule() -> None:
+    assert Warmup(Cosine(0.1, 40), 10).length == 50
+    assert Warmup(Warmup(OneCycle(0.1, 7), 2), 3).length == 12
+    assert Warmup(0.1, 10).length is None
+
+
+@pytest.mark.parametrize(("taken", "steps", "told"), [(0, 40, False), (10, 30, False), (0, 41, True), (10, 31, True)])
+def test_a_schedule_that_ends_before_the_training_is_told_of(taken: int, steps: int, told: bool) -> None:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        schedules.warn_of_short_schedule(Cosine(0.1, 40), taken, steps)
+        schedules.warn_of_short_schedule(Warmup(0.1, 3), taken, steps)
+        schedules.warn_of_short_schedule(0.1, taken, steps)
+    assert len(found) == told
+    if told:
+        assert f"Cosine ends after 40 steps, and this training has {steps}" in str(found[0].message)

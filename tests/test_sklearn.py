@@ -395,6 +395,23 @@ def test_one_epoch_more() -> None:
     assert len(fitted.fit(x, y).history_["loss"]) == 3
 
 
+def test_each_call_draws_what_no_call_before_has_drawn() -> None:
+    x, y = trees()
+    model, states = quick(), []
+    for _ in range(3):
+        model.partial_fit(x, y, classes=NAMES)
+        states.append(str(model._random))
+    assert len(set(states)) == 3 and all("(0, 0" not in state[:5] for state in states)
+
+
+def test_labels_that_a_call_lacks_keep_their_places() -> None:
+    x, y = trees()
+    model, last = quick(), y == NAMES[-1]
+    for _ in range(25):
+        model.partial_fit(x[last], y[last], classes=NAMES)
+    assert set(model.predict(x[last])) == {NAMES[-1]}
+
+
 def test_what_one_epoch_more_refuses() -> None:
     x, y = trees()
     with pytest.raises(OptionError, match="the first call of partial_fit needs classes="):

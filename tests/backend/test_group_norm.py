@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backend.test_primitives import assert_agree
-from tests.kit.helpers import assert_close
+from tests.kit.helpers import assert_close, lying_in
 from tests.kit.strategies import normal, seeds
 from xpnet.backend import Backend
 
@@ -64,14 +64,25 @@ def test_group_norm_of_many_entries_agrees_with_the_reference(
     gradients = REFERENCE.group_norm_backward(wide[3], wide[0], groups, mean, rstd, wide[1])
     orders = {tuple(range(x.ndim)), tuple(reversed(range(x.ndim))), (*range(2, x.ndim), 1, 0)}
     for axes in orders:
-        back_again = tuple(int(axis) for axis in np.argsort(axes))
-        xp = backend.xp
-        given_x, given_dy = (
-            xp.permute_dims(backend.copy(xp.permute_dims(backend.asarray(a), axes)), back_again) for a in (x, dy)
-        )
+        given_x, given_dy = (lying_in(backend.asarray(a), axes, backend) for a in (x, dy))
         w, b = backend.asarray(weight), backend.asarray(bias)
         y, mean, rstd = backend.group_norm(given_x, groups, w, b, 1e-5)
         assert_close(y, expected.astype("float32"), backend, tolerance=1e-6)
         got = backend.group_norm_backward(given_dy, given_x, groups, mean, rstd, w)
         for ours, theirs in zip(got, gradients, strict=True):
             assert_close(ours, theirs.astype("float32"), backend, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 6, 5), (70, 1200)], ids=str)
+@pytest.mark.parametrize("eps", [1e-5, 0.25])
+def test_what_does_not_vary_is_divided_by_the_root_of_eps(backend: Backend, shape: tuple[int, ...], eps: float) -> None:
+    arrays = np.full(shape, 7.0), normal(shape[1:2], 1, "float64"), normal(shape[1:2], 2, "float64")
+    x, weight, bias = map(backend.asarray, arrays)
+    y, mean, rstd = backend.group_norm(x, 1, weight, bias, eps)
+    expected = np.broadcast_to(arrays[2].reshape(-1, *[1] * (len(shape) - 2)), shape)
+    assert_close(y, expected, backend, tolerance=1e-9)
+    assert mean is not None
+    assert_close(mean, np.full((shape[0], 1), 7.0), backend)
+    assert_close(rstd, np.full((shape[0], 1), eps**-0.5), backend)
+    _, _, rstd = backend.group_norm(x, 1, None, None, eps, centred=False)
+    assert_close(rstd, np.full((shape[0], 1), (49 + eps) ** -0.5), backend)

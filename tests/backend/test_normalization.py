@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backend.test_primitives import assert_agree
-from tests.kit.helpers import assert_close, bits
+from tests.kit.helpers import assert_close, bits, lying_in
 from tests.kit.strategies import normal, seeds
 from xpnet.backend import Array, Backend
 from xpnet.backend.cpu import norm_loops, threads
@@ -22,8 +22,7 @@ SHAPES = [(3, 4), (700, 300), (5, 6, 40), (3, 6, 5, 4), (1, 6, 5, 4), (40, 6, 9,
 
 def lie(x: np.ndarray, axes: tuple[int, ...], backend: Backend) -> Array:
     """x with its axes in this order in memory."""
-    lying = backend.copy(backend.xp.permute_dims(backend.asarray(x), axes))
-    return backend.xp.permute_dims(lying, tuple(map(int, np.argsort(axes))))
+    return lying_in(backend.asarray(x), axes, backend)
 
 
 @given(
@@ -89,6 +88,17 @@ def test_a_channel_far_from_zero_keeps_its_variance(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2, 3), (2, 3, 1, 0), (2, 1, 3, 0)], ids=["nchw", "hwcn", "hcwn"])
+def test_bands_of_different_means_have_the_variance_of_all_of_them(backend: Backend, axes: tuple[int, ...]) -> None:
+    """Samples and rows get darker and darker; a band has some of them."""
+    fall = np.linspace(0, 9, 48)[:, None, None, None] + np.linspace(0, 5, 40)[:, None]
+    x = (normal((48, 4, 40, 40), 1) + fall).astype("float32")
+    _, mean, var = backend.batch_norm(lie(x, axes, backend), None, None, 1e-5)
+    wide = x.astype("float64")
+    assert_close(mean, wide.mean(axis=(0, 2, 3)).astype("float32"), backend)
+    assert_close(var, wide.var(axis=(0, 2, 3)).astype("float32"), backend)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (2, 3, 1, 0), (2, 1, 3, 0)], ids=["nchw", "hwcn", "hcwn"])
 def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch, axes: tuple[int, ...]) -> None:
     backend, shape = NumpyBackend(), (32, 16, 24, 24)
     x, dy = (lie(normal(shape, i, "float32"), axes, backend) for i in (1, 2))
@@ -102,3 +112,22 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch, a
         found.append([bits(v) for v in (y, mean, var, z, *others, *gradients, *more)])
     assert found[0] == found[1]
     assert backend.norm_loops(np.float32) is norm_loops
+
+
+@pytest.mark.parametrize("size", [8, 9, 12, 25])
+def test_local_response_norm_of_many_channels_is_its_definition(backend: Backend, size: int) -> None:
+    """y = x (k + alpha / n sum(x**2))**-beta over n channels, n / 2 of them before; dx as its derivative has it."""
+    alpha, beta, k, shape = 0.7, 0.75, 2.0, (2, 17, 3)
+    x, dy = normal(shape, 1, "float64"), normal(shape, 2, "float64")
+    channels = np.arange(17)
+    near = (channels >= channels[:, None] - size // 2) & (channels <= channels[:, None] + (size - 1) // 2)  # (C, C)
+    scale = k + alpha / size * np.einsum("cd,ndh->nch", near, x * x)
+    share = dy * x * scale ** (-beta - 1)
+    dx = dy * scale**-beta - 2 * alpha * beta / size * x * np.einsum("cd,nch->ndh", near, share)
+    given = backend.asarray(x)
+    y, found = backend.local_response_norm(given, size, alpha, beta, k)
+    assert_close(found, scale, backend)
+    assert_close(y, x * scale**-beta, backend)
+    assert_close(
+        backend.local_response_norm_backward(backend.asarray(dy), given, found, size, alpha, beta), dx, backend
+    )

@@ -68,6 +68,7 @@ FILES: list[tuple[bytes, str, str]] = [  # the content, what it is, and what to 
     (b"\x1c\0\0\0TFL3" + bytes(50), "TensorFlow Lite", "safetensors.numpy.save_file"),
     (gzip.compress(b"x"), "gzip", "unpack"),
     (lzma.compress(b"x"), "xz", "unpack"),
+    (bytes(range(200, 256)) + bytes(201) + b"ustar\x00" + bytes(250), "a tar archive", "unpack"),
     (zipped("a.bin"), "a zip archive", "unpack"),
     (zipped("archive/data.pkl")[:40], "cut off", "get it again"),
     (struct.pack(">HBB1I", 0, 8, 1, 2) + b"ab", "an IDX file", ""),

@@ -12,6 +12,15 @@ def test_a_mosaic_has_gaps_of_nan() -> None:
     assert np.array_equal(whole, expected, equal_nan=True)
 
 
+def test_tiles_may_be_wider_than_high() -> None:
+    whole = mosaic(np.arange(18.0).reshape(3, 2, 3), 1, 1)
+    assert whole.shape == (8, 3)
+    assert all(np.array_equal(whole[3 * i : 3 * i + 2], 6 * i + np.arange(6.0).reshape(2, 3)) for i in range(3))
+    beside = mosaic(np.arange(18.0).reshape(3, 3, 2), 3, 1)
+    assert beside.shape == (3, 8)
+    assert all(np.array_equal(beside[:, 3 * i : 3 * i + 2], 6 * i + np.arange(6.0).reshape(3, 2)) for i in range(3))
+
+
 def test_a_mosaic_may_have_a_margin_and_another_ground() -> None:
     image = mosaic(np.arange(8).reshape(2, 2, 2, 1), 1, gap=1, margin=1, blank=9)[:, :, 0]
     expected = [[9] * 4, [9, 0, 1, 9], [9, 2, 3, 9], [9] * 4, [9, 4, 5, 9], [9, 6, 7, 9], [9] * 4]

@@ -378,6 +378,24 @@ def test_a_file_beyond_the_last_epoch_is_refused(tmp_path: Path) -> None:
         train(network, Backup(tmp_path / "b"), epochs=2)
 
 
+def test_what_is_drawn_afterwards_is_what_would_have_been_without_the_break(tmp_path: Path) -> None:
+    """Though another process may have drawn other numbers before it goes on."""
+    states = []
+    for breaks in (False, True):
+        path = tmp_path / f"{breaks}.backup"
+        xpnet.seed(5)
+        xpnet.random.next_key("before")
+        model = network()
+        if breaks:
+            with interrupted(8):
+                model.fit(*clusters(40), 7, 4, callbacks=[Backup(path, every=2)])
+            xpnet.seed(5)
+            model = network()
+        model.fit(*clusters(40), 7, 4, callbacks=[Backup(path, every=2)])
+        states.append(xpnet.random.get_state())
+    assert states[0] == states[1]
+
+
 def test_a_sequential_network_can_still_be_copied_and_saved_after_it_went_on(tmp_path: Path) -> None:
     with interrupted(9):
         train(network, Backup(tmp_path / "b"))

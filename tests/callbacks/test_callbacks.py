@@ -12,7 +12,7 @@ import pytest
 import xpnet
 from tests.kit.small import clusters, network
 from xpnet import optimizers
-from xpnet.callbacks import Callback, CSVLogger, EarlyStopping, LambdaCallback, ModelCheckpoint
+from xpnet.callbacks import Callback, CSVLogger, EarlyStopping, History, LambdaCallback, ModelCheckpoint
 from xpnet.errors import FileError, OptionError
 from xpnet.metrics import ConfusionMatrix
 from xpnet.model import Sequential
@@ -84,6 +84,15 @@ def test_the_history_says_in_which_epochs_its_values_were_taken() -> None:
     assert {name: len(values) for name, values in history.history.items()} == {
         name: len(epochs) for name, epochs in history.epochs.items()
     }
+
+
+def test_the_speed_is_that_of_the_epoch_in_the_middle() -> None:
+    history = History()
+    assert math.isnan(history.samples_per_second)
+    history.samples, history.seconds = [10, 10, 30, 10, 10], [1.0, 100.0, 10.0, 2.0, 0.1]
+    assert history.samples_per_second == 5  # of 0.1, 3, 5, 10 and 100
+    history.samples = [10, 10]  # an older backup has times alone for the epochs before
+    assert history.samples_per_second == 100
 
 
 # ---- order -----------------------------------------------------------------------------------------------------------
@@ -214,6 +223,15 @@ def test_one_early_stopping_serves_two_trainings() -> None:
     early = EarlyStopping("score", patience=1)
     assert mark(run(Script(score=[1, 2]), early)) == 0
     assert mark(run(Script(score=[9, 8, 9]), early)) == 1
+
+
+def test_early_stopping_goes_on_from_its_state() -> None:
+    early, other = (EarlyStopping("score", patience=9, restore_best_weights=True) for _ in range(2))
+    run(Script(score=[5, 3, 4]), early, epochs=3)
+    handing = LambdaCallback(on_train_begin=lambda logs: other.set_state(early.get_state()))
+    model = run(Script(score=[0, 0, 0, 4, 3, 6]), other, handing, initial_epoch=3)
+    assert (other.best, other.best_epoch, other.wait, other.last_epoch) == (3, 1, 4, 5)
+    assert mark(model) == 1
 
 
 def test_a_value_that_does_not_exist_is_an_error_that_lists_those_that_do() -> None:

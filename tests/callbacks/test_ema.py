@@ -128,6 +128,20 @@ def test_freezing_and_unfreezing_in_the_middle_is_followed(backend: Backend) -> 
     assert_weights([model.get_weights()[i] for i in others], [expected[i] for i in others])
 
 
+def test_the_average_of_what_is_frozen_is_the_value_that_it_has(backend: Backend) -> None:
+    class Freeze(Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any) -> None:
+            model[3].trainable = epoch == 0
+
+    model, steps = normed_network(optimizers.Adam(0.05)), Steps()
+    model.fit(*clusters(60), batch_size=20, epochs=2, callbacks=[EMA(0.6), steps, Freeze()])
+    names = [name for name, p in model.named_parameters() if p.learned and not p.trainable]
+    places = [place for place, (name, _) in enumerate(model.named_parameters()) if name in names]
+    assert names and not np.array_equal(steps.own[0][places[0]], steps.own[2][places[0]])
+    for place in places:
+        np.testing.assert_array_equal(model.get_weights()[place], steps.own[-1][place])
+
+
 def test_one_call_averages_all_that_an_optimizer_updates_with_one(backend: Backend) -> None:
     model, calls = network(), []
     counted = type(backend).moving_average

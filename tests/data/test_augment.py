@@ -128,6 +128,11 @@ def test_a_whole_shift_is_exact():
     windows = [[padded[:, :, 2 - a : 11 - a, 2 - b : 8 - b] for a in range(-2, 3)] for b in range(-2, 3)]
     for n in range(7):
         assert any(np.array_equal(y[n], w[n]) for row in windows for w in row)
+    draws = rng()
+    draws.random(7, np.float32)
+    down, right = (np.rint(draws.random(7) * 4 - 2).astype(int) for _ in range(2))
+    for n in range(7):
+        assert np.array_equal(y[n], padded[n, :, 2 - down[n] : 11 - down[n], 2 - right[n] : 8 - right[n]])
 
 
 @pytest.mark.parametrize("degrees", [90, -90, 180])
@@ -281,6 +286,28 @@ def test_cutout_puts_rectangles_anywhere():
     assert set(rows.sum(axis=1)) == {2, 3, 4} and set(columns.sum(axis=1)) == {2, 3}  # cut off at the edge
     assert rows.any(axis=0).all() and columns.any(axis=0).all()
     assert Cutout(2, holes=3)(x, rng()).mean() < Cutout(2)(x, rng()).mean()
+
+
+def test_holes_reach_every_place_and_lie_around_what_was_drawn():
+    x = np.ones((400, 1, 5, 3), np.float32)
+    assert (Cutout(1, fill=0)(x, rng()) == 0).any(axis=(0, 1)).all()
+    draws = rng(4)
+    draws.random(400, np.float32)  # who is chosen
+    down, across = draws.integers(0, 5, 400), draws.integers(0, 3, 400)
+    assert (down == 4).any() and (across == 2).any()
+    holes = Cutout((2, 3), fill=0)(x, rng(4))[:, 0] == 0
+    for n in range(400):
+        expected = np.zeros((5, 3), bool)
+        expected[max(down[n] - 1, 0) : down[n] + 1, max(across[n] - 1, 0) : across[n] + 2] = True
+        assert np.array_equal(holes[n], expected)
+
+
+@pytest.mark.parametrize("std", [0.02, 0.3, 2.5])
+def test_noise_is_what_was_drawn_times_its_deviation(std):
+    draws = rng(8)
+    draws.random(7, np.float32)
+    expected = X + np.float32(std) * draws.standard_normal(X.shape, np.float32)
+    np.testing.assert_allclose(Noise(std)(X, rng(8)), expected, rtol=1e-6, atol=1e-7)
 
 
 def test_noise_has_its_deviation_and_is_bounded():

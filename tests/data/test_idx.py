@@ -220,3 +220,15 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
         with pytest.raises(FileError, match=f"cannot write {path}"):
             write_idx(path, SMALL)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "i4", "f4", "f8"])
+def test_numbers_of_several_bytes_begin_with_the_largest(tmp_path, dtype):
+    """In the file; what is read has the order of the machine, and the same values."""
+    array = np.array([[1, 2, 3], [-4, 100, 0]]).astype(dtype)
+    write_idx(tmp_path / "a", array)
+    header = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}[dtype]
+    expected = bytes([0, 0, header, 2, 0, 0, 0, 2, 0, 0, 0, 3]) + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    assert (tmp_path / "a").read_bytes() == expected
+    found = read_idx(tmp_path / "a")
+    assert np.array_equal(found, array) and found.dtype == dtype and found.dtype.isnative

@@ -299,3 +299,21 @@ def test_a_source_or_augmentation_that_loses_samples_is_refused():
     with pytest.raises(ShapeError, match=r"made shape \(2, 1, 8, 8\) of 5 samples; they must return"):
         list(Loader((X, T), 5, augment=lambda x, rng: x[:2]))
     assert issubclass(ShapeError, XpnetError)
+
+
+def test_each_batch_is_augmented_by_numbers_of_its_own():
+    """Which follow from the key of the epoch and the number of the batch alone."""
+    drawn = []
+
+    def note(x, rng):
+        drawn.append(rng.random(20).tolist())
+        return x
+
+    list(Loader((X, T), 8, augment=note, prefetch=0))
+    assert len(drawn) == 3 == len(set(map(tuple, drawn)))
+    xpnet.seed(3)
+    key = xpnet.random.next_key("batches")
+    xpnet.seed(3)
+    drawn.clear()
+    list(Loader((X, T), 8, augment=note, prefetch=0))
+    assert drawn == [xpnet.random.stream(key, 1, number).random(20).tolist() for number in range(3)]

@@ -125,6 +125,25 @@ def test_a_constant_channel_becomes_zero():
     np.testing.assert_allclose(normalize(x)[:, 1], 0, atol=1e-7)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.0, 1e-30, 1e30])
+def test_what_is_constant_is_divided_by_one_whatever_it_is(value):
+    """Zeros have a deviation of exactly nothing, and a mean of which no share is left."""
+    x = np.stack([np.full((6, 3), value), np.arange(18.0).reshape(6, 3)], axis=1).astype(np.float32)
+    normalize = Normalize.fit(x)
+    assert normalize.std[0] == 1 and normalize.std[1] == pytest.approx(np.arange(18.0).std())
+    y = normalize(x)
+    assert np.isfinite(y).all() and np.abs(y[:, 0]).max() <= abs(value) * 1e-6
+    assert np.array_equal(Normalize.fit(np.zeros((2, 1), np.uint8))(np.zeros((2, 1), np.uint8)), np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, np.float32])
+def test_numbers_of_any_kind_become_float32(dtype):
+    x = np.arange(24).reshape(4, 2, 3).astype(dtype)
+    for fitted in (MeanRemoval().fit(x), MeanRemoval("channel").fit(x), Normalize.fit(x)):
+        assert fitted(x).dtype == np.float32 == fitted.inverse(fitted(x)).dtype
+        np.testing.assert_allclose(fitted.inverse(fitted(x)), x, atol=1e-4)
+
+
 def test_normalize_refuses_misuse():
     for mean, std in [([1, 2], [1]), ([], []), ([[1]], [[1]])]:
         with pytest.raises(OptionError, match="one of each per channel"):

@@ -172,3 +172,16 @@ def test_float64_stays_float64_and_bytes_become_float32():
         x = np.random.default_rng(0).integers(0, 256, (30, 4), np.uint8)
         if make is not ALL[1]:
             assert Standardize().fit(x)(x).dtype == np.float32
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 0.5])
+def test_zca_divides_also_where_the_data_does_not_vary(epsilon):
+    """Along a direction of variance v by sqrt(v + epsilon): by sqrt(epsilon) where v is 0, on both ways."""
+    few, zca = X[:5].astype(np.float64), ZCA(epsilon)
+    zca.fit(few)
+    centred = rows(few) - rows(few).mean(axis=0)
+    covariance = centred.T @ centred / 5
+    variance, vectors = np.linalg.eigh(covariance)
+    for matrix, power in ((zca.forward, -0.5), (zca.backward, 0.5)):
+        scale = (np.maximum(variance, 0) + epsilon) ** power
+        np.testing.assert_allclose(matrix, (vectors * scale) @ vectors.T, rtol=1e-6, atol=1e-8)

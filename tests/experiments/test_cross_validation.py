@@ -8,6 +8,7 @@ from tests.kit.small import Written
 from xpnet import Sequential, callbacks, layers, metrics, optimizers
 from xpnet.data import KFold, Standardize
 from xpnet.errors import DataError, OptionError, ShapeError
+from xpnet.experiments import cross_validation
 
 T = np.arange(60) % 3
 X = (np.eye(3, 4)[T] + np.random.default_rng(0).normal(0, 0.3, (60, 4))).astype(np.float32)
@@ -156,3 +157,21 @@ def test_several_inputs_and_outputs_are_parted_together():
     assert set(result.scores) == {"loss", "kind_loss", "size_loss"} and "val_size_loss" in result.histories[0].history
     with pytest.raises(DataError, match="expected one target for each sample"):
         xpnet.cross_validate(several, (X, X[:9]), {"kind": T, "size": X[:, :3]}, 3)
+
+
+def test_each_fold_begins_with_weights_of_its_own():
+    beginnings = []
+
+    class Note(callbacks.Callback):
+        def on_train_begin(self, logs):
+            beginnings.append(self.model.get_weights()[0].tobytes())
+
+    xpnet.cross_validate(make, X, T, folds=4, callbacks=Note)
+    assert len(set(beginnings)) == 4
+
+
+@pytest.mark.parametrize(("folds", "stratified"), [(2, True), (4, True), (5, False)])
+def test_folds_are_stratified_as_far_as_each_class_has_a_sample_for_each(folds, stratified):
+    chosen = cross_validation._check_folds(folds, np.array([0] * 9 + [1] * 4))
+    assert (chosen.folds, chosen.stratified) == (folds, stratified)
+    assert not cross_validation._check_folds(2, np.array([0.0, 1.0, 0.0, 1.0])).stratified

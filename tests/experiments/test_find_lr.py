@@ -102,6 +102,29 @@ def test_the_search_ends_where_training_diverges() -> None:
         assert found.suggestion is not None and found.suggestion < 1
 
 
+@pytest.mark.parametrize("scale", [0.01, 1.0, 50.0])
+@pytest.mark.parametrize("diverged", [1.5, 4.0])
+def test_diverged_is_a_factor_of_the_lowest_mean_whatever_the_size_of_the_loss(scale: float, diverged: float) -> None:
+    losses = [scale * loss for loss in (1.0, 0.8, 0.6, 0.5, 0.5, 0.6, 0.9, 1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0)]
+
+    class Told(Sequential):
+        def train_on_batch(self, *args: Any, **options: Any) -> float:
+            return next(left)
+
+    left = iter(losses)
+    model = Told([Dense(3)])
+    model.compile("sgd")
+    found = xpnet.find_lr(model, [DATA] * len(losses), steps=len(losses), diverged=diverged).losses
+    mean, best, expected = 0.0, np.inf, 0
+    for expected, loss in enumerate(losses, start=1):
+        mean = 0.9 * mean + 0.1 * loss
+        unbiased = mean / (1 - 0.9**expected)
+        best = min(best, unbiased)
+        if unbiased > diverged * best:
+            break
+    assert 5 < expected < len(losses) and found.tolist() == losses[:expected]
+
+
 def test_no_suggestion_where_the_loss_falls_nowhere() -> None:
     def constant(m: Any, x: Any) -> Any:
         return m.dense(m.zero(x))

@@ -93,6 +93,7 @@ DAMAGE: list[Callable[[dict[str, Any]], Any]] = [
     lambda d: d.update(preparation=[]),
     lambda d: d.update(preparation="x"),
     lambda d: d["preparation"].update(size=[10**9, 10**9]),
+    lambda d: d["preparation"].update(size=[2**14, 2**13]),
     lambda d: d["preparation"].update(size=-3),
     lambda d: d["preparation"].update(grayscale="no"),
     lambda d: d["preparation"].update(fit="pad"),

@@ -95,6 +95,9 @@ def test_a_description_with_any_value_replaced_gives_a_format_error_or_a_model(
         (lambda d: d.update(network={"same": 5}), "damaged"),
         (lambda d: d.update(input_shapes=[[10**9, 10**9]]), "impossible"),
         (lambda d: d.update(dtype="object"), "impossible"),
+        (lambda d: d.update(input_shapes=[[0]]), "impossible"),
+        (lambda d: d.update(input_shapes=[[2.0]]), "impossible"),
+        (lambda d: d.update(version=0), "format version 0, this xpnet reads version 1"),
         (lambda d: d["network"]["config"]["layers"][0]["config"].update(units=10**8), "more than the whole file holds"),
         (
             lambda d: d["network"]["config"]["layers"][0].update({"class": "MLP", "config": {"hidden": [10**9]}}),
@@ -151,3 +154,15 @@ def test_nothing_is_pickled_or_evaluated_anywhere() -> None:
             r"import pickle|pickle\.|allow_pickle=True|\beval\(|\bexec\(|__import__", file.read_text(encoding="utf-8")
         )
         assert not calls, f"{file}: {calls}"
+
+
+@pytest.mark.parametrize("shape", [(2**26 + 1,), (3, 2**13, 2**13), (2**13, 2**13, 2)])
+def test_a_sample_is_no_larger_than_can_be(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """Of a network that has next to no weights, so that these do not bound it."""
+    model = Sequential([layers.PReLU()])
+    model.build((3,))
+    model.save(tmp_path / "net")
+    tree = description(tmp_path / "net")
+    describe(tmp_path / "net", tree | {"input_shapes": [list(shape)]})
+    with pytest.raises(FormatError, match=re.escape(f"its input shape {shape} is impossible")):
+        xpnet.load(tmp_path / "net")

@@ -344,3 +344,15 @@ def test_every_class_that_a_user_can_make_is_allowed(module: Any) -> None:
     bases = {"Layer", "Loss", "Metric", "Optimizer", "Schedule", "Initializer", "Regularizer"}
     ours = {c.__name__ for c in classes if c.__module__.startswith(module.__name__)} - bases
     assert ours and {name: files.places().get(name) for name in ours} == dict.fromkeys(ours, module.__name__)
+
+
+def test_a_network_that_comes_twice_is_one_after_it_was_loaded(tmp_path: Path) -> None:
+    """What it holds is described once, inside of its first place."""
+    block = Sequential([layers.Dense(3), layers.Tanh()], name="block")
+    model = Sequential([block, layers.ReLU(), block, layers.Dense(2)])
+    model.build((3,))
+    model.save(tmp_path / "net")
+    again = xpnet.load(tmp_path / "net")
+    assert isinstance(again, Sequential) and again.layers[0] is again.layers[2]
+    x = normal((4, 3), 0, "float32")
+    assert len(again.parameters()) == 4 and np.array_equal(again.predict(x), model.predict(x))

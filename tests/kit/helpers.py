@@ -71,3 +71,11 @@ def in_threads(work: Callable[[int], None], count: int = 4) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def lying_in(x: Array, axes: tuple[int, ...], backend: Backend) -> Array:
+    """x, whose axes lie in this order in memory, from the slowest; `backend.copy` would keep the one that they have."""
+    turned = backend.asarray(np.ascontiguousarray(np.transpose(backend.to_numpy(x), axes)))
+    y = backend.xp.permute_dims(turned, tuple(map(int, np.argsort(axes))))
+    assert not isinstance(y, np.ndarray) or y.transpose(axes).flags.c_contiguous
+    return y

@@ -223,3 +223,22 @@ def test_a_network_with_a_mask_is_fitted() -> None:
     model.fit((x, mask), t, epochs=20, verbose=0)
     assert model.evaluate((x, mask), t)[1] > 0.9
     assert_same(model.predict((x, mask)), model.predict((x, mask.astype(np.int64))))
+
+
+@pytest.mark.parametrize("inputs", [2, 3])
+def test_an_input_given_several_times_is_queries_keys_and_values_as_one_is(backend: Backend, inputs: int) -> None:
+    layer = MultiHeadAttention(2).astype("float64")
+    x, dy = (backend.asarray(normal((2, 5, 4), seed, "float64")) for seed in (1, 2))
+    layer.build((5, 4))
+    assert layer.in_proj_bias is not None
+    layer.in_proj_bias.value = normal((12,), 3)  # so that the three parts of it differ
+    y, back = layer.forward(x)
+    dx = back(dy)
+    gradients = [backend.copy(p.grad) for p in layer.parameters()]
+    for p in layer.parameters():
+        p.zero_grad()
+    several, several_back = layer.forward(*[x] * inputs)
+    assert_close(several, backend.to_numpy(y), backend)
+    assert_close(sum(several_back(dy)), backend.to_numpy(dx), backend)
+    for p, expected in zip(layer.parameters(), gradients, strict=True):
+        assert_close(p.grad, backend.to_numpy(expected), backend)

@@ -18,7 +18,18 @@ from xpnet.backend import Backend
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import Conv2D, Dense
 from xpnet.losses import MeanSquaredError, NegativeLogLikelihood, SoftmaxCrossEntropy
-from xpnet.metrics import F1, Accuracy, BinaryAccuracy, ConfusionMatrix, Metric, Perplexity, Precision, TopK
+from xpnet.metrics import (
+    F1,
+    Accuracy,
+    BinaryAccuracy,
+    ConfusionMatrix,
+    IoU,
+    Metric,
+    Perplexity,
+    Precision,
+    Recall,
+    TopK,
+)
 from xpnet.model import Sequential, load
 
 Make = Callable[..., Metric]
@@ -176,3 +187,13 @@ def test_binary_accuracy_of_class_numbers_is_refused() -> None:
     )
     with pytest.raises(ShapeError, match=message):
         model.evaluate(x, t)
+
+
+def test_a_guess_about_what_is_ignored_is_none(backend: Backend) -> None:
+    """Two of class 1, one of them ignored, and one of class 0 that was taken for it."""
+    y = backend.asarray(np.array([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]], np.float32))
+    t = backend.asarray(np.array([1, -7, 0, 0]))
+    for kind, expected in ((Precision, 1 / 2), (Recall, 1.0), (IoU, 1 / 2)):
+        metric = kind(None, ignored_label=-7)
+        metric.update(y, t, backend)
+        assert metric.result()[1] == pytest.approx(expected)

@@ -15,6 +15,7 @@ from tests.kit.strategies import normal
 from xpnet import networks, optimizers
 from xpnet.backend import make_backend, use_backend
 from xpnet.model import Model
+from xpnet.networks.mobilenet import to_eights
 
 SHAPE = (1, 32, 32)
 SMALL: dict[str, Callable[..., Model]] = {
@@ -79,3 +80,12 @@ def test_a_gpu_gives_the_same_outputs_and_gradients(cupy: Any, name: str) -> Non
             found.append([backend.to_numpy(array) for array in arrays])
     for ours, theirs in zip(*found, strict=True):
         assert_close(ours, theirs, make_backend("numpy"), 1e-9, scale=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("maps", "rounded"),
+    [(3, 8), (8, 8), (11.2, 16), (12, 16), (16, 16), (17, 16), (18, 24), (20, 24), (60, 64), (100, 104), (1280, 1280)],
+)
+def test_maps_of_mobilenet_v2_are_multiples_of_eight(maps: float, rounded: int) -> None:
+    """The nearest, or the next if that were less than nine tenths."""
+    assert to_eights(maps) == rounded

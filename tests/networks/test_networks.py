@@ -214,3 +214,11 @@ def test_every_network_and_every_layer_that_is_made_for_one_is_listed() -> None:
         found |= {name for name, cls in classes.items() if cls.__module__.startswith("xpnet.networks.")}
     found = {name for name in found if not name.startswith("_")}  # bases are for their own file
     assert found == {*networks.__all__}
+
+
+def test_each_column_of_a_committee_gives_logarithms_of_probabilities() -> None:
+    committee, x = MultiColumn(4, 3, (3, 4), 6), normal((5, 1, 28, 28), 0, "float32")
+    columns = [column(x) for column in committee.parts]
+    for y in columns:
+        np.testing.assert_allclose(np.exp(y).sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(committee(x), np.mean(columns, axis=0), rtol=1e-5)

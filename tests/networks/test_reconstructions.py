@@ -207,3 +207,9 @@ def test_losses_that_are_for_pixels_are_refused_for_classes() -> None:
     with pytest.raises(ShapeError, match="they must be equal"):
         model.fit(x, t, verbose=0)
     assert_close(model.call(x), model(x))
+
+
+def test_a_decoder_goes_back_through_the_sizes_of_the_encoder() -> None:
+    model = Autoencoder(3, (7, 5), input_shape=(1, 2, 4))
+    shapes = [p.shape for name, p in model.named_parameters() if name.endswith("weight")]
+    assert shapes == [(7, 8), (5, 7), (3, 5), (5, 3), (7, 5), (8, 7)]

@@ -13,7 +13,7 @@ from tests.kit.strategies import normal
 from xpnet.backend import Backend, use_backend
 from xpnet.errors import NonFiniteError, OptionError
 from xpnet.model import Model
-from xpnet.networks import RecurrentClassifier, RecurrentLanguageModel
+from xpnet.networks import RecurrentClassifier, RecurrentLanguageModel, sampling
 from xpnet.networks.sampling import generate
 
 every_cell = pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
@@ -94,3 +94,18 @@ def test_nothing_is_drawn_from_nan() -> None:
             generate(Scores(scores), [0], 3)
     assert generate(Scores([0, np.inf, 1]), [0], 3, 0).tolist() == [0, 1, 1, 1]
     assert set(generate(Scores([0, -np.inf, 1]), [0], 30).tolist()) <= {0, 2}
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_k"), [(1.0, None), (0.5, None), (2.0, None), (1.0, 2), (0.7, 3), (1.0, 1)]
+)
+def test_what_is_drawn_follows_the_softmax_of_the_scores(temperature: float, top_k: int | None) -> None:
+    """Of those that are likely enough; an equal share of u belongs to each as to its probability."""
+    scores = np.array([0.5, 2.0, -1.0, 1.0])
+    chances = np.exp(scores / temperature)
+    if top_k is not None:
+        chances[np.argsort(-scores)[top_k:]] = 0
+    chances /= chances.sum()
+    u = (np.arange(20_000) + 0.5)[:, None] / 20_000
+    drawn = sampling._choose(np.tile(scores, (len(u), 1)), temperature, top_k, u)
+    np.testing.assert_allclose(np.bincount(drawn[:, 0], minlength=4) / len(u), chances, atol=2e-4)

@@ -36,3 +36,12 @@ def test_the_gradient_of_a_unet_is_right(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         xpnet.load(tmp_path / "net").get_weights()[-2], model.astype("float32").get_weights()[-2]
     )
+
+
+def test_what_came_down_stands_before_what_was_enlarged() -> None:
+    """As in the paper's figure, and in the weights of others."""
+    model, x = UNet(2, 3, 1, (1, 4, 4)), normal((2, 1, 4, 4), 0, "float32")
+    passed = model.down[0](x)
+    enlarged = model.enlarge[0](model.bottom(model.pool(passed)))
+    expected = model.output(model.up[0](np.concatenate([passed, enlarged], axis=1)))
+    np.testing.assert_allclose(model(x), expected, rtol=1e-6)

@@ -341,3 +341,22 @@ def test_a_step_of_nadam_that_begins_late_has_the_product_of_all_before() -> Non
         late.update(other.values())
     for name, p in other.items():
         assert np.array(p.value).tobytes() == got[name].tobytes()
+
+
+def test_a_setting_that_changes_in_training_changes_for_the_groups_that_have_none_of_their_own(
+    backend: Backend,
+) -> None:
+    changed, whole = (AdamW(0.05, weight_decay=0.3, groups=[Group("*.bias", beta1=0.5)]) for _ in range(2))
+    one, other = parameters(backend), parameters(backend)
+    steps(changed, one, 1)
+    changed.weight_decay = whole.weight_decay = 0.7  # as a callback may
+    steps(whole, other, 1)
+    before = {name: np.array(backend.to_numpy(p.value)) for name, p in other.items()}
+    for name, p in one.items():
+        p.value = before[name]
+    got, expected = steps(changed, one, 1), steps(whole, other, 1)
+    fixed = steps(AdamW(0.05, weight_decay=0.3, groups=[Group("*.bias", beta1=0.5)]), parameters(backend), 2)
+    for name in ("conv.bias", "head.bias"):
+        assert changed._rules.of(one[name]).twin.weight_decay == 0.7  # type: ignore[union-attr]
+        assert not np.allclose(got[name], fixed[name])
+        np.testing.assert_allclose(got[name], expected[name], rtol=1e-6)

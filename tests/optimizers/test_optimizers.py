@@ -57,6 +57,27 @@ def test_clipping_bounds_the_norm_of_all_gradients_together_and_keeps_their_dire
     np.testing.assert_allclose(taken / np.linalg.norm(taken), given_ / norm, rtol=1e-9)
 
 
+def test_the_norm_is_that_of_all_gradients_together(backend: Backend) -> None:
+    gradients = [np.array([3.0]), np.array([[4.0]]), np.array([12.0, 0.0])]  # 13 in all
+    parameters = [parameter(backend, np.zeros_like(g)) for g in gradients]
+    for limit, factor in ((6.5, 0.5), (13.5, 1.0)):
+        for p, g in zip(parameters, gradients, strict=True):
+            p.value, p.grad = np.zeros_like(g), g
+        SGD(lr=1.0, clip_norm=limit).update(parameters)
+        for p, g in zip(parameters, gradients, strict=True):
+            assert_close(p.value, -factor * g, backend)
+
+
+def test_a_bound_of_values_holds_for_each_entry_on_both_sides(backend: Backend) -> None:
+    gradients = [np.array([[-3.0, -0.5, 0.0], [0.25, 1.5, 7.0]]), np.array([-2.0, 1.0])]
+    parameters = [parameter(backend, np.zeros_like(g)) for g in gradients]
+    for p, g in zip(parameters, gradients, strict=True):
+        p.grad = g
+    SGD(lr=1.0, clip_value=1.5).update(parameters)
+    assert_same(parameters[0].value, np.array([[1.5, 0.5, 0.0], [-0.25, -1.5, -1.5]]))
+    assert_same(parameters[1].value, np.array([1.5, -1.0]))
+
+
 def test_clipping_leaves_frozen_parameters_out_and_takes_a_zero_gradient(backend: Backend) -> None:
     trained, frozen = parameter(backend, np.zeros(2)), parameter(backend, np.zeros(2), trainable=False)
     trained.grad, frozen.grad = np.array([3.0, 4.0]), np.array([1e6, 0.0])

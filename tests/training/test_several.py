@@ -9,6 +9,7 @@ import pytest
 import xpnet
 from tests.kit.helpers import assert_close
 from tests.kit.small import Written
+from tests.kit.strategies import normal
 from tests.training.test_step import Interrupt
 from xpnet import data, layers, losses, metrics, optimizers, regularizers
 from xpnet.backend import Backend
@@ -375,3 +376,11 @@ def test_a_list_of_batches_of_several_inputs_is_predicted() -> None:
     model = both()
     parts = [((WORDS[i : i + 10], PLACE[i : i + 10]), {"kind": KIND[i : i + 10]}) for i in (0, 10, 20)]
     assert_close(model.predict(parts)["kind"], model.predict(X)["kind"], model.backend)
+
+
+def test_the_value_of_several_losses_is_their_weighted_sum() -> None:
+    y, t = ({"a": normal((4, 2), seed, "float64"), "b": normal((4, 3), seed + 1, "float64")} for seed in (1, 3))
+    joint = losses.get({"a": "mean_squared_error", "b": "mean_absolute_error"}, {"a": 2.0, "b": 0.25})
+    value, _ = joint.forward(y, t)
+    expected = 2 * ((y["a"] - t["a"]) ** 2).mean() + 0.25 * np.abs(y["b"] - t["b"]).mean()
+    assert float(value) == pytest.approx(expected)

@@ -112,3 +112,11 @@ def test_what_would_mix_up_the_rows_is_refused() -> None:
         carrying().fit(X, T, batch_size=4)
     with pytest.raises(ShapeError, match="the state of the batch before has 5 rows, this batch has 4; a state goes on"):
         carrying().fit(X, T, batch_size=5, shuffle=False, verbose=0)
+
+
+def test_what_is_validated_with_goes_on_in_rows_as_the_samples_do() -> None:
+    """In batches of one size; of a network that carries nothing they may be larger."""
+    model = carrying()
+    history = fit(model, validation_data=(X, T), epochs=1)
+    assert history["val_loss"][0] == model.evaluate(X, T, batch_size=4)[0]
+    assert history["val_loss"][0] != model.evaluate(X, T, batch_size=24)[0]

@@ -16,6 +16,7 @@ from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
 from xpnet.training import Step
+from xpnet.training.nonfinite import first_nonfinite
 
 X, T = clusters(12)
 
@@ -192,3 +193,12 @@ def test_nobody_is_told_before_the_update_who_does_not_listen(monkeypatch: pytes
     assert told == []
     network().fit(X, T, callbacks=Gradients())
     assert told == [1]
+
+
+def test_of_several_layers_that_are_not_finite_the_first_is_named() -> None:
+    net = Sequential([layers.Dense(3, name="a"), layers.Dense(3, name="b"), layers.Dense(2, name="c")])
+    net.build((4,))
+    x = np.full((2, 4), 3e38, np.float32)  # finite, but not their sum
+    net.layers[0].weight.value = np.ones((3, 4), np.float32)  # type: ignore[attr-defined]
+    with np.errstate(all="ignore"):
+        assert "the output of layer a (Dense) is the first that is not finite" in first_nonfinite(net, x, None)

@@ -16,6 +16,7 @@ from xpnet.backend import Backend
 from xpnet.data import Batches
 from xpnet.errors import DataError, OptionError, ShapeError
 from xpnet.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
+from xpnet.losses.base import weigh
 from xpnet.model import Sequential
 
 cases = pytest.mark.parametrize("case", CASES, ids=repr)
@@ -277,3 +278,8 @@ def test_class_weight_of_targets_that_are_no_class_numbers() -> None:
         model.fit(x, t, class_weight={1: 2.0}, verbose=0)
     with pytest.raises(DataError, match="the labels reach to 1000000000000: if that is a class number, say classes="):
         data.one_hot(np.array([0, 10**12]))
+
+
+def test_what_weighs_nothing_counts_nothing_even_if_it_is_infinite(backend: Backend) -> None:
+    found = weigh(backend.asarray([np.inf, np.inf, 3.0, -np.inf]), backend.asarray([0.0, 2.0, 0.5, 0.0]), backend)
+    np.testing.assert_array_equal(backend.to_numpy(found), [0, np.inf, 1.5, 0])

@@ -8,6 +8,7 @@ from tests.kit.strategies import integers, normal
 from xpnet.backend import Backend, make_backend
 from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.products import rows_together
+from xpnet.backend.cpu.work import LEAST, cut_bands, share_rows
 from xpnet.backend.window import Window
 
 
@@ -28,3 +29,37 @@ def test_a_window_with_holes_leaves_zeros_between_its_pixels() -> None:
     for _ in range(3):  # also in memory that was used before
         dx = NumpyBackend().max_pool2d_backward(y, x, y, window)
         assert_same(dx, Backend().max_pool2d_backward(y, x, y, window))
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_kernel_as_large_as_the_image_is_one_product(relu: bool, dtype: str) -> None:
+    numpy, window, activation = NumpyBackend(), Window((4, 3)), "relu" if relu else None
+    x, w, b = integers((5, 2, 4, 3), 1, dtype), integers((3, 2, 4, 3), 2, dtype), integers((3,), 3, dtype)
+    assert numpy.explain_conv2d(x, w, window).startswith("whole image")
+    y = numpy.conv2d(x, w, b, window, 1, activation)
+    assert_same(y, Backend().conv2d(x, w, b, window, 1, activation))
+    dy, back = integers(y.shape, 4, dtype), integers((2,), 5, dtype)
+    for got, expected in zip(
+        numpy.conv2d_backward(dy, x, w, y, window, 1, activation),
+        Backend().conv2d_backward(dy, x, w, y, window, 1, activation),
+        strict=True,
+    ):
+        assert_same(got, expected)
+    for found in (numpy, Backend()):
+        assert_same(
+            found.conv2d_transposed(dy, w, back, window, (4, 3), 1, activation),
+            Backend().conv2d_transposed(dy, w, back, window, (4, 3), 1, activation),
+        )
+
+
+def test_bands_cover_all_rows_once() -> None:
+    for rows in range(30):
+        for height in range(1, 12):
+            bands = cut_bands(rows, height)
+            assert [row for first, end in bands for row in range(first, end)] == list(range(rows))
+            assert all(end - first <= height for first, end in bands)
+        for entries in (1, LEAST, 3 * LEAST, 100 * LEAST) if rows else ():
+            bands = share_rows(rows, entries)
+            assert [row for first, end in bands for row in range(first, end)] == list(range(rows))
+            assert len(bands) <= max(1, min(16, entries // LEAST))

@@ -46,6 +46,17 @@ def test_memory_comes_back_when_the_last_view_is_gone(pool: Pool) -> None:
     assert address(pool.empty(SHAPE, "float32")) == first
 
 
+def test_a_hole_that_is_a_page_too_small_is_left_alone(pool: Pool) -> None:
+    pages = 4096 // 4
+    small, after = pool.empty((20 * pages,), "float32"), pool.empty((20 * pages,), "float32")
+    hole = address(small)
+    del small
+    gc.collect()
+    larger, fitting = pool.empty((21 * pages,), "float32"), pool.empty((20 * pages,), "float32")
+    assert address(larger) != hole == address(fitting)
+    assert not np.shares_memory(larger, after) and not np.shares_memory(larger, fitting)
+
+
 def test_no_two_arrays_share_memory(pool: Pool) -> None:
     arrays = [pool.empty(SHAPE, "float32") for _ in range(4)]
     del arrays[1]

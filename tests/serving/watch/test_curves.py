@@ -62,3 +62,12 @@ def test_a_film_keeps_the_first_and_an_even_choice_of_the_rest(count: int) -> No
         last = found[0]
         seen.append(last)
     assert seen == sorted({*numbers, count - 1})
+
+
+def test_the_mean_of_a_number_and_a_gap_is_the_number() -> None:
+    curves = Curves(most=4)
+    for x, loss in enumerate([1.0, math.nan, math.nan, math.nan]):
+        curves.add(x, {"loss": loss, "accuracy": float(x)})
+    points = curves.points()
+    np.testing.assert_array_equal(points.values[:, 0], [1.0, math.nan])
+    np.testing.assert_array_equal(points.values[:, 1], [0.5, 2.5])

@@ -1,0 +1,71 @@
+"""What all rooms stand on: random numbers, parameters, networks and models."""
+
+from tests.kit.mutants.mutant import Mutant
+
+TIME_DISTRIBUTED = "tests/layers/test_time_distributed.py"
+OUTPUTS = "tests/core/test_outputs.py"
+RANDOM = "tests/test_random.py"
+DRAWS = "tests/training/test_draws.py"
+TAPE = "tests/core/test_tape.py"
+FLAT = "tests/core/test_flat.py"
+PARAMETER = "tests/core/test_parameter.py"
+NESTING = "tests/core/test_nesting.py"
+MODEL = "tests/test_model.py"
+BUILD = "tests/core/test_build.py"
+CARRIED = "tests/core/test_carried.py"
+
+MUTANTS = [
+    Mutant("random.py", "state.first_sample * steps", "state.first_sample", TIME_DISTRIBUTED),
+    Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", OUTPUTS),
+    Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", RANDOM, "not fork"),
+    Mutant("random.py", "_inside.reset(self.token)", "_inside.set(None)", RANDOM, "not fork"),
+    Mutant(
+        "random.py",
+        "self.apart, self.first_sample, self.root\n        return",
+        "False, 0, 0\n        return",
+        RANDOM,
+        "not fork",
+    ),
+    Mutant("core/located.py", "own.root, own.path, *attribute)", "own.root, *attribute)", DRAWS),
+    Mutant("core/located.py", "next_key(own.root - random.first_root(), own", "next_key(own.root, own", DRAWS),
+    Mutant("core/located.py", "and not random.is_apart()", "", DRAWS),
+    Mutant("core/network.py", "self.locate()  # which stays", "# which stays", DRAWS),
+    Mutant(
+        "core/located.py", 'drawing_next(own.root - random.first_root(), own.path, "step"', 'drawing_next("step"', DRAWS
+    ),
+    Mutant("core/tape.py", "grads[x] + dx if x in grads else dx", "dx", TAPE),
+    Mutant("core/tape.py", "lambda dy: (dy, dy)", "lambda dy: (dy, -dy)", TAPE),
+    # random states
+    Mutant("random.py", "self.fresh = self.fresh and _current().fresh", "pass", RANDOM, "chosen_stays_in_a_forked"),
+    Mutant(
+        "random.py",
+        "self.taken.copy(), self.chosen, self.fresh",
+        "self.taken, self.chosen, self.fresh",
+        RANDOM,
+        "not fork",
+    ),
+    Mutant("random.py", 'f"{key[0]} {key[1]} {parts}"', 'f"{key[0]} {parts}"', RANDOM, "not fork"),
+    Mutant("random.py", "return ascii([word if", "return str([word if", RANDOM, "not fork"),
+    Mutant("random.py", "[0, 0, number, place]", "[0, 0, number, 0]", RANDOM, "not fork"),
+    Mutant("random.py", "not 0 <= value < 2**63", "not 0 <= value < 2**64", RANDOM, "not fork"),
+    # parameters side by side
+    Mutant("core/flat.py", "self.size += -(-p.size // self.ALIGNMENT) * self.ALIGNMENT", "self.size += p.size", FLAT),
+    Mutant("core/flat.py", "all(p.flat is self for p in parameters)", "True", FLAT),
+    Mutant("model.py", "first = 0 if need_dx else self._first_trained()", "first = 0 if need_dx else 1", MODEL),
+    Mutant("model.py", "max(numbers, default=0) + 1", "len(numbers) + 1", MODEL),
+    Mutant(
+        "model.py",
+        "counts.setdefault(id(layer), layer.parameter_count(shape))",
+        "counts[len(counts)] = layer.parameter_count(shape)",
+        MODEL,
+    ),
+    Mutant(
+        "base/nested.py",
+        "value.values() if isinstance(value, dict) else value\n        return [leaf",
+        "value\n        return [leaf",
+        "tests/training/test_several.py",
+    ),
+    Mutant("base/mosaic.py", "math.ceil(n / columns)", "n // columns", "tests/base/test_mosaic.py"),
+    Mutant("base/mosaic.py", "(H + gap) * (i // columns)", "(W + gap) * (i // columns)", "tests/base/test_mosaic.py"),
+    Mutant("base/lookup.py", "name = aliases.get(name, name)", "pass", "tests/base/test_lookup.py"),
+]
