@@ -14,6 +14,6 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 def test_children_forked_in_the_middle_compute_the_right_bits(work: str) -> None:
     """With BLAS's threads as they were before anybody computed."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "XPNET_JIT": "0"}
-    command = [sys.executable, "-W", "ignore", "-m", "tests.kit.forked", work, "40"]
+    command = [sys.executable, "-W", "ignore", "-m", "tests.kit.forked", work, "20"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.stdout == "40 of 40; []\n", done.stderr
+    assert done.stdout == "20 of 20; []\n", done.stderr

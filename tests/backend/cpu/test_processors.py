@@ -1,4 +1,4 @@
-"""How many processors a process may use: its affinity, and the quota of control groups, in folders that look like it."""
+"""How many processors a process may use: its affinity, and the quota of control groups, in folders made for it."""
 
 import os
 from pathlib import Path
