@@ -343,15 +343,17 @@ def test_a_fork_leaves_nothing_locked() -> None:
 import os, signal, sys, threading
 import numpy as np
 from xpnet import layers, losses, random
-from xpnet.backend.cpu import threads
+from xpnet.backend.cpu import blas, threads
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.base import locks as of_process
 from xpnet.core import declare, parameter
+of_process.PATIENCE = 0.2
 held, done = threading.Event(), threading.Event()
-limits = [library.num_threads for library in threads._blas().lib_controllers]
+limits = [library.get() for library in blas.libraries()]
 
 def hold():
     locks = [declare.building.lock, parameter._adding.lock, pool._locked.lock]
-    with threads.single_threaded_blas(), random._lock, threads._depth_lock.lock, locks[0], locks[1], locks[2]:
+    with threads.single_threaded_blas(), random._lock, blas._lock.lock, locks[0], locks[1], locks[2]:
         held.set()
         done.wait()
 
@@ -361,14 +363,14 @@ held.wait()
 child = os.fork()
 if child == 0:
     signal.alarm(20)
-    assert [library.num_threads for library in threads._blas().lib_controllers] == limits
+    assert [library.get() for library in blas.libraries()] == limits
     layer = layers.Dense(3)
     for _ in range(2):
         y, back = layer.forward(np.ones((2, 5), "float32"), train=True)
         back(y)
     pool.empty((1 << 20,), "float32")
     threads.run_tiles(lambda i: None, [(0,), (1,)])
-    assert threads._depth == 0
+    assert not blas._holders
     os._exit(0)
 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 done.set()

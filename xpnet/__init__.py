@@ -24,6 +24,7 @@ in full.
 from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING
 
+from xpnet.base import locks as _locks  # noqa: F401 (first: a fork while another thread imports the rest waits for it)
 from xpnet.base.interrupt import interruptible
 
 with interruptible():

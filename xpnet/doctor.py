@@ -10,7 +10,8 @@ import numpy as np
 
 import xpnet
 from xpnet.backend import make_backend
-from xpnet.backend.cpu.threads import thread_count, usable_cpus
+from xpnet.backend.cpu.processors import bound_to, quota, usable_cpus
+from xpnet.backend.cpu.threads import thread_count
 from xpnet.backend.cuda.device import memory_limit, pieces, wants_tf32
 from xpnet.data import datasets
 from xpnet.errors import XpnetError
@@ -42,6 +43,8 @@ def examine(backend: str | None = None) -> Report:
         },
         "processors": {
             "usable": f"{usable_cpus()} of {os.cpu_count() or 1}",
+            "affinity": f"{bound_to()} of {os.cpu_count() or 1}",
+            "quota": "none" if (limit := quota()) is None else f"{limit:g} processors' time, by a control group",
             "threads": _threads(),
             "jit": _jit(),
             "XPNET_NUM_THREADS": os.environ.get("XPNET_NUM_THREADS") or "not set",
@@ -82,7 +85,8 @@ def _blas() -> str:
 
 def _threads() -> str:
     try:
-        return str(thread_count())
+        wish = os.environ.get("XPNET_NUM_THREADS", "").strip()
+        return f"{thread_count()}, " + ("as XPNET_NUM_THREADS says" if wish else "as many as are usable")
     except XpnetError as error:
         return PROBLEM + str(error)
 

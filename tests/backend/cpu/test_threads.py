@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from tests.kit.strategies import normal
-from xpnet.backend.cpu import threads
+from xpnet.backend.cpu import blas, threads
 from xpnet.errors import OptionError
 from xpnet.layers import Conv2D, Dense
 
@@ -41,8 +41,7 @@ def one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def blas_threads() -> set[int]:
     """Of NumPy's BLAS; SciPy, where something has imported it, brings another one, which computes nothing here."""
-    blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
-    return {info["num_threads"] for info in blas if "scipy.libs" not in info["filepath"]}
+    return {library.get() for library in blas.libraries() if "scipy.libs" not in library.path}
 
 
 @pytest.fixture
@@ -260,3 +259,28 @@ def test_another_number_of_threads_is_refused(monkeypatch: pytest.MonkeyPatch, o
     monkeypatch.setenv("XPNET_NUM_THREADS", wish)
     with pytest.raises(OptionError, match="XPNET_NUM_THREADS must be a whole number of at least 1"):
         threads.thread_count()
+
+
+@pytest.mark.parametrize("wish", [str(64 * (os.cpu_count() or 1) + 1), "1000000", "9" * 5000])
+def test_an_absurd_number_of_threads_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, one: None, wish: str
+) -> None:
+    monkeypatch.setenv("XPNET_NUM_THREADS", wish)
+    with pytest.raises(OptionError, match=r"must be at most \d+, 64 for each core of this machine, not \S+") as found:
+        threads.thread_count()
+    assert len(str(found.value)) < 150
+    monkeypatch.setenv("XPNET_NUM_THREADS", str(64 * (os.cpu_count() or 1)))
+    assert threads.thread_count() == 64 * (os.cpu_count() or 1)
+
+
+def test_no_more_threads_are_made_than_a_job_has_tiles_nor_do_they_wait_awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    awake: list[int] = []
+    monkeypatch.setattr(threads, "_spin", lambda *how: bool(awake.append(1)))
+    before, team = threading.active_count(), threads.Team(99 * threads.usable_cpus())
+    done: list[int] = []
+    for count in (2, 4, 3):
+        team.run(threads.Job(done.append, [(i,) for i in range(count)]))
+    assert sorted(done) == [0, 0, 0, 1, 1, 1, 2, 2, 3]
+    assert threading.active_count() == before + 3
+    assert not awake
+    team.close()

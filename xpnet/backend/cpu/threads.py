@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.base.locks import ProcessLock
+from xpnet.backend.cpu.blas import hold_in_helper, local, single_threaded_blas
+from xpnet.backend.cpu.processors import usable_cpus
 from xpnet.base.quiet import quiet
 from xpnet.errors import OptionError
 
-
-def usable_cpus() -> int:
-    """As many as this process may use, of those that the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+MOST = 64  # threads for each core of the machine that may be asked for: more are a mistake
 
 
 @functools.cache
@@ -26,94 +24,52 @@ def thread_count() -> int:
     wish = os.environ.get("XPNET_NUM_THREADS", "").strip()
     if not wish:
         return usable_cpus()
-    if not wish.isdecimal() or int(wish) < 1:
+    digits, most = wish.lstrip("0"), MOST * (os.cpu_count() or 1)
+    if not wish.isdecimal() or (len(digits) < 10 and int(digits or "0") < 1):
         raise OptionError(f"XPNET_NUM_THREADS must be a whole number of at least 1, not {wish!r}")
+    if len(digits) > 9 or int(digits) > most:  # Python itself refuses a number of very many digits
+        found = digits if len(digits) < 10 else f"a number of {len(digits)} digits"
+        raise OptionError(
+            f"XPNET_NUM_THREADS must be at most {most}, {MOST} for each core of this machine, not {found}"
+        )
     return int(wish)
-
-
-@functools.cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas")
 
 
 class _Local(threading.local):
     """What each thread has of its own."""
 
-    held = 0  # how often it is within `single_threaded_blas`
     buffer: np.ndarray | None = None  # scratch space
 
 
 _local = _Local()
-_depth_lock = ProcessLock()
-_depth = 0
-_blas_threads: list[int] = []
-
-
-@contextlib.contextmanager
-def single_threaded_blas() -> Any:
-    """Hold BLAS to one thread while our own threads call it; nested and concurrent uses count as one."""
-    global _depth
-    _local.held += 1
-    libraries = _blas().lib_controllers
-    with _depth_lock.lock:
-        if _depth == 0:
-            _blas_threads[:] = [library.num_threads for library in libraries]
-            for library, threads in zip(libraries, _blas_threads, strict=True):
-                if threads != 1:  # else there is nothing to change, nor to change back
-                    _set_threads(library, 1)
-        _depth += 1
-    try:
-        yield
-    finally:
-        _local.held -= 1
-        with _depth_lock.lock:
-            _depth -= 1
-            if _depth == 0:
-                for library, threads in zip(libraries, _blas_threads, strict=True):
-                    if threads != 1:
-                        _set_threads(library, threads)
-
-
-def _let_go_of_others() -> None:
-    """In a forked child, of the threads that held BLAS to one thread only the one that forked is there."""
-    global _depth
-    before, _depth = _depth, _local.held
-    if before and not _depth:
-        for library, threads in zip(_blas().lib_controllers, _blas_threads, strict=True):
-            if threads != 1:
-                _set_threads(library, threads)
 
 
 class Computing(quiet):
     """`quiet`, with BLAS held to one thread."""
 
-    __slots__ = ("_blas",)
+    __slots__ = ()
 
     def __enter__(self) -> None:
         super().__enter__()
-        self._blas = single_threaded_blas()
-        self._blas.__enter__()
+        try:
+            _HELD.__enter__()
+        except BaseException:
+            super().__exit__(None, None, None)
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._blas.__exit__(kind, error, trace)
+        _HELD.__exit__(kind, error, trace)
         super().__exit__(kind, error, trace)
+
+
+_HELD, _NOTHING = single_threaded_blas(), contextlib.nullcontext()
 
 
 def blas_held() -> contextlib.AbstractContextManager[Any]:
     """`single_threaded_blas`, or nothing where the calling thread is within it already, as in a training step."""
-    return contextlib.nullcontext() if _local.held else single_threaded_blas()
-
-
-def _set_threads(library: Any, count: int) -> None:
-    """From any thread: since 3.8 threadpoolctl lets only the first one that ever did it change OpenBLAS's number."""
-    clear = getattr(library, "clear_controlling_thread", lambda force: None)
-    clear(force=True)
-    library.set_num_threads(count)
-    clear(force=True)
+    return _NOTHING if local.held else _HELD
 
 
 def run_tiles(
@@ -123,8 +79,8 @@ def run_tiles(
 
     Without `blas` the function calls none, and its threads are left alone. `alone`: this thread takes all of them.
     """
-    if blas and not _local.held:
-        with single_threaded_blas():
+    if blas and not local.held:
+        with _HELD:
             return run_tiles(function, tiles, blas, alone)
     tiles = list(tiles)
     if alone or len(tiles) == 1 or thread_count() == 1:
@@ -141,6 +97,7 @@ class Job:
     def __init__(self, function: Callable[..., None], tiles: list[tuple[Any, ...]]) -> None:
         self.function = function
         self.error: BaseException | None = None
+        self.count = len(tiles)
         self._waiting = iter(tiles)  # to take the next of a list is one step of the interpreter: no two take the same
         self._settings = np.geterr()  # of the thread that asked; the others take them over
 
@@ -160,26 +117,26 @@ class Job:
 class Team:
     """Threads that wait for jobs: for a moment awake, if there is a `spin` to do so without the GIL, and then asleep.
 
-    To wake a thread takes longer than many a tile does, so nobody waits for one that has not begun.
+    To wake a thread takes longer than many a tile does, so nobody waits for one that has not begun. Threads beyond the
+    cores only compete with each other: one is made when a job first has a tile for it, no more are woken than there are
+    tiles, and where there are more threads than cores, nobody waits awake.
     """
 
     def __init__(self, helpers: int) -> None:
         self._job: Job | None = None
         self._state = np.zeros(16, np.int64)  # [0]: the number of the job, [8]: how many help with it; two cache lines
-        self._changed = threading.Condition()
+        lock = threading.Lock()  # of all that stands here
+        self._called, self._left = threading.Condition(lock), threading.Condition(lock)
         self._busy = threading.Lock()
         self._closed = False
-        for _ in range(helpers):
-            threading.Thread(target=self._help, name="xpnet", daemon=True).start()
+        self._most, self._made = helpers, 0
+        self._may_spin = helpers < usable_cpus()
 
     def run(self, job: Job) -> None:
         if not self._busy.acquire(blocking=False):  # another thread has a job, or this is a tile of one
             return job.work()
         try:
-            with self._changed:
-                self._job = job
-                self._state[0] += 1
-                self._changed.notify_all()
+            self._call(job)
             try:
                 job.work()
             finally:
@@ -191,35 +148,54 @@ class Team:
 
     def close(self) -> None:
         """Send the threads home."""
-        with self._changed:
+        with self._called:
             self._closed = True
             self._state[0] += 1
-            self._changed.notify_all()
+            self._called.notify_all()
+
+    def _call(self, job: Job) -> None:
+        wanted = min(self._most, job.count - 1)
+        while self._made < wanted:
+            helper = threading.Thread(target=self._help, name="xpnet", daemon=True, args=(int(self._state[0]),))
+            try:
+                helper.start()
+            except RuntimeError:  # the system allows no more of them
+                wanted = self._most = self._made
+                break
+            self._made += 1
+        with self._called:
+            self._job = job
+            self._state[0] += 1
+            self._called.notify(wanted)
 
     def _finish(self) -> None:
-        with self._changed:
+        with self._left:
             self._job = None
-        if self._state[8] and not _spin(self._state, 8, 0, True):
-            with self._changed:
-                self._changed.wait_for(lambda: self._state[8] == 0)
+        if self._state[8] and not self._awake(8, 0, True):
+            with self._left:
+                self._left.wait_for(lambda: self._state[8] == 0)
 
-    def _help(self) -> None:
-        seen = 0
+    def _help(self, seen: int) -> None:
+        hold_in_helper()
         while True:
-            if not _spin(self._state, 0, seen, False):
-                with self._changed:
-                    self._changed.wait_for(lambda: self._state[0] != seen)  # noqa: B023 (it is asked at once)
+            if not self._awake(0, seen, False):
+                with self._called:
+                    self._called.wait_for(lambda: self._state[0] != seen)  # noqa: B023 (it is asked at once)
             if self._closed:
                 return
-            with self._changed:
+            with self._called:
                 seen, job = int(self._state[0]), self._job
                 self._state[8] += job is not None
             if job is not None:
                 job.help()
-                with self._changed:
+                with self._left:
                     self._state[8] -= 1
-                    self._changed.notify_all()
+                    self._left.notify_all()
             del job  # and what its function holds
+
+    def _awake(self, index: int, value: int, equal: bool) -> bool:
+        """Wait awake, if that disturbs nobody; tells whether it came to what was waited for."""
+        return self._may_spin and _spin(self._state, index, value, equal)
 
 
 def _asleep(state: np.ndarray, index: int, value: int, equal: bool) -> bool:
@@ -245,7 +221,6 @@ def team() -> Team:
 
 if hasattr(os, "register_at_fork"):  # a forked child has none of the parent's threads
     os.register_at_fork(after_in_child=team.cache_clear)
-    os.register_at_fork(after_in_child=_let_go_of_others)
 
 
 def scratch(size: int, dtype: Any) -> np.ndarray:

@@ -1,0 +1,74 @@
+"""How many processors a process may use: its affinity, and the quota of control groups, in folders made for it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from xpnet.backend.cpu import processors
+
+V2 = "31 23 0:41 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
+V1 = "32 31 0:29 {top} /sys/fs/cgroup/cpu\\040time rw,relatime - cgroup cgroup rw,cpu,cpuacct"
+
+
+def machine(root: Path, cgroup: str, mounts: str, **files: str) -> Path:
+    """A root folder with these texts in its files."""
+    for name, text in {"proc/self/cgroup": cgroup, "proc/self/mountinfo": mounts, **files}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def eight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processors, "bound_to", lambda: 8)
+
+
+@pytest.mark.parametrize(
+    ("own", "above", "quota", "usable"),
+    [
+        ("max 100000", "max 100000", None, 8),
+        ("200000 100000", "max 100000", 2.0, 2),
+        ("150000 100000", "max 100000", 1.5, 2),  # rounded up
+        ("10000 100000", "max 100000", 0.1, 1),
+        ("400000 100000", "300000 100000", 3.0, 3),  # a group above gives less
+        ("9900000 100000", "max 100000", 99.0, 8),  # more than the affinity
+        ("", "nonsense", None, 8),
+    ],
+)
+def test_version_2(tmp_path: Path, own: str, above: str, quota: float | None, usable: int) -> None:
+    files = {"sys/fs/cgroup/a/b/cpu.max": own, "sys/fs/cgroup/a/cpu.max": above}
+    root = machine(tmp_path, "0::/a/b", V2, **files)
+    assert processors.quota(root) == quota
+    assert processors.usable_cpus(root) == usable
+
+
+@pytest.mark.parametrize(("own", "quota", "usable"), [("-1", None, 8), ("250000", 2.5, 3), ("0", None, 8)])
+@pytest.mark.parametrize(("top", "path"), [("/", "/job"), ("/docker/12", "/docker/12/job")])
+def test_version_1(tmp_path: Path, own: str, quota: float | None, usable: int, top: str, path: str) -> None:
+    """Its folder may have a blank in its name, and may show only what is below a group."""
+    folder = "sys/fs/cgroup/cpu time/job"
+    files = {f"{folder}/cpu.cfs_quota_us": own, f"{folder}/cpu.cfs_period_us": "100000"}
+    root = machine(tmp_path, f"5:memory:/\n4:cpu,cpuacct:{path}\n0::/", V1.format(top=top), **files)
+    assert processors.quota(root) == quota
+    assert processors.usable_cpus(root) == usable
+
+
+@pytest.mark.parametrize("path", ["/../other", "/elsewhere"])
+def test_a_group_that_cannot_be_seen_counts_as_the_top(tmp_path: Path, path: str) -> None:
+    root = machine(tmp_path, f"0::{path}", V2.replace(" / /sys", " /mine /sys"))
+    (root / "sys/fs/cgroup").mkdir(parents=True)
+    (root / "sys/fs/cgroup/cpu.max").write_text("200000 100000\n")
+    assert processors.usable_cpus(root) == 2
+
+
+def test_without_control_groups(tmp_path: Path) -> None:
+    assert processors.quota(tmp_path) is None and processors.usable_cpus(tmp_path) == 8
+    assert processors.usable_cpus(machine(tmp_path, "", "\n1 2 -\nnonsense")) == 8
+
+
+def test_python_may_have_been_told_how_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 3, raising=False)
+    assert processors.bound_to() == 3 == processors.usable_cpus(tmp_path)
