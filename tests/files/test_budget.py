@@ -119,7 +119,7 @@ def test_what_is_used_twice_may_be_so() -> None:
 
 
 def test_objects_that_name_themselves_or_others_that_are_none(tmp_path: Path) -> None:
-    for same in (0, 1, -1, 7, 10**30, "x", None, 1.5):
+    for same in (0, 1, -1, -7, 7, 10**30, "x", None, 1.5):
         budget.check_description([chain({"same": same})])
         refused(write(tmp_path / "a", described(chain({"same": same}))))
 
@@ -194,6 +194,16 @@ def test_samples_are_bounded_where_they_come_in_and_behind_each_layer(tmp_path: 
         assert "numbers of one sample" in refused(write(tmp_path / "b", described(chain(part), [1, 4, 4])))
 
 
+def test_several_outputs_count_together() -> None:
+    half = (budget.SAMPLE // 2,)
+    with budget.for_file(0, 0, 0):
+        for fitting in (half, (half, half), {"a": half, "b": (half,)}):
+            budget.check_sample(fitting)
+        for more in ((half, half, (1,)), {"a": half, "b": (half, (1,))}, (budget.SAMPLE + 1,)):
+            with pytest.raises(FormatError, match=f"has {budget.SAMPLE + 1} numbers of one sample"):
+                budget.check_sample(more)
+
+
 def test_attention_is_bounded_by_its_scores(tmp_path: Path) -> None:
     """34 kB of positions asked for 900 MB of scores, and three times as much for all of the memory there is."""
     T = 10**4
@@ -244,6 +254,23 @@ def test_signs_inside_of_strings_are_no_values(tmp_path: Path) -> None:
     assert budget.parsed(text, len(text)) == json.loads(text)
     words = [f"word{i}" for i in range(200_000)]
     assert budget.parsed(json.dumps(words).encode(), 10 * len(words)) == words
+
+
+def test_strings_may_go_on_from_one_piece_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps({"a": "[,[", "b": [1, 2, '\\"{'], "c\\": "\\\\"})
+    wanted = budget.WEIGHTS["{"] + budget.WEIGHTS["["] + 4 * budget.WEIGHTS[","]
+    for piece in range(1, 20):
+        monkeypatch.setattr(budget, "_PIECE", piece)
+        assert budget._values_outside_strings(text) == wanted
+
+
+def test_what_is_unpacked_may_be_large_or_many_times_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "UNPACKED", (5000, 100))
+    for size, allowed in ((10, 5000), (60, 6000)):
+        (tmp_path / "a").write_bytes(bytes(size))
+        assert budget.check_unpacked(tmp_path / "a", allowed) == allowed
+        with pytest.raises(FormatError, match=f"of a file of {size} bytes {allowed} are allowed"):
+            budget.check_unpacked(tmp_path / "a", allowed + 1)
 
 
 def zipped(path: Path, **arrays: Any) -> Path:
@@ -378,6 +405,13 @@ def test_layers_of_ones_own_come_back(tmp_path: Path) -> None:
     model.save(tmp_path / "a")
     again = xpnet.load(tmp_path / "a", custom=[Trying, Holding])
     assert again.parameter_count((500,)) == model.parameter_count((500,)) > 2**16
+
+
+def test_a_weight_that_is_tied_counts_once(tmp_path: Path) -> None:
+    model = networks.GPT(1000, context=4, layers=1, width=64, heads=1)
+    model.build((4,))
+    model.save(tmp_path / "a")
+    assert xpnet.load(tmp_path / "a").parameter_count((4,)) == model.parameter_count((4,))
 
 
 def test_what_is_saved_can_be_loaded_or_is_refused_when_it_is_saved(
