@@ -99,6 +99,20 @@ def test_any_axes_of_an_array_in_any_order(
     assert bits(x, backend) == before
 
 
+@pytest.mark.parametrize("keepdims", [False, True], ids=["dropped", "kept"])
+def test_sums_have_their_axes_in_the_order_of_the_array(backend: Backend, keepdims: bool) -> None:
+    """Whole numbers, of which no sum is rounded."""
+    x = np.arange(3 * 2 * 150 * 5, dtype="float32").reshape(3, 2, 150, 5) % 97
+    for order in orders(backend):
+        for axis in (2, (-2,), (0, 2), (1, 2), (2, -1)):
+            got = backend.to_numpy(backend.sum(backend.asarray(order(x)), axis, keepdims))
+            np.testing.assert_array_equal(got, x.sum(axis, keepdims=keepdims))
+    matrix = x.reshape(-1, 5)
+    for axis in (0, (0,), (-2,), 1):
+        got = backend.to_numpy(backend.sum(backend.asarray(matrix), axis, keepdims))
+        np.testing.assert_array_equal(got, matrix.sum(axis, keepdims=keepdims))
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 70), (50, 2)], ids=str)
 def test_a_sum_of_many(backend: Backend, shape: tuple[int, int]) -> None:
     """All but the channels; all; and all but samples and channels."""

@@ -38,6 +38,10 @@ def test_no_other_thread_sees_a_block_not_even_between_its_call_and_its_beginnin
     with block:
         assert (name(), elsewhere()) == ("reference", "numpy")
     assert (name(), elsewhere()) == ("numpy", "numpy")
+    use_backend("array_api_strict")  # nor does it lose what holds for all
+    block = use_backend("reference")
+    assert elsewhere() == "array_api_strict"
+    del block
 
 
 def test_calls_and_beginnings_of_threads_may_come_in_any_order() -> None:

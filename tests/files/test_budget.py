@@ -194,16 +194,6 @@ def test_samples_are_bounded_where_they_come_in_and_behind_each_layer(tmp_path: 
         assert "numbers of one sample" in refused(write(tmp_path / "b", described(chain(part), [1, 4, 4])))
 
 
-def test_several_outputs_count_together() -> None:
-    half = (budget.SAMPLE // 2,)
-    with budget.for_file(0, 0, 0):
-        for fitting in (half, (half, half), {"a": half, "b": (half,)}):
-            budget.check_sample(fitting)
-        for more in ((half, half, (1,)), {"a": half, "b": (half, (1,))}, (budget.SAMPLE + 1,)):
-            with pytest.raises(FormatError, match=f"has {budget.SAMPLE + 1} numbers of one sample"):
-                budget.check_sample(more)
-
-
 def test_attention_is_bounded_by_its_scores(tmp_path: Path) -> None:
     """34 kB of positions asked for 900 MB of scores, and three times as much for all of the memory there is."""
     T = 10**4
@@ -254,23 +244,6 @@ def test_signs_inside_of_strings_are_no_values(tmp_path: Path) -> None:
     assert budget.parsed(text, len(text)) == json.loads(text)
     words = [f"word{i}" for i in range(200_000)]
     assert budget.parsed(json.dumps(words).encode(), 10 * len(words)) == words
-
-
-def test_strings_may_go_on_from_one_piece_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = json.dumps({"a": "[,[", "b": [1, 2, '\\"{'], "c\\": "\\\\"})
-    wanted = budget.WEIGHTS["{"] + budget.WEIGHTS["["] + 4 * budget.WEIGHTS[","]
-    for piece in range(1, 20):
-        monkeypatch.setattr(budget, "_PIECE", piece)
-        assert budget._values_outside_strings(text) == wanted
-
-
-def test_what_is_unpacked_may_be_large_or_many_times_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "UNPACKED", (5000, 100))
-    for size, allowed in ((10, 5000), (60, 6000)):
-        (tmp_path / "a").write_bytes(bytes(size))
-        assert budget.check_unpacked(tmp_path / "a", allowed) == allowed
-        with pytest.raises(FormatError, match=f"of a file of {size} bytes {allowed} are allowed"):
-            budget.check_unpacked(tmp_path / "a", allowed + 1)
 
 
 def zipped(path: Path, **arrays: Any) -> Path:

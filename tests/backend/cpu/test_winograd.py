@@ -271,7 +271,8 @@ def test_all_pieces_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Safeguards().flush(dw) and (dw == 0).sum() == 1 and dw[1, 0, 1, 4, 3] == 0
     for value in (np.nan, np.inf, -np.inf):
         dw[2, 0, 0, 4, 0] = value
-        assert not Safeguards().flush(dw)
+        rows[1, 6] = value
+        assert not Safeguards().flush(dw) and not Safeguards().alike(rows)
 
 
 @quietly

@@ -15,6 +15,7 @@ BUILD = "tests/core/test_build.py"
 CARRIED = "tests/core/test_carried.py"
 NAMES = "tests/files/test_budget.py::test_names_are_what_they_were"
 LOCKS = "tests/base/test_locks.py"
+SWITCH = "tests/backend/test_switch.py"
 BLOCKS = "tests/backend/test_switch_blocks.py"
 
 MUTANTS = [
@@ -86,7 +87,13 @@ MUTANTS = [
     ),
     Mutant("base/locks.py", "if not taken and hasattr(", "if taken and hasattr(", LOCKS),
     # the switch
-    Mutant("backend/__init__.py", "if each is not block and each.within is not block", "if each is not block", BLOCKS),
+    Mutant(
+        "backend/__init__.py",
+        "if each is not block and each.within is not block",
+        "if each is not block",
+        SWITCH,
+        "holds_to_the_end",
+    ),
     Mutant("backend/__init__.py", "block.left = True", "pass", BLOCKS),
     Mutant("backend/__init__.py", "if call.thread is None or call.final:", "if True:", BLOCKS),
     Mutant("backend/__init__.py", "call.thread = None  # it is no block's", "pass  # it is no block's", BLOCKS),
@@ -99,5 +106,11 @@ MUTANTS = [
     ),
     Mutant("backend/__init__.py", "self._call.thread = None  # whoever", "pass  # whoever", BLOCKS),
     Mutant("backend/__init__.py", "enumerate(calls) if each.final", "enumerate(calls)", BLOCKS),
-    Mutant("backend/__init__.py", "_Block(self.backend, around.within or around)", "_Block(self.backend)", BLOCKS),
+    Mutant(
+        "backend/__init__.py",
+        "_Block(self.backend, around.within or around)",
+        "_Block(self.backend)",
+        SWITCH,
+        "holds_to_the_end",
+    ),
 ]

@@ -11,6 +11,7 @@ ANSWERS = "tests/files/test_answers.py"
 ATOMIC = "tests/base/test_atomic_files.py"
 GOLDEN = "tests/files/test_golden_models.py"
 BUDGET = "tests/files/test_budget.py"
+BOUNDS = "tests/base/test_budget.py"
 NO_FILES = "tests/stories/test_no_files.py"
 
 MUTANTS = [
@@ -51,7 +52,7 @@ MUTANTS = [
     # what a file may ask for
     Mutant("base/budget.py", "allowed = VALUES + size // 4", "allowed = VALUES + size", BUDGET, "values"),
     Mutant("base/budget.py", 'WEIGHTS = {"{": 10', 'WEIGHTS = {"{": 1', BUDGET, "values"),
-    Mutant("base/budget.py", "if depth > DEPTH:", "if depth > 2 * DEPTH:", BUDGET, "deeply"),
+    Mutant("base/budget.py", "if depth > DEPTH:", "if depth > 2 * DEPTH:", BOUNDS),
     Mutant("base/budget.py", "calls + 1, work + calls + 1", "calls + 1, work + 1", BUDGET, "doubles"),
     Mutant("base/budget.py", "and 0 <= number < len(known)", "and number < len(known)", BUDGET, "themselves"),
     Mutant("base/budget.py", "if work > allowed:", "if work > 1000 * allowed:", BUDGET, "doubles"),
@@ -63,23 +64,20 @@ MUTANTS = [
         "base/budget.py",
         "return sum(_numbers(each) for each in several)",
         "return max(_numbers(each) for each in several)",
-        BUDGET,
-        "several",
+        BOUNDS,
     ),
     Mutant(
         "base/budget.py",
         "allowed = max(UNPACKED[0], UNPACKED[1] * packed)",
         "allowed = min(UNPACKED[0], UNPACKED[1] * packed)",
-        BUDGET,
-        "unpacked",
+        BOUNDS,
     ),
     Mutant("base/budget.py", "if size > allowed:", "if size < allowed:", BUDGET, "bomb"),
     Mutant(
         "base/budget.py",
         "outside, odd = piece[quotes % 2 == 0], int(quotes[-1]) % 2",
         "outside = piece[quotes % 2 == 0]",
-        BUDGET,
-        "strings",
+        BOUNDS,
     ),
     Mutant("files/tensors.py", "> budget.TENSORS:", ">= budget.TENSORS:", BUDGET, "header"),
     # regular files alone
