@@ -107,6 +107,8 @@ def test_sums_have_their_axes_in_the_order_of_the_array(backend: Backend, keepdi
         for axis in (2, (-2,), (0, 2), (1, 2), (2, -1)):
             got = backend.to_numpy(backend.sum(backend.asarray(order(x)), axis, keepdims))
             np.testing.assert_array_equal(got, x.sum(axis, keepdims=keepdims))
+            mean = backend.mean(backend.asarray(order(x)), axis, keepdims)
+            assert_right(mean, x.mean(axis, "float64", keepdims=keepdims), backend)
     matrix = x.reshape(-1, 5)
     for axis in (0, (0,), (-2,), 1):
         got = backend.to_numpy(backend.sum(backend.asarray(matrix), axis, keepdims))
@@ -136,6 +138,12 @@ def test_a_column_of_a_matrix(backend: Backend, dtype: str) -> None:
     value = float(np.dtype(dtype).type(0.1))
     bound = BOUND if dtype == "float32" else 1e-14
     assert_right(backend.sum(x, 0), np.full(2, (count(backend) + 77) * value), backend, bound)
+
+
+def test_many_columns_of_a_matrix(backend: Backend) -> None:
+    """Where a device has a thread for each, which adds all that is in it."""
+    x = constant(8192, 512)
+    assert_right(backend.sum(backend.asarray(x), 0), x.astype("float64").sum(0), backend)
 
 
 def test_integers_are_added_exactly(backend: Backend) -> None:

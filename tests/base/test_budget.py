@@ -21,6 +21,13 @@ def test_depth_is_that_of_lists_and_objects(monkeypatch: pytest.MonkeyPatch) -> 
             budget.check_description([one(value)])
 
 
+def test_work_is_that_of_all_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "WORK", (5, 0))
+    assert budget.check_description([{"config": {}} for _ in range(5)]) == 5
+    with pytest.raises(FormatError, match="takes 6 calls, and 5 are allowed"):
+        budget.check_description([{"config": {}} for _ in range(6)])
+
+
 def test_strings_may_go_on_from_one_piece_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     text = json.dumps({"a": "[,[", "b": [1, 2, '\\"{'], "c\\": "\\\\"})
     wanted = budget.WEIGHTS["{"] + budget.WEIGHTS["["] + 4 * budget.WEIGHTS[","]

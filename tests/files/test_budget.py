@@ -381,7 +381,7 @@ def test_layers_of_ones_own_come_back(tmp_path: Path) -> None:
 
 
 def test_a_weight_that_is_tied_counts_once(tmp_path: Path) -> None:
-    model = networks.GPT(1000, context=4, layers=1, width=64, heads=1)
+    model = networks.GPT(4000, context=4, layers=1, width=16, heads=1)
     model.build((4,))
     model.save(tmp_path / "a")
     assert xpnet.load(tmp_path / "a").parameter_count((4,)) == model.parameter_count((4,))

@@ -55,7 +55,7 @@ MUTANTS = [
     Mutant("base/budget.py", "if depth > DEPTH:", "if depth > 2 * DEPTH:", BOUNDS),
     Mutant("base/budget.py", "calls + 1, work + calls + 1", "calls + 1, work + 1", BUDGET, "doubles"),
     Mutant("base/budget.py", "and 0 <= number < len(known)", "and number < len(known)", BUDGET, "themselves"),
-    Mutant("base/budget.py", "if work > allowed:", "if work > 1000 * allowed:", BUDGET, "doubles"),
+    Mutant("base/budget.py", "if work > allowed:", "if work >= allowed:", BOUNDS),
     Mutant("base/budget.py", "if left.layers < 0:", "if left.layers < -1000:", BUDGET, "any_number_of_layers"),
     Mutant("base/budget.py", "if left.numbers < 0:", "if left.numbers < -(10**9):", BUDGET, "backed"),
     Mutant("base/budget.py", "if parameter.tied is None and not", "if not", BUDGET, "ones_own or tied"),
@@ -90,6 +90,6 @@ MUTANTS = [
     Mutant("base/regular_files.py", "while left:", "if left:", NO_FILES, "pieces"),
     Mutant("base/atomic_files.py", 'open(temporary, "xb"', 'open(temporary, "wb"', NO_FILES, "plant"),
     Mutant("base/atomic_files.py", "0o666 if before is None else 0o600", "0o666", NO_FILES, "rights"),
-    Mutant("base/atomic_files.py", "os.fchmod(descriptor, mode)", "pass", NO_FILES, "rights"),
+    Mutant("base/atomic_files.py", "os.fchmod(descriptor, mode)", "pass", NO_FILES, "owner"),
     Mutant("base/atomic_files.py", "mode & 0o707 | (mode & 0o007) << 3", "mode", NO_FILES, "owner"),
 ]
