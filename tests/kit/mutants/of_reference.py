@@ -19,7 +19,6 @@ NORMS = "tests/backend/test_normalization.py"
 GROUP_NORM = "tests/backend/test_group_norm.py"
 WINDOWS = "tests/backend/test_windows.py"
 METRICS = "tests/metrics/test_metrics.py"
-AXES = "tests/backend/test_sums.py::test_any_axes_of_an_array_in_any_order"
 ORDERED = "tests/backend/test_sums.py::test_sums_have_their_axes_in_the_order_of_the_array"
 COLUMN = "tests/backend/test_sums.py::test_a_column_of_a_matrix"
 WINDOW_MEAN = "tests/backend/test_sums.py::test_the_mean_of_a_large_window"
@@ -175,10 +174,10 @@ MUTANTS = [
     ),
     Mutant("backend/reference/recurrent.py", "0.5 * self.xp.tanh(0.5 * x)", "0.5 * self.xp.tanh(x)", RECURRENT),
     # sums in halves
-    Mutant("backend/reference/sums.py", "if x.shape[axis] % 2:", "if False:", AXES),
+    Mutant("backend/reference/sums.py", "if x.shape[axis] % 2:", "if False:", ORDERED),
     Mutant("backend/reference/sums.py", "for one in axes) > FEW:", "for one in axes) > FEW**4:", COLUMN),
     Mutant("backend/reference/sums.py", "return tuple(one % x.ndim for", "return tuple(one for", ORDERED),
-    Mutant("backend/reference/sums.py", "slice(2 * half, None)", "slice(half, None)", AXES),
+    Mutant("backend/reference/sums.py", "slice(2 * half, None)", "slice(half, None)", ORDERED),
     Mutant("backend/reference/sums.py", "add_arrays(arrays[half:])", "add_arrays(arrays[half + 1 :])", WINDOW_MEAN),
-    Mutant("backend/reference/sums.py", "axis, keepdims) / math", "axis, keepdims) / -math", AXES),
+    Mutant("backend/reference/sums.py", "axis, keepdims) / math", "axis, keepdims) / -math", ORDERED),
 ]
