@@ -24,7 +24,7 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
 from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in
 from xpnet.core.parameter import FLOATS, Parameter
-from xpnet.core.walk import held
+from xpnet.core.walk import held, refuse_depth
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file
 from xpnet.files.trainable import TrainableNetwork
@@ -73,6 +73,7 @@ class Model(TrainableNetwork):
         losses, and the history has each as, say, digit_loss and digit_accuracy. An output without a loss is not
         trained, and costs nothing.
         """
+        refuse_depth(self)
         chosen = losses.get(loss, loss_weights)
         chosen.check_last(self.last())
         counted = get_metrics(metrics, chosen)
@@ -82,9 +83,8 @@ class Model(TrainableNetwork):
                 f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}:"
                 " name= gives another"
             )
-        updating = optimizers.get(optimizer)
+        refuse_miswritten(updating := optimizers.get(optimizer))
         inside = [layer for _, layer in self.named_layers() if not layer.composite]  # models may save weights alone
-        refuse_miswritten(updating)
         require_kept(*inside, updating, chosen, *counted)
         self.optimizer, self.loss, self.metrics = updating, chosen, counted
 

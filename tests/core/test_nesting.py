@@ -1,5 +1,6 @@
 """Models inside models, anywhere: names, freezing, moves, files, counts, averages and resuming."""
 
+import copy
 import pickle
 import sys
 from collections.abc import Callable
@@ -315,3 +316,15 @@ def test_deeper_than_python_goes_is_told_when_it_is_built() -> None:
     with pytest.raises(OptionError, match="put them side by side in one Sequential"):
         outer.add(chain(200))
     assert len(outer) == 1 and outer(x).shape == (2, 3)
+
+
+@pytest.mark.parametrize("depth", [200, 480, 900])
+def test_what_is_done_before_it_is_built_tells_of_the_depth_too(depth: int) -> None:
+    model = chain(depth)
+    uses: list[Callable[[], Any]] = [
+        lambda: model.compile("sgd", "mse"), model.copy, lambda: copy.deepcopy([model]), lambda: pickle.dumps(model),
+    ]  # fmt: skip
+    for use in uses:
+        with pytest.raises(OptionError, match=f"layers lie {depth + 1} deep in it.* Python's recursion limit"):
+            use()
+    assert repr(model).startswith("Sequential(layers=[Sequential(layers=[") and len(model.parameters()) == 0

@@ -117,8 +117,8 @@ class Configured(Settled):
     def __repr__(self) -> str:
         try:
             config = self.config()
-        except OptionError:
+            defaults = defaults_in(self, config)
+            shown = [f"{name}={value!r}" for name, value in config.items() if name not in defaults]
+        except (OptionError, RecursionError):  # one in another, deeper than Python goes: what is further in is not told
             return f"<{type(self).__name__}>"
-        defaults = defaults_in(self, config)
-        shown = [f"{name}={value!r}" for name, value in config.items() if name not in defaults]
         return f"{type(self).__name__}({', '.join(shown)})"

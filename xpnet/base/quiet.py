@@ -15,6 +15,7 @@ import numpy as np
 
 from xpnet.base.hints import explain
 from xpnet.base.host import native
+from xpnet.errors import DTypeError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -54,6 +55,17 @@ def quietly(function: Function) -> Function:
     return calling  # type: ignore[return-value]
 
 
+def gradient(dy: Any) -> Any:
+    """What a user gave to a `back`, on this machine's byte order; DTypeError for an array of no real numbers."""
+    dy = native(dy)
+    kind = getattr(getattr(dy, "dtype", None), "kind", "f")
+    if kind not in "fbiu":
+        raise DTypeError(
+            f"back takes a gradient of real numbers, not of {dy.dtype}: convert it with dy.real or dy.astype"
+        )
+    return dy
+
+
 def quietly_both_ways(forward: Function) -> Function:
     """A `forward` that returns a value and its `back`, both called within `quiet`; on arrays of this machine.
 
@@ -77,7 +89,9 @@ def quietly_both_ways(forward: Function) -> Function:
 
         def back_quietly(*dys: Any, **options: Any) -> Any:
             with quiet():
-                return back(*[tuple(map(native, dy)) if isinstance(dy, tuple) else native(dy) for dy in dys], **options)
+                return back(
+                    *[tuple(map(gradient, dy)) if isinstance(dy, tuple) else gradient(dy) for dy in dys], **options
+                )
 
         return y, back_quietly
 

@@ -69,6 +69,11 @@ def held(layer: Any, kind: type[Kind]) -> list[tuple[str, Kind]]:
 class Walked:
     """What layers have of this file."""
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """How a copy is made, and a pickle: of each layer inside the one that it is in."""
+        refuse_depth(self)
+        return super().__reduce_ex__(protocol)
+
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter), each parameter once, in the order of definition: ("conv1.weight", Parameter(...))."""
         found = held(self, Parameter)

@@ -26,6 +26,7 @@ from xpnet.backend.cpu.threads import Computing, run_tiles
 from xpnet.backend.cpu.updates import CpuUpdates
 from xpnet.backend.cpu.winograd import Winograd
 from xpnet.backend.cpu.work import share_rows
+from xpnet.backend.like import require_like
 from xpnet.backend.reference import Array
 from xpnet.backend.window import Pads, Pair, Window
 from xpnet.base.host import as_host, native
@@ -91,6 +92,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         activation: str | None = None,
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
+        require_like(dy, y)
         algorithm = self.algorithms[choose(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
         return backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
 
@@ -119,6 +121,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         activation: str | None = None,
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
+        require_like(dy, y)
         algorithm = self.algorithms[choose(dy.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
         return transposed_backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
 
@@ -134,6 +137,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
     def dense_backward(
         self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
     ) -> tuple[Array | None, Array, Array]:
+        require_like(dy, y)
         dz = self.activate_backward(dy, y, activation)
         return product(dz, w) if need_dx else None, product(dz.T, x), self.sum(dz, 0)
 

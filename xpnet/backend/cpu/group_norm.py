@@ -12,6 +12,7 @@ from xpnet.backend.cpu.normalization import CpuNormalization, put_together
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.view import View
 from xpnet.backend.cpu.work import LEAST, cut_bands
+from xpnet.backend.like import converted
 from xpnet.backend.reference import Array
 
 BAND = 1 << 16  # entries that are normalized at a time
@@ -37,6 +38,7 @@ class CpuGroupNorm(CpuNormalization):
     def group_norm_backward(
         self, dy: Array, x: Array, groups: int, mean: Array | None, rstd: Array, weight: Array | None
     ) -> tuple[Array, Array | None, Array | None]:
+        dy = converted(dy, x.dtype)
         if are_rows(x, groups):
             return rows_norm_backward(self.norm_loops(x.dtype), dy, x, mean, rstd, weight)
         (N, C), view = x.shape[:2], View(x, (0, 1))

@@ -14,6 +14,7 @@ from xpnet.backend.cpu import norm_loops
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.view import View
+from xpnet.backend.like import converted
 from xpnet.backend.reference import Array, Backend
 
 
@@ -34,7 +35,7 @@ class CpuNormalization(Backend):
         self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array | None, eps: float
     ) -> tuple[Array, Array, Array]:
         view, inverse = View(x, (1,)), 1 / np.sqrt(var + eps)
-        seen = view.see(dy), view.see(x)
+        seen = view.see(converted(dy, x.dtype)), view.see(x)
         sums, products = self.sum_products(view, *seen, mean)
         dbeta, dgamma = sums.sum(axis=1), products.sum(axis=1) * inverse
         slope, share = inverse if gamma is None else gamma * inverse, mean.size / x.size
@@ -47,7 +48,7 @@ class CpuNormalization(Backend):
 
     def sum_channels(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         view = View(x, (1,))
-        sums, products = self.sum_products(view, view.see(dy), view.see(x), mean)
+        sums, products = self.sum_products(view, view.see(converted(dy, x.dtype)), view.see(x), mean)
         return sums.sum(axis=1).astype(x.dtype), products.sum(axis=1).astype(x.dtype)
 
     # ---- the passes: `x`, `dy` seen by the view, the rest of a channel (C,), or of a sample and a channel (N, C) ----

@@ -50,7 +50,8 @@ class CpuRecurrent(Backend):
         reverse: bool = False,
     ) -> tuple[Array, Array, Array]:
         (T, N), relu = (len(hs) - 1, hs.shape[1]), nonlinearity == "relu"
-        step, dz, dh = self.cells(hs.dtype).simple_rnn_step_backward, pool.empty((T, *dh.shape), hs.dtype), dh.copy()
+        step, dz = self.cells(hs.dtype).simple_rnn_step_backward, pool.empty((T, *dh.shape), hs.dtype)
+        dh = dh.astype(hs.dtype, order="C")  # a copy in any case
 
         def work(*n: int) -> None:
             here = slice(*n)
@@ -95,7 +96,7 @@ class CpuRecurrent(Backend):
     ) -> tuple[Array, Array, Array, Array]:
         T, N, _ = gates.shape
         step, dz = self.cells(gates.dtype).lstm_step_backward, pool.empty(gates.shape, gates.dtype)
-        dh, dc = dh.copy(), dc.copy()
+        dh, dc = dh.astype(hs.dtype, order="C"), dc.astype(hs.dtype, order="C")  # a copy in any case
 
         def work(*n: int) -> None:
             here = slice(*n)
@@ -144,7 +145,8 @@ class CpuRecurrent(Backend):
         alive: Array | None = None,
         reverse: bool = False,
     ) -> tuple[Array, Array, Array, Array]:
-        (T, N, _), step, dh = gates.shape, self.cells(gates.dtype).gru_step_backward, dh.copy()
+        (T, N, _), step = gates.shape, self.cells(gates.dtype).gru_step_backward
+        dh = dh.astype(hs.dtype, order="C")  # a copy in any case
         dz, dm = (pool.empty((T, N, len(w)), gates.dtype) for _ in "zm")
 
         def work(*n: int) -> None:

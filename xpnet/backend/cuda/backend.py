@@ -18,6 +18,7 @@ from xpnet.backend.cuda.launch import by_block, elementwise, strides
 from xpnet.backend.cuda.normalization import CupyNormalization
 from xpnet.backend.cuda.recurrent import CupyRecurrent
 from xpnet.backend.cuda.updates import CupyUpdates
+from xpnet.backend.like import converted, require_like
 from xpnet.backend.reference import Array
 from xpnet.backend.window import Window
 from xpnet.random import Key
@@ -51,6 +52,7 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
     def dense_backward(
         self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
     ) -> tuple[Array | None, Array, Array]:
+        require_like(dy, y)
         cp = self._cp
         dz, db = self._activation_backward(dy, y, activation, self.empty(dy.shape, dy.dtype))
         x, w = cp.ascontiguousarray(x), cp.ascontiguousarray(w)
@@ -77,7 +79,7 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
         dx, k = self._like(x), launch.geometry(*x.shape[:2], x.shape[2:], window)
-        arrays = [argument for array in (dy, x, y, dx) for argument in (array, strides(array))]
+        arrays = [argument for array in (converted(dy, x.dtype), x, y, dx) for argument in (array, strides(array))]
         elementwise("max_pool2d_backward", x.dtype, x.size, *arrays, k)
         return dx
 

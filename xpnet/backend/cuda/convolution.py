@@ -10,6 +10,7 @@ from typing import Any
 from xpnet.backend.cuda import launch, products
 from xpnet.backend.cuda.arrays import CupyArrays
 from xpnet.backend.cuda.launch import by_block, elementwise, four_axes, strides
+from xpnet.backend.like import require_like
 from xpnet.backend.reference import Array
 from xpnet.backend.window import Pair, Window
 
@@ -66,6 +67,7 @@ class CupyConvolution(CupyArrays):
         activation: str | None = None,
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
+        require_like(dy, y)
         cp, N, O, G = self._cp, x.shape[0], w.shape[0], groups
         OH, OW = dy.shape[2:]
         dz, db = self._activation_backward(dy, y, activation, self.empty((O, N, OH, OW), x.dtype).transpose(1, 0, 2, 3))
@@ -122,6 +124,7 @@ class CupyConvolution(CupyArrays):
         activation: str | None = None,
         need_dx: bool = True,
     ) -> tuple[Array | None, Array, Array]:
+        require_like(dy, y)
         (N, C, H, W), G, O = x.shape, groups, dy.shape[1]
         out = self.empty((O, N, *dy.shape[2:]), x.dtype).transpose(1, 0, 2, 3)
         dz, db = self._activation_backward(dy, y, activation, out)

@@ -56,7 +56,7 @@ class JitBackend(NumpyBackend):
         return hwcn_to_nchw(y.reshape(OH, OW, C, N))
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
-        if why_not_compiled(x.shape, (x.dtype,), self.lanes):
+        if dy.shape != y.shape or why_not_compiled(x.shape, (x.dtype, dy.dtype), self.lanes):
             return super().max_pool2d_backward(dy, x, y, window)
         (N, C, H, W), where = x.shape, plan(x.shape[2:], window)
         dx = pool.empty((H, W, C * N), x.dtype)

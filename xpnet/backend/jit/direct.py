@@ -29,7 +29,7 @@ CHUNK = 700  # pixels times images that the weights' gradient keeps in the level
 
 def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:
     tables = plan(x.shape[2:], window).meets[groups == 1]
-    bias = np.zeros(len(w), w.dtype) if b is None else np.ascontiguousarray(b)
+    bias = np.zeros(len(w), w.dtype) if b is None else np.ascontiguousarray(b, w.dtype)
     y, finite = correlate(nchw_to_hwcn(x), w.reshape(groups, -1, *w.shape[1:]), bias, tables, relu)
     if not finite and window.padding != NONE:  # weights that are not finite meet zeros of the padding, too
         return columns.forward(x, w, b, window, groups, relu)
@@ -43,7 +43,7 @@ def input_gradient(dz: Array, w: Array, b: Array | None, window: Window, size: P
     """
     tables = plan(size, window).met_by[groups == 1]
     flipped = w.reshape(groups, -1, *w.shape[1:]).transpose(0, 2, 1, 3, 4)[..., ::-1, ::-1]
-    bias = np.zeros(groups * w.shape[1], w.dtype) if b is None else np.ascontiguousarray(b)
+    bias = np.zeros(groups * w.shape[1], w.dtype) if b is None else np.ascontiguousarray(b, w.dtype)
     return correlate(nchw_to_hwcn(dz), flipped, bias, tables, relu)[0]
 
 

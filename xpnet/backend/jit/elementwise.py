@@ -16,6 +16,7 @@ from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.jit.cells import HALF, NOTHING, ONE
 from xpnet.backend.jit.compiled import compiled
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
+from xpnet.backend.like import converted
 
 Array = Any
 fast = compiled(error_model="numpy", fastmath={"contract"})
@@ -109,6 +110,8 @@ def activation(x: Array, name: str) -> tuple[Array, Callable[[Array], Array]]:
     run_tiles(lambda i0, i1: forward(flat[i0:i1], out[i0:i1]), bands, blas=False)
 
     def back(dy: Array) -> Array:
+        dy = converted(dy, x.dtype)
+        dy = dy if dy.shape == x.shape else np.broadcast_to(dy, x.shape)  # the kernel reads as many as x has
         dout, dx = flat_in_axes(dy, axes), empty_in_axes(x, axes)
         out = flat_in_axes(dx, axes)
         run_tiles(lambda i0, i1: backward(dout[i0:i1], flat[i0:i1], out[i0:i1]), bands, blas=False)
