@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from xpnet.base.regular_files import NO_LINK, to_be_replaced
+from xpnet.base.regular_files import BINARY, NO_LINK, to_be_replaced
 from xpnet.errors import FileError, OptionError
 
 
@@ -81,9 +81,9 @@ def replace_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     target, before = to_be_replaced(path)
     temporary = target.parent / f"{_stem(target)}{os.urandom(8).hex()}.tmp"
     rights = 0o666 if before is None else 0o600  # until it has its own
-    file = open(temporary, "xb", opener=lambda name, flags: os.open(name, flags | NO_LINK, rights))
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | BINARY | NO_LINK, rights)
     try:
-        with file:
+        with open(descriptor, "wb") as file:
             write(file)
             file.flush()
             if before is not None:

@@ -23,7 +23,7 @@ DEPTH = 500  # lists and objects inside one another
 WORK = 2**16, 64  # calls of layers in building a network, and so many more for each object that is described
 LAYERS = 2**10, 8  # that are made, and so many more for each object that is described and each tensor
 NUMBERS = 2**14, 1.5  # in all weights that are made, and so many times what the file holds
-SAMPLE = 2**26  # numbers in one sample, where it comes in and where a layer is tried; there, of a larger file, GROWS more
+SAMPLE = 2**26  # numbers in one sample, where it comes in and where a layer is tried; of a larger file, GROWS more
 GROWS = 8  # times the numbers that the file holds
 OUTPUT = 2**32  # numbers of one sample behind a layer whose output is not computed before somebody uses the network
 UNPACKED = 2**30, 100  # bytes of what was compressed, or so many times those of the file
@@ -145,8 +145,8 @@ def for_file(numbers: int, objects: int, tensors: int) -> AbstractContextManager
 
 
 def on_trial(shapes: Any) -> AbstractContextManager[None]:
-    """Within the block, what is made does not count: it is made to see what comes of a sample of these shapes, and thrown
-    away.
+    """Within the block, what is made does not count: it is made to see what comes of a sample of these shapes, and
+    thrown away.
     """
     check_sample(shapes)
     left = _left.get()

@@ -16,6 +16,7 @@ _OTHERS = (
 )
 _WAIT_FOR_NOBODY = getattr(os, "O_NONBLOCK", 0)  # as the other end of a pipe that comes into the place meanwhile
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+BINARY = getattr(os, "O_BINARY", 0)  # on Windows
 
 
 def opened(path: str | os.PathLike[str], mode: str = "rb") -> Any:
