@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.layouts import memory_axes
-from xpnet.backend.cpu.work import LEAST, cut_bands
+from xpnet.backend.cpu.work import LEAST, cut_bands, divide_evenly
 
 Array = Any
 
-BAND, ROWS_BAND = 1 << 16, 1 << 18  # entries that are done at a time; of rows alone, which take the least time
+BAND = 1 << 16  # entries that are done at a time
 LANES = 1 << 11  # cells side by side that are done at a time: their sums stay in the cache, too
 SHORT = 32  # entries of a channel side by side, up to which each has a cell of its own
 
@@ -29,9 +29,8 @@ class View:
         self.shape = (1,) * (4 - len(runs)) + tuple(runs)  # (A, P, M, L)
         if self.shape[3] == 1 and self.shape[2] <= SHORT:
             self.shape = self.shape[0], 1, 1, self.shape[1] * self.shape[2]
-        self.band = BAND
-        if self.shape[:2] == (1, 1) and self.shape[3] > 1:  # rows, which as A may be cut; few are soon done
-            self.shape, self.band = (self.shape[2], 1, 1, self.shape[3]), ROWS_BAND
+        if self.shape[:2] == (1, 1) and self.shape[3] > 1:  # rows, which as A may be cut
+            self.shape = self.shape[2], 1, 1, self.shape[3]
         self.order = [axis for axis in self.axes if axis in kept]
         self.kept = tuple(x.shape[axis] for axis in kept)
         cells = self.shape[1] * self.shape[3]
@@ -71,18 +70,20 @@ class View:
         lying = np.repeat(lying.reshape(-1), self.each) if self.each > 1 else lying
         return np.ascontiguousarray(lying).reshape(self.shape[1], self.shape[3])
 
-    def bands(self) -> tuple[tuple[int, int], ...]:
-        """(first, end) of A in each band."""
+    def bands(self, of_rows: int) -> tuple[tuple[int, int], ...]:
+        """(first, end) of A in each band; where x is nothing but rows, each of at most so many entries, all alike."""
         A, P, M, L = self.shape
-        return cut_bands(A, max(1, self.band // max(1, P * M * min(L, LANES))))
+        if P == M == 1:
+            return cut_bands(A, divide_evenly(A, max(1, of_rows // max(1, min(L, LANES)))))
+        return cut_bands(A, max(1, BAND // max(1, P * M * min(L, LANES))))
 
-    def tiles(self, bands: tuple[tuple[int, int], ...] | None = None) -> list[tuple[int, ...]]:
+    def tiles(self, of_rows: int) -> list[tuple[int, ...]]:
         """The number of the band, and first and end in A, P and L."""
         _, P, M, L = self.shape
         together = max(1, BAND // max(1, M * min(L, LANES)))
         return [
             (number, *rows, *places, *lanes)
-            for number, rows in enumerate(bands or self.bands())
+            for number, rows in enumerate(self.bands(of_rows))
             for places in cut_bands(P, together)
             for lanes in cut_bands(L, LANES)
         ]
