@@ -13,7 +13,7 @@ import numpy as np
 from xpnet.backend.cpu import norm_loops
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
-from xpnet.backend.cpu.view import View
+from xpnet.backend.cpu.view import View, view_of
 from xpnet.backend.reference import Array, Backend
 
 
@@ -23,7 +23,7 @@ class CpuNormalization(Backend):
         return norm_loops
 
     def batch_norm(self, x: Array, gamma: Array | None, beta: Array | None, eps: float) -> tuple[Array, Array, Array]:
-        view = View(x, (1,))
+        view = view_of(x, (1,))
         mean, square = self.find_moments(view, view.see(x))
         mean, var = put_together(mean, square, view.counts, 1)
         slope = 1 / np.sqrt(var + eps) if gamma is None else gamma / np.sqrt(var + eps)
@@ -33,7 +33,7 @@ class CpuNormalization(Backend):
     def batch_norm_backward(
         self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array | None, eps: float
     ) -> tuple[Array, Array, Array]:
-        view, inverse = View(x, (1,)), 1 / np.sqrt(var + eps)
+        view, inverse = view_of(x, (1,)), 1 / np.sqrt(var + eps)
         seen = view.see(dy), view.see(x)
         sums, products = self.sum_products(view, *seen, mean)
         dbeta, dgamma = sums.sum(axis=1), products.sum(axis=1) * inverse
@@ -42,11 +42,11 @@ class CpuNormalization(Backend):
         return dx, dgamma.astype(x.dtype), dbeta.astype(x.dtype)
 
     def scale_channels(self, x: Array, slope: Array, shift: Array | None) -> Array:
-        view = View(x, (1,))
+        view = view_of(x, (1,))
         return self.scale_cells(view, view.see(x), None, slope, shift)
 
     def sum_channels(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
-        view = View(x, (1,))
+        view = view_of(x, (1,))
         sums, products = self.sum_products(view, view.see(dy), view.see(x), mean)
         return sums.sum(axis=1).astype(x.dtype), products.sum(axis=1).astype(x.dtype)
 

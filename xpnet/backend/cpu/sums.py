@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.threads import blas_held
-from xpnet.backend.cpu.view import View
+from xpnet.backend.cpu.view import view_of
 from xpnet.backend.reference import Array, Backend
 from xpnet.backend.reference.sums import FEW, summed_axes
 
@@ -33,7 +33,7 @@ class CpuSums(Backend):
             if axes == (0,) and x.ndim == 2:
                 return add_rows(x).astype(x.dtype).reshape((1, -1) if keepdims else (-1,))
         kept = tuple(i for i in range(x.ndim) if i not in axes)
-        view = View(x, kept)
+        view = view_of(x, kept)
         if view.counts * view.each <= FEW:
             return _reduce(x, axis=axes, keepdims=keepdims)
         with blas_held():

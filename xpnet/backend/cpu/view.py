@@ -1,5 +1,6 @@
 """An array in memory order, as (A, P, M, L): entries that are added up, kept, added up and kept, behind one another."""
 
+import functools
 import math
 from typing import Any
 
@@ -15,13 +16,19 @@ LANES = 1 << 11  # cells side by side that are done at a time: their sums stay i
 SHORT = 32  # entries of a channel side by side, up to which each has a cell of its own
 
 
-class View:
+def view_of(x: Array, kept: tuple[int, ...]) -> "View":
     """x (N, C, ...) as (A, P, M, L): P and L are of the axes `kept`, in the order in which they lie in memory."""
+    return _view(x.shape, x.dtype, memory_axes(x), kept)
 
-    def __init__(self, x: Array, kept: tuple[int, ...]) -> None:
-        self.given, self.dtype, self.alone = x.shape, x.dtype, x.size < LEAST
-        rest = tuple(axis for axis in range(x.ndim) if axis not in kept)
-        for axes in (memory_axes(x), tuple(range(x.ndim)), (*kept, *rest)):
+
+class View:
+    """How arrays of a shape whose axes lie in this order are seen; made once, and the same for all of them."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, lying: tuple[int, ...], kept: tuple[int, ...]) -> None:
+        size, ndim = math.prod(shape), len(shape)
+        self.given, self.dtype, self.alone = shape, dtype, size < LEAST
+        rest = tuple(axis for axis in range(ndim) if axis not in kept)
+        for axes in (lying, tuple(range(ndim)), (*kept, *rest)):
             self.axes = axes
             runs = self._runs(kept)
             if len(runs) <= 4:  # not (N, H, C, W): samples and channels apart, with pixels between and behind them
@@ -32,10 +39,13 @@ class View:
         if self.shape[:2] == (1, 1) and self.shape[3] > 1:  # rows, which as A may be cut
             self.shape = self.shape[2], 1, 1, self.shape[3]
         self.order = [axis for axis in self.axes if axis in kept]
-        self.kept = tuple(x.shape[axis] for axis in kept)
+        self.back = sorted(range(ndim), key=self.axes.__getitem__)
+        self.lying = [shape[axis] for axis in self.axes]
         cells = self.shape[1] * self.shape[3]
-        self.each = cells // max(1, math.prod(self.kept))  # cells of one entry of the axes that are kept
-        self.counts = x.size // max(1, cells)  # entries of a cell
+        self.each = cells // max(
+            1, math.prod(shape[axis] for axis in kept)
+        )  # cells of one entry of the axes that are kept
+        self.counts = size // max(1, cells)  # entries of a cell
 
     def _runs(self, kept: tuple[int, ...]) -> list[int]:
         """How many entries lie in axes that are kept, not kept, and so on, the last number being of kept ones."""
@@ -55,8 +65,7 @@ class View:
 
     def as_given(self, y: Array) -> Array:
         """(A, P, M, L) as an array of the shape that was given."""
-        lying = y.reshape([self.given[axis] for axis in self.axes])
-        return lying.transpose(sorted(range(lying.ndim), key=self.axes.__getitem__))
+        return y.reshape(self.lying).transpose(self.back)
 
     def of_cells(self, cells: Array) -> Array:
         """(P, L) as (C, cells) or (N, C, cells)."""
@@ -77,6 +86,7 @@ class View:
             return cut_bands(A, divide_evenly(A, max(1, of_rows // max(1, min(L, LANES)))))
         return cut_bands(A, max(1, BAND // max(1, P * M * min(L, LANES))))
 
+    @functools.lru_cache(maxsize=256)  # noqa: B019 (views are kept, too)
     def tiles(self, of_rows: int) -> list[tuple[int, ...]]:
         """The number of the band, and first and end in A, P and L."""
         _, P, M, L = self.shape
@@ -87,3 +97,6 @@ class View:
             for places in cut_bands(P, together)
             for lanes in cut_bands(L, LANES)
         ]
+
+
+_view = functools.lru_cache(maxsize=256)(View)
