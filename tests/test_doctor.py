@@ -23,7 +23,7 @@ from xpnet.data import write_idx
 def no_wishes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("XPNET_BACKEND", raising=False)
     monkeypatch.delenv("XPNET_NUM_THREADS", raising=False)
-    xpnet.backend.make_backend.cache_clear()
+    xpnet.backend._made.clear()
     threads.thread_count.cache_clear()
     yield
     threads.thread_count.cache_clear()

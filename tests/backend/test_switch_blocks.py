@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.kit.helpers import in_threads
-from xpnet.backend import get_backend, make_backend, on_backend, set_default, use_backend
+from xpnet import backend
+from xpnet.backend import Backend, get_backend, make_backend, on_backend, set_default, use_backend
 from xpnet.errors import BackendError
 from xpnet.layers import Dense
 
@@ -38,6 +40,27 @@ def test_no_other_thread_sees_a_block_not_even_between_its_call_and_its_beginnin
     with block:
         assert (name(), elsewhere()) == ("reference", "numpy")
     assert (name(), elsewhere()) == ("numpy", "numpy")
+    use_backend("array_api_strict")  # nor does it lose what holds for all
+    block = use_backend("reference")
+    assert elsewhere() == "array_api_strict"
+    del block
+
+
+def test_threads_that_need_the_first_backend_at_once_get_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    meet, found = threading.Barrier(4), list[Backend]()
+
+    def make() -> Backend:
+        time.sleep(0.01)  # so that others come meanwhile
+        return Backend()
+
+    def work(_: int) -> None:
+        meet.wait(60)
+        found.append(make_backend("late"))
+
+    monkeypatch.setitem(backend._MAKERS, "late", make)
+    in_threads(work, 4)
+    backend._made.pop("late")
+    assert len(found) == 4 and len(set(map(id, found))) == 1
 
 
 def test_calls_and_beginnings_of_threads_may_come_in_any_order() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.callbacks.test_callbacks import Script, Teller, run
 from tests.kit.small import clusters, network
+from xpnet.base.atomic_files import replace_whole
 from xpnet.callbacks import Callback, JSONLinesLogger, LambdaCallback
 from xpnet.errors import FileError, OptionError
 from xpnet.metrics import ConfusionMatrix
@@ -193,3 +194,17 @@ def test_what_cannot_be_called_is_refused() -> None:
         OptionError, match=r"there is no event 'on_batch_end'; there are on_train_begin, .*on_nonfinite"
     ):
         LambdaCallback(on_batch_end=print)
+
+
+def test_a_file_is_closed_before_it_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows refuses to replace one that is open."""
+    log, closed = JSONLinesLogger(tmp_path / "log.jsonl"), []
+
+    def replace(path: Path, write: Any) -> None:
+        assert log.file is not None
+        closed.append(log.file.closed)
+        replace_whole(path, write)
+
+    monkeypatch.setattr("xpnet.callbacks.epoch_log.replace_whole", replace)
+    run(log)
+    assert closed == [True] and lines(tmp_path / "log.jsonl")

@@ -117,7 +117,7 @@ def test_cupy_without_a_device(command: Command, tmp_path: Path, monkeypatch: py
         raise BackendError(message)
 
     monkeypatch.setattr("xpnet.backend.cuda.backend.require_device", missing)
-    xpnet.backend.make_backend.cache_clear()
+    xpnet.backend._made.clear()
     for arguments in (["train", "mlp", "--out", tmp_path], ["summary", "mlp"], ["gradcheck", "relu"]):
         outcome = command(*arguments, "--backend", "cupy")
         assert outcome.status == 1 and outcome.error == message and outcome.out == ""

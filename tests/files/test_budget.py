@@ -119,7 +119,7 @@ def test_what_is_used_twice_may_be_so() -> None:
 
 
 def test_objects_that_name_themselves_or_others_that_are_none(tmp_path: Path) -> None:
-    for same in (0, 1, -1, 7, 10**30, "x", None, 1.5):
+    for same in (0, 1, -1, -7, 7, 10**30, "x", None, 1.5):
         budget.check_description([chain({"same": same})])
         refused(write(tmp_path / "a", described(chain({"same": same}))))
 
@@ -378,6 +378,13 @@ def test_layers_of_ones_own_come_back(tmp_path: Path) -> None:
     model.save(tmp_path / "a")
     again = xpnet.load(tmp_path / "a", custom=[Trying, Holding])
     assert again.parameter_count((500,)) == model.parameter_count((500,)) > 2**16
+
+
+def test_a_weight_that_is_tied_counts_once(tmp_path: Path) -> None:
+    model = networks.GPT(4000, context=4, layers=1, width=16, heads=1)
+    model.build((4,))
+    model.save(tmp_path / "a")
+    assert xpnet.load(tmp_path / "a").parameter_count((4,)) == model.parameter_count((4,))
 
 
 def test_what_is_saved_can_be_loaded_or_is_refused_when_it_is_saved(

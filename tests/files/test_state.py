@@ -51,6 +51,14 @@ def test_anything_else_is_refused_with_its_place(tmp_path: Path, odd: Any) -> No
     assert not any(tmp_path.iterdir())
 
 
+def test_what_would_not_be_read_is_not_written(tmp_path: Path) -> None:
+    write_state(tmp_path / "a", {"numbers": [[number, number / 7] for number in range(50_000)]})
+    before = (tmp_path / "a").read_bytes()
+    with pytest.raises(OptionError, match=r"no backup .* would be read .*: keep it in NumPy arrays"):
+        write_state(tmp_path / "a", {"pairs": [[1, 2]] * 100_000})
+    assert (tmp_path / "a").read_bytes() == before and len(read_state(tmp_path / "a")["numbers"]) == 50_000
+
+
 # ---- what is not a backup --------------------------------------------------------------------------------------------
 
 

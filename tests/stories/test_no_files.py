@@ -3,6 +3,7 @@ it does with names that no file can have, with full disks and folders without pe
 """
 
 import contextlib
+import io
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ import pytest
 import xpnet
 from tests.kit.small import clusters, network
 from xpnet import callbacks, data
-from xpnet.base import atomic_files
+from xpnet.base import atomic_files, regular_files
 from xpnet.data.cifar import read_cifar
 from xpnet.data.digit_image import read_digit
 from xpnet.data.downloads import fetch
@@ -126,6 +127,15 @@ def test_what_is_no_file_is_not_read_and_nobody_waits(reader: str, other: tuple[
     assert one_sentence(caught.value) == f"cannot read {path}: it is {what}, and no file"
 
 
+def test_nobody_waits_for_a_pipe_that_comes_meanwhile(other: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at what is there and the opening of it."""
+    path, what = other
+    monkeypatch.setattr(regular_files, "what_is_at", lambda path: None)
+    if what != "a socket":  # which nobody can open
+        with pytest.raises(OSError, match=f"it is {what}, and no file"):
+            regular_files.opened(path)
+
+
 def test_a_network_of_a_folder_of_pictures_is_told_of_a_pipe_among_them(tmp_path: Path) -> None:
     (tmp_path / "class").mkdir()
     os.mkfifo(tmp_path / "class" / "1.png")
@@ -204,6 +214,16 @@ def test_a_log_on_a_full_disk_ends_with_whole_lines(make: Any, append: bool, tmp
     assert left.endswith(b"\n") and len(left) <= len(whole) + 5
     assert left == whole if append else left.count(b"\n") >= 2
     assert sorted(os.listdir(tmp_path)) == ["log"]
+
+
+def test_what_the_system_takes_in_pieces_is_written_whole(tmp_path: Path) -> None:
+    class Slow(io.FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(bytes(data[:3]))
+
+    with Slow(tmp_path / "log", "ab") as file:
+        regular_files.append_whole(file, b"0123456789")
+    assert (tmp_path / "log").read_bytes() == b"0123456789"
 
 
 # ---- what a file keeps, and who else may be there --------------------------------------------------------------------

@@ -3,7 +3,6 @@
 `XPNET_BACKEND` names it for a whole process (`numpy` by default); `use_backend` changes it at run time.
 """
 
-import functools
 import os
 import threading
 import weakref
@@ -111,12 +110,20 @@ def backend_names() -> tuple[str, ...]:
     return tuple(_MAKERS)
 
 
-@functools.cache
+_made: dict[str, Backend] = {}
+_making = ProcessLock(threading.RLock)  # threads that need the first one at once must get the same; auto makes another
+
+
 def make_backend(name: str) -> Backend:
     """The backend of this name, one object for each; BackendError says what is missing to run it here."""
+    if (backend := _made.get(name)) is not None:
+        return backend
     if name not in _MAKERS:
         raise BackendError(f"there is no backend {name!r}; choose one of {', '.join(_MAKERS)}")
-    return _MAKERS[name]()
+    with _making.lock:
+        if name not in _made:
+            _made[name] = _MAKERS[name]()
+        return _made[name]
 
 
 Backend.restore = staticmethod(make_backend)

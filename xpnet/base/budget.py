@@ -40,16 +40,21 @@ def parsed(text: str | bytes, size: int) -> Any:
     """What a text of JSON in a file of `size` bytes says. FormatError for too much, ValueError for what is no JSON."""
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
+    check_text(text, size)
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def check_text(text: str, size: int) -> None:
+    """FormatError for a text of JSON that says more than a file of `size` bytes may."""
     allowed = VALUES + size // 4
     found = _values(text)
     if found > allowed:
         found = _values_outside_strings(text)
     if found > allowed:
         raise FormatError(f"its description counts {found} values, and a file of {size} bytes may have {allowed}")
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise _too_deep() from None
 
 
 def check_description(parts: Iterable[Any]) -> int:

@@ -62,8 +62,8 @@ class EpochLog(Callback):
             if self.text or self.append:
                 append_whole(self.file, text.encode())
             else:
+                self.file.close()  # which Windows must have before it is replaced
                 replace_whole(Path(self.path), lambda file: file.write(text.encode()))
-                self.file.close()
                 self.file = opened(self.path, "ab")
         self.text += text
 

@@ -46,13 +46,18 @@ DTYPES = (
 def write_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """Write numbers, strings, None, lists and dicts of those, and NumPy arrays; whole or not at all.
 
-    Raises OptionError, naming the place, for anything else, and FileError if the file cannot be written.
+    Raises OptionError, naming the place, for anything else, or if there are so many numbers outside of arrays that
+    `read_state` would refuse the file; and FileError if the file cannot be written.
     """
     from safetensors.numpy import save
 
     tensors: dict[str, np.ndarray] = {}
     text = json.dumps({"version": VERSION, "state": _packed(state, "", tensors)})
     data = save(tensors, metadata={KEY: text, "checksum": _checksum(text, tensors)})
+    try:
+        budget.check_text(text, len(data))
+    except FormatError as error:
+        raise OptionError(f"no backup with this state would be read ({error}): keep it in NumPy arrays") from None
     write_atomically(path, lambda file: file.write(data))
 
 

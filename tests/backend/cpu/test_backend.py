@@ -31,6 +31,20 @@ def test_a_window_with_holes_leaves_zeros_between_its_pixels() -> None:
         assert_same(dx, Backend().max_pool2d_backward(y, x, y, window))
 
 
+@pytest.mark.parametrize("given", ["float16", "float32", "float64", "int64", "bool"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_gradient_of_another_type_is_taken_by_its_value(dtype: str, given: str) -> None:
+    numpy, dy = NumpyBackend(), np.ones((2, 3, 4, 4), given)
+    for stride in (2, 1):
+        window = Window((2, 2), (stride, stride))
+        x = integers((2, 3, 3 * stride + 2, 3 * stride + 2), 1, dtype)
+        want = numpy.max_pool2d_backward(dy.astype(dtype), x, numpy.max_pool2d(x, window), window)
+        assert_same(numpy.max_pool2d_backward(dy, x, numpy.max_pool2d(x, window), window), want)
+    for y in (integers((2, 3), 2, dtype), integers((2, LEAST), 2, dtype)):
+        dy = np.ones(y.shape, given)
+        assert (numpy.activate_backward(dy, y, "relu") == (y > 0)).all()
+
+
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_kernel_as_large_as_the_image_is_one_product(relu: bool, dtype: str) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -114,6 +115,40 @@ def test_who_bypasses_threadpoolctl_keeps_what_it_sets() -> None:
         for library in blas.libraries():
             library.set(3)
     assert real() == {3}
+
+
+def test_who_goes_out_of_an_inner_block_holds_it_still() -> None:
+    with blas.single_threaded_blas():
+        with blas.single_threaded_blas():
+            pass
+        assert real() == {1}
+    assert real() == {2}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("own", [False, True], ids=["others", "own"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
+def test_a_child_forgets_the_holders_that_it_does_not_have(others: list[Stepped], own: bool) -> None:
+    """But for the one that forked."""
+    block = blas.single_threaded_blas()
+    others[0].step(block.__enter__)
+    if own:
+        block.__enter__()
+    child = os.fork()
+    if child == 0:
+        try:
+            right = real() == {1 if own else 2}
+            if own:
+                block.__exit__(None, None, None)
+            os._exit(0 if right and real() == {2} else 1)
+        finally:
+            os._exit(2)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if own:
+        block.__exit__(None, None, None)
+    assert real() == {1}
+    others[0].step(lambda: block.__exit__(None, None, None))
+    assert real() == {2} and status == 0
 
 
 def test_nested_and_known_numbers_cost_no_call(monkeypatch: pytest.MonkeyPatch) -> None:

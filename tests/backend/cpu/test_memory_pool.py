@@ -1,6 +1,7 @@
 """Memory of the pool: an ordinary array, and used again only when nobody can see it any more."""
 
 import gc
+import mmap
 import subprocess
 import sys
 
@@ -8,13 +9,13 @@ import numpy as np
 import pytest
 
 from tests.kit.helpers import in_threads
-from xpnet.backend.cpu.memory_pool import PERIOD, REGION, SMALL, STEP, Pool, copied_out
+from xpnet.backend.cpu.memory_pool import PAGE, PERIOD, REGION, SMALL, STEP, Pool, copied_out
 from xpnet.backend.cpu.memory_pool import pool as shared
 from xpnet.layers import Dense, SimpleRNN
 from xpnet.model import Sequential
 
 SHAPE = (300, 1000)
-SIZE = -(-300 * 1000 * 4 // 4096) * 4096
+SIZE = -(-300 * 1000 * 4 // PAGE) * PAGE
 
 
 @pytest.fixture
@@ -131,6 +132,12 @@ def test_what_was_not_used_for_a_while_goes_back(pool: Pool) -> None:
     for _ in range(2 * PERIOD):
         pool.empty((10,), "float32")  # too small for the pool, but time goes on
     assert pool.held == 0
+
+
+def test_what_goes_back_begins_with_a_page_of_the_system() -> None:
+    script = "import mmap; mmap.PAGESIZE = 1 << 16; from xpnet.backend.cpu.memory_pool import PAGE; print(PAGE)"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert int(found.stdout) == 1 << 16 and PAGE % mmap.PAGESIZE == 0
 
 
 def test_what_is_used_now_and_then_stays(pool: Pool) -> None:

@@ -50,14 +50,16 @@ def test_version_1(tmp_path: Path, own: str, quota: float | None, usable: int, t
     """Its folder may have a blank in its name, and may show only what is below a group."""
     folder = "sys/fs/cgroup/cpu time/job"
     files = {f"{folder}/cpu.cfs_quota_us": own, f"{folder}/cpu.cfs_period_us": "100000"}
-    root = machine(tmp_path, f"5:memory:/\n4:cpu,cpuacct:{path}\n0::/", V1.format(top=top), **files)
+    root = machine(tmp_path, f"6:cpuset:/bound\n5:memory:/\n4:cpu,cpuacct:{path}\n0::/", V1.format(top=top), **files)
     assert processors.quota(root) == quota
     assert processors.usable_cpus(root) == usable
 
 
-@pytest.mark.parametrize("path", ["/../other", "/elsewhere"])
-def test_a_group_that_cannot_be_seen_counts_as_the_top(tmp_path: Path, path: str) -> None:
-    root = machine(tmp_path, f"0::{path}", V2.replace(" / /sys", " /mine /sys"))
+@pytest.mark.parametrize(("top", "path"), [("/mine", "/../other"), ("/mine", "/elsewhere"), ("/", "/../other")])
+def test_a_group_that_cannot_be_seen_counts_as_the_top(tmp_path: Path, top: str, path: str) -> None:
+    root = machine(tmp_path, f"0::{path}", V2.replace(" / /sys", f" {top} /sys"))
+    (root / "sys/fs/other").mkdir(parents=True)
+    (root / "sys/fs/other/cpu.max").write_text("100000 100000\n")  # which no group of this process is
     (root / "sys/fs/cgroup").mkdir(parents=True)
     (root / "sys/fs/cgroup/cpu.max").write_text("200000 100000\n")
     assert processors.usable_cpus(root) == 2

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.kit.helpers import assert_close, assert_same, calls_of
 from tests.kit.strategies import integers, normal, seeds
 from xpnet.backend import Backend
-from xpnet.backend.cpu import algorithm, choice, winograd
+from xpnet.backend.cpu import algorithm, choice, safeguards, winograd
 from xpnet.backend.cpu.backend import NumpyBackend
-from xpnet.backend.cpu.safeguards import RATIO
+from xpnet.backend.cpu.safeguards import RATIO, Safeguards, is_finite
 from xpnet.backend.cpu.winograd import Winograd, tiles_of
 from xpnet.backend.window import Window
 
@@ -259,3 +259,43 @@ def test_the_direct_way_is_taken_where_it_must_be(
     walk.forward(x, w, None, SAME, 1, True)
     walk.input_gradient(normal((choice.WINOGRAD_IMAGES, 4, 6, 6), 2, dtype), w, None, SAME, (6, 6), 1, False)
     assert len(calls) == (2 if directly else 0)
+
+
+def test_all_pieces_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are compared in pieces that stay in the cache; the last is one of them."""
+    monkeypatch.setattr(safeguards, "CHUNK", 24)
+    rows, dw = np.ones((3, 7, 4), "float32"), np.ones((3, 1, 2, 5, 4), "float32")
+    assert Safeguards().alike(rows) and Safeguards().flush(dw) and (dw == 1).all()
+    rows[1, 6], dw[1, 0, 1, 4, 3] = 1e-3, 1e-9
+    assert not Safeguards().alike(rows)
+    assert Safeguards().flush(dw) and (dw == 0).sum() == 1 and dw[1, 0, 1, 4, 3] == 0
+    for value in (np.nan, np.inf, -np.inf):
+        dw[2, 0, 0, 4, 0] = value
+        rows[1, 6] = value
+        assert not Safeguards().flush(dw) and not Safeguards().alike(rows)
+
+
+@quietly
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_is_finite(rows: int, order: Any) -> None:
+    y = np.ones((rows, 2, 3, 4), "float32")
+    for value in (np.nan, np.inf, -np.inf, 3e38):
+        gap = np.ones((rows, 2, 3, 8), "float32")
+        gap[-1, -1, -1, 3], gap[0, 0, 0, 4:] = value, np.nan
+        for where in (y, gap[..., :4].copy()):
+            lying = where if order == "C" else np.stack([where, where], axis=1)[:, 0]  # with gaps between rows
+            assert is_finite(lying) == (where is y)
+
+
+@each_walk
+def test_a_weight_of_zero_among_others_is_told_from_a_row_of_zeros(walk: Winograd) -> None:
+    """Where one row has a zero and the others have none, what must be zero would not be."""
+    rows = np.ones((3, 4, 6), "float32")
+    assert walk.alike(rows)
+    rows[:, 2, 3] = 0
+    assert walk.alike(rows)
+    for count in (1, 2):
+        unlike = rows.copy()
+        unlike[:count, 1, 5] = 0
+        assert not walk.alike(unlike)

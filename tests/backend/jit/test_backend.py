@@ -18,7 +18,7 @@ from tests.kit.optimizer_steps import assert_first_steps, assert_infinite_weight
 from tests.kit.small import digits
 from tests.kit.strategies import ConvCase, PoolCase, convolutions, integers, normal, poolings, seeds
 from xpnet import networks, optimizers, random
-from xpnet.backend import Backend, make_backend, use_backend
+from xpnet.backend import _MAKERS, Backend, make_backend, use_backend
 from xpnet.backend.cpu import choice, threads
 from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.reference import AdamStep
@@ -311,11 +311,11 @@ def test_the_kernels_are_taken_where_numba_is_unless_they_are_switched_off(wish:
 def test_a_wish_that_cannot_be_met_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XPNET_JIT", "yes")
     with pytest.raises(OptionError, match="XPNET_JIT must be 0 or 1, not 'yes'"):
-        make_backend.__wrapped__("numpy")
+        _MAKERS["numpy"]()
     monkeypatch.setenv("XPNET_JIT", "1")
     monkeypatch.setitem(sys.modules, "xpnet.backend.jit.backend", None)
     with pytest.raises(BackendError, match=r'Install it: pip install "xpnet\[jit\]"'):
-        make_backend.__wrapped__("numpy")
+        _MAKERS["numpy"]()
 
 
 def test_the_doctor_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +325,7 @@ def test_the_doctor_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
     for wish in found:
         monkeypatch.setenv("XPNET_JIT", wish)
         xpnet_backend = sys.modules["xpnet.backend"]
-        xpnet_backend.make_backend.cache_clear()
+        xpnet_backend._made.clear()
         found[wish] = doctor.examine()["processors"]["jit"]
-    xpnet_backend.make_backend.cache_clear()
+    xpnet_backend._made.clear()
     assert found == {"0": "switched off by XPNET_JIT=0", "": JIT.jit}

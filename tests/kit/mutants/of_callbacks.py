@@ -41,7 +41,7 @@ MUTANTS = [
     Mutant("callbacks/monitor.py", "not gain > self.min_delta", "not gain >= self.min_delta", CALLBACKS),
     Mutant(
         "callbacks/monitor.py",
-        'self.best_epoch, self.best_weights = state["best_epoch"], state["best_weights"]',
+        'self.best_epoch, self.best_weights, _ = state["best_epoch"], state["best_weights"], state["best"]',
         "pass",
         CALLBACKS,
     ),
@@ -77,7 +77,7 @@ MUTANTS = [
     Mutant("callbacks/ema.py", "average[...] = p.value\n", "pass\n", EMA),
     Mutant(
         "callbacks/ema.py",
-        'self.steps, self._seen = int(state["steps"]), self',
+        "self.steps, self._seen = steps, self",
         "self.steps, self._seen = 0, self",
         EMA,
     ),

@@ -13,6 +13,10 @@ NESTING = "tests/core/test_nesting.py"
 MODEL = "tests/test_model.py"
 BUILD = "tests/core/test_build.py"
 CARRIED = "tests/core/test_carried.py"
+NAMES = "tests/files/test_budget.py::test_names_are_what_they_were"
+LOCKS = "tests/base/test_locks.py"
+SWITCH = "tests/backend/test_switch.py"
+BLOCKS = "tests/backend/test_switch_blocks.py"
 
 MUTANTS = [
     Mutant("random.py", "state.first_sample * steps", "state.first_sample", TIME_DISTRIBUTED),
@@ -52,7 +56,7 @@ MUTANTS = [
     Mutant("core/flat.py", "self.size += -(-p.size // self.ALIGNMENT) * self.ALIGNMENT", "self.size += p.size", FLAT),
     Mutant("core/flat.py", "all(p.flat is self for p in parameters)", "True", FLAT),
     Mutant("model.py", "first = 0 if need_dx else self._first_trained()", "first = 0 if need_dx else 1", MODEL),
-    Mutant("model.py", "max(numbers, default=0) + 1", "len(numbers) + 1", MODEL),
+    Mutant("base/numbered.py", "max(number, self._largest.get(stem, 0))", "self._largest.get(stem, 0) + 1", MODEL),
     Mutant(
         "model.py",
         "counts.setdefault(id(layer), layer.parameter_count(shape))",
@@ -68,4 +72,45 @@ MUTANTS = [
     Mutant("base/mosaic.py", "math.ceil(n / columns)", "n // columns", "tests/base/test_mosaic.py"),
     Mutant("base/mosaic.py", "(H + gap) * (i // columns)", "(W + gap) * (i // columns)", "tests/base/test_mosaic.py"),
     Mutant("base/lookup.py", "name = aliases.get(name, name)", "pass", "tests/base/test_lookup.py"),
+    # names that end in numbers
+    Mutant("base/numbered.py", "self._largest.get('', 0)", "0", NAMES),
+    Mutant("base/numbered.py", "while start and name", "if start and name", NAMES),
+    # locks and forks
+    Mutant("base/locks.py", "_give_back(taken)\n                waiting", "waiting", LOCKS),
+    Mutant("base/locks.py", "taken = waiting[:1]", "taken = []", LOCKS),
+    Mutant("base/locks.py", "known.renew()", "pass", LOCKS),
+    Mutant(
+        "base/locks.py",
+        "_give_back(_taken.pop(threading.get_ident(), []))",
+        "_taken.pop(threading.get_ident(), [])",
+        LOCKS,
+    ),
+    Mutant("base/locks.py", "if not taken and hasattr(", "if taken and hasattr(", LOCKS),
+    # the switch
+    Mutant(
+        "backend/__init__.py",
+        "if each is not block and each.within is not block",
+        "if each is not block",
+        SWITCH,
+        "holds_to_the_end",
+    ),
+    Mutant("backend/__init__.py", "block.left = True", "pass", BLOCKS),
+    Mutant("backend/__init__.py", "if call.thread is None or call.final:", "if True:", BLOCKS),
+    Mutant("backend/__init__.py", "call.thread = None  # it is no block's", "pass  # it is no block's", BLOCKS),
+    Mutant("backend/__init__.py", "_calls = tuple(call for call in _calls if call is not self._call)", "pass", BLOCKS),
+    Mutant(
+        "backend/__init__.py",
+        "([block for block in _inside.get() if block in self._blocks] or self._blocks)[-1]",
+        "self._blocks[-1]",
+        BLOCKS,
+    ),
+    Mutant("backend/__init__.py", "self._call.thread = None  # whoever", "pass  # whoever", BLOCKS),
+    Mutant("backend/__init__.py", "enumerate(calls) if each.final", "enumerate(calls)", BLOCKS),
+    Mutant(
+        "backend/__init__.py",
+        "_Block(self.backend, around.within or around)",
+        "_Block(self.backend)",
+        SWITCH,
+        "holds_to_the_end",
+    ),
 ]

@@ -20,15 +20,26 @@ ATTENTION = "tests/backend/test_attention.py"
 COLUMNS = "tests/backend/cpu/test_columns.py"
 OPTIMIZERS = "tests/optimizers/test_optimizers.py"
 JIT_NORMS = "tests/backend/jit/test_norms.py"
+SUMS = "tests/backend/test_sums.py"
+COLUMN = "tests/backend/test_sums.py::test_a_column_of_a_matrix"
+AXES = "tests/backend/test_sums.py::test_sums_have_their_axes_in_the_order_of_the_array"
+BIAS = "tests/backend/test_sums.py::test_the_bias_of_a_convolution"
+OFTEN = "tests/backend/test_sums.py::test_rows_of_a_table_that_come_often"
+WITHIN = "tests/backend/test_sums.py::test_normalization_within_a_sample"
+VIEW = "tests/backend/cpu/test_view.py"
+DIRECT = "tests/backend/cpu/test_winograd.py::test_the_direct_way_is_taken_where_it_must_be"
+ZEROS = "tests/backend/cpu/test_winograd.py::test_gradients_that_are_zero_stay_zero"
+BLAS = "tests/backend/cpu/test_blas.py"
+PROCESSORS = "tests/backend/cpu/test_processors.py"
 
 MUTANTS = [
     Mutant("backend/cpu/columns.py", "closer, -shift)", "closer, 1 - shift)", TRANSPOSED),
     Mutant("backend/cpu/columns.py", "len(rows) < SH or", "len(rows) > SH or", TRANSPOSED),
-    Mutant("backend/cpu/columns.py", "(dy.shape)), sums.sum(axis=0)", "(dy.shape)), -sums.sum(axis=0)", DERIVATIVE),
-    Mutant("backend/cpu/columns.py", "dw = partial.sum(axis=0)", "dw = -partial.sum(axis=0)", DERIVATIVE),
+    Mutant("backend/cpu/columns.py", "(dy.shape)), add_first(sums)", "(dy.shape)), -add_first(sums)", DERIVATIVE),
+    Mutant("backend/cpu/columns.py", "dw = add_first(partial)", "dw = -add_first(partial)", DERIVATIVE),
     Mutant("backend/cpu/columns.py", "[:, :, :, ::-1, ::-1]", "[:, :, :, ::-1, :]", DERIVATIVE),
-    Mutant("backend/cpu/activation.py", "y[i0:i1] > 0, out=dz", "y[i0:i1] >= 0, out=dz", PRIMITIVES),
-    Mutant("backend/cpu/backend.py", "np.multiply(dout, hit, out=dx", "np.multiply(-dout, hit, out=dx", DERIVATIVE),
+    Mutant("backend/cpu/activation.py", "y[i0:i1] > 0, dz[", "y[i0:i1] >= 0, dz[", PRIMITIVES),
+    Mutant("backend/cpu/backend.py", "pick(dout, hit, dx[", "pick(-dout, hit, dx[", DERIVATIVE),
     Mutant(
         "backend/cpu/backend.py", "np.logical_or(met, hit, out=met)", "np.logical_and(met, hit, out=met)", PRIMITIVES
     ),
@@ -39,7 +50,7 @@ MUTANTS = [
     Mutant("backend/cpu/winograd.py", "total += P.sum", "total -= P.sum", WINOGRAD),
     Mutant("backend/jit/winograd.py", "both - m2[n] - m3[n]", "both - m2[n] + m3[n]", WINOGRAD),
     Mutant("backend/jit/winograd.py", "y3[q] = -z1[q]", "y3[q] = z1[q]", WINOGRAD),
-    Mutant("backend/cpu/elementwise.py", "return dy * (y > 0)", "return -dy * (y > 0)", DERIVATIVE),
+    Mutant("backend/cpu/elementwise.py", "return pick(dy, y > 0)", "return pick(-dy, y > 0)", DERIVATIVE),
     Mutant("backend/cpu/columns.py", "(j1 - 1) * N + n1", "(j1 - 1) * N + n1 - 1", PRIMITIVES),
     Mutant("backend/jit/kernels.py", "value if output[q] > 0 else", "value if output[q] >= 0 else", JIT),
     Mutant("backend/jit/kernels.py", "left[q] = nothing if", "left[q] = left[q] if", JIT),
@@ -60,9 +71,9 @@ MUTANTS = [
     Mutant("backend/cpu/normalization.py", "squares + counts * (means - mean) ** 2", "squares", NORMS),
     Mutant("backend/cpu/normalization.py", "square / count + (mean - middle) ** 2", "square / count", NORMS),
     Mutant("backend/cpu/normalization.py", "-slope * dbeta * share", "slope * dbeta * share", NORMS),
-    Mutant("backend/cpu/normalization.py", "lying.T if self.order == [1, 0] else lying\n", "lying\n", NORMS),
+    Mutant("backend/cpu/view.py", "lying.T if self.order == [1, 0] else lying\n", "lying\n", NORMS),
     Mutant("backend/cpu/norm_loops.py", "inverse += eps", "inverse += 0", GROUP_NORM),
-    Mutant("backend/cpu/norm_loops.py", "out -= d @ share", "out -= 0", GROUP_NORM),
+    Mutant("backend/cpu/norm_loops.py", "out -= weigh_rows(d, share)", "out -= 0", GROUP_NORM),
     Mutant("backend/cpu/group_norm.py", "var + mean**2", "var", GROUP_NORM),
     Mutant(
         "backend/jit/norm_loops.py",
@@ -104,7 +115,124 @@ MUTANTS = [
         CHOICE,
     ),
     # memory and threads
-    Mutant("backend/cpu/memory_pool.py", "if place and self.ends[place - 1] == start:", "if False:", POOL),
+    Mutant("backend/cpu/memory_pool.py", "if first and self.holes[first - 1][1] == start:", "if False:", POOL),
     Mutant("backend/cpu/memory_pool.py", "if end - start >= size:", "if end - start >= size - PAGE:", POOL),
     Mutant("backend/cpu/work.py", "min(i + height, rows))", "i + height)", "tests/backend/cpu/test_backend.py"),
+    # sums in blocks
+    Mutant("backend/cpu/sums.py", "BLOCK = 64", "BLOCK = 1 << 16", COLUMN),
+    Mutant("backend/cpu/sums.py", "RUN = 256", "RUN = 1 << 20", BIAS),
+    Mutant(
+        "backend/cpu/sums.py",
+        "x[..., n - rest :, :]) if rest else total",
+        "x[..., n - rest :, :]) if False else total",
+        COLUMN,
+    ),
+    Mutant("backend/cpu/sums.py", "sums, axis=-2, dtype=np.float64)", "sums, axis=-2)", COLUMN),
+    Mutant("backend/cpu/sums.py", "isinstance(axis, int) and x.shape[axis] <= FEW", "isinstance(axis, int)", COLUMN),
+    Mutant("backend/cpu/sums.py", "(1, -1) if keepdims else (-1,)", "(-1,)", AXES),
+    Mutant("backend/cpu/sums.py", "np.expand_dims(total, axes) if keepdims else total[()]", "total[()]", AXES),
+    Mutant("backend/cpu/sums.py", "sorted(range(lying.ndim), key=view.order.__getitem__)", "range(lying.ndim)", AXES),
+    Mutant("backend/cpu/sums.py", "if view.counts * view.each <= FEW:", "if True:", SUMS, "a_sum_of_many"),
+    Mutant(
+        "backend/cpu/sums.py",
+        "np.add.reduce(x, axis=0) if len(x) <= FEW else",
+        "np.add.reduce(x, axis=0) if True else",
+        SUMS,
+        "tall",
+    ),
+    Mutant("backend/cpu/sums.py", "arrays[half:], np", "arrays[half + 1 :], np", SUMS, "large_window"),
+    Mutant("backend/cpu/sums.py", "np.cumsum(blocks) - blocks", "np.cumsum(blocks)", OFTEN),
+    Mutant("backend/cpu/sums.py", "blocks = -(-lengths // BLOCK)", "blocks = lengths // BLOCK", OFTEN),
+    Mutant("backend/cpu/sums.py", "np.add.reduce(x * weights[:, 0], axis=1", "np.add.reduce(x, axis=1", WITHIN),
+    Mutant(
+        "backend/cpu/sums.py",
+        "x.reshape(n, m // length, length).swapaxes(0, 1)",
+        "x.reshape(m // length, n, length)",
+        WITHIN,
+    ),
+    # what lies in another order
+    Mutant(
+        "backend/cpu/view.py", "return lying.swapaxes(0, 1) if self.order == [1, 0] else lying", "return lying", NORMS
+    ),
+    Mutant(
+        "backend/cpu/view.py",
+        "lying.transpose(sorted(range(lying.ndim), key=self.axes.__getitem__))",
+        "lying.transpose(self.axes)",
+        NORMS,
+    ),
+    Mutant("backend/cpu/view.py", "x.size // max(1, cells)", "x.size // max(1, math.prod(self.kept))", NORMS),
+    Mutant("backend/cpu/view.py", "if len(runs) <= 4:", "if True:", VIEW),
+    Mutant(
+        "backend/cpu/view.py", "for lanes in cut_bands(L, LANES)", "for lanes in cut_bands(min(L, LANES), LANES)", VIEW
+    ),
+    Mutant(
+        "backend/cpu/view.py",
+        "for places in cut_bands(P, together)",
+        "for places in cut_bands(min(P, together), together)",
+        VIEW,
+    ),
+    # where rows of Winograd would spoil what a direct convolution keeps
+    Mutant("backend/cpu/safeguards.py", "RATIO = 64.0", "RATIO = 2000.0", DIRECT),
+    Mutant(
+        "backend/cpu/safeguards.py",
+        "if not (least * RATIO >= most).all():",
+        "if (least * RATIO < most).any():",
+        WINOGRAD,
+        "pieces",
+    ),
+    Mutant("backend/cpu/safeguards.py", "least, most = np.minimum.reduce(largest)", "least, most = largest[2]", DIRECT),
+    Mutant("backend/cpu/safeguards.py", "(zeros == 0) | (zeros == 3)", "zeros <= 3", WINOGRAD),
+    Mutant("backend/cpu/safeguards.py", "_alike(rows[:, o : o + step])", "_alike(rows[:, :step])", WINOGRAD),
+    Mutant(
+        "backend/cpu/safeguards.py", "if not math.isfinite(np.maximum.reduce(largest, None)):", "if False:", WINOGRAD
+    ),
+    Mutant("backend/cpu/safeguards.py", "ROUNDING = 32", "ROUNDING = 0", ZEROS),
+    Mutant("backend/cpu/safeguards.py", "piece = dw[:, :, :, c : c + step]", "piece = dw[:, :, :, :step]", WINOGRAD),
+    Mutant(
+        "backend/cpu/safeguards.py",
+        "return all(math.isfinite(np.dot(row, row))",
+        "return any(math.isfinite(np.dot(row, row))",
+        WINOGRAD,
+    ),
+    Mutant(
+        "backend/cpu/safeguards.py",
+        "math.isfinite(np.dot(row, row)) for",
+        "not math.isfinite(np.dot(row, row)) for",
+        WINOGRAD,
+    ),
+    # who holds BLAS, and how many processors there are
+    Mutant(
+        "backend/cpu/blas.py",
+        "        if not _holders:\n            for library in _shared.values():\n                library.hold()",
+        "        if True:\n            for library in _shared.values():\n                library.hold()",
+        BLAS,
+    ),
+    Mutant(
+        "backend/cpu/blas.py",
+        "        if not _holders:\n            for library in _shared.values():\n                library.let_go()\n",
+        "        if True:\n            for library in _shared.values():\n                library.let_go()\n",
+        BLAS,
+    ),
+    Mutant("backend/cpu/blas.py", "local.held -= 1", "local.held = 0", BLAS),
+    Mutant("backend/cpu/blas.py", "self.shown != 1 and self.get() == 1", "self.shown != 1", BLAS, "bypasses"),
+    Mutant("backend/cpu/blas.py", "get(self) if library is None else library.shown", "get(self)", BLAS),
+    Mutant("backend/cpu/blas.py", "library.shown = num_threads", "pass", BLAS),
+    Mutant("backend/cpu/blas.py", "library.set(count)", "pass", BLAS, "of_each_thread"),
+    Mutant(
+        "backend/cpu/blas.py", "others = _holders - {threading.get_ident()}", "others = set()", BLAS, "child_forgets"
+    ),
+    Mutant(
+        "backend/cpu/blas.py",
+        "_holders.intersection_update({threading.get_ident()} if local.held else ())",
+        "pass",
+        BLAS,
+        "child_forgets",
+    ),
+    Mutant("backend/cpu/processors.py", "math.ceil(limit)", "int(limit)", PROCESSORS),
+    Mutant("backend/cpu/processors.py", "min(found, default=None)", "max(found, default=None)", PROCESSORS),
+    Mutant("backend/cpu/processors.py", "int(time) <= 0 or", "int(time) < 0 or", PROCESSORS),
+    Mutant("backend/cpu/processors.py", "for folder in (path, *path.parents):", "for folder in (path,):", PROCESSORS),
+    Mutant("backend/cpu/processors.py", 'if ".." not in below.parts:', "if True:", PROCESSORS),
+    Mutant("backend/cpu/processors.py", '"cpu" in names.split(",")', '"cpu" in names', PROCESSORS),
+    Mutant("backend/cpu/processors.py", "int(time) / int(period)", "int(period) / int(time)", PROCESSORS),
 ]

@@ -9,6 +9,8 @@ ATTENTION = "tests/backend/test_attention.py"
 BACKEND = "tests/backend/cuda/test_backend.py"
 FLAT = "tests/core/test_flat.py"
 WIDE = "tests/backend/test_normalization.py::test_local_response_norm_of_many_channels_is_its_definition"
+COLUMNS = "tests/backend/test_sums.py::test_many_columns_of_a_matrix"
+OFTEN = "tests/backend/test_sums.py::test_rows_of_a_table_that_come_often"
 
 MUTANTS = [
     Mutant(
@@ -98,4 +100,14 @@ MUTANTS = [
     ),
     Mutant("backend/cuda/kernels/group_norm.cu", "* rstd[row]", "* rstd[group]", KERNELS, "groups"),
     Mutant("backend/cuda/products.py", "out_strides[-2] if M > 1 else N", "N", BACKEND),
+    Mutant("backend/cuda/kernels/common.cu", "total += part, part = 0, count = 0", "total += part, count = 0", OFTEN),
+    Mutant("backend/cuda/kernels/common.cu", "(Real)(total + part)", "(Real)total", OFTEN),
+    Mutant("backend/cuda/kernels/common.cu", "++count == 64", "++count == 1 << 24", OFTEN),
+    Mutant(
+        "backend/cuda/sums.py",
+        '"y = a / (_in_ind.size() / _out_ind.size())"',
+        '"y = a / _in_ind.size()"',
+        "tests/backend/test_sums.py::test_sums_have_their_axes_in_the_order_of_the_array",
+    ),
+    Mutant("backend/cuda/sums.py", 'reduce_type="double"', 'reduce_type="T"', COLUMNS),
 ]

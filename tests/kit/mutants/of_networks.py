@@ -15,9 +15,9 @@ UNET = "tests/networks/test_unet.py"
 LESSONS = "tests/training/test_functions.py"
 
 MUTANTS = [
-    Mutant("networks/lenet5.py", "xp.sum(dy * total, axis", "-xp.sum(dy * total, axis", NETWORKS),
+    Mutant("networks/lenet5.py", "self.backend.sum(dy * total", "-self.backend.sum(dy * total", NETWORKS),
     Mutant("networks/lenet5.py", "self.xp.concat(connected", "-self.xp.concat(connected", NETWORKS),
-    Mutant("networks/radial_basis.py", "return -2 * xp.sum(dy", "return 2 * xp.sum(dy", RADIAL),
+    Mutant("networks/radial_basis.py", "return -2 * self", "return 2 * self", RADIAL),
     Mutant("networks/resnet.py", "dx[:, :, ::s, ::s] = dy", "dx[:, :, ::s, ::s] = -dy", RESNET),
     Mutant("networks/vae.py", "dz, dz * noise / 2", "dz, dz * noise", IMAGES),
     Mutant("networks/vae.py", "dlog_var + (var - 1) *", "dlog_var + var *", IMAGES),

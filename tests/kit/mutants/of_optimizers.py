@@ -23,7 +23,7 @@ MUTANTS = [
         STATE,
     ),
     Mutant("optimizers/base.py", 'own.steps = state["parameters"][name]["steps"]', "pass", STATE),
-    Mutant("optimizers/base.py", "own[slot][...] = p.backend", "own[slot][...] += 0 * p.backend", STATE),
+    Mutant("optimizers/base.py", "own[slot][...] = p.fitting", "own[slot][...] += 0 * p.fitting", STATE),
     Mutant("optimizers/base.py", 'self.lr.set_state(state["schedule"])', "pass", STATE),
     Mutant("optimizers/base.py", "grad *= scale", "grad *= 1", "tests/training/test_accumulation.py"),
     Mutant(
@@ -40,8 +40,8 @@ MUTANTS = [
     ),
     Mutant(
         "optimizers/clipping.py",
-        "p.backend.xp.sum(p.grad * p.grad) + total",
-        "p.backend.xp.sum(p.grad * p.grad)",
+        "p.backend.sum(p.grad * p.grad) + total",
+        "p.backend.sum(p.grad * p.grad)",
         OPTIMIZERS,
         "norm",
         "reference",  # which has a piece for each parameter
@@ -99,9 +99,9 @@ MUTANTS = [
     Mutant("initializers.py", "dtype=np.float32) * 2 - 1)", "dtype=np.float32))", INITIALIZERS),
     Mutant("initializers.py", "return uniform(shape, self.limit)", "return uniform(shape, 0.05)", INITIALIZERS),
     Mutant(
-        "initializers.py",
-        "if math.prod(shape) > _limit.get():",
-        "if math.prod(shape) > 2 * _limit.get():",
+        "base/budget.py",
+        "(numbers := math.prod(shape)) > left.largest",
+        "(numbers := math.prod(shape)) > 2 * left.largest",
         INITIALIZERS,
     ),
     # regularizers

@@ -19,20 +19,28 @@ NORMS = "tests/backend/test_normalization.py"
 GROUP_NORM = "tests/backend/test_group_norm.py"
 WINDOWS = "tests/backend/test_windows.py"
 METRICS = "tests/metrics/test_metrics.py"
+ORDERED = "tests/backend/test_sums.py::test_sums_have_their_axes_in_the_order_of_the_array"
+COLUMN = "tests/backend/test_sums.py::test_a_column_of_a_matrix"
+WINDOW_MEAN = "tests/backend/test_sums.py::test_the_mean_of_a_large_window"
 
 MUTANTS = [
     Mutant(
-        "backend/reference/convolution.py", "db = xp.reshape(xp.sum(dz, ", "db = -xp.reshape(xp.sum(dz, ", DERIVATIVE
+        "backend/reference/convolution.py",
+        "db = xp.reshape(self.sum(dz, ",
+        "db = -xp.reshape(self.sum(dz, ",
+        DERIVATIVE,
     ),
     Mutant(
         "backend/reference/convolution.py",
-        "xp.sum(xp.matmul(dz, cols.mT)",
-        "-xp.sum(xp.matmul(dz, cols.mT)",
+        "self.sum(xp.matmul(dz, cols.mT)",
+        "-self.sum(xp.matmul(dz, cols.mT)",
         DERIVATIVE,
     ),
     Mutant("backend/reference/convolution.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", DERIVATIVE),
-    Mutant("backend/reference/transposed.py", "db = xp.sum(dz, ", "db = -xp.sum(dz, ", DERIVATIVE),
-    Mutant("backend/reference/transposed.py", "xp.sum(xp.matmul(pixels, ", "-xp.sum(xp.matmul(pixels, ", DERIVATIVE),
+    Mutant("backend/reference/transposed.py", "db = self.sum(dz, ", "db = -self.sum(dz, ", DERIVATIVE),
+    Mutant(
+        "backend/reference/transposed.py", "self.sum(xp.matmul(pixels, ", "-self.sum(xp.matmul(pixels, ", DERIVATIVE
+    ),
     Mutant("backend/reference/transposed.py", "xp.matmul(kernels, cols)", "-xp.matmul(kernels, cols)", DERIVATIVE),
     Mutant("backend/reference/dense.py", "dx = self.xp.matmul(dz, w) if", "dx = -self.xp.matmul(dz, w) if", DERIVATIVE),
     Mutant("backend/reference/dense.py", "self.xp.matmul(dz.mT, x)", "-self.xp.matmul(dz.mT, x)", DERIVATIVE),
@@ -43,11 +51,14 @@ MUTANTS = [
         "self.xp.where(y > 0, -dy, 0) if",
         DERIVATIVE,
     ),
-    Mutant("backend/reference/pooling.py", "self.xp.reshape(dy / (window", "self.xp.reshape(-dy / (window", DERIVATIVE),
+    Mutant("backend/reference/pooling.py", "= dy / (window.kernel[0]", "= -dy / (window.kernel[0]", DERIVATIVE),
     Mutant("backend/reference/normalization.py", "(dy - dbeta / m - normal", "(dy + dbeta / m - normal", DERIVATIVE),
     Mutant("backend/reference/normalization.py", "- normal * (dgamma / m))", "+ normal * (dgamma / m))", DERIVATIVE),
     Mutant(
-        "backend/reference/normalization.py", "dgamma = xp.sum(dy * normal", "dgamma = -xp.sum(dy * normal", DERIVATIVE
+        "backend/reference/normalization.py",
+        "dgamma = self.sum(dy * normal",
+        "dgamma = -self.sum(dy * normal",
+        DERIVATIVE,
     ),
     Mutant("backend/reference/normalization.py", "dy * power - (2 * alpha", "dy * power + (2 * alpha", DERIVATIVE),
     Mutant("backend/reference/losses.py", "xp.exp(shifted - log_sum) - t", "xp.exp(shifted - log_sum) + t", LOSSES),
@@ -118,13 +129,13 @@ MUTANTS = [
         "finite + (added + rate * finite)",
         PRIMITIVES,
     ),
-    Mutant("backend/reference/normalization.py", "var = xp.mean((x - mean) ** 2", "var = xp.mean(x ** 2", NORMS),
+    Mutant("backend/reference/normalization.py", "var = self.mean((x - mean) ** 2", "var = self.mean(x ** 2", NORMS),
     Mutant("backend/reference/group_norm.py", "rows = rows if mean is None else rows - mean\n", "\n", GROUP_NORM),
     Mutant("backend/reference/pooling.py", "open_ = open_ & ~hit", "pass", PRIMITIVES),
     Mutant(
         "backend/reference/pooling.py",
-        "return total / (window.kernel[0] * window.kernel[1])",
-        "return total / window.kernel[0] ** 2",
+        "add_arrays(pixels) / len(pixels)",
+        "add_arrays(pixels) / window.kernel[0] ** 2",
         PRIMITIVES,
     ),
     # what losses and metrics are made of
@@ -140,7 +151,7 @@ MUTANTS = [
         "0.5 * (1 + erf(xp, x))",
         ELEMENTWISE,
     ),
-    Mutant("backend/reference/elementwise.py", "x * gate, lambda", "x * gate * 1.01, lambda", ELEMENTWISE),
+    Mutant("backend/reference/elementwise.py", "-3.0) * gate, lambda", "-3.0) * gate * 1.01, lambda", ELEMENTWISE),
     # update steps
     Mutant("backend/reference/updates.py", "g = g + momentum * v if nesterov else v", "g = v", OPTIMIZERS),
     Mutant("backend/reference/updates.py", "s[...] = s + g * g", "s[...] = g * g", OPTIMIZERS),
@@ -162,4 +173,11 @@ MUTANTS = [
         OPTIMIZERS,
     ),
     Mutant("backend/reference/recurrent.py", "0.5 * self.xp.tanh(0.5 * x)", "0.5 * self.xp.tanh(x)", RECURRENT),
+    # sums in halves
+    Mutant("backend/reference/sums.py", "if x.shape[axis] % 2:", "if False:", ORDERED),
+    Mutant("backend/reference/sums.py", "for one in axes) > FEW:", "for one in axes) > FEW**4:", COLUMN),
+    Mutant("backend/reference/sums.py", "return tuple(one % x.ndim for", "return tuple(one for", ORDERED),
+    Mutant("backend/reference/sums.py", "slice(2 * half, None)", "slice(half, None)", ORDERED),
+    Mutant("backend/reference/sums.py", "add_arrays(arrays[half:])", "add_arrays(arrays[half + 1 :])", WINDOW_MEAN),
+    Mutant("backend/reference/sums.py", "axis, keepdims) / math", "axis, keepdims) / -math", ORDERED),
 ]

@@ -17,6 +17,10 @@ WHOLE = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}  #
 def pick(dy: Array, chosen: Array, out: Array | None = None) -> Array:
     """dy where `chosen`, else 0: its bits, as a whole number, times 1 or 0. Infinity times 0 would be a NaN, and to
     choose entry by entry takes ten times as long."""
+    if out is not None and dy.dtype != out.dtype:  # a user's gradient of another type
+        dy = dy.astype(out.dtype)
+    elif dy.dtype.kind != "f":
+        return np.multiply(dy, chosen, out=out)
     whole = WHOLE[dy.itemsize]
     picked = np.multiply(dy.view(whole), chosen, out=None if out is None else out.view(whole))
     return picked.view(dy.dtype) if out is None else out

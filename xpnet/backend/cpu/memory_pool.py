@@ -20,7 +20,7 @@ import numpy as np
 from xpnet.base.locks import ProcessLock
 
 SMALL = 1 << 16  # bytes: below this, malloc keeps what it gets back
-PAGE = 4096
+PAGE = max(4096, mmap.PAGESIZE)  # the system's pages are as large, and on some of ARM larger
 REGION = 1 << 26  # bytes that are asked of the system at once; it finds memory for a page when that is first touched
 STEP = 50  # what a step of training or a batch of inference counts, and an array counts 1;
 PERIOD = 50 * STEP  # what was not used for so long goes back, at the latest when as much again is counted
