@@ -194,6 +194,13 @@ def test_samples_are_bounded_where_they_come_in_and_behind_each_layer(tmp_path: 
         assert "numbers of one sample" in refused(write(tmp_path / "b", described(chain(part), [1, 4, 4])))
 
 
+def test_large_images_may_have_many_channels_where_nothing_is_computed(tmp_path: Path) -> None:
+    model = Sequential([layers.Conv2D(64, 3, padding="same"), layers.Conv2D(3, 3, padding="same")])
+    model.build((3, 2048, 2048))
+    model.save(tmp_path / "a")
+    assert xpnet.load(tmp_path / "a").output_shape((3, 2048, 2048)) == (3, 2048, 2048)
+
+
 def test_attention_is_bounded_by_its_scores(tmp_path: Path) -> None:
     """34 kB of positions asked for 900 MB of scores, and three times as much for all of the memory there is."""
     T = 10**4

@@ -292,3 +292,16 @@ def test_a_backup_removes_what_killed_processes_left(tmp_path: Path) -> None:
         (tmp_path / name).write_text("half")
     fit(callbacks.Backup(tmp_path / "backup", resume=False))
     assert sorted(os.listdir(tmp_path)) == sorted([f"{stem}short.tmp", ".xpnet-other.tmp"])
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="no system with streams among its files")
+@pytest.mark.parametrize("name", ["save", "csv", "figure"])
+def test_a_file_that_somebody_has_open_as_a_stream_is_not_replaced(name: str, tmp_path: Path) -> None:
+    """As /dev/stdout is one after `> out.txt`."""
+    with open(tmp_path / "out.txt", "w") as stream:
+        stream.write("before")
+        stream.flush()
+        (tmp_path / "link").symlink_to(f"/proc/self/fd/{stream.fileno()}")
+        with pytest.raises(FileError, match="it is a stream that a process has open"):
+            WRITERS[name](tmp_path / "link")
+    assert (tmp_path / "out.txt").read_text() == "before"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from xpnet.base.regular_files import NO_LINK, to_be_replaced
+from xpnet.base.regular_files import BINARY, NO_LINK, to_be_replaced
 from xpnet.errors import FileError, OptionError
 
 
@@ -81,18 +81,18 @@ def replace_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     target, before = to_be_replaced(path)
     temporary = target.parent / f"{_stem(target)}{os.urandom(8).hex()}.tmp"
     rights = 0o666 if before is None else 0o600  # until it has its own
-    with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags | NO_LINK, rights)) as file:
-        try:
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | BINARY | NO_LINK, rights)
+    try:
+        with open(descriptor, "wb") as file:
             write(file)
             file.flush()
             if before is not None:
                 _keep_rights(file.fileno(), before)
             os.fsync(file.fileno())
-            file.close()  # which Windows must have before it renames
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        os.replace(temporary, target)  # closed, which Windows must have, as it must for the next line
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def remove_unfinished(path: str | os.PathLike[str]) -> None:

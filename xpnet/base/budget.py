@@ -23,8 +23,9 @@ DEPTH = 500  # lists and objects inside one another
 WORK = 2**16, 64  # calls of layers in building a network, and so many more for each object that is described
 LAYERS = 2**10, 8  # that are made, and so many more for each object that is described and each tensor
 NUMBERS = 2**14, 1.5  # in all weights that are made, and so many times what the file holds
-SAMPLE = 2**26  # numbers in one sample, where it comes in and behind each layer; there, of a larger file, GROWS more
+SAMPLE = 2**26  # numbers in one sample, where it comes in and where a layer is tried; of a larger file, GROWS more
 GROWS = 8  # times the numbers that the file holds
+OUTPUT = 2**32  # numbers of one sample behind a layer whose output is not computed before somebody uses the network
 UNPACKED = 2**30, 100  # bytes of what was compressed, or so many times those of the file
 NAMES = 2**20  # of classes, of a network of several outputs
 NAME = 1000  # characters
@@ -143,8 +144,11 @@ def for_file(numbers: int, objects: int, tensors: int) -> AbstractContextManager
     return _within(_Left(numbers, NUMBERS[0] + int(NUMBERS[1] * numbers), LAYERS[0] + LAYERS[1] * (objects + tensors)))
 
 
-def on_trial() -> AbstractContextManager[None]:
-    """Within the block, what is made does not count: it is made to see what comes of it, and thrown away."""
+def on_trial(shapes: Any) -> AbstractContextManager[None]:
+    """Within the block, what is made does not count: it is made to see what comes of a sample of these shapes, and
+    thrown away.
+    """
+    check_sample(shapes)
     left = _left.get()
     return _within(None if left is None else copy.copy(left))
 
@@ -198,13 +202,13 @@ def _counted(left: _Left, declared: Iterable[Declared], given: Mapping[str, Any]
                 f" {left.allowed_numbers} are allowed, because the file holds {left.largest}"
             )
         yield each
-    check_sample(output)
+    check_sample(output, OUTPUT)
 
 
-def check_sample(shape: Any) -> None:
+def check_sample(shape: Any, most: int | None = None) -> None:
     """FormatError for more numbers of one sample than a file may ask for, in one shape or several."""
     left = _left.get()
-    if left is not None and (numbers := _numbers(shape)) > (allowed := SAMPLE + GROWS * left.largest):
+    if left is not None and (numbers := _numbers(shape)) > (allowed := most or SAMPLE + GROWS * left.largest):
         raise FormatError(f"a layer of it has {_short(numbers)} numbers of one sample, and {allowed} are allowed")
 
 

@@ -6,8 +6,8 @@ first waits until nobody is in the middle of such a thing, for PATIENCE at most;
 in the child. All else that threads hold, whoever holds it takes care of: cpu/threads.py, cpu/blas.py, random.py.
 """
 
+import _imp
 import contextlib
-import importlib
 import os
 import sys
 import threading
@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
-PATIENCE = 60.0  # seconds: longer than to import and to compile what a first use needs, and than to draw large weights
+PATIENCE = (
+    300.0  # seconds: longer than a first use imports and compiles on a busy machine, and than to draw large weights
+)
 # What the library imports when it is first asked for, and a child would wait for if another thread was just at it.
 IMPORTED = frozenset(
     (
@@ -87,12 +89,18 @@ def _found(module: str, place: str) -> Any:
         return None
 
 
-def _importing() -> list[str]:
-    """The modules of IMPORTED that a thread is about to import. Their locks, which the interpreter keeps, are there for
-    so long; to import such a module is to wait for that thread.
+def _others_import() -> bool:
+    """Whether another thread is in the middle of importing one of IMPORTED, and be it just before it or just behind.
+    The interpreter keeps a lock of the module for so long, which knows the thread.
     """
-    locks = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {})
-    return [name for name in list(locks) if name.partition(".")[0] in IMPORTED]
+    modules = sys.modules["_frozen_importlib"]
+    _imp.acquire_lock()  # which is held while such a lock is made
+    try:
+        found = [(name, lock()) for name, lock in list(modules._module_locks.items())]
+    finally:
+        _imp.release_lock()
+    me = threading.get_ident()
+    return any(lock and lock.owner != me and name.partition(".")[0] in IMPORTED for name, lock in found)
 
 
 def _flush() -> None:
@@ -114,13 +122,15 @@ def _quietly(function: Callable[..., Any], *args: Any) -> None:
 def _before_fork() -> None:
     until = time.monotonic() + PATIENCE
     while True:
-        before = _importing()
-        for name in before:
-            _quietly(importlib.import_module, name)  # its error is for the thread that asked for it
-        taken = take_all([*(known.lock for known in _known), *_of_others()], until)
+        while _others_import() and time.monotonic() < until:
+            time.sleep(
+                0.001
+            )  # not by importing it, too: where modules import one another, that may break either import
+        locks = [*(known.lock for known in _known), *_of_others()]
+        taken = take_all(locks, until)
         _flush()
-        # Modules that the thread which forks imports itself are there all the time.
-        if set(_importing()) <= set(before) or time.monotonic() > until:
+        # What was imported while we waited for those may have brought locks of its own, and be in use already.
+        if time.monotonic() > until or (len(locks) == len(_known) + len(_of_others()) and not _others_import()):
             break
         _give_back(taken)
     _taken[threading.get_ident()] = taken

@@ -16,6 +16,7 @@ _OTHERS = (
 )
 _WAIT_FOR_NOBODY = getattr(os, "O_NONBLOCK", 0)  # as the other end of a pipe that comes into the place meanwhile
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+BINARY = getattr(os, "O_BINARY", 0)  # on Windows
 
 
 def opened(path: str | os.PathLike[str], mode: str = "rb") -> Any:
@@ -51,7 +52,21 @@ def to_be_replaced(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result |
     found = what_is_at(path)
     if found is not None and (other := other_than_regular(found)):
         raise OSError(errno.EINVAL, f"it is {other}")
+    if _is_stream(path):
+        raise OSError(errno.EINVAL, "it is a stream that a process has open")
     return Path(os.path.realpath(path) if os.path.islink(path) else path), found
+
+
+def _is_stream(path: str | os.PathLike[str]) -> bool:
+    """Such as /dev/stdout: the file that it leads to is not replaced under those who go on to write to it."""
+    for _ in range(40):  # links that lead to one another, at most
+        if not os.path.islink(path):
+            break
+        folder = os.path.realpath(os.path.dirname(path) or ".")
+        if folder.startswith("/proc/"):
+            return True
+        path = os.path.join(folder, os.readlink(path))
+    return False
 
 
 def other_than_regular(found: os.stat_result) -> str:

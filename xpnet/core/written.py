@@ -107,7 +107,7 @@ def shape_by_trial(layer: Any, shapes: tuple[Any, ...]) -> Any:
         known[shapes] = shapes[0]  # for the checks at the beginning of the forward
         restore = layer.snapshot()
         try:
-            with unheard(), random.preserved_state(), states_set_aside(layer), on_trial():
+            with unheard(), random.preserved_state(), states_set_aside(layer), on_trial(shapes):
                 y = layer.forward(*_ones(layer, shapes), train=False)[0]
             known[shapes] = mapped(lambda each: tuple(each.shape[1:]), y)
         except TapeError:  # of `returning_both`

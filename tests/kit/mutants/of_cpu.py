@@ -120,7 +120,7 @@ MUTANTS = [
     Mutant("backend/cpu/work.py", "min(i + height, rows))", "i + height)", "tests/backend/cpu/test_backend.py"),
     # sums in blocks
     Mutant("backend/cpu/sums.py", "BLOCK = 64", "BLOCK = 1 << 16", COLUMN),
-    Mutant("backend/cpu/sums.py", "RUN = 256", "RUN = 1 << 20", BIAS),
+    Mutant("backend/cpu/sums.py", "RUN = 1024", "RUN = 1 << 20", BIAS),
     Mutant(
         "backend/cpu/sums.py",
         "x[..., n - rest :, :]) if rest else total",
@@ -156,11 +156,13 @@ MUTANTS = [
     ),
     Mutant(
         "backend/cpu/view.py",
-        "lying.transpose(sorted(range(lying.ndim), key=self.axes.__getitem__))",
-        "lying.transpose(self.axes)",
+        "transpose(self.back)",
+        "transpose(self.axes)",
         NORMS,
     ),
-    Mutant("backend/cpu/view.py", "x.size // max(1, cells)", "x.size // max(1, math.prod(self.kept))", NORMS),
+    Mutant(
+        "backend/cpu/view.py", "size // max(1, cells)", "size // max(1, math.prod(shape[axis] for axis in kept))", NORMS
+    ),
     Mutant("backend/cpu/view.py", "if len(runs) <= 4:", "if True:", VIEW),
     Mutant(
         "backend/cpu/view.py", "for lanes in cut_bands(L, LANES)", "for lanes in cut_bands(min(L, LANES), LANES)", VIEW

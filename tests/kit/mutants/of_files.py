@@ -88,7 +88,7 @@ MUTANTS = [
     ),
     Mutant("base/regular_files.py", "file.truncate(end)", "pass", NO_FILES, "full_disk"),
     Mutant("base/regular_files.py", "while left:", "if left:", NO_FILES, "pieces"),
-    Mutant("base/atomic_files.py", 'open(temporary, "xb"', 'open(temporary, "wb"', NO_FILES, "plant"),
+    Mutant("base/atomic_files.py", "os.O_CREAT | os.O_EXCL |", "os.O_CREAT |", NO_FILES, "plant"),
     Mutant("base/atomic_files.py", "0o666 if before is None else 0o600", "0o666", NO_FILES, "rights"),
     Mutant("base/atomic_files.py", "os.fchmod(descriptor, mode)", "pass", NO_FILES, "owner"),
     Mutant("base/atomic_files.py", "mode & 0o707 | (mode & 0o007) << 3", "mode", NO_FILES, "owner"),

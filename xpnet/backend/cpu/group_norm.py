@@ -10,7 +10,7 @@ from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.norm_loops import LONG
 from xpnet.backend.cpu.normalization import CpuNormalization, put_together
 from xpnet.backend.cpu.threads import run_tiles
-from xpnet.backend.cpu.view import View
+from xpnet.backend.cpu.view import view_of
 from xpnet.backend.cpu.work import LEAST, cut_bands
 from xpnet.backend.like import converted
 from xpnet.backend.reference import Array
@@ -24,7 +24,7 @@ class CpuGroupNorm(CpuNormalization):
     ) -> tuple[Array, Array | None, Array]:
         if are_rows(x, groups):
             return rows_norm(self.norm_loops(x.dtype), x, weight, bias, eps, centred)
-        (N, C), view = x.shape[:2], View(x, (0, 1))
+        (N, C), view = x.shape[:2], view_of(x, (0, 1))
         mean, square = self.find_moments(view, view.see(x))
         mean, var = put_together(mean.reshape(N, groups, -1), square.reshape(N, groups, -1), view.counts, 2)  # (N, G)
         if not centred:
@@ -41,7 +41,7 @@ class CpuGroupNorm(CpuNormalization):
         dy = converted(dy, x.dtype)
         if are_rows(x, groups):
             return rows_norm_backward(self.norm_loops(x.dtype), dy, x, mean, rstd, weight)
-        (N, C), view = x.shape[:2], View(x, (0, 1))
+        (N, C), view = x.shape[:2], view_of(x, (0, 1))
         seen, inverse, middle = (view.see(dy), view.see(x)), spread(rstd, C), None if mean is None else spread(mean, C)
         sums, products = (cells.sum(axis=-1) for cells in self.sum_products(view, *seen, middle))  # (N, C)
         products *= inverse

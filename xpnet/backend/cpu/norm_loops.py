@@ -12,6 +12,7 @@ from xpnet.backend.cpu.threads import scratch
 
 Array = Any
 
+BAND = 1 << 19  # entries of what is nothing but rows that are done at a time: more fall out of the cache
 LONG = 1 << 12  # entries of a row up to which rows are normalized by products of matrices
 RUN = 512  # entries behind one another from which on NumPy's loop over them is worth a number of each cell
 

@@ -13,7 +13,7 @@ import numpy as np
 from xpnet.backend.cpu import norm_loops
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
-from xpnet.backend.cpu.view import View
+from xpnet.backend.cpu.view import View, view_of
 from xpnet.backend.like import converted
 from xpnet.backend.reference import Array, Backend
 
@@ -24,7 +24,7 @@ class CpuNormalization(Backend):
         return norm_loops
 
     def batch_norm(self, x: Array, gamma: Array | None, beta: Array | None, eps: float) -> tuple[Array, Array, Array]:
-        view = View(x, (1,))
+        view = view_of(x, (1,))
         mean, square = self.find_moments(view, view.see(x))
         mean, var = put_together(mean, square, view.counts, 1)
         slope = 1 / np.sqrt(var + eps) if gamma is None else gamma / np.sqrt(var + eps)
@@ -34,7 +34,7 @@ class CpuNormalization(Backend):
     def batch_norm_backward(
         self, dy: Array, x: Array, mean: Array, var: Array, gamma: Array | None, eps: float
     ) -> tuple[Array, Array, Array]:
-        view, inverse = View(x, (1,)), 1 / np.sqrt(var + eps)
+        view, inverse = view_of(x, (1,)), 1 / np.sqrt(var + eps)
         seen = view.see(converted(dy, x.dtype)), view.see(x)
         sums, products = self.sum_products(view, *seen, mean)
         dbeta, dgamma = sums.sum(axis=1), products.sum(axis=1) * inverse
@@ -43,11 +43,11 @@ class CpuNormalization(Backend):
         return dx, dgamma.astype(x.dtype), dbeta.astype(x.dtype)
 
     def scale_channels(self, x: Array, slope: Array, shift: Array | None) -> Array:
-        view = View(x, (1,))
+        view = view_of(x, (1,))
         return self.scale_cells(view, view.see(x), None, slope, shift)
 
     def sum_channels(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
-        view = View(x, (1,))
+        view = view_of(x, (1,))
         sums, products = self.sum_products(view, view.see(converted(dy, x.dtype)), view.see(x), mean)
         return sums.sum(axis=1).astype(x.dtype), products.sum(axis=1).astype(x.dtype)
 
@@ -64,9 +64,11 @@ class CpuNormalization(Backend):
     def find_moments(self, view: View, x: Array) -> tuple[Array, Array]:
         """Of each cell the mean, and the sum of squares of what is away from it: (C, cells) or (N, C, cells)."""
         loops, (A, P, M, L) = self.norm_loops(x.dtype), x.shape
-        bands = view.bands()
+        bands = view.bands(loops.BAND)
         means, squares = np.empty((2, len(bands), P, L))
-        run_tiles(lambda i, *tile: loops.moments(x, means[i], squares[i], *tile), view.tiles(bands), alone=view.alone)
+        run_tiles(
+            lambda i, *tile: loops.moments(x, means[i], squares[i], *tile), view.tiles(loops.BAND), alone=view.alone
+        )
         if len(bands) == 1:
             return view.of_cells(means[0]), view.of_cells(squares[0])
         counts = np.array([M * (end - first) for first, end in bands], float)[:, None, None]
@@ -77,17 +79,19 @@ class CpuNormalization(Backend):
         """(x - mean) slope + shift."""
         loops, y = self.norm_loops(x.dtype), pool.empty(x.shape, x.dtype)
         vectors = [None if v is None else view.to_cells(v) for v in (mean, slope, shift)]
-        run_tiles(lambda _, *tile: loops.scale(x, y, *vectors, *tile), view.tiles(), blas=False, alone=view.alone)
+        run_tiles(
+            lambda _, *tile: loops.scale(x, y, *vectors, *tile), view.tiles(loops.BAND), blas=False, alone=view.alone
+        )
         return view.as_given(y)
 
     def sum_products(self, view: View, dy: Array, x: Array, mean: Array | None) -> tuple[Array, Array]:
         """Of each cell the sums of dy and of dy (x - mean): (C, cells) or (N, C, cells)."""
-        loops, bands = self.norm_loops(x.dtype), view.bands()
-        sums, products = np.empty((2, len(bands), x.shape[1], x.shape[3]))
+        loops = self.norm_loops(x.dtype)
+        sums, products = np.empty((2, len(view.bands(loops.BAND)), x.shape[1], x.shape[3]))
         centre = None if mean is None else view.to_cells(mean)
         run_tiles(
             lambda i, *tile: loops.products(dy, x, centre, sums[i], products[i], *tile),
-            view.tiles(bands),
+            view.tiles(loops.BAND),
             alone=view.alone,
         )
         return view.of_cells(sums.sum(axis=0)), view.of_cells(products.sum(axis=0))
@@ -99,7 +103,10 @@ class CpuNormalization(Backend):
         loops, dx = self.norm_loops(x.dtype), pool.empty(x.shape, x.dtype)
         vectors = [None if v is None else view.to_cells(v) for v in (mean, slope, factor, shift)]
         run_tiles(
-            lambda _, *tile: loops.combine(dy, x, dx, *vectors, *tile), view.tiles(), blas=False, alone=view.alone
+            lambda _, *tile: loops.combine(dy, x, dx, *vectors, *tile),
+            view.tiles(loops.BAND),
+            blas=False,
+            alone=view.alone,
         )
         return view.as_given(dx)
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.threads import blas_held
-from xpnet.backend.cpu.view import View
+from xpnet.backend.cpu.view import view_of
 from xpnet.backend.reference import Array, Backend
 from xpnet.backend.reference.sums import FEW, summed_axes
 
 BLOCK = 64  # rows that BLAS adds at a time
-RUN = 256  # entries behind one another that it adds at a time, at most
+RUN = 1024  # entries behind one another that it adds at a time, at most: several side by side, as vectors
 
 _reduce: Any = np.add.reduce
 
@@ -33,7 +33,7 @@ class CpuSums(Backend):
             if axes == (0,) and x.ndim == 2:
                 return add_rows(x).astype(x.dtype).reshape((1, -1) if keepdims else (-1,))
         kept = tuple(i for i in range(x.ndim) if i not in axes)
-        view = View(x, kept)
+        view = view_of(x, kept)
         if view.counts * view.each <= FEW:
             return _reduce(x, axis=axes, keepdims=keepdims)
         with blas_held():
@@ -45,12 +45,15 @@ class CpuSums(Backend):
 
 def add_cells(part: Array) -> Array:
     """(a, p, m, l) -> (p, l), over a and m: in double where there are many blocks."""
-    _, p, m, l = part.shape
+    a, p, m, l = part.shape
     if p == m == 1:
         return add_rows(part[:, 0, 0])[None]
+    if l == 1 and part.dtype == np.float64:
+        return add_first(add_runs(part[..., 0]))[:, None]
     if l == 1:
-        sums = add_runs(part[..., 0])  # (a, p)
-        return (np.add.reduce(sums, axis=0, dtype=np.float64) if sums.dtype != np.float64 else add_first(sums))[:, None]
+        length = _length_of_runs(m)
+        sums = part.reshape(-1, length) @ _ones(length, part.dtype.char) if length else np.add.reduce(part, axis=2)
+        return _reduce(sums.reshape(a, p, m // length if length else 1), axis=(0, 2), dtype=np.float64)[:, None]
     return add_first(add_rows(part))
 
 

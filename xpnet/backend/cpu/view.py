@@ -1,27 +1,34 @@
 """An array in memory order, as (A, P, M, L): entries that are added up, kept, added up and kept, behind one another."""
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
 from xpnet.backend.cpu.layouts import memory_axes
-from xpnet.backend.cpu.work import LEAST, cut_bands
+from xpnet.backend.cpu.work import LEAST, cut_bands, divide_evenly
 
 Array = Any
 
-BAND, ROWS_BAND = 1 << 16, 1 << 18  # entries that are done at a time; of rows alone, which take the least time
+BAND = 1 << 16  # entries that are done at a time
 LANES = 1 << 11  # cells side by side that are done at a time: their sums stay in the cache, too
 SHORT = 32  # entries of a channel side by side, up to which each has a cell of its own
 
 
-class View:
+def view_of(x: Array, kept: tuple[int, ...]) -> "View":
     """x (N, C, ...) as (A, P, M, L): P and L are of the axes `kept`, in the order in which they lie in memory."""
+    return _view(x.shape, x.dtype, memory_axes(x), kept)
 
-    def __init__(self, x: Array, kept: tuple[int, ...]) -> None:
-        self.given, self.dtype, self.alone = x.shape, x.dtype, x.size < LEAST
-        rest = tuple(axis for axis in range(x.ndim) if axis not in kept)
-        for axes in (memory_axes(x), tuple(range(x.ndim)), (*kept, *rest)):
+
+class View:
+    """How arrays of a shape whose axes lie in this order are seen; made once, and the same for all of them."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, lying: tuple[int, ...], kept: tuple[int, ...]) -> None:
+        size, ndim = math.prod(shape), len(shape)
+        self.given, self.dtype, self.alone = shape, dtype, size < LEAST
+        rest = tuple(axis for axis in range(ndim) if axis not in kept)
+        for axes in (lying, tuple(range(ndim)), (*kept, *rest)):
             self.axes = axes
             runs = self._runs(kept)
             if len(runs) <= 4:  # not (N, H, C, W): samples and channels apart, with pixels between and behind them
@@ -29,14 +36,16 @@ class View:
         self.shape = (1,) * (4 - len(runs)) + tuple(runs)  # (A, P, M, L)
         if self.shape[3] == 1 and self.shape[2] <= SHORT:
             self.shape = self.shape[0], 1, 1, self.shape[1] * self.shape[2]
-        self.band = BAND
-        if self.shape[:2] == (1, 1) and self.shape[3] > 1:  # rows, which as A may be cut; few are soon done
-            self.shape, self.band = (self.shape[2], 1, 1, self.shape[3]), ROWS_BAND
+        if self.shape[:2] == (1, 1) and self.shape[3] > 1:  # rows, which as A may be cut
+            self.shape = self.shape[2], 1, 1, self.shape[3]
         self.order = [axis for axis in self.axes if axis in kept]
-        self.kept = tuple(x.shape[axis] for axis in kept)
+        self.back = sorted(range(ndim), key=self.axes.__getitem__)
+        self.lying = [shape[axis] for axis in self.axes]
         cells = self.shape[1] * self.shape[3]
-        self.each = cells // max(1, math.prod(self.kept))  # cells of one entry of the axes that are kept
-        self.counts = x.size // max(1, cells)  # entries of a cell
+        self.each = cells // max(
+            1, math.prod(shape[axis] for axis in kept)
+        )  # cells of one entry of the axes that are kept
+        self.counts = size // max(1, cells)  # entries of a cell
 
     def _runs(self, kept: tuple[int, ...]) -> list[int]:
         """How many entries lie in axes that are kept, not kept, and so on, the last number being of kept ones."""
@@ -56,8 +65,7 @@ class View:
 
     def as_given(self, y: Array) -> Array:
         """(A, P, M, L) as an array of the shape that was given."""
-        lying = y.reshape([self.given[axis] for axis in self.axes])
-        return lying.transpose(sorted(range(lying.ndim), key=self.axes.__getitem__))
+        return y.reshape(self.lying).transpose(self.back)
 
     def of_cells(self, cells: Array) -> Array:
         """(P, L) as (C, cells) or (N, C, cells)."""
@@ -71,18 +79,24 @@ class View:
         lying = np.repeat(lying.reshape(-1), self.each) if self.each > 1 else lying
         return np.ascontiguousarray(lying).reshape(self.shape[1], self.shape[3])
 
-    def bands(self) -> tuple[tuple[int, int], ...]:
-        """(first, end) of A in each band."""
+    def bands(self, of_rows: int) -> tuple[tuple[int, int], ...]:
+        """(first, end) of A in each band; where x is nothing but rows, each of at most so many entries, all alike."""
         A, P, M, L = self.shape
-        return cut_bands(A, max(1, self.band // max(1, P * M * min(L, LANES))))
+        if P == M == 1:
+            return cut_bands(A, divide_evenly(A, max(1, of_rows // max(1, min(L, LANES)))))
+        return cut_bands(A, max(1, BAND // max(1, P * M * min(L, LANES))))
 
-    def tiles(self, bands: tuple[tuple[int, int], ...] | None = None) -> list[tuple[int, ...]]:
+    @functools.lru_cache(maxsize=256)  # noqa: B019 (views are kept, too)
+    def tiles(self, of_rows: int) -> list[tuple[int, ...]]:
         """The number of the band, and first and end in A, P and L."""
         _, P, M, L = self.shape
         together = max(1, BAND // max(1, M * min(L, LANES)))
         return [
             (number, *rows, *places, *lanes)
-            for number, rows in enumerate(bands or self.bands())
+            for number, rows in enumerate(self.bands(of_rows))
             for places in cut_bands(P, together)
             for lanes in cut_bands(L, LANES)
         ]
+
+
+_view = functools.lru_cache(maxsize=256)(View)

@@ -12,6 +12,7 @@ from xpnet.backend.jit.compiled import compiled
 
 Array = Any
 NOTHING, ONE = np.float32(0), np.float32(1)
+BAND = 1 << 20  # entries of what is nothing but rows that are done at a time: of fewer the loops are soon done
 ROWS, RUN = 128, 1024  # rows, and entries of a run (as vectors), that are added before they go to a double
 loops = compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 

@@ -37,6 +37,7 @@ extern "C" __global__ void attention_softmax_backward(
     long long row = blockIdx.x, t = row % T, n = row / (H * T);
     Sum part;
     dscores += row * S, p += row * S;
+    #pragma unroll 1  // else sums side by side take more registers than blocks may have
     for (long long s = threadIdx.x; s < S; s += blockDim.x) {
         Real d = dscores[s];
         if (dp) d += dp[(n * T + t) * S + s];
