@@ -177,7 +177,7 @@ class Optimizer(Configured):
         """Put back what `get_state` gave, or nothing of it; the parameters lie as they did, so that the next steps give
         the same bits.
         """
-        with undone_on_error(self):
+        with undone_on_error(self, self._rules):
             kept = self._arguments().keys() & state["settings"].keys()
             change(self, **{name: state["settings"][name] for name in kept})
             if isinstance(self.lr, Schedule):

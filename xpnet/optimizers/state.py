@@ -52,10 +52,10 @@ class State(dict[str, Array]):
 
 
 @contextmanager
-def undone_on_error(optimizer: Any) -> Iterator[None]:
-    """Within the block the optimizer takes a state; if that fails, it is again as it was."""
+def undone_on_error(optimizer: Any, rules: Any) -> Iterator[None]:
+    """Within the block the optimizer takes a state, and its rules for groups do; if that fails, all is as it was."""
     before, schedule = vars(optimizer).copy(), optimizer.lr
-    kept, places = dict(optimizer.state), dict(optimizer._rules.places)
+    kept, places = dict(optimizer.state), dict(rules.places)
     at = schedule.get_state() if hasattr(schedule, "get_state") else None
     try:
         yield
@@ -63,7 +63,7 @@ def undone_on_error(optimizer: Any) -> Iterator[None]:
         vars(optimizer).update(before)
         optimizer.state.clear()
         optimizer.state.update(kept)
-        optimizer._rules.places = places
+        rules.places = places
         if at is not None:
             schedule.set_state(at)
         raise
