@@ -90,7 +90,7 @@ def _recorded(model: Network) -> Iterator[Sequence[tuple[Layer, tuple[Any, ...],
             made.append((layer, xs, y))
             return y, back
 
-        vars(layer)["forward"] = forward  # hides the method of the class, as `intercept` does, which sees no inputs
+        vars(layer)["forward"] = forward  # hides the method of the class, as `intercepted` does, which sees no inputs
         ends.append(lambda: delattr(layer, "forward"))
 
     for layer in {id(layer): layer for layer in parts(model)}.values():
