@@ -99,7 +99,8 @@ def test_a_channel_may_be_summed_in_chunks(cupy: Backend, monkeypatch: pytest.Mo
     monkeypatch.setattr(cuda_convolution, "CHUNK", 64)
     x, w, dy = integers((5, 4, 9, 9), 1), integers((6, 2, 3, 3), 2), integers((5, 6, 5, 6), 3)
     assert_both_agree(cupy, "conv2d_backward", dy, x, w, integers((5, 6, 5, 6), 4), WINDOW, 2, "relu")
-    assert_both_agree(cupy, "dense_backward", integers((300, 3), 5), integers((300, 4), 6), integers((3, 4), 7), None)
+    dy, x, w, y = integers((300, 3), 5), integers((300, 4), 6), integers((3, 4), 7), integers((300, 3), 8)
+    assert_both_agree(cupy, "dense_backward", dy, x, w, y)
 
 
 def test_indices_of_64_bits_change_nothing(cupy: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
