@@ -54,7 +54,7 @@ def made(place: str) -> Backend:
     try:
         return make_backend(place)
     except BackendError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"needs a GPU, or the stand-in device: {error}")
 
 
 def run(backend: Backend, case: Case) -> tuple[Layer, np.ndarray, Callable[..., object]]:

@@ -305,3 +305,4 @@ def test_other_names_are_free(name: str, tmp_path: Path) -> None:
     model = Sequential([layers.Dense(2)])
     model.build((3,))
     model.save(tmp_path / name)  # warnings are errors
+    assert (tmp_path / name).is_file()

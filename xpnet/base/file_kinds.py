@@ -135,7 +135,7 @@ def _of_zip(file: IO[bytes]) -> Kind | None:
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):  # cut off; and bytes changed in its table
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):  # what zipfile raises of one that is damaged
         return Kind("a zip archive, as PyTorch, NumPy and Keras write them, that is cut off or damaged", "get it again")
     ends = {Path(name).name for name in names}
     if "data.pkl" in ends:

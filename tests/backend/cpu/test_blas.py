@@ -65,7 +65,7 @@ def two() -> Iterator[None]:
     for library in blas.libraries():
         library.set(2)
     if real() != {2}:
-        pytest.skip(f"this BLAS has no number of threads to set: {real()}")
+        pytest.skip(f"needs a BLAS that takes two threads, as OpenBLAS and MKL do: this one has {real()}")
     yield
     for library, count in zip(blas.libraries(), before, strict=True):
         library.set(count)

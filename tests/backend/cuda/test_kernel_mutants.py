@@ -30,7 +30,7 @@ def device() -> Iterator[Backend]:
     try:
         yield make_backend("cupy")
     except BackendError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"needs the stand-in device: {error}")
     finally:
         forget()
 
