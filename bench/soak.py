@@ -13,7 +13,8 @@ what comes of it is what it must give for ever after, whatever runs beside it.
 The run has phases. In each of them threads do what chance gives them, by the seed, the phase and the thread's number;
 then they end, and what the process holds is measured: memory, after what is kept for later was given back, open files,
 threads, children, files left behind. A leak is a median of the last third of the phases that lies above that of the
-first third, behind a phase to warm up: by more than 5 MB of memory, or by anything of the others.
+first third, behind a phase to warm up: by more than 5 MB of memory, by more of the system's tasks than BLAS has threads
+(it ends its own at a fork, makes them again with a product, and may keep one too many), or by anything of the others.
 
 A thread that does one action for longer than `--patience` hangs: the stacks of all threads are printed, and that ends
 it. Exit status 1 if anything was wrong, with what it was and the seed that makes the same plan again.
@@ -49,6 +50,7 @@ from soak_actions import Action, Place, T, X, action, convolutional
 import xpnet
 from xpnet import random
 from xpnet.backend import backend_names, get_backend, use_backend
+from xpnet.backend.cpu import threads
 
 LIMIT = 5.0  # MB that the process may grow by
 PHASES = 12
@@ -148,14 +150,12 @@ class Soak:
             self.look(chance.choices(names, weights)[0], chance, f"phase {phase}, thread {number}, action {step}")
 
     def phases(self) -> None:
-        threads, total = self.options.threads, self.options.actions
+        size, total = self.options.threads, self.options.actions
         length = self.options.minutes * 60 / PHASES
         for phase in range(PHASES):
             until = time.monotonic() + length
-            counts = [
-                None if total is None else share(total, PHASES * threads, phase * threads + i) for i in range(threads)
-            ]
-            team = [threading.Thread(target=self.work, args=(phase, i, counts[i], until)) for i in range(threads)]
+            counts = [None if total is None else share(total, PHASES * size, phase * size + i) for i in range(size)]
+            team = [threading.Thread(target=self.work, args=(phase, i, counts[i], until)) for i in range(size)]
             for thread in team:
                 thread.start()
             for thread in team:
@@ -175,7 +175,7 @@ class Soak:
         for what in self.held[0]:
             values = [each[what] for each in self.held[1:]]
             first, last = statistics.median(values[:third]), statistics.median(values[-third:])
-            unit, most = (" MB", LIMIT) if what == "memory" else ("", 0.5)
+            unit, most = {"memory": (" MB", LIMIT), "tasks": ("", max(self.blas, default=0) + 0.5)}.get(what, ("", 0.5))
             print(f"{what:<12} {first:.1f}{unit} in the first phases, {last:.1f}{unit} in the last", flush=True)
             if last - first > most:
                 self.fail(f"{what} grew from {first:.1f} to {last:.1f}{unit}: a leak")
@@ -245,9 +245,10 @@ def held(folder: Path) -> Held:
     for _ in range(2):
         gc.collect()
     get_backend().free_memory()
-    left = {"files left": float(len(os.listdir(folder)))}
+    threads.run_tiles(lambda _: None, [(number,) for number in range(threads.thread_count())])  # so that all are there
+    left = {"files left": float(len(os.listdir(folder))), "threads": float(threading.active_count())}
     if not os.path.exists("/proc/self/statm"):
-        return left | {"threads": float(threading.active_count())}
+        return left
     if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -256,7 +257,7 @@ def held(folder: Path) -> Held:
     return left | {
         "memory": pages * os.sysconf("SC_PAGESIZE") / 1e6,
         "open files": float(len(os.listdir("/proc/self/fd"))),
-        "threads": float(len(tasks)),
+        "tasks": float(len(tasks)),
         "children": float(len(set(itertools.chain.from_iterable(processes)))),
     }
 
