@@ -67,6 +67,8 @@ MUTANTS = [
     Mutant("backend/cpu/updates.py", "how.lr * c / (1 - how.beta1**how.step)", "how.lr * c", OPTIMIZERS),
     Mutant("backend/cpu/updates.py", "how.eps * c", "how.eps", PRIMITIVES),
     Mutant("backend/cpu/updates.py", "i : i + UPDATE]", "i : i + UPDATE - 1]", "tests/backend/cpu/test_updates.py"),
+    Mutant("backend/cpu/updates.py", "~(np.abs(x) < least)", "np.abs(x) >= least", PRIMITIVES),  # of a NaN
+    Mutant("backend/cpu/updates.py", "~(np.abs(x) < least)", "~(np.abs(x) <= least)", PRIMITIVES),
     # normalization
     Mutant("backend/cpu/normalization.py", "squares + counts * (means - mean) ** 2", "squares", NORMS),
     Mutant("backend/cpu/normalization.py", "square / count + (mean - middle) ** 2", "square / count", NORMS),
