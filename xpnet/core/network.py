@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xpnet.backend import Array, on_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base import budget
-from xpnet.base.checks import sample_shape
+from xpnet.base.checks import sample_shape, whole
 from xpnet.base.hints import explaining
 from xpnet.base.host import native
 from xpnet.base.nested import as_several, mapped
@@ -22,7 +22,7 @@ from xpnet.core.inputs import INTEGERS, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in
 from xpnet.core.parameter import FLOATS, frozen
-from xpnet.core.plan import Plans
+from xpnet.core.plan import Plan, Plans
 from xpnet.core.tape import Tape, Var
 from xpnet.core.walk import refuse_depth
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
@@ -109,6 +109,20 @@ class Network(Layer):
             return y
         with self.backend.computing():
             return mapped(self.backend.handed_out, self._run(*map(native, xs)))
+
+    def plan(self, shape: Shape | None = None, samples: int = 1) -> Plan:
+        """Prepare inference for batches of so many samples of this shape, by default that of `build`, as the first
+        `predict` of such a batch does by itself. What is returned is for reading: `print(model.plan())` lists the
+        operations, or says why there are none and the network runs as it is written.
+        """
+        if not self._built and shape is None:
+            raise NotBuiltError(f"{self.label}: plan needs the shape of a sample, as in plan((1, 28, 28)), or a build")
+        samples = whole("plan: samples", samples)
+        shape = sample_shape(self.label, self.input_shape if shape is None else shape)
+        if not self._built:
+            self.build(shape)
+        self.output_shape(*((shape,) if len(self.input_shapes) < 2 else self.input_shapes))
+        return self._plans.make(self, self.backend.zeros((samples, *shape), self.input_dtypes[0]))
 
     def run_known(self, x: Any) -> Any:
         """The output in inference for an array like one that the network was given before, by its plan, if it has one

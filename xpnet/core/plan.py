@@ -14,7 +14,7 @@ from typing import Any
 from xpnet.backend import Array
 from xpnet.base.quiet import quiet
 from xpnet.core.parameter import Parameter
-from xpnet.core.trace import Graph, trace
+from xpnet.core.trace import trace
 from xpnet.core.watch import interceptions
 
 MOST = 32  # plans of one network
@@ -25,19 +25,41 @@ _edited, _value = operator.attrgetter("_edited"), operator.attrgetter("_value")
 class Plan:
     """What is prepared for one shape; `run` is None where there is nothing to be gained."""
 
-    __slots__ = ("_edits", "_held", "_layers", "_lists", "_parameters", "_values", "backend", "dtype", "graph", "run")
+    __slots__ = (
+        "_edits",
+        "_held",
+        "_layers",
+        "_lists",
+        "_parameters",
+        "_values",
+        "backend",
+        "dtype",
+        "graph",
+        "label",
+        "run",
+        "why",
+    )
 
     def __init__(self, network: Any, x: Array) -> None:
         self._layers = [layer for _, layer in network.named_layers()]
         self._edits = [*map(_edited, self._layers)]  # before the look at them
         self._parameters = [*held_parameters(self._layers)]
         self._values = [*map(_value, self._parameters)]
+        self.label = network.label
         self.backend, self.dtype = network.backend, x.dtype
         with self.backend.computing():
-            written, self.graph = trace(network, x)
+            written, self.graph, self.why = trace(network, x)
         self._lists = [now for now, _ in written.held]  # of layers,
         self._held = [then for _, then in written.held]  # and what was in them
         self.run: Callable[[Array], Array] | None = None if self.graph is None else self.backend.plan(self.graph)
+
+    def __str__(self) -> str:
+        """A line for each operation: what is called, with arrays of which shapes, and what comes out."""
+        if self.graph is None:
+            return f"{self.label} has no plan: {self.why}"
+        done = "by a plan" if self.run else "one by one, which is as fast"
+        lines = [f"{self.label}, {len(self.graph.ops)} operations {done}:"]
+        return "\n".join([*lines, *map(self.graph.told, self.graph.ops)])
 
     def holds(self, network: Any) -> bool:
         """Whether all that it rests on is as it was."""
@@ -69,11 +91,16 @@ class Plans:
         if plan is None or x.dtype is not plan.dtype or not plan.holds(network):
             if not _is_own_kind(network, x):
                 return None
-            plan = Plan(network, x)
-            while len(self._known) >= MOST:
-                self._known.pop(next(iter(self._known)), None)
-            self._known[x.shape] = plan
+            plan = self.make(network, x)
         return None if plan.run is None else plan.run(x)
+
+    def make(self, network: Any, x: Array) -> Plan:
+        """The plan for inputs like x."""
+        plan = Plan(network, x)
+        while len(self._known) >= MOST:
+            self._known.pop(next(iter(self._known)), None)
+        self._known[x.shape] = plan
+        return plan
 
     def run_known(self, network: Any, x: Any) -> Array | None:
         """The output for an array for which there is a plan already: whoever made it has held the like against what the

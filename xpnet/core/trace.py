@@ -6,6 +6,7 @@ a function of the namespace on numbers, is not followed: of such a layer the lis
 """
 
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -67,6 +68,14 @@ class Graph(NamedTuple):
     dtypes: list[str]
     output: int
 
+    def told(self, op: Op) -> str:
+        """The operation in a line."""
+        name = op.args["layer"].label if op.name == "layer" else op.name
+        inputs = ", ".join(str(self.shapes[number]) for number in op.inputs())
+        learned = ", ".join(f"{key} {each.shape}" for key, each in op.args.items() if isinstance(each, Parameter))
+        then = f", {op.args['activation']}" if op.args.get("activation") else ""
+        return f"  {name:<20} {inputs} -> {self.shapes[op.outputs[0] or 0]}" + (f"  {learned}{then}" if learned else "")
+
 
 class Untraceable(Exception):
     """What was asked for cannot be written down."""
@@ -88,7 +97,8 @@ class Traced:
     def __add__(self, other: Any) -> "Traced":
         if not isinstance(other, Traced) or self.shape != other.shape or self.dtype != other.dtype:
             raise Untraceable("+ of what is no array like it")
-        return self.recorder.record("add", lambda x, y: x + y, x=self, y=other)
+        total: Traced = self.recorder.record("add", operator.add, x=self, y=other)
+        return total
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise Untraceable("its numbers")
@@ -219,27 +229,25 @@ class Trace(Tape):
         return copied
 
 
-def trace(network: Any, x: Array) -> tuple[Trace, Graph | None]:
-    """What the network does with x (N, ...): the list, if there is one, and what it rests on.
-
-    None of a network with several outputs, whose `call` is Python that may do something else the next time, or with
-    layers that do more than to return something: those that users wrote may, and a state goes on.
-    """
+def trace(network: Any, x: Array) -> tuple[Trace, Graph | None, str]:
+    """What the network does with x (N, ...): what it rests on, the list, if there is one, and why there is none."""
     written = Trace(network.backend)
-    if not is_fixed(network) or any(map(_does_more, network.named_layers())):
-        return written, None
+    if not is_fixed(network):
+        return written, None, "its call may do something else the next time (core/fixed.py says what may stand in it)"
+    for path, layer in network.named_layers():
+        if not layer.composite and _does_more(layer):
+            return written, None, f"{path} may do more than return its output, or carries a state"
     try:
         with on_backend(network.backend), random.preserved_state():
             y, _ = written.run(network, (written.traced(x),), train=False)
-    except Exception:  # which it tells when it runs as it is
-        return written, None
-    return written, Graph(written.ops, written.shapes, written.dtypes, y.number)
+    except Untraceable as error:
+        return written, None, str(error)
+    except Exception as error:  # which it tells when it runs as it is
+        return written, None, f"{type(error).__name__}: {error}"
+    return written, Graph(written.ops, written.shapes, written.dtypes, y.number), ""
 
 
-def _does_more(named: tuple[str, Any]) -> bool:
-    layer = named[1]
-    if layer.composite:
-        return False
+def _does_more(layer: Any) -> bool:
     return not is_library_forward(layer) or any(isinstance(value, Carried) for value in vars(layer).values())
 
 

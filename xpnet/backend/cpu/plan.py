@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from xpnet.backend.cpu.products import rows_together
 from xpnet.backend.cpu.threads import Computing
+from xpnet.backend.cpu.work import PRODUCT
 from xpnet.backend.window import Pads, Window
 
 Array = np.ndarray
@@ -64,6 +65,16 @@ def _is_small(op: Any, graph: Any) -> bool:
     if op.name == "dense":
         return bool(shape[0] * op.args["w"].size <= MULTIPLICATIONS)
     return True
+
+
+def _bands(rows: int, multiplications: int, multiple: int, pooled: bool) -> int:
+    """Into how many bands of rows the output is divided, `multiplications` for each row: so many that BLAS takes the
+    product of one without packing it, and, before pooling, none cuts a window in two.
+    """
+    if pooled and rows % multiple:
+        return 1
+    counts = [bands for bands in range(1, rows // multiple + 1) if rows // multiple % bands == 0]
+    return next((bands for bands in counts if rows // bands * multiplications <= PRODUCT), counts[-1])
 
 
 def _columns(op: Any, graph: Any) -> int:
@@ -248,28 +259,33 @@ class Prepared:
     def _conv2d(self, op: Any, index: int) -> None:
         if not self._is_by_columns(op):
             return self._primitive(op, index)
-        number, window, activation = op.args["x"].number, op.args["window"], op.args["activation"]
         _, w, b, *_ = map(self.value, op.args.values())
         N, O, OH, OW = self.graph.shapes[op.outputs[0]]
-        columns, block = self._columns_of(number, window, (OH, OW))
-        kernels = w.reshape(O, -1)  # (O, C*KH*KW), a view: parameters lie in C order
-        y, scratch = self.memory.take((N, O, OH, OW), w.dtype)
-        self.then(np.matmul, kernels, columns, out=y.reshape(N, O, OH * OW))
         pool = self._pool_behind(op, index)
+        kernels = w.reshape(O, -1)  # (O, C*KH*KW), a view: parameters lie in C order
+        bands = _bands(OH, kernels.size * OW, 1 if pool is None else pool.args["window"].stride[0], pool is not None)
+        columns, block = self._columns_of(op.args["x"].number, op.args["window"], (OH, OW), bands)
+        y, scratch = self.memory.take((N, bands, O, OH // bands, OW), w.dtype)
+        self.then(np.matmul, kernels, columns, out=y.reshape(N, bands, O, -1))
         made = op.outputs[0] if pool is None else pool.outputs[0]
         place = self.place(made)
+        rows = place.reshape(N, O, bands, -1, place.shape[3]).transpose(
+            0, 2, 1, 3, 4
+        )  # (N, bands, O, rows, OW), a view
         pooled = y if pool is None else self._pooled(y, pool.args["window"])
-        self._finish(pooled, None if b is None else b.reshape(-1, 1, 1), activation, place)
+        self._finish(pooled, None if b is None else b.reshape(-1, 1, 1), op.args["activation"], rows)
         self.memory.free += [scratch, *block]
         return None
 
-    def _columns_of(self, number: int, window: Window, size: tuple[int, int]) -> tuple[Array, list[Array]]:
-        """(N, C*KH*KW, OH*OW), copied each time where they are no view; and what to give back."""
+    def _columns_of(self, number: int, window: Window, size: tuple[int, int], bands: int) -> tuple[Array, list[Array]]:
+        """(N, bands, C*KH*KW, pixels), of so many bands of output rows, copied each time where they are no view; and
+        what to give back.
+        """
         x, pads = self.places[number], window.padding
         N, C, H, W = x.shape
         (KH, KW), (SH, SW), (DH, DW), (OH, OW) = window.kernel, window.stride, window.dilation, size
-        if window == Window() and x.flags.c_contiguous:
-            return x.reshape(N, C, H * W), []
+        if window == Window() and bands == 1 and x.flags.c_contiguous:
+            return x.reshape(N, 1, C, H * W), []
         if pads != NONE:
             known, around = self.padded.get(number, (None, x))
             if known != pads:
@@ -278,10 +294,11 @@ class Prepared:
                 self.copy(around[:, :, top : top + H, left : left + W], x)
             x = around
         n, c, h, w = x.strides
-        pixels = as_strided(x, (N, C, KH, KW, OH, OW), (n, c, h * DH, w * DW, h * SH, w * SW), writeable=False)
-        columns, block = self.memory.take((N, C, KH, KW, OH, OW), x.dtype)
-        self.copy(columns, pixels)
-        return columns.reshape(N, C * KH * KW, OH * OW), [block]
+        shape = N, bands, C, KH, KW, OH // bands, OW
+        strides = n, OH // bands * SH * h, c, h * DH, w * DW, h * SH, w * SW
+        columns, block = self.memory.take(shape, x.dtype)
+        self.copy(columns, as_strided(x, shape, strides, writeable=False))
+        return columns.reshape(N, bands, C * KH * KW, -1), [block]
 
     def _pool_behind(self, op: Any, index: int) -> Any:
         """The pooling that alone uses the convolution's output, if it comes next: max(y) + b is max(y + b)."""
@@ -291,15 +308,14 @@ class Prepared:
         if after.inputs() != list(op.outputs) or after.args["window"].padding != NONE:
             return None
         self.skipped.add(index + 1)
+        self._used(op.outputs[0])
         return after
 
     def _pooled(self, y: Array, window: Window) -> Array:
-        """The largest of each window, first along the rows and then along the columns."""
-        (OH, OW), (KH, KW), (SH, SW), (DH, DW) = (
-            window.output_size(y.shape[2:]), window.kernel, window.stride, window.dilation
-        )  # fmt: skip
-        rows = [y[:, :, m * DH : m * DH + (OH - 1) * SH + 1 : SH] for m in range(KH)]
-        high = self._largest(rows)
+        """The largest of each window over the last two axes, first along the rows and then along the columns."""
+        (KH, KW), (SH, SW), (DH, DW) = window.kernel, window.stride, window.dilation
+        OH, OW = window.output_size(y.shape[-2:])
+        high = self._largest([y[..., m * DH : m * DH + (OH - 1) * SH + 1 : SH, :] for m in range(KH)])
         return self._largest([high[..., n * DW : n * DW + (OW - 1) * SW + 1 : SW] for n in range(KW)])
 
     def _largest(self, arrays: list[Array]) -> Array:
