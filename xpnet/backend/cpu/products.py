@@ -17,13 +17,18 @@ SMALL = 1200  # entries of a result that OpenBLAS's kernels for small matrices t
 def product(a: Array, b: Array) -> Array:
     """a @ b, by bands of rows on all threads; BLAS's own threads would make the bits depend on their number."""
     out = np.empty((a.shape[0], b.shape[1]), a.dtype)
+    if out.size:
+        product_into(a, b, out)
+    return out
+
+
+def product_into(a: Array, b: Array, out: Array) -> None:
+    """out = a @ b, as `product` computes it."""
 
     def work(i0: int, i1: int) -> None:
         multiply(a[i0:i1], b, out[i0:i1])
 
-    if out.size:
-        run_tiles(work, cut_bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
-    return out
+    run_tiles(work, cut_bands(len(a), max(PRODUCT_ROWS, PRODUCT_WORK // max(1, b.size))))
 
 
 def multiply(a: Array, b: Array, out: Array) -> None:
