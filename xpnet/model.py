@@ -300,7 +300,7 @@ class Sequential(Model):
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
-        blanks, spent = mapped(Blank, x), False
+        blanks, spent = mapped(Blank, x) if isinstance(x, SEVERAL) else Blank(x), False
         start = Blank(given) if isinstance(x, SEVERAL) else None
 
         def back_all(dy: Any, need_dx: bool = True) -> Any:

@@ -258,6 +258,20 @@ def test_dense_agrees_with_the_reference(
 
 
 @given(
+    low=st.integers(-3, 3),
+    count=st.integers(1, 9),
+    classes=st.integers(1, 9),
+    dtype=st.sampled_from(["int32", "int64"]),
+)
+def test_class_numbers_are_within_bounds_or_not(
+    backend: Backend, low: int, count: int, classes: int, dtype: str
+) -> None:
+    for step in (1, -1, 2):
+        t = np.arange(low, low + count, dtype=dtype)[::step]
+        assert backend.are_classes(backend.asarray(t), classes) == all(0 <= label < classes for label in t.tolist())
+
+
+@given(
     shape=st.lists(st.integers(1, 5), min_size=1, max_size=3),
     vocabulary=st.integers(1, 300),
     size=st.sampled_from([1, 3, 300]),

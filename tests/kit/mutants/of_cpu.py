@@ -13,6 +13,7 @@ JIT_CELLS = "tests/backend/jit/test_cells.py"
 THREADS = "tests/backend/cpu/test_threads.py"
 POOL = "tests/backend/cpu/test_memory_pool.py"
 CHOICE = "tests/backend/cpu/test_choice.py"
+PRODUCTS = "tests/backend/cpu/test_backend.py"
 ELEMENTWISE = "tests/backend/test_elementwise.py"
 NORMS = "tests/backend/test_normalization.py"
 GROUP_NORM = "tests/backend/test_group_norm.py"
@@ -57,6 +58,8 @@ MUTANTS = [
     Mutant("backend/jit/kernels.py", "b.select(counts, gradient, zero)", "b.select(counts, gradient, gradient)", JIT),
     Mutant("backend/jit/plan.py", "(o, kernel - 1 - k)", "(o, k)", JIT),
     Mutant("backend/cpu/backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
+    Mutant("backend/cpu/backend.py", "t.view(UNSIGNED[t.itemsize])", "t", PRIMITIVES, "class_numbers"),
+    Mutant("backend/cpu/products.py", ".transpose(1, 2, 0), b", ".transpose(1, 2, 0)[::-1], b", PRODUCTS),
     Mutant("backend/cpu/backend.py", "np.diff(numbers, prepend=-1)", "np.diff(numbers, prepend=0)", DERIVATIVE),
     Mutant("backend/cpu/cells.py", "dz_o *= tanh_c", "dz_o *= c_new", CELLS),
     Mutant("backend/cpu/cells.py", "dh *= u", "dh *= r", CELLS),

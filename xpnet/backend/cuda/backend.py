@@ -50,7 +50,14 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
         return y
 
     def dense_backward(
-        self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
+        self,
+        dy: Array,
+        x: Array,
+        w: Array,
+        y: Array,
+        activation: str | None = None,
+        need_dx: bool = True,
+        out: Array | None = None,
     ) -> tuple[Array | None, Array, Array]:
         require_like(dy, y)
         cp = self._cp
