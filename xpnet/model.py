@@ -6,6 +6,7 @@ files are the floors below: training/loop.py, and files/trainable.py, which also
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -296,9 +297,12 @@ class Sequential(Model):
     def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
         if not self._built:
             self._build_for(x)
-        given, backs = x, []
+        given, backs = x, list[Back]()
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
+            if backs and getattr(back, "takes_relu", False) and getattr(backs[-1], "gives_relu", False):
+                # The ReLU of a convolution is taken back behind the pooling, where there are fewer entries.
+                backs[-1], back = functools.partial(backs[-1], activation=None), functools.partial(back, relu=True)
             backs.append(back)
         blanks, spent = mapped(Blank, x) if isinstance(x, SEVERAL) else Blank(x), False
         start = Blank(given) if isinstance(x, SEVERAL) else None

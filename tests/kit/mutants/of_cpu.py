@@ -44,6 +44,17 @@ MUTANTS = [
     Mutant(
         "backend/cpu/backend.py", "np.logical_or(met, hit, out=met)", "np.logical_and(met, hit, out=met)", PRIMITIVES
     ),
+    Mutant("backend/cpu/two_by_two.py", "windows[i0:i1, 1])", "windows[i0:i1, 0])", PRIMITIVES, "pooling or pixels"),
+    Mutant(
+        "backend/cpu/two_by_two.py", "larger[:, :, 1], out", "larger[:, :, 0], out", PRIMITIVES, "pooling or pixels"
+    ),
+    Mutant(
+        "backend/cpu/backend.py",
+        "pick(gradient, largest > 0)",
+        "pick(gradient, largest >= 0)",
+        PRIMITIVES,
+        "max_pooling",
+    ),
     Mutant("backend/cpu/winograd.py", "M[:, 1] += b", "M[:, 0] += b", WINOGRAD),
     Mutant("backend/cpu/winograd.py", "[0, 1, -1, -1]], np", "[0, 1, -1, 1]], np", WINOGRAD),
     Mutant("backend/cpu/winograd.py", "(H - k - first) // 2 + 1", "(H - k - first) // 2 + 2", WINOGRAD),

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from xpnet.backend.cpu import choice, columns, one_product, whole_image
+from xpnet.backend.cpu import choice, columns, one_product, two_by_two, whole_image
 from xpnet.backend.cpu.activation import pick
 from xpnet.backend.cpu.algorithm import Algorithm, backward, transposed_backward
 from xpnet.backend.cpu.attention import CpuAttention
@@ -159,6 +159,9 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         image = view_as_hwcn(pad(x, window, -np.inf))
         (OH, OW), taps = window.output_size(x.shape[2:]), window.taps(x.shape[2:])
         y = empty_in_order_of(image, (OH, OW))
+        if two_by_two.takes(image, window):
+            two_by_two.max_pool(image, y)
+            return hwcn_to_nchw(y)
 
         def work(i0: int, i1: int) -> None:
             first, *others = (image[rows_met(h, i0, i1), w] for _, _, h, w in taps)
@@ -170,10 +173,12 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         run_tiles(work, share_rows(OH, x.size))
         return hwcn_to_nchw(y)
 
-    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
+    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window, relu: bool = False) -> Array:
         (H, W), (top, _), (left, _) = x.shape[2:], *window.padding
         image = view_as_hwcn(pad(x, window, np.nan))  # which is equal to nothing
         largest, gradient, taps = view_as_hwcn(y), view_as_hwcn(dy), window.taps((H, W))
+        if relu:
+            gradient = pick(gradient, largest > 0)
         dx = empty_in_order_of(image, image.shape[:2])
         (OH, OW), (SH, SW), (EH, EW) = largest.shape[:2], window.stride, window.extent
         rows_apart = SH >= EH  # no row of the input is met by two of the output, so that bands may be done at once
