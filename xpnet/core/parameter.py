@@ -58,17 +58,13 @@ class JoinedGradients:
     @property
     def grad(self) -> Array:
         """Of all parameters; those that are still elsewhere are brought in, with one call where calls are dear."""
-        away = False
-        for gradient, part in zip(self.gradients, self.parts, strict=True):
-            if gradient.source is not part:
-                away = True
-                if self.backend.fills:
-                    part[...] = 0 if gradient.source is None else gradient.source
+        away = [(each, part) for each, part in zip(self.gradients, self.parts, strict=True) if each.source is not part]
         if away and not self.backend.fills:
             self.backend.collect(self.array, [gradient.source for gradient in self.gradients], self.starts)
-        if away:
-            for gradient, part in zip(self.gradients, self.parts, strict=True):
-                gradient.array, gradient.source, gradient.lent = part, part, False
+        for gradient, part in away:
+            if self.backend.fills:
+                part[...] = 0 if gradient.source is None else gradient.source
+            gradient.array, gradient.source, gradient.lent = part, part, False
         return self.array
 
 

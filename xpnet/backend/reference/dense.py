@@ -15,15 +15,9 @@ class Dense(Activations):
         return self.activate(y, activation)
 
     def dense_backward(
-        self,
-        dy: Array,
-        x: Array,
-        w: Array,
-        y: Array,
-        activation: str | None = None,
-        need_dx: bool = True,
+        self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True,
         out: Array | None = None,
-    ) -> tuple[Array | None, Array, Array]:
+    ) -> tuple[Array | None, Array, Array]:  # fmt: skip
         """(dx or None, dw, db) of `dense`; a backend that `fills` may write dw into `out`."""
         dz = self.activate_backward(dy, y, activation)
         dx = self.xp.matmul(dz, w) if need_dx else None
