@@ -89,8 +89,7 @@ class Optimizer(Configured):
         return self._lr_at(max(self.steps - 1, 0))
 
     def _lr_at(self, step: int) -> float:
-        lr = vars(self)["lr"]
-        return (lr(step) if isinstance(lr, Schedule) else lr) * self._lr_scale
+        return (self.lr(step) if isinstance(self.lr, Schedule) else self.lr) * self._lr_scale
 
     @quietly
     def update(self, parameters: Iterable[Parameter], scale: float = 1.0) -> None:
@@ -107,8 +106,7 @@ class Optimizer(Configured):
             self._prepare_gradients([bundle.piece for bundle in bundles], scale)
         vars(self)["steps"] += 1  # without a look at whether it is a setting
         for bundle in bundles:
-            bundle.count_step()
-            bundle.rule.step(bundle.piece, bundle.state, lr)
+            bundle.step(lr)
         zero_gradients(parameters)  # of a frozen one too: it may be trained later
 
     def _prepare_gradients(self, pieces: list[Parameter | Flat], scale: float) -> None:
@@ -137,6 +135,10 @@ class Optimizer(Configured):
     def is_elementwise(self, p: Parameter) -> bool:
         """`elementwise`, for an optimizer that does not update all parameters in the same way."""
         return self.elementwise
+
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        """Names of state arrays that decay without gradients, and the magnitude below which entries count as 0."""
+        return {}
 
     def _arrange(self, trained: list[Parameter]) -> list[Bundle]:
         """In bundles, as they are since an earlier step, or made now: those that agree in all that a call takes for
