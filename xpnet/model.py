@@ -6,7 +6,6 @@ files are the floors below: training/loop.py, and files/trainable.py, which also
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -25,6 +24,7 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
 from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in
 from xpnet.core.parameter import FLOATS, Parameter
+from xpnet.core.relu import move_relu
 from xpnet.core.walk import held, refuse_depth
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file
@@ -297,15 +297,12 @@ class Sequential(Model):
     def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
         if not self._built:
             self._build_for(x)
-        given, backs = x, list[Back]()
+        given, backs, spent = x, list[Back](), False
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
-            if backs and getattr(back, "takes_relu", False) and getattr(backs[-1], "gives_relu", False):
-                # The ReLU of a convolution is taken back behind the pooling, where there are fewer entries.
-                backs[-1], back = functools.partial(backs[-1], activation=None), functools.partial(back, relu=True)
             backs.append(back)
-        blanks, spent = mapped(Blank, x) if isinstance(x, SEVERAL) else Blank(x), False
-        start = Blank(given) if isinstance(x, SEVERAL) else None
+        move_relu(backs)
+        blanks, start = (mapped(Blank, x), Blank(given)) if isinstance(x, SEVERAL) else (Blank(x), None)
 
         def back_all(dy: Any, need_dx: bool = True) -> Any:
             nonlocal spent
@@ -344,8 +341,7 @@ class Sequential(Model):
     def _first_trained(self) -> int:
         """The index of the first layer with parameters: nobody asks for a gradient in front of it."""
         if self._first is None:
-            learned = (i for i, layer in enumerate(self.layers) if held(layer, Parameter))  # which renames none
-            first = next(learned, 0)
+            first = next((i for i, layer in enumerate(self.layers) if held(layer, Parameter)), 0)  # which renames none
             if any(True for layer in self.layers[:first] for _ in layer.children()):
                 return first  # until layers are added to a network inside
             self._first = first

@@ -28,7 +28,7 @@ def calls_of(function: Callable[[], Any]) -> int:
     return count
 
 
-@pytest.mark.parametrize(("network", "batch", "most"), [(networks.MLP, 32, 125), (networks.LeNet5, 64, 640)])
+@pytest.mark.parametrize(("network", "batch", "most"), [(networks.MLP, 32, 135), (networks.LeNet5, 64, 530)])
 def test_a_step_calls_few_functions(network: Callable[[], Model], batch: int, most: int) -> None:
     """NumPy's own that are written in Python count, too, and they are not the same in each version."""
     with use_backend("numpy"):
