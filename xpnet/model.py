@@ -301,7 +301,7 @@ class Sequential(Model):
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
-        move_relu(backs)
+        move_relu(backs, self.backend)
         blanks, start = (mapped(Blank, x), Blank(given)) if isinstance(x, SEVERAL) else (Blank(x), None)
 
         def back_all(dy: Any, need_dx: bool = True) -> Any:

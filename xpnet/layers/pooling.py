@@ -115,7 +115,7 @@ class _MaxPool(_Pool):
         def back(dy: Array, relu: bool = False) -> Array:
             return self.as_given(self.backend.max_pool2d_backward(self.as_image(dy), x, y, window, relu))
 
-        back.takes_relu = self.backend.fills  # type: ignore[attr-defined]
+        back.takes_relu = True  # type: ignore[attr-defined]
         return self.as_given(y), back
 
 

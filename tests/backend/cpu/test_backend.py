@@ -7,7 +7,7 @@ from tests.kit.helpers import assert_close, assert_same
 from tests.kit.strategies import integers, normal
 from xpnet.backend import Backend, make_backend
 from xpnet.backend.cpu.backend import NumpyBackend
-from xpnet.backend.cpu.products import product, rows_together
+from xpnet.backend.cpu.products import product, rows_at_once, rows_together
 from xpnet.backend.cpu.work import LEAST, cut_bands, share_rows
 from xpnet.backend.window import Window
 
@@ -17,8 +17,7 @@ from xpnet.backend.window import Window
 )
 def test_a_dense_product_is_divided_where_that_spares_the_packing(rows: int, outputs: int, height: int) -> None:
     x, w = normal((rows, 784), 0, "float32"), normal((outputs, 784), 1, "float32")
-    for w_by_rows in (False, True):
-        assert rows_together(rows, (784, outputs), True, False, w_by_rows, not w_by_rows) == height
+    assert rows_together(rows, w.T) == rows_together(rows, np.ascontiguousarray(w.T)) == height
     want = x.astype("float64") @ w.T.astype("float64")
     assert_close(make_backend("numpy").dense(x, w, None), want.astype("float32"), make_backend("numpy"))
 
@@ -30,7 +29,7 @@ def test_a_weight_s_gradient_goes_to_its_place(shape: tuple[int, int, int]) -> N
     assert product(dz.T, x, out) is out
     assert_close(out, (dz.T.astype("float64") @ x).astype("float32"), make_backend("numpy"), scale=1.0)
     assert_same(product(dz.T, x), out)
-    assert rows_together(O, (N, I), False, True, True, False) == (32 if N == 32 and O == 128 else 8 if O == 120 else O)
+    assert rows_at_once(O, (N, I), False, True, True, False) == (32 if N == 32 and O == 128 else 8 if O == 120 else O)
 
 
 def test_a_window_with_holes_leaves_zeros_between_its_pixels() -> None:

@@ -39,7 +39,7 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
 def multiply(a: Array, b: Array, out: Array) -> None:
     """out = a @ b in this thread, by as many rows at a time as BLAS is fastest with; out lies row by row."""
     (rows, K), of_a, of_b = a.shape, a.flags, b.flags
-    height = rows_together(rows, b.shape, of_a.c_contiguous, of_a.f_contiguous, of_b.c_contiguous, of_b.f_contiguous)
+    height = rows_at_once(rows, b.shape, of_a.c_contiguous, of_a.f_contiguous, of_b.c_contiguous, of_b.f_contiguous)
     if height == rows:
         np.matmul(a, b, out)
     elif of_a.c_contiguous:
@@ -48,8 +48,13 @@ def multiply(a: Array, b: Array, out: Array) -> None:
         np.matmul(a.T.reshape(K, -1, height).transpose(1, 2, 0), b, out.reshape(-1, height, b.shape[1]))
 
 
+def rows_together(rows: int, b: Array) -> int:
+    """`rows_at_once` of a matrix of so many rows that lies row by row."""
+    return rows_at_once(rows, b.shape, True, False, b.flags.c_contiguous, b.flags.f_contiguous)
+
+
 @functools.lru_cache(maxsize=4096)
-def rows_together(
+def rows_at_once(
     rows: int, shape: tuple[int, int], a_by_rows: bool, a_by_columns: bool, b_by_rows: bool, b_by_columns: bool
 ) -> int:
     """32, 16, 8 or 4, if OpenBLAS then takes the product with a matrix of this shape without packing it; else all rows.
