@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from xpnet.backend.cpu.products import PRODUCT_WORK, product_into, rows_together
+from xpnet.backend.cpu.products import PRODUCT_WORK, product, rows_together
 from xpnet.backend.cpu.threads import Computing
 from xpnet.backend.cpu.work import PRODUCT
 from xpnet.backend.window import Pads, Window
@@ -243,7 +243,7 @@ class Prepared:
         x, w, b, activation = map(self.value, op.args.values())
         x, y = self.flat(op.args["x"].number, x.shape), self.place(op.outputs[0])
         if len(x) * w.size > PRODUCT_WORK:
-            self.calls.append(functools.partial(product_into, x, w.T, y))
+            self.calls.append(functools.partial(product, x, w.T, y))
             return self._finish(y, b, activation, y)
         height = rows_together(len(x), w.T)
         self.then(np.matmul, x.reshape(-1, height, x.shape[1]), w.T, out=y.reshape(-1, height, len(w)))
