@@ -47,7 +47,7 @@ class Plan:
         self._values = [*map(_value, self._parameters)]
         self.label = network.label
         self.backend, self.dtype = network.backend, x.dtype
-        with self.backend.computing():
+        with quiet():
             written, self.graph, self.why = trace(network, x)
         self._lists = [now for now, _ in written.held]  # of layers,
         self._held = [then for _, then in written.held]  # and what was in them

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from xpnet.backend.cpu.products import PRODUCT_WORK, product, rows_together
-from xpnet.backend.cpu.threads import Computing
 from xpnet.backend.cpu.work import PRODUCT
 from xpnet.backend.window import Pads, Window
 
@@ -44,7 +43,7 @@ class NumpyPlan:
             prepared = self.idle.pop()
         except IndexError:
             prepared = Prepared(self.backend, self.graph)
-        with Computing():
+        with self.backend.computing():
             prepared.input[...] = x
             for call in prepared.calls:
                 call()
