@@ -1,4 +1,5 @@
-"""cpu/winograd.py with Numba: what is around the products, each in one pass and one call that holds no lock."""
+"""cpu/winograd.py with Numba: kernels of 3 x 3 in blocks of 2 x 2 pixels (jit/blocks.py), and of others the rows, where
+what is around the products is one pass each, and one call that holds no lock."""
 
 import functools
 from typing import Any
@@ -7,11 +8,13 @@ import numpy as np
 
 from xpnet.backend.cpu.algorithm import Algorithm
 from xpnet.backend.cpu.safeguards import RATIO, ROUNDING
+from xpnet.backend.cpu.layouts import nchw_to_hwcn
 from xpnet.backend.cpu.winograd import Tile, Winograd
-from xpnet.backend.jit import direct
+from xpnet.backend.jit import blocks, direct
 from xpnet.backend.jit.activation import before_activation
 from xpnet.backend.jit.compiled import compiled
 from xpnet.backend.jit.kernels import LANES
+from xpnet.backend.window import Window
 
 Array = Any
 
@@ -21,6 +24,22 @@ class JitWinograd(Winograd):
 
     def directly(self, x: Array) -> Algorithm:
         return direct if x.dtype == np.float32 and len(x) >= LANES else super().directly(x)
+
+    def _correlate(
+        self, x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
+    ) -> Array | None:
+        if blocks.fits(w, x, w) and blocks.alike(w):
+            return blocks.correlate(x, w, b, pad, size, relu)
+        return super()._correlate(x, w, b, pad, size, relu)
+
+    def weight_gradient(self, dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
+        if not (blocks.fits(w, nchw_to_hwcn(x), dz) and len(w) >= LANES):
+            return super().weight_gradient(dz, x, w, window, groups)
+        pad = window.padding[0][0], window.padding[1][0]
+        dw = blocks.weight_gradient(nchw_to_hwcn(dz), nchw_to_hwcn(x), pad)  # (3, 3, C, O)
+        if not self.flush(dw[:, None]):
+            return self.directly(x).weight_gradient(dz, x, w, window, groups)
+        return np.ascontiguousarray(dw.transpose(3, 2, 0, 1))
 
     def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
         if x.dtype == np.float32:
