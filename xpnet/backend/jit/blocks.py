@@ -22,7 +22,6 @@ from xpnet.backend.jit.work import count_units, cut_ranges
 Array = Any
 
 RATIO = 16.0  # of the largest weights at the places of a kernel
-LARGEST = 1 << 16  # weights of a place: the combinations of more fall out of the caches
 MULTIPLICATIONS = 1 << 21  # that a unit of work has at least
 IMAGES = 64
 SUMS = 8  # partial sums of the weights' gradient at most
@@ -51,13 +50,6 @@ def correlate(x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: t
     parts = cut_ranges(vectors, -(-count // len(bands)))
     run_tiles(work, [(p0, p1, a * L, e - a) for a, e in parts for p0, p1 in bands], blas=False)
     return None if beyond else out
-
-
-def fits(w: Array, x: Array, other: Array) -> bool:
-    """Whether it is for kernels w (O, C, 3, 3), with images x (H, W, C, N) and `other`."""
-    O, C, KH, KW = w.shape
-    float32 = x.dtype == other.dtype == w.dtype == np.float32
-    return float32 and (KH, KW) == (3, 3) and O * C <= LARGEST and x.shape[3] >= kernels.LANES
 
 
 def alike(w: Array) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.algorithm import Algorithm
-from xpnet.backend.cpu.safeguards import RATIO, ROUNDING
+from xpnet.backend.cpu.choice import takes_blocks
 from xpnet.backend.cpu.layouts import nchw_to_hwcn
+from xpnet.backend.cpu.safeguards import RATIO, ROUNDING
 from xpnet.backend.cpu.winograd import Tile, Winograd
 from xpnet.backend.jit import blocks, direct
 from xpnet.backend.jit.activation import before_activation
@@ -28,13 +29,15 @@ class JitWinograd(Winograd):
     def _correlate(
         self, x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
     ) -> Array | None:
-        if blocks.fits(w, x, w) and blocks.alike(w):
+        if x.dtype == w.dtype == np.float32 and takes_blocks(w.shape) and x.shape[3] >= LANES and blocks.alike(w):
             return blocks.correlate(x, w, b, pad, size, relu)
         return super()._correlate(x, w, b, pad, size, relu)
 
     def weight_gradient(self, dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
-        if not (blocks.fits(w, nchw_to_hwcn(x), dz) and len(w) >= LANES):
+        if any(array.dtype != np.float32 for array in (dz, x, w)) or w.shape[3] != 3 or len(x) < LANES:
             return super().weight_gradient(dz, x, w, window, groups)
+        if not takes_blocks(w.shape) or len(w) < LANES:
+            return direct.weight_gradient(dz, x, w, window, groups)
         pad = window.padding[0][0], window.padding[1][0]
         dw = blocks.weight_gradient(nchw_to_hwcn(dz), nchw_to_hwcn(x), pad)  # (3, 3, C, O)
         if not self.flush(dw[:, None]):
