@@ -27,7 +27,9 @@ IMAGES = 64
 SUMS = 8  # partial sums of the weights' gradient at most
 
 
-def correlate(x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool) -> Array | None:
+def correlate(
+    x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
+) -> Array | None:
     """`Winograd._correlate` with w (O, C, 3, 3); None where something is not finite in front of the activation."""
     (O, C, _, _), N, (OH, OW) = w.shape, x.shape[3], size
     R = min((size for size in registers.CHANNELS if size <= O), key=lambda size: -(-O // size) * size, default=O)
@@ -73,7 +75,7 @@ def pack(w: Array, starts: Array, R: int) -> Array:
 
 def weight_gradient(dz: Array, x: Array, pad: tuple[int, int]) -> Array:
     """dw (3, 3, C, O) of dz (OH, OW, O, N), of at least LANES channels, and x (H, W, C, N)."""
-    (OH, OW, O, N), C, L = dz.shape, x.shape[2], kernels.LANES
+    (OH, _, O, N), C, L = dz.shape, x.shape[2], kernels.LANES
     starts = np.array([min(o, O - L) for o in range(0, O, L)])  # the last vector reaches back
     R, V = registers.ONE if len(starts) % 2 else registers.TWO
     add = registers.gradient(R, V, C % R)

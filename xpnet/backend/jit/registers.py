@@ -178,8 +178,10 @@ def combine_gradients(_: Any, z: Any, z_step: Any, out: Any, step: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def add_products(_: Any, R: Any, V: Any, x: Any, x_step: Any, z: Any, z_step: Any, count: Any, out: Any, step: Any) -> Any:
-    """out[r, v] += sum over n < count of x[r, n] z[n, v], of R input channels and V vectors of output channels."""  # fmt: skip
+def add_products(
+    _: Any, R: Any, V: Any, x: Any, x_step: Any, z: Any, z_step: Any, count: Any, out: Any, step: Any
+) -> Any:
+    """out[r, v] += sum over n < count of x[r, n] z[n, v], of R input channels and V vectors of outputs."""
     rows, vectors = R.literal_value, V.literal_value
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
@@ -187,7 +189,9 @@ def add_products(_: Any, R: Any, V: Any, x: Any, x_step: Any, z: Any, z_step: An
         if not rows:
             return context.get_dummy_value()
         total = [[cgutils.alloca_once(b, _kind(LANES)) for _ in range(vectors)] for _ in range(rows)]
-        places = [[(b.add(out, b.mul(step, _const(r))), _const(VECTOR * v)) for v in range(vectors)] for r in range(rows)]
+        places = [
+            [(b.add(out, b.mul(step, _const(r))), _const(VECTOR * v)) for v in range(vectors)] for r in range(rows)
+        ]
         for r in range(rows):
             for v in range(vectors):
                 b.store(_load(b, *places[r][v], _kind(LANES)), total[r][v])
