@@ -14,67 +14,56 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.safeguards import ROUNDING
 from xpnet.backend.cpu.threads import run_tiles, scratch
-from xpnet.backend.cpu.winograd import G
 from xpnet.backend.jit import kernels, registers
 from xpnet.backend.jit.work import count_units, cut_ranges
 
 Array = Any
 
-RATIO = 16.0  # of the largest weights at the places of a kernel
+# Of the largest weights at the places of a kernel. Of a pixel that an output is made of, the sizes of all products that
+# it is in add up to 16 times the largest weight at most, where along rows alone it is 4: so it is a quarter of
+# safeguards.RATIO, and the bound of the error is as good.
+RATIO = 16.0
 MULTIPLICATIONS = 1 << 21  # that a unit of work has at least
 IMAGES = 64
 SUMS = 8  # partial sums of the weights' gradient at most
 
 
-def correlate(
-    x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
-) -> Array | None:
-    """`Winograd._correlate` with w (O, C, 3, 3); None where something is not finite in front of the activation."""
-    (O, C, _, _), N, (OH, OW) = w.shape, x.shape[3], size
+def pack(w: Array) -> tuple[Array, Array] | None:
+    """G w G^T of w (O, C, 3, 3), as (tiles, 16, C, R), and the tiles' first channels; None if it is not alike."""
+    O, C = w.shape[:2]
     R = min((size for size in registers.CHANNELS if size <= O), key=lambda size: -(-O // size) * size, default=O)
     starts = np.array([min(o, O - R) for o in range(0, O, R)])
-    packed, bias = pack(w, starts, R), np.zeros(O, w.dtype) if b is None else np.ascontiguousarray(b, w.dtype)
-    out, beyond = pool.empty((OH, OW, O, N), x.dtype), list[bool]()
-    least = np.float32(0 if relu else -np.inf)
+    packed = np.empty((len(starts), 16, C, R), w.dtype)
+    return (packed, starts) if registers.pack(w, starts, np.float32(RATIO), packed) else None
 
-    L, space_size = kernels.LANES, 16 * C * kernels.LANES + O * N + registers.MARGIN
+
+def correlate(
+    x: Array, packed: Array, starts: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
+) -> Array | None:
+    """`Winograd._correlate` with what `pack` gives; None where something is not finite in front of the activation."""
+    (_, _, C, R), N, (OH, OW) = packed.shape, x.shape[3], size
+    O = int(starts[-1]) + R
+    bias = np.zeros(O, x.dtype) if b is None else np.ascontiguousarray(b, x.dtype)
+    out, beyond = pool.empty((OH, OW, O, N), x.dtype), list[bool]()
+    least, L = np.float32(0 if relu else -np.inf), kernels.LANES
     correlation = registers.correlation(R, L)
 
     def work(p0: int, p1: int, first: int, count: int) -> None:
-        space = scratch(space_size, x.dtype)
+        space = scratch(16 * C * L + O * N + registers.MARGIN, x.dtype)
         if not (beyond or correlation(x, packed, bias, out, space, starts, *pad, p0, p1, first, count, least)):
             beyond.append(True)
 
-    vectors = -(-N // L)
     count = count_units(out.size * 4 * C, MULTIPLICATIONS)
     bands = cut_ranges(-(-OH // 2), count)
-    parts = cut_ranges(vectors, -(-count // len(bands)))
+    parts = cut_ranges(-(-N // L), -(-count // len(bands)))
     run_tiles(work, [(p0, p1, a * L, e - a) for a, e in parts for p0, p1 in bands], blas=False)
     return None if beyond else out
 
 
-def alike(w: Array) -> bool:
-    """`Safeguards.alike` for the nine places of a kernel, whose largest weights are within `RATIO`.
-
-    Of a pixel that one output is made of, the sizes of all products that it is in add up to 16 times the largest weight
-    at most, where along rows alone it is 4: so the ratio is a quarter of safeguards.RATIO, and the bound is as good.
-    """
-    O, C = w.shape[:2]
-    places = np.ascontiguousarray(w.transpose(2, 3, 0, 1)).reshape(9, O, C)
-    return bool(registers.alike(places.view(np.int32), np.float32(RATIO)))
-
-
-def pack(w: Array, starts: Array, R: int) -> Array:
-    """G w G^T of w (O, C, 3, 3), as (tiles, 16, C, R)."""
-    O, C = w.shape[:2]
-    rows = np.matmul(G, np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(3, -1)).reshape(4, 3, -1)
-    both = np.matmul(G, rows).reshape(16, C, O)
-    return np.ascontiguousarray(both[:, :, starts[:, None] + np.arange(R)].transpose(2, 0, 1, 3))
-
-
-def weight_gradient(dz: Array, x: Array, pad: tuple[int, int]) -> Array:
-    """dw (3, 3, C, O) of dz (OH, OW, O, N), of at least LANES channels, and x (H, W, C, N)."""
+def weight_gradient(dz: Array, x: Array, pad: tuple[int, int]) -> Array | None:
+    """dw (O, C, 3, 3) of dz (OH, OW, O, N), of at least LANES channels, and x (H, W, C, N); None: it is not finite."""
     (OH, _, O, N), C, L = dz.shape, x.shape[2], kernels.LANES
     starts = np.array([min(o, O - L) for o in range(0, O, L)])  # the last vector reaches back
     R, V = registers.ONE if len(starts) % 2 else registers.TWO
@@ -91,7 +80,5 @@ def weight_gradient(dz: Array, x: Array, pad: tuple[int, int]) -> Array:
         add(x, dz, partial[index], space, starts, bounds, *pad, p0, p1)
 
     run_tiles(work, [(index, *band) for index, band in enumerate(bands)], blas=False)
-    rows = np.matmul(G.T, partial.sum(axis=0).reshape(4, -1)).reshape(3, 4, -1)
-    dw = np.matmul(G.T, rows).reshape(3, 3, C, -1)
-    places = np.concatenate([np.arange(O // L * L), np.arange(O // L * L, O) + len(starts) * L - O])
-    return np.ascontiguousarray(dw[..., places])
+    dw = np.empty((O, C, 3, 3), dz.dtype)
+    return dw if registers.unpack(partial, starts, np.float32(ROUNDING * np.finfo(np.float32).eps), dw) else None

@@ -306,20 +306,72 @@ def gradient(R: int, V: int, r: int) -> Any:
 
 
 @compiled()
-def alike(places, ratio):  # type: ignore[no-untyped-def]
-    """`blocks.alike`: places (9, O, C), numbers of float32 read as int32, as which their sizes have the same order."""
-    M, O, C = places.shape
-    bits = np.empty(M, np.int32)
-    largest = bits.view(np.float32)
-    for o in range(O):
-        first, holes = places[0, o], 0
-        for m in range(M):
-            row, most = places[m, o], np.int32(0)
+def pack(w, starts, ratio, out):  # type: ignore[no-untyped-def]
+    """G w G^T of w (O, C, 3, 3), any strides -> out (tiles, 16, C, R), whose first channels are `starts`.
+
+    Returns whether they are alike: of each output, the largest weights of any two of the nine places are within
+    `ratio`, and where one place has a zero the others have, too.
+    """
+    tiles, _, C, R = out.shape
+    half, zero, rows = np.float32(0.5), np.float32(0), np.empty((4, 3), np.float32)
+    largest, alike = np.empty((3, 3), np.float32), True
+    for t in range(tiles):
+        for r in range(R):
+            o = starts[t] + r
+            largest[:] = zero
             for c in range(C):
-                size = row[c] & 0x7FFFFFFF
-                most = max(most, size)
-                holes += (size == 0) != (first[c] & 0x7FFFFFFF == 0)
-            bits[m] = most
-        if holes or not largest.min() * ratio >= largest.max():
-            return False
-    return True
+                holes = 0
+                for j in range(3):
+                    for i in range(3):
+                        size = abs(w[o, c, i, j])
+                        holes += size == zero
+                        largest[i, j] = max(largest[i, j], size)
+                    first, second, third = w[o, c, 0, j], w[o, c, 1, j], w[o, c, 2, j]
+                    outer = first + third
+                    rows[0, j], rows[1, j] = first, half * (outer + second)
+                    rows[2, j], rows[3, j] = half * (outer - second), third
+                for i in range(4):
+                    outer = rows[i, 0] + rows[i, 2]
+                    out[t, 4 * i, c, r], out[t, 4 * i + 1, c, r] = rows[i, 0], half * (outer + rows[i, 1])
+                    out[t, 4 * i + 2, c, r], out[t, 4 * i + 3, c, r] = half * (outer - rows[i, 1]), rows[i, 2]
+                alike &= holes == 0 or holes == 9
+            alike &= largest.min() * ratio >= largest.max()
+    return alike
+
+
+@compiled()
+def unpack(partial, starts, rounding, dw):  # type: ignore[no-untyped-def]
+    """G^T P G of the sum P of partial (bands, 16, C, vectors of channels) -> dw (O, C, 3, 3), whether it is finite.
+
+    What is within `rounding` of the largest of its kernel becomes zero, as in `Safeguards.flush`.
+    """
+    bands, _, C, L = partial.shape
+    P, rows, values = np.empty((4, 4, L), np.float32), np.empty((3, 4, L), np.float32), np.empty((3, 3), np.float32)
+    half, zero, total = np.float32(0.5), np.float32(0), np.float32(0)
+    for c in range(C):
+        for k in range(16):
+            of = P[k // 4, k % 4]
+            of[:] = partial[0, k, c]
+            for band in range(1, bands):
+                row = partial[band, k, c]
+                for q in range(L):
+                    of[q] += row[q]
+        for j in range(4):
+            for q in range(L):
+                outer = half * (P[1, j, q] + P[2, j, q])
+                rows[0, j, q], rows[2, j, q] = P[0, j, q] + outer, outer + P[3, j, q]
+                rows[1, j, q] = half * (P[1, j, q] - P[2, j, q])
+        for v in range(starts.size):
+            for lane in range(LANES):
+                q, largest = v * LANES + lane, zero
+                for i in range(3):
+                    outer = half * (rows[i, 1, q] + rows[i, 2, q])
+                    values[i, 0], values[i, 2] = rows[i, 0, q] + outer, outer + rows[i, 3, q]
+                    values[i, 1] = half * (rows[i, 1, q] - rows[i, 2, q])
+                    for j in range(3):
+                        largest, total = max(largest, abs(values[i, j])), total + values[i, j] * zero
+                for i in range(3):
+                    for j in range(3):
+                        kept = abs(values[i, j]) > largest * rounding
+                        dw[starts[v] + lane, c, i, j] = values[i, j] if kept else zero
+    return total == zero

@@ -29,8 +29,10 @@ class JitWinograd(Winograd):
     def _correlate(
         self, x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
     ) -> Array | None:
-        if x.dtype == w.dtype == np.float32 and takes_blocks(w.shape) and x.shape[3] >= LANES and blocks.alike(w):
-            return blocks.correlate(x, w, b, pad, size, relu)
+        if x.dtype == w.dtype == np.float32 and takes_blocks(w.shape) and x.shape[3] >= LANES:
+            packed = blocks.pack(w)
+            if packed is not None:
+                return blocks.correlate(x, *packed, b, pad, size, relu)
         return super()._correlate(x, w, b, pad, size, relu)
 
     def weight_gradient(self, dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
@@ -39,10 +41,8 @@ class JitWinograd(Winograd):
         if not takes_blocks(w.shape) or len(w) < LANES:
             return direct.weight_gradient(dz, x, w, window, groups)
         pad = window.padding[0][0], window.padding[1][0]
-        dw = blocks.weight_gradient(nchw_to_hwcn(dz), nchw_to_hwcn(x), pad)  # (3, 3, C, O)
-        if not self.flush(dw[:, None]):
-            return self.directly(x).weight_gradient(dz, x, w, window, groups)
-        return np.ascontiguousarray(dw.transpose(3, 2, 0, 1))
+        dw = blocks.weight_gradient(nchw_to_hwcn(dz), nchw_to_hwcn(x), pad)
+        return self.directly(x).weight_gradient(dz, x, w, window, groups) if dw is None else dw
 
     def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
         if x.dtype == np.float32:
