@@ -85,6 +85,25 @@ def test_kernels_whose_places_differ_take_the_rows(monkeypatch: pytest.MonkeyPat
     assert blocks.pack(w) is None
 
 
+@given(seed=seeds, scales=st.lists(st.floats(-0.5, 0.5), min_size=9, max_size=9))
+def test_the_error_is_within_the_bound(seed: int, scales: list[float]) -> None:
+    """docs/performance.md: |error| <= 16 R (C + 16) u sum_m |x_m|_1 |w_m|_max, R the ratio of a kernel's places."""
+    C, rows = 8, np.power(10.0, np.random.default_rng(seed).uniform(-6, 6, (6, 5)))
+    w = np.sign(normal((4, C, 3, 3), seed, "float64")) * np.power(10, scales).reshape(3, 3)
+    w = (w * np.random.default_rng(seed).uniform(0.9, 1.1, w.shape)).astype("float32")
+    x = (normal((LANES, C, 6, 5), seed + 1, "float64") * rows).astype("float32")
+    packed = blocks.pack(w)
+    assert packed is not None
+    y = blocks.correlate(np.ascontiguousarray(x.transpose(2, 3, 1, 0)), *packed, None, (1, 1), (6, 5), False)
+    assert y is not None
+    sizes = np.abs(w).astype("float64").max(axis=1)  # (O, 3, 3)
+    R = (sizes.max(axis=(1, 2)) / sizes.min(axis=(1, 2))).max()
+    exact = REFERENCE.conv2d(x.astype("float64"), w.astype("float64"), None, SAME)
+    spread = np.broadcast_to(sizes[:, None], w.shape)
+    allowed = 16 * R * (C + 16) * 2.0**-24 * REFERENCE.conv2d(np.abs(x).astype("float64"), spread, None, SAME)
+    assert (np.abs(y.transpose(3, 2, 0, 1) - exact) <= allowed).all()
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 @pytest.mark.parametrize("where", [0, -1])
 def test_what_is_not_finite_is_what_the_definition_makes_of_it(value: float, where: int) -> None:
