@@ -31,11 +31,8 @@ DIRECT = "tests/backend/cpu/test_winograd.py::test_the_direct_way_is_taken_where
 ZEROS = "tests/backend/cpu/test_winograd.py::test_gradients_that_are_zero_stay_zero"
 BLAS = "tests/backend/cpu/test_blas.py"
 PROCESSORS = "tests/backend/cpu/test_processors.py"
-<<<<<<< HEAD
 BLOCKS = "tests/backend/jit/test_blocks.py"
-=======
 PLAN = "tests/core/test_plan.py"
->>>>>>> main
 
 MUTANTS = [
     Mutant("backend/cpu/plan.py", "self.idle.append(prepared)", "self.idle.extend([prepared, prepared])", PLAN),
