@@ -88,10 +88,12 @@ def watch(backend: Any) -> Clock:
     names = "max_pool2d max_pool2d_backward avg_pool2d avg_pool2d_backward softmax_cross_entropy dropout_mask"
     clock.patch(backend, f"{names} activate_backward adam batch_norm batch_norm_backward", "elementwise")
     if backend.jit:
-        from xpnet.backend.jit import kernels
+        from xpnet.backend.jit import kernels, registers
 
         for name in ("convolution", "weight_gradient"):
             clock.patch_factory(kernels, name, "products")
+        for name in ("correlation", "gradient"):
+            clock.patch_factory(registers, name, "products")
         clock.patch_factory(kernels, "before_activation", "elementwise")
         clock.patch(kernels, "pack", "copies")
     return clock

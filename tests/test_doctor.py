@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -38,6 +39,9 @@ def test_a_machine_in_order() -> None:
     assert report["software"]["xpnet"].startswith(xpnet.__version__)
     assert report["software"]["NumPy"] == np.__version__ and "threads:" in report["software"]["BLAS"]
     assert report["backend"]["asked for"] == "numpy" and report["backend"]["state"] == "works"
+    assert re.match(
+        r"\d+ KiB, [\d,]+ KiB and .* a core; tiles for \d+ KiB and [\d,]+ KiB$", report["processors"]["caches"]
+    )
     assert report["data"]["MNIST"] == "60,000 + 10,000 images in the box"
     assert report["optional"]["matplotlib"] == importlib.metadata.version("matplotlib")
 

@@ -10,8 +10,9 @@ import numpy as np
 
 import xpnet
 from xpnet.backend import make_backend
-from xpnet.backend.cpu.processors import bound_to, quota, usable_cpus
+from xpnet.backend.cpu.processors import bound_to, caches, quota, usable_cpus
 from xpnet.backend.cpu.threads import thread_count
+from xpnet.backend.cpu.work import LEVEL_1, LEVEL_2
 from xpnet.backend.cuda.device import memory_limit, pieces, wants_tf32
 from xpnet.data import datasets
 from xpnet.errors import XpnetError
@@ -45,6 +46,7 @@ def examine(backend: str | None = None) -> Report:
             "usable": f"{usable_cpus()} of {os.cpu_count() or 1}",
             "affinity": f"{bound_to()} of {os.cpu_count() or 1}",
             "quota": "none" if (limit := quota()) is None else f"{limit:g} processors' time, by a control group",
+            "caches": _caches(),
             "threads": _threads(),
             "jit": _jit(),
             "XPNET_NUM_THREADS": os.environ.get("XPNET_NUM_THREADS") or "not set",
@@ -81,6 +83,13 @@ def _blas() -> str:
     libraries = [info for info in threadpool_info() if info["user_api"] == "blas"]
     found = {f"{info['internal_api']} {info['version']}, threads: {info['num_threads']}" for info in libraries}
     return "; ".join(sorted(found)) or "not one that threadpoolctl knows"
+
+
+def _caches() -> str:
+    """What a core has, and what tiles are made for, which decides how sums are rounded."""
+    first, second, third = (f"{size / 2**10:,.0f} KiB" if size else "none" for size in caches())
+    tiles = f"tiles for {LEVEL_1 >> 10} KiB and {LEVEL_2 / 2**10:,.0f} KiB"
+    return f"{first}, {second} and {third} a core; {tiles}"
 
 
 def _threads() -> str:

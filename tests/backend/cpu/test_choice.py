@@ -24,9 +24,10 @@ else:
 LANES = 16
 THREE = Window((3, 3))
 CASES: list[tuple[int, Window, int, str, str, str]] = [  # images, window, groups, dtype; without and with kernels
-    (choice.WINOGRAD_IMAGES, THREE, 1, "float32", choice.WINOGRAD, choice.DIRECT),
+    (choice.WINOGRAD_IMAGES, THREE, 1, "float32", choice.WINOGRAD, choice.WINOGRAD),
+    (choice.WINOGRAD_OVER_DIRECT - 1, Window((3, 5)), 1, "float32", choice.WINOGRAD, choice.DIRECT),
     (choice.WINOGRAD_OVER_DIRECT, THREE, 1, "float32", choice.WINOGRAD, choice.WINOGRAD),
-    (choice.WINOGRAD_OVER_DIRECT - 1, THREE, 1, "float32", choice.WINOGRAD, choice.DIRECT),
+    (choice.WINOGRAD_OVER_DIRECT - 1, THREE, 1, "float32", choice.WINOGRAD, choice.WINOGRAD),
     (choice.WINOGRAD_IMAGES, THREE, 1, "float64", choice.WINOGRAD, choice.WINOGRAD),
     (choice.WINOGRAD_IMAGES - 1, THREE, 1, "float64", choice.COLUMNS, choice.COLUMNS),
     (choice.WINOGRAD_OVER_DIRECT, Window((3, 5)), 1, "float32", choice.WINOGRAD, choice.WINOGRAD),
@@ -34,7 +35,7 @@ CASES: list[tuple[int, Window, int, str, str, str]] = [  # images, window, group
     (choice.WINOGRAD_OVER_DIRECT, Window((3, 3), (2, 1)), 1, "float32", choice.COLUMNS, choice.DIRECT),
     (choice.WINOGRAD_OVER_DIRECT, Window((3, 3), dilation=(1, 2)), 1, "float32", choice.COLUMNS, choice.DIRECT),
     (choice.WINOGRAD_OVER_DIRECT, THREE, 2, "float32", choice.COLUMNS, choice.DIRECT),
-    (LANES, THREE, 1, "float32", choice.COLUMNS, choice.DIRECT),
+    (LANES, THREE, 1, "float32", choice.COLUMNS, choice.WINOGRAD),
     (LANES - 1, THREE, 1, "float32", choice.COLUMNS, choice.COLUMNS),
     (1, THREE, 1, "float32", choice.ONE_PRODUCT, choice.ONE_PRODUCT),
     (0, THREE, 1, "float32", choice.ONE_PRODUCT, choice.ONE_PRODUCT),
@@ -57,6 +58,20 @@ def test_each_is_taken_where_it_should_be(
         assert bool(not_direct) == (name != choice.DIRECT) or (name == choice.WINOGRAD and lanes)
         words = choice.explain(x, w, dtypes, window, groups, lanes)
         assert words.startswith(f"{name}: ") and not_winograd in words and not_direct in words
+
+
+@pytest.mark.parametrize(
+    ("channels", "outputs", "expected", "how"),
+    [(7, 16, choice.DIRECT, "few channels"), (8, 1, choice.WINOGRAD, "16 products"),
+     (256, 256, choice.WINOGRAD, "16 products"), (257, 256, choice.DIRECT, "few images")],
+)  # fmt: skip
+def test_how_many_channels_the_compiled_blocks_take(channels: int, outputs: int, expected: str, how: str) -> None:
+    options: Any = (outputs, channels, 3, 3), (np.dtype("float32"),) * 2, THREE, 1
+    assert choice.choose((32, channels, 8, 8), *options, LANES)[0] == expected
+    assert how in choice.explain((32, channels, 8, 8), *options, LANES)
+    assert "four products" in choice.explain((32, channels, 8, 8), *options, 0)
+    many = choice.choose((choice.WINOGRAD_OVER_DIRECT, channels, 8, 8), *options, LANES)[0]
+    assert many == (choice.WINOGRAD if channels > 7 else choice.DIRECT)
 
 
 class Spy:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xpnet.backend.cpu import processors
+from xpnet.backend.cpu import columns, processors, winograd, work
 
 V2 = "31 23 0:41 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
 V1 = "32 31 0:29 {top} /sys/fs/cgroup/cpu\\040time rw,relatime - cgroup cgroup rw,cpu,cpuacct"
@@ -74,3 +74,51 @@ def test_python_may_have_been_told_how_many(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.undo()
     monkeypatch.setattr(os, "process_cpu_count", lambda: 3, raising=False)
     assert processors.bound_to() == 3 == processors.usable_cpus(tmp_path)
+
+
+# ---- caches --------------------------------------------------------------------------------------------------------
+
+EPYC = [
+    ("Data", 1, "32K", "0"), ("Instruction", 1, "32K", "0"), ("Unified", 2, "1024K", "0"),
+    ("Unified", 3, "32768K", "0-1"),
+]  # fmt: skip
+XEON = [
+    ("Data", 1, "48K", "0,56"), ("Instruction", 1, "32K", "0,56"), ("Unified", 2, "2048K", "0,56"),
+    ("Unified", 3, "105M", "0-27,56-83"),
+]  # fmt: skip
+BROKEN = [("Data", 1, "nonsense", "0"), ("Unified", 2, "512K", "x"), ("Unified", 3, "", "0")]
+CLUSTER = [("Data", 1, "64K", "0"), ("Unified", 2, "8M", "0-3")]
+
+
+def with_caches(root: Path, found: list[tuple[str, int, str, str]]) -> Path:
+    for index, texts in enumerate(found):
+        folder = root / f"sys/devices/system/cpu/cpu0/cache/index{index}"
+        folder.mkdir(parents=True)
+        for name, text in zip(("type", "level", "size", "shared_cpu_list"), texts, strict=True):
+            (folder / name).write_text(f"{text}\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("found", "sizes", "tiles"),
+    [
+        (EPYC, (32 << 10, 1 << 20, 16 << 20), (1 << 15, 1 << 20)),
+        (XEON, (48 << 10, 2 << 20, (105 << 20) // 28), (48 << 10, 2 << 20)),  # two threads of one core share its own
+        (CLUSTER, (64 << 10, 2 << 20, 0), (1 << 16, 2 << 20)),
+        ([("Data", 1, "16K", "0"), ("Unified", 2, "256K", "0")], (16 << 10, 256 << 10, 0), (1 << 15, 1 << 19)),
+        ([("Data", 1, "128K", "0"), ("Unified", 2, "16M", "0")], (128 << 10, 16 << 20, 0), (1 << 16, 1 << 21)),
+        (BROKEN, processors.Caches(), (1 << 15, 1 << 20)),
+        ([], processors.Caches(), (1 << 15, 1 << 20)),
+    ],
+)  # fmt: skip
+def test_caches(
+    tmp_path: Path, found: list[tuple[str, int, str, str]], sizes: tuple[int, ...], tiles: tuple[int, int]
+) -> None:
+    caches = processors.caches(with_caches(tmp_path, found))
+    assert caches == sizes
+    assert work.believed(caches) == tiles
+
+
+def test_the_tiles_are_for_the_caches_of_this_machine() -> None:
+    assert work.believed(processors.caches()) == (work.LEVEL_1, work.LEVEL_2)
+    assert (columns.TILE_BYTES, winograd.TILE_BYTES) == (work.LEVEL_2, 2 * work.LEVEL_2)

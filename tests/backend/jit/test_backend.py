@@ -292,7 +292,7 @@ llvmlite.binding.get_host_cpu_features = lambda: llvmlite.binding.FeatureMap(fea
 from tests.backend.jit import test_backend as t
 assert t.LEAST == {lanes}
 for seed in range(3):
-    case = t.ConvCase(t.Window((3, 3), (1, 1), ((1, 1), (1, 0))), 1, ({lanes} + 5 * seed, 5, 6, 7), (7, 5, 3, 3), seed)
+    case = t.ConvCase(t.Window((3, 3), (1, 1), ((1, 1), (1, 0))), 1, ({lanes} + 5 * seed, 5, 6, 7), (18, 5, 3, 3), seed)
     t.test_convolution.hypothesis.inner_test(None, case=case, relu=True, need_dx=True)
 """
     done = python(script, NUMBA_CACHE_DIR=str(tmp_path))  # what is cached does not know of the pretended processor

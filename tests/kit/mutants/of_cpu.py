@@ -32,6 +32,7 @@ DIRECT = "tests/backend/cpu/test_winograd.py::test_the_direct_way_is_taken_where
 ZEROS = "tests/backend/cpu/test_winograd.py::test_gradients_that_are_zero_stay_zero"
 BLAS = "tests/backend/cpu/test_blas.py"
 PROCESSORS = "tests/backend/cpu/test_processors.py"
+BLOCKS = "tests/backend/jit/test_blocks.py"
 PLAN = "tests/core/test_plan.py"
 
 MUTANTS = [
@@ -78,6 +79,12 @@ MUTANTS = [
     Mutant("backend/jit/kernels.py", "value if output[q] > 0 else", "value if output[q] >= 0 else", JIT),
     Mutant("backend/jit/kernels.py", "left[q] = nothing if", "left[q] = left[q] if", JIT),
     Mutant("backend/jit/kernels.py", "b.select(counts, gradient, zero)", "b.select(counts, gradient, gradient)", JIT),
+    Mutant("backend/jit/blocks.py", "RATIO = 16.0", "RATIO = 18.0", BLOCKS),
+    Mutant("backend/jit/blocks.py", "if not (beyond or", "if beyond and not (", BLOCKS),
+    Mutant("backend/jit/registers.py", "b.fsub(z[0], z[1]), b.fneg(z[1])", "b.fsub(z[0], z[1]), z[1]", BLOCKS),
+    Mutant("backend/jit/registers.py", "(1, 1, 1, 0), (0, 1, -1, -1)", "(1, 1, 1, 0), (0, 1, -1, 1)", BLOCKS),
+    Mutant("backend/jit/registers.py", "alike &= holes == 0 or holes == 9", "pass", BLOCKS),
+    Mutant("backend/jit/registers.py", "values[i, j] if kept else zero", "values[i, j]", BLOCKS),
     Mutant("backend/jit/kernels.py", "nothing if abs(x[i]) < least", "nothing if x[i] < least", JIT),
     Mutant("backend/jit/plan.py", "(o, kernel - 1 - k)", "(o, k)", JIT),
     Mutant("backend/cpu/backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
@@ -258,6 +265,12 @@ MUTANTS = [
         BLAS,
         "child_forgets",
     ),
+    Mutant("backend/cpu/processors.py", "sharing // threads", "sharing", PROCESSORS),
+    Mutant("backend/cpu/processors.py", 'if kind in ("Data", "Unified"):', "if True:", PROCESSORS),
+    Mutant("backend/cpu/processors.py", '"M": 20', '"M": 10', PROCESSORS),
+    Mutant("backend/cpu/work.py", "max(found.second, 1 << 19)", "found.second", PROCESSORS),
+    Mutant("backend/cpu/choice.py", "w[1] < BLOCK_CHANNELS", "w[0] < BLOCK_CHANNELS", CHOICE),
+    Mutant("backend/cpu/choice.py", "w[0] * w[1] <= BLOCK_WEIGHTS", "True", CHOICE),
     Mutant("backend/cpu/processors.py", "math.ceil(limit)", "int(limit)", PROCESSORS),
     Mutant("backend/cpu/processors.py", "min(found, default=None)", "max(found, default=None)", PROCESSORS),
     Mutant("backend/cpu/processors.py", "int(time) <= 0 or", "int(time) < 0 or", PROCESSORS),

@@ -19,6 +19,7 @@ ONE_PRODUCT = "one product"  # cpu/one_product.py
 COLUMNS = "columns"  # cpu/columns.py
 WHOLE_IMAGE = "whole image"  # cpu/whole_image.py
 
+BLOCKS = "kernels of 3 x 3, 2 x 2 pixels of the output at a time, from 16 products instead of 36"  # jit/blocks.py
 MEANING = {
     WINOGRAD: "kernels of three rows, two rows of the output at a time, from four products instead of six",
     DIRECT: "register tiles in compiled kernels, for which nothing is gathered",
@@ -29,6 +30,8 @@ MEANING = {
 
 WINOGRAD_IMAGES = 24  # its products are as many columns wide: fewer are too narrow
 WINOGRAD_OVER_DIRECT = 48  # images from which on it is faster than a direct convolution
+BLOCK_WEIGHTS = 1 << 16  # of each place of a kernel of 3 x 3, as many as its blocks take: more fall out of the caches
+BLOCK_CHANNELS = 8  # fewer inputs are not worth the combining
 SMALL = 1 << 20  # bytes of columns that are made at once
 
 
@@ -42,8 +45,11 @@ def choose(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups: int, lane
         why = "the kernel is as large as the image"
         return WHOLE_IMAGE, why, why
     not_direct = why_not_compiled(x, dtypes, lanes) if lanes else "there are no compiled kernels"
-    images = WINOGRAD_IMAGES if not_direct else WINOGRAD_OVER_DIRECT
+    in_blocks = not not_direct and takes_blocks(w)
+    images = WINOGRAD_IMAGES if not_direct else lanes if in_blocks else WINOGRAD_OVER_DIRECT
     not_winograd = why_not_winograd(x, w, dtypes, window, groups, images)
+    if in_blocks and not not_winograd and w[1] < BLOCK_CHANNELS:
+        not_winograd = "there are too few channels"
     if not not_winograd:
         return WINOGRAD, "", not_direct
     if not not_direct:
@@ -52,6 +58,11 @@ def choose(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups: int, lane
     if x[0] * groups * C * KH * KW * OH * OW * dtypes[0].itemsize <= SMALL:
         return ONE_PRODUCT, not_winograd, not_direct
     return COLUMNS, not_winograd, not_direct
+
+
+def takes_blocks(w: Shape) -> bool:
+    """Whether the compiled kernels compute it in blocks of pixels, not in rows."""
+    return w[2:] == (3, 3) and w[0] * w[1] <= BLOCK_WEIGHTS
 
 
 def why_not_compiled(x: Shape, dtypes: tuple[Any, ...], lanes: int) -> str:
@@ -81,6 +92,7 @@ def why_not_winograd(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups:
 def explain(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups: int, lanes: int) -> str:
     """`choose`, as a sentence."""
     name, not_winograd, not_direct = choose(x, w, dtypes, window, groups, lanes)
-    words = [f"{name}: {MEANING[name]}"]
+    in_blocks = name == WINOGRAD and lanes and not not_direct and takes_blocks(w)
+    words = [f"{name}: {BLOCKS if in_blocks else MEANING[name]}"]
     words += [f"not {other}: {why}" for other, why in ((WINOGRAD, not_winograd), (DIRECT, not_direct)) if why]
     return "; ".join(words)

@@ -8,8 +8,8 @@ The memory order is (H, C, W, N): rows first, the batch innermost, behind arrays
 * the gradient with respect to x is the same walk over dy with the flipped kernel: no col2im, nothing is scattered.
 
 A tile is some output rows times some output columns of all images, or one column of some. The division into tiles
-depends on shapes alone, and partial sums are added in the order of the tiles, so that the result does not depend on the
-number of threads. docs/performance.md has the measurements behind the sizes.
+depends on shapes and on the processor's caches alone, and partial sums are added in the order of the tiles, so that the
+result does not depend on the number of threads. docs/performance.md has the measurements behind the sizes.
 """
 
 import functools
@@ -25,7 +25,7 @@ from xpnet.backend.cpu.layouts import hcwn_to_nchw, nchw_to_hcwn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.sums import add_first
 from xpnet.backend.cpu.threads import run_tiles, scratch
-from xpnet.backend.cpu.work import CHANNELS, PRODUCT, WORTH, cut_bands, divide_channels, divide_evenly
+from xpnet.backend.cpu.work import CHANNELS, LEVEL_2, PRODUCT, WORTH, cut_bands, divide_channels, divide_evenly
 from xpnet.backend.reference import Backend
 from xpnet.backend.window import Window
 
@@ -36,7 +36,7 @@ LEAST_PIXELS, MANY_PIXELS = 64, 400  # of a row of a tile: as few as are worth a
 PASSES = 16  # over an entry of the output, bias and activation, as multiplications
 WIDE = {8: np.dtype(np.uint64), 16: np.dtype(np.complex128)}  # types of as many bytes
 FEW_BYTES = 1 << 26  # at a time, in what is seldom done
-TILE_BYTES = 1 << 20  # of columns; as much as fits beside the operands in a level-2 cache
+TILE_BYTES = LEVEL_2  # of columns; as much as fits beside the operands in a level-2 cache
 Tile = tuple[int, int, int, int, int, int]  # first and end row, first and end column of the output, first and end image
 
 

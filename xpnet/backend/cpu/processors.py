@@ -3,9 +3,12 @@
 A container is seldom bound to processors (its affinity); it has a quota: so many microseconds of processor time in each
 period, of its control group and of each above it. With more threads than that it stands still for the rest of each
 period. joblib counts in the same way.
+
+And what caches a core of them has, which the sizes of tiles follow (cpu/work.py).
 """
 
 import contextlib
+import functools
 import math
 import os
 import re
@@ -20,6 +23,36 @@ class Group(NamedTuple):
     version: int
     mount: Path  # where the tree is
     path: PurePosixPath  # of the group in it
+
+
+class Caches(NamedTuple):
+    """Bytes of data that each level keeps for one core; the defaults where the system does not tell."""
+
+    first: int = 1 << 15
+    second: int = 1 << 20
+    third: int = 0
+
+
+@functools.cache
+def caches(root: Path = Path("/")) -> Caches:
+    """Those of the first processor. What several cores share is divided among them."""
+    found: dict[int, tuple[int, int]] = {}  # level -> bytes, and how many processors share it
+    for folder in sorted(root.glob("sys/devices/system/cpu/cpu0/cache/index*")):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            kind, level, size, shared = (
+                (folder / name).read_text().strip() for name in ("type", "level", "size", "shared_cpu_list")
+            )
+            if kind in ("Data", "Unified"):
+                found[int(level)] = int(size[:-1]) << {"K": 10, "M": 20}[size[-1:]], _count(shared)
+    threads = found.get(1, (0, 1))[1]  # of one core
+    sizes = [size // max(1, sharing // threads) for size, sharing in (found.get(level, (0, 1)) for level in (1, 2, 3))]
+    return Caches(*(size or default for size, default in zip(sizes, Caches(), strict=True)))
+
+
+def _count(numbers: str) -> int:
+    """How many 0-3,8 are."""
+    ranges = [[int(end) for end in part.split("-")] for part in numbers.split(",")]
+    return sum(ends[-1] - ends[0] + 1 for ends in ranges)
 
 
 def usable_cpus(root: Path = Path("/")) -> int:

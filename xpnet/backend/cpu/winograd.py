@@ -32,7 +32,7 @@ from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.safeguards import Safeguards, is_finite
 from xpnet.backend.cpu.sums import add_first
 from xpnet.backend.cpu.threads import run_tiles, scratch
-from xpnet.backend.cpu.work import WORTH, cut_bands, divide_channels, divide_evenly
+from xpnet.backend.cpu.work import LEVEL_2, WORTH, cut_bands, divide_channels, divide_evenly
 from xpnet.backend.window import Pair, Window
 
 Array = Any
@@ -44,7 +44,7 @@ B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.flo
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
 A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
 
-TILE_BYTES = 1 << 21  # of what a tile combines and multiplies; more than that falls out of the level-2 cache
+TILE_BYTES = 2 * LEVEL_2  # of what a tile combines and multiplies; more than that falls out of the level-2 cache
 
 
 class Winograd(Safeguards):

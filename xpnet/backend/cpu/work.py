@@ -1,10 +1,13 @@
 """How work on a CPU is divided: into products that stay small, and into parts for the threads.
 
-The division depends on shapes alone, so that the result does not depend on the number of threads; and what was divided
-once is looked up from then on.
+The division depends on shapes and on the processor's caches alone, so that the result does not depend on the number of
+threads; and what was divided once is looked up from then on. Processors with other caches may add in another order, and
+so round otherwise, as they do with BLAS, which has products of its own for each of them.
 """
 
 import functools
+
+from xpnet.backend.cpu.processors import Caches, caches
 
 # OpenBLAS takes a product of up to so many multiplications without packing its operands, which on AVX-512 reaches 105
 # GFLOP/s on one core where a larger one reaches 75. So tiles are cut, and products divided, to stay below.
@@ -13,6 +16,18 @@ CHANNELS = 16  # of output in such a product, where there are as many: a vector 
 # What is worth a second thread: less is done sooner than one is awake, and has had its turns with the interpreter.
 WORTH = 10**7  # multiplications
 LEAST = 1 << 17  # entries of an array
+
+
+def believed(found: Caches) -> tuple[int, int]:
+    """Bytes of the first and the second level that tiles are made for.
+
+    Virtual machines tell sizes that no core has. Tiles for less than 512 KiB cost more calls than they save memory, and
+    those for more than 2 MiB leave threads nothing to share.
+    """
+    return min(max(found.first, 1 << 15), 1 << 16), min(max(found.second, 1 << 19), 1 << 21)
+
+
+LEVEL_1, LEVEL_2 = believed(caches())
 
 
 @functools.lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ from xpnet.backend.cpu import columns
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.work import LEVEL_1
 from xpnet.backend.jit import activation, kernels
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.work import count_units, cut_ranges
@@ -24,7 +25,9 @@ Array = Any
 
 NONE = ((0, 0), (0, 0))
 MULTIPLICATIONS = 1 << 22  # that a unit of work has at least
-CHUNK = 700  # pixels times images that the weights' gradient keeps in the level-1 cache
+CHUNK = (
+    700 * LEVEL_1 >> 15
+)  # pixels times images that the weights' gradient keeps in the level-1 cache, two thirds of it
 
 
 def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, relu: bool) -> Array:

@@ -1,4 +1,5 @@
-"""cpu/winograd.py with Numba: what is around the products, each in one pass and one call that holds no lock."""
+"""cpu/winograd.py with Numba: kernels of 3 x 3 in blocks of 2 x 2 pixels (jit/blocks.py), and of others the rows, where
+what is around the products is one pass each, and one call that holds no lock."""
 
 import functools
 from typing import Any
@@ -6,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.algorithm import Algorithm
+from xpnet.backend.cpu.choice import takes_blocks
+from xpnet.backend.cpu.layouts import nchw_to_hwcn
 from xpnet.backend.cpu.safeguards import RATIO, ROUNDING
 from xpnet.backend.cpu.winograd import Tile, Winograd
-from xpnet.backend.jit import direct
+from xpnet.backend.jit import blocks, direct
 from xpnet.backend.jit.activation import before_activation
 from xpnet.backend.jit.compiled import compiled
 from xpnet.backend.jit.kernels import LANES
+from xpnet.backend.window import Window
 
 Array = Any
 
@@ -21,6 +25,24 @@ class JitWinograd(Winograd):
 
     def directly(self, x: Array) -> Algorithm:
         return direct if x.dtype == np.float32 and len(x) >= LANES else super().directly(x)
+
+    def _correlate(
+        self, x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool
+    ) -> Array | None:
+        if x.dtype == w.dtype == np.float32 and takes_blocks(w.shape) and x.shape[3] >= LANES:
+            packed = blocks.pack(w)
+            if packed is not None:
+                return blocks.correlate(x, *packed, b, pad, size, relu)
+        return super()._correlate(x, w, b, pad, size, relu)
+
+    def weight_gradient(self, dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:
+        if any(array.dtype != np.float32 for array in (dz, x, w)) or w.shape[3] != 3 or len(x) < LANES:
+            return super().weight_gradient(dz, x, w, window, groups)
+        if not takes_blocks(w.shape) or len(w) < LANES:
+            return direct.weight_gradient(dz, x, w, window, groups)
+        pad = window.padding[0][0], window.padding[1][0]
+        dw = blocks.weight_gradient(nchw_to_hwcn(dz), nchw_to_hwcn(x), pad)
+        return self.directly(x).weight_gradient(dz, x, w, window, groups) if dw is None else dw
 
     def combine_inputs(self, x: Array, tile: Tile, pad: tuple[int, int], out: Array) -> None:
         if x.dtype == np.float32:
