@@ -1,0 +1,165 @@
+"""A network's answers as one call of a compiled kernel, which goes down a table of its operations.
+
+Arrays between the operations lie in one arena; those that are never needed together share their place. What is computed
+of an image asks neither for its batch nor for its place in it, and not for the thread.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.jit import program
+from xpnet.backend.jit.kernels import BYTES, LANES
+from xpnet.backend.jit.operations import Buffer, Planner, Row, Unknown
+from xpnet.backend.jit.program import ARENA, OUTPUT, WHOLE, WIDTH
+from xpnet.backend.jit.work import UNITS, cut_ranges
+
+Array = Any
+
+BLOCK = 8  # images that meet the weights of a dense layer together
+SLACK = 4 * LANES  # entries that tiles may read beyond the last one
+SHARED = 1 << 22  # multiplications that are worth a thread's while
+ALIGNMENT = 64  # bytes
+
+
+def plan(graph: Any) -> "Answers | None":
+    """What answers batches of the graph's images; None if there is an operation that the kernel does not have."""
+    try:
+        planner = Planner(graph)
+        planner.run()
+        end = planner.values[graph.output]
+        read = {id(buffer) for row in planner.rows for buffer in (row.source, *row.others)}
+        if not end.compact or end.buffer.base != ARENA or id(end.buffer) in read:
+            end = planner.copied(end)
+    except Unknown:
+        return None
+    end.buffer.base, end.buffer.size = OUTPUT, math.prod(end.shape)
+    segments = [
+        (each, list(rows)) for each, rows in itertools.groupby(planner.norms + planner.rows, lambda row: row.each)
+    ]
+    size = lay_out(segments, (planner.input, end.buffer))
+    return Answers(planner, write(segments), size, end.shape)
+
+
+class Life(NamedTuple):
+    """The first and the last row for which a buffer is needed, and whether each image of the block has its own."""
+
+    first: int
+    last: int
+    own: bool
+
+
+def lay_out(segments: list[tuple[bool, list[Row]]], outside: tuple[Buffer, ...]) -> int:
+    """Give the buffers their places in the arena; returns its entries."""
+    for buffer in outside:
+        buffer.step = buffer.size * BYTES
+    lives = lives_of(segments)
+    placed: list[tuple[Life, int, int]] = []
+    for buffer, life in sorted(lives.items(), key=lambda item: -item[0].size):
+        if buffer in outside:
+            continue
+        size, start = buffer.size * (BLOCK if life.own else 1), 0
+        beside = sorted((a, b) for other, a, b in placed if other.first <= life.last and life.first <= other.last)
+        for a, b in beside:  # the first gap that is wide enough
+            if start + size <= a:
+                break
+            start = max(start, b)
+        placed.append((life, start, start + size))
+        buffer.offset, buffer.step = start * BYTES, buffer.size * BYTES if life.own else 0
+    return max((end for _, _, end in placed), default=0)
+
+
+def lives_of(segments: list[tuple[bool, list[Row]]]) -> dict[Buffer, Life]:
+    lives: dict[Buffer, Life] = {}
+    start = 0
+    for each, rows in segments:
+        end = start + len(rows) - 1
+        for at, row in enumerate(rows, start):
+            for buffer in {row.source, row.out, *row.others}:
+                life = lives.get(buffer)
+                # What is read after another segment, or by a row that takes the block, is each image's own, and needed
+                # as long as the segment goes on with other images.
+                own = not each or (life is not None and (life.own or life.first < start))
+                first = at if life is None else life.first
+                lives[buffer] = Life(start if own and first >= start else first, end if own else at, own)
+        start = end + 1
+    starts = list(itertools.accumulate((len(rows) for _, rows in segments), initial=0))
+    return {
+        buffer: Life(max(s for s in starts if s <= life.first) if life.own else life.first, life.last,
+                     life.own and buffer.own)
+        for buffer, life in lives.items()
+    }  # fmt: skip
+
+
+def write(segments: list[tuple[bool, list[Row]]]) -> Array:
+    """The table that program.py reads."""
+    table = np.zeros((sum(1 + len(rows) for _, rows in segments), WIDTH), np.int64)
+    lines = iter(table)
+    for each, rows in segments:
+        next(lines)[:3] = 0, len(rows), each
+        for row in rows:
+            first, *rest = row.rest
+            places = [(b.base, b.offset + extra, b.step) for b, extra in ((row.source, 0), (row.out, first))]
+            values = [row.kind().address, *places[0], *places[1], *map(_number, rest)]
+            line = next(lines)
+            line[: len(values)], line[WHOLE] = values, row.kind in (program.dense, program.norm)
+    return table
+
+
+def _number(entry: Any) -> int:
+    """Of (buffer, entry of it) the offset, of (buffer,) the step from image to image."""
+    if not isinstance(entry, tuple):
+        return int(entry)
+    buffer, *more = entry
+    return buffer.offset + more[0] * BYTES if more else buffer.step
+
+
+class Answers:
+    """y = network(x), for x (N, ...) of float32; several threads may call it at once."""
+
+    def __init__(self, planner: Planner, table: Array, size: int, shape: tuple[int, ...]) -> None:
+        self.keep = planner.keep  # what lies at the addresses of the table
+        self.table, self.shape, self.size, self.work = table, shape, size, planner.work
+        self.arenas: list[tuple[int, Array]] = []  # free ones; a list gives and takes in one step of the interpreter
+        steps = planner.input.step, math.prod(shape) * BYTES
+        self.start = (table.ctypes.data, len(table), BLOCK, *steps)
+        self.blocks = max(1, SHARED // (max(1, self.work) * BLOCK))  # of a piece of work, at least
+
+    def __call__(self, x: Array) -> Array:
+        x = np.ascontiguousarray(x, np.float32)
+        count = x.shape[0]
+        y = np.empty((count, *self.shape), np.float32)
+        table, rows, block, x_step, y_step = self.start
+        addresses = table, rows, block, x.__array_interface__["data"][0], x_step, y.__array_interface__["data"][0], y_step
+        if count > self.blocks * BLOCK:
+            self.share(addresses, count)
+            return y
+        arenas = self.arenas
+        arena = arenas.pop() if arenas else self.arena()
+        answer(*addresses, arena[0], 0, count)
+        arenas.append(arena)
+        return y
+
+    def share(self, addresses: tuple[int, ...], count: int) -> None:
+        """Among the threads: which takes which images changes no bit."""
+
+        def work(first: int, last: int) -> None:
+            arena = self.arenas.pop() if self.arenas else self.arena()
+            answer(*addresses, arena[0], first * BLOCK, min(last * BLOCK, count))
+            self.arenas.append(arena)
+
+        blocks = -(-count // BLOCK)
+        run_tiles(work, cut_ranges(blocks, min(UNITS, blocks // self.blocks)), blas=False)
+
+    def arena(self) -> tuple[int, Array]:
+        """The address of memory for a block, and what holds it."""
+        memory = np.zeros(self.size + SLACK + ALIGNMENT // BYTES, np.float32)
+        address = memory.ctypes.data
+        return address + -address % ALIGNMENT, memory
+
+
+answer: Callable[..., None] = program.answer
