@@ -1,5 +1,5 @@
-"""Networks answered by one call of a compiled kernel: what the reference computes, operation by operation, the same bits
-in every batch and on any number of threads, and with the weights as they are now.
+"""Networks answered by one call of a compiled kernel: what the reference computes, operation by operation; the same
+bits in every batch and on any number of threads; with the weights as they are now.
 """
 
 import os
@@ -25,7 +25,7 @@ from xpnet.core.parameter import Parameter
 pytestmark = pytest.mark.slow
 
 jit_backend = pytest.importorskip("xpnet.backend.jit.backend", reason='needs Numba: pip install "xpnet[jit]"')
-from xpnet.backend.jit import inference, program  # noqa: E402
+from xpnet.backend.jit import curves, inference  # noqa: E402
 
 JIT = jit_backend.JitBackend()
 REFERENCE = Backend()
@@ -154,7 +154,7 @@ def dense(net: Net, O: int, seed: int, activation: str | None = None) -> Value:
     return net.then("dense", w=w, b=b, activation=activation)
 
 
-# ---- each operation, on whole numbers to the bit ----------------------------------------------------------------------
+# ---- each operation, on whole numbers to the bit ---------------------------------------------------------------------
 
 
 @given(case=convolutions((1, 11), channels=17), relu=st.booleans(), bias=st.booleans())
@@ -229,7 +229,7 @@ def test_activation(name: str) -> None:
 
 
 def test_every_activation_is_there() -> None:
-    assert {*program.NAMES} == {*FORMULAS, "relu"}
+    assert {*curves.NAMES} == {*FORMULAS, "relu"}
 
 
 def joined(net: Net) -> None:
@@ -288,7 +288,7 @@ def test_what_is_not_finite_meets_the_margin(value: float) -> None:
     np.testing.assert_allclose(net.plan()(x), net.expected(x), rtol=1e-4, atol=1e-5)
 
 
-# ---- networks ---------------------------------------------------------------------------------------------------------
+# ---- networks --------------------------------------------------------------------------------------------------------
 
 
 def test_a_network() -> None:
@@ -384,7 +384,7 @@ def test_what_it_does_not_know() -> None:
     assert inference.plan(net) is None
 
 
-# ---- other processors -------------------------------------------------------------------------------------------------
+# ---- other processors ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("features", ["+avx2,+fma,-avx512f", "-avx2,-avx512f"])
@@ -397,7 +397,7 @@ def test_narrower_registers(features: str, tmp_path: Path) -> None:
         "def less():\n    kept = found()\n    kept.update(given)\n    return kept\n"
         "b.get_host_cpu_features = less\n"
         "import sys, pytest\n"
-        "sys.exit(pytest.main(['-q', '-n0', '-p', 'no:cacheprovider', '-k', 'convolution or dense or pairs or bit',"
+        "sys.exit(pytest.main(['-q', '-n0', '-p', 'no:cacheprovider', '-k', 'test_convolution or test_dense or pairs',"
         f" {__file__!r}]))\n"
     )
     given_environment = {**os.environ, "HYPOTHESIS_PROFILE": "quick", "NUMBA_CACHE_DIR": str(tmp_path)}

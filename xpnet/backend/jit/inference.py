@@ -7,20 +7,20 @@ of an image asks neither for its batch nor for its place in it, and not for the 
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from xpnet.backend.cpu.threads import run_tiles
-from xpnet.backend.jit import program
+from xpnet.backend.jit import program, steps
+from xpnet.backend.jit.buffers import BLOCK, Segments, lay_out
 from xpnet.backend.jit.kernels import BYTES, LANES
-from xpnet.backend.jit.operations import Buffer, Planner, Row, Unknown
+from xpnet.backend.jit.operations import Planner, Unknown
 from xpnet.backend.jit.program import ARENA, OUTPUT, WHOLE, WIDTH
 from xpnet.backend.jit.work import UNITS, cut_ranges
 
 Array = Any
 
-BLOCK = 8  # images that meet the weights of a dense layer together
 SLACK = 4 * LANES  # entries that tiles may read beyond the last one
 SHARED = 1 << 22  # multiplications that are worth a thread's while
 ALIGNMENT = 64  # bytes
@@ -45,57 +45,7 @@ def plan(graph: Any) -> "Answers | None":
     return Answers(planner, write(segments), size, end.shape)
 
 
-class Life(NamedTuple):
-    """The first and the last row for which a buffer is needed, and whether each image of the block has its own."""
-
-    first: int
-    last: int
-    own: bool
-
-
-def lay_out(segments: list[tuple[bool, list[Row]]], outside: tuple[Buffer, ...]) -> int:
-    """Give the buffers their places in the arena; returns its entries."""
-    for buffer in outside:
-        buffer.step = buffer.size * BYTES
-    lives = lives_of(segments)
-    placed: list[tuple[Life, int, int]] = []
-    for buffer, life in sorted(lives.items(), key=lambda item: -item[0].size):
-        if buffer in outside:
-            continue
-        size, start = buffer.size * (BLOCK if life.own else 1), 0
-        beside = sorted((a, b) for other, a, b in placed if other.first <= life.last and life.first <= other.last)
-        for a, b in beside:  # the first gap that is wide enough
-            if start + size <= a:
-                break
-            start = max(start, b)
-        placed.append((life, start, start + size))
-        buffer.offset, buffer.step = start * BYTES, buffer.size * BYTES if life.own else 0
-    return max((end for _, _, end in placed), default=0)
-
-
-def lives_of(segments: list[tuple[bool, list[Row]]]) -> dict[Buffer, Life]:
-    lives: dict[Buffer, Life] = {}
-    start = 0
-    for each, rows in segments:
-        end = start + len(rows) - 1
-        for at, row in enumerate(rows, start):
-            for buffer in {row.source, row.out, *row.others}:
-                life = lives.get(buffer)
-                # What is read after another segment, or by a row that takes the block, is each image's own, and needed
-                # as long as the segment goes on with other images.
-                own = not each or (life is not None and (life.own or life.first < start))
-                first = at if life is None else life.first
-                lives[buffer] = Life(start if own and first >= start else first, end if own else at, own)
-        start = end + 1
-    starts = list(itertools.accumulate((len(rows) for _, rows in segments), initial=0))
-    return {
-        buffer: Life(max(s for s in starts if s <= life.first) if life.own else life.first, life.last,
-                     life.own and buffer.own)
-        for buffer, life in lives.items()
-    }  # fmt: skip
-
-
-def write(segments: list[tuple[bool, list[Row]]]) -> Array:
+def write(segments: Segments) -> Array:
     """The table that program.py reads."""
     table = np.zeros((sum(1 + len(rows) for _, rows in segments), WIDTH), np.int64)
     lines = iter(table)
@@ -106,7 +56,7 @@ def write(segments: list[tuple[bool, list[Row]]]) -> Array:
             places = [(b.base, b.offset + extra, b.step) for b, extra in ((row.source, 0), (row.out, first))]
             values = [row.kind().address, *places[0], *places[1], *map(_number, rest)]
             line = next(lines)
-            line[: len(values)], line[WHOLE] = values, row.kind in (program.dense, program.norm)
+            line[: len(values)], line[WHOLE] = values, row.kind in (steps.dense, steps.norm)
     return table
 
 
@@ -115,7 +65,7 @@ def _number(entry: Any) -> int:
     if not isinstance(entry, tuple):
         return int(entry)
     buffer, *more = entry
-    return buffer.offset + more[0] * BYTES if more else buffer.step
+    return int(buffer.offset + more[0] * BYTES if more else buffer.step)
 
 
 class Answers:
@@ -133,23 +83,21 @@ class Answers:
         x = np.ascontiguousarray(x, np.float32)
         count = x.shape[0]
         y = np.empty((count, *self.shape), np.float32)
-        table, rows, block, x_step, y_step = self.start
-        addresses = table, rows, block, x.__array_interface__["data"][0], x_step, y.__array_interface__["data"][0], y_step
         if count > self.blocks * BLOCK:
-            self.share(addresses, count)
+            self.share(x.reshape(-1), y.reshape(-1), count)
             return y
         arenas = self.arenas
         arena = arenas.pop() if arenas else self.arena()
-        answer(*addresses, arena[0], 0, count)
+        answer(x.reshape(-1), y.reshape(-1), *self.start, arena[0], 0, count)
         arenas.append(arena)
         return y
 
-    def share(self, addresses: tuple[int, ...], count: int) -> None:
+    def share(self, x: Array, y: Array, count: int) -> None:
         """Among the threads: which takes which images changes no bit."""
 
         def work(first: int, last: int) -> None:
             arena = self.arenas.pop() if self.arenas else self.arena()
-            answer(*addresses, arena[0], first * BLOCK, min(last * BLOCK, count))
+            answer(x, y, *self.start, arena[0], first * BLOCK, min(last * BLOCK, count))
             self.arenas.append(arena)
 
         blocks = -(-count // BLOCK)
@@ -159,7 +107,7 @@ class Answers:
         """The address of memory for a block, and what holds it."""
         memory = np.zeros(self.size + SLACK + ALIGNMENT // BYTES, np.float32)
         address = memory.ctypes.data
-        return address + -address % ALIGNMENT, memory
+        return int(address + -address % ALIGNMENT), memory
 
 
 answer: Callable[..., None] = program.answer

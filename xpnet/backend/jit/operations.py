@@ -8,67 +8,25 @@ before it is written.
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from xpnet.backend.jit import program
+from xpnet.backend.jit import curves, steps
+from xpnet.backend.jit.buffers import Buffer, Kind, Row, Shape, View, full
 from xpnet.backend.jit.kernels import BYTES, LANES
 from xpnet.backend.jit.program import ABSOLUTE, ARENA, INPUT
 from xpnet.backend.jit.tiles import CHANNELS, PIXELS
 from xpnet.backend.window import Window
 
 Array = Any
-Shape = tuple[int, ...]
-Kind = Callable[[], Any]  # gives an operation of program.py, compiled
 
 CACHED = 1 << 18  # bytes of a convolution's weights that stay in a level-2 cache beside the rest
 BESIDE = Window((2, 2), (2, 2))
 
 
-class Unknown(Exception):  # noqa: N818 (no error: another way is taken)
+class Unknown(Exception):
     """The kernel does not have this operation, or not in this form."""
-
-
-class Buffer:
-    """Memory of a value: so many float32 of an image; whoever plans finds out where it lies."""
-
-    def __init__(self, size: int, base: int = ARENA, own: bool = True) -> None:
-        self.size = -(-size // LANES) * LANES if base == ARENA else size
-        self.base = base
-        self.own = own  # each image has its own, if one row after the other takes the whole block
-        self.offset = self.step = 0
-
-
-class View(NamedTuple):
-    """A value of this shape (without the batch) in a buffer; of images, `rs` is from row to row, `cs` to a channel."""
-
-    buffer: Buffer
-    shape: Shape
-    cs: int = 0
-    rs: int = 0
-
-    @property
-    def compact(self) -> bool:
-        return len(self.shape) != 3 or (self.rs == self.shape[2] and self.cs == self.shape[1] * self.shape[2])
-
-    @property
-    def entries(self) -> int:
-        """Of a channel, with what lies between; of all, if there are none."""
-        return self.cs if len(self.shape) == 3 else math.prod(self.shape)
-
-
-class Row(NamedTuple):
-    kind: Kind
-    source: Buffer
-    out: Buffer
-    rest: tuple[Any, ...]  # of what the table has behind the places: numbers, and buffers with their base and offset
-    each: bool  # an image after the other
-    others: tuple[Buffer, ...] = ()  # that it reads, too
-
-
-def full(buffer: Buffer, shape: Shape) -> View:
-    return View(buffer, shape, *((shape[1] * shape[2], shape[2]) if len(shape) == 3 else (0, 0)))
 
 
 def numbers(args: Iterable[Any]) -> Iterator[int]:
@@ -151,7 +109,7 @@ class Planner:
     def copy(self, view: View, buffer: Buffer, into: View, first: int = 0) -> None:
         C, H, W = view.shape if len(view.shape) == 3 else (1, 1, view.entries)
         distances = [BYTES * d for d in (view.cs, view.rs, into.cs, into.rs)]
-        self.add(program.copy, view.buffer, buffer, C, H, W, *distances, each=len(view.shape) == 3, first=first)
+        self.add(steps.copy, view.buffer, buffer, C, H, W, *distances, each=len(view.shape) == 3, first=first)
 
     def add(
         self, kind: Kind, source: Buffer, out: Buffer, *rest: Any, each: bool = True, others: tuple[Buffer, ...] = (),
@@ -183,7 +141,7 @@ class Planner:
         a, buffer = norm.args, Buffer(2 * size, own=False)
         arrays = a["gamma"], a["beta"], a["mean"], a["var"], bias
         rest = [*(self.address(each, size) for each in arrays), size, bits(a["eps"])]
-        self.norms.append(Row(program.norm, buffer, buffer, (0, *rest), False))
+        self.norms.append(Row(steps.norm, buffer, buffer, (0, *rest), False))
         return ARENA, (buffer, 0), ARENA, (buffer, size)
 
     def followed_by(self, at: int, name: str) -> int | None:
@@ -228,7 +186,7 @@ class Planner:
         largest = next(size for size in CHANNELS if size <= O // groups)
         together = max(largest, CACHED // (BYTES * K) // largest * largest)
         self.add(
-            program.convolution, buffer, out.buffer, self.array(w).ctypes.data, *affine, relu,
+            steps.convolution, buffer, out.buffer, self.array(w).ctypes.data, *affine, relu,
             self.constant(offsets.astype(np.int64)), K, groups, O // groups, CG * cs * BYTES, out.cs * BYTES, vectors,
             PIXELS[largest], together, others=_buffers(affine),
         )  # fmt: skip
@@ -241,14 +199,15 @@ class Planner:
         rows, columns = np.arange(KH) * DH, np.arange(KW) * DW
         if view.buffer.base == ARENA and not (top or bottom or left or right) and (SH, SW) == (1, 1):
             return view.buffer, view.cs, view.rs, (rows[:, None] * view.rs + columns).reshape(-1)
-        starts = sorted({(int(a), int(b)) for a in rows % SH for b in columns % SW})
+        rows_apart, columns_apart = (rows % SH).tolist(), (columns % SW).tolist()
+        starts = sorted({(a, b) for a in rows_apart for b in columns_apart})
         HQ, WQ = int(rows[-1] // SH) + OH, int(columns[-1] // SW) + OW
         padded = Buffer(C * len(starts) * HQ * WQ)
         self.add(
-            program.pad, view.buffer, padded, C, H, W, view.cs * BYTES, view.rs * BYTES, top, left, HQ, WQ, SH, SW,
+            steps.pad, view.buffer, padded, C, H, W, view.cs * BYTES, view.rs * BYTES, top, left, HQ, WQ, SH, SW,
             self.constant(np.array(starts, np.int64)), len(starts), bits(0.0),
         )  # fmt: skip
-        image = np.array([[starts.index((a % SH, b % SW)) for b in columns] for a in rows])
+        image = np.array([[starts.index((a, b)) for b in columns_apart] for a in rows_apart])
         places = image * HQ * WQ + (rows // SH)[:, None] * WQ + columns // SW
         return padded, len(starts) * HQ * WQ, WQ, places.reshape(-1)
 
@@ -264,21 +223,21 @@ class Planner:
     def product(self, x: View, w: Any, K: int, O: int, affine: tuple[Any, ...], relu: int, number: int) -> None:
         out = full(Buffer(O), self.shapes[number])
         rest = self.array(w).ctypes.data, *affine, relu, K, O
-        self.add(program.dense, x.buffer, out.buffer, *rest, each=False, others=_buffers(affine))
+        self.add(steps.dense, x.buffer, out.buffer, *rest, each=False, others=_buffers(affine))
         self.values[number] = out
 
     def max_pool2d(self, at: int, x: Any, window: Window) -> None:
-        self.pool(at, self.value(x), window, program.max_pool)
+        self.pool(at, self.value(x), window, steps.max_pool)
 
     def avg_pool2d(self, at: int, x: Any, window: Window) -> None:
-        self.pool(at, self.value(x), window, program.avg_pool)
+        self.pool(at, self.value(x), window, steps.avg_pool)
 
     def pool(self, at: int, view: View, window: Window, kind: Kind) -> None:
         C, H, W = view.shape
         OH, OW = window.output_size((H, W))
         out = self.result(at, (C, OH, OW))
-        if kind == program.max_pool and window == BESIDE and view.buffer.base == ARENA:
-            kind = program.pool2
+        if kind == steps.max_pool and window == BESIDE and view.buffer.base == ARENA:
+            kind = steps.pool2
         geometry = *window.kernel, *window.stride, *window.dilation, *(pads[0] for pads in window.padding)
         self.add(kind, view.buffer, out.buffer, C, H, W, view.cs * BYTES, view.rs * BYTES, OH, OW, *geometry)
 
@@ -295,12 +254,12 @@ class Planner:
         return out
 
     def activation(self, at: int, x: Any, name: str, constants: tuple[float, ...] = ()) -> None:
-        if name not in program.NAMES:
+        if name not in curves.NAMES:
             raise Unknown
         view = self.value(x) if self.value(x).buffer.base == ARENA else self.compact(x)
         out = self.like(at, view)
         constants = tuple(bits(constant) for constant in constants)
-        kernel = functools.partial(program.activation, program.NAMES.index(name))
+        kernel = functools.partial(curves.activation, curves.NAMES.index(name))
         rest = _length(view), *constants
         self.add(kernel, view.buffer, out.buffer, *rest, each=len(view.shape) == 3)
 
@@ -322,14 +281,14 @@ class Planner:
         affine = self.affine(None, C, op)
         rest = C, *affine, view.entries if len(view.shape) == 3 else math.prod(view.shape[1:]), int(relu)
         each = len(view.shape) == 3
-        self.add(program.scale_channels, view.buffer, out.buffer, *rest, each=each, others=_buffers(affine))
+        self.add(steps.scale_channels, view.buffer, out.buffer, *rest, each=each, others=_buffers(affine))
 
     def scale_channels(self, at: int, x: Any, slope: Any, shift: Any) -> None:
         view = self.value(x)
         C, out = view.shape[0], self.like(at, view)
         places = ABSOLUTE, self.address(slope, C), *self.affine(shift, C, None)[2:]
         entries = view.entries if len(view.shape) == 3 else math.prod(view.shape[1:])
-        self.add(program.scale_channels, view.buffer, out.buffer, C, *places, entries, 0, each=len(view.shape) == 3)
+        self.add(steps.scale_channels, view.buffer, out.buffer, C, *places, entries, 0, each=len(view.shape) == 3)
 
     def add_values(self, at: int, **args: Any) -> None:
         one, other = _values(args)
@@ -345,7 +304,7 @@ class Planner:
             self.fused.add(place)
             self.values[self.ops[place].outputs[0]] = out
         rest = b.buffer.base, (b.buffer, 0), (b.buffer,), _length(a), int(relu)
-        self.add(program.add, a.buffer, out.buffer, *rest, each=len(a.shape) == 3, others=(b.buffer,))
+        self.add(steps.add, a.buffer, out.buffer, *rest, each=len(a.shape) == 3, others=(b.buffer,))
 
     def concat(self, at: int, **args: Any) -> None:
         first, views = 0, [self.value(each) for each in _values(args)]
@@ -368,13 +327,13 @@ class Planner:
         if len(view.shape) != 3 or axis not in ((2, 3), [2, 3], (-2, -1)):
             raise Unknown
         out = self.result(at)
-        self.add(program.mean, view.buffer, out.buffer, *view.shape, view.cs * BYTES, view.rs * BYTES)
+        self.add(steps.mean, view.buffer, out.buffer, *view.shape, view.cs * BYTES, view.rs * BYTES)
 
     def pad(self, at: int, x: Any, padding: Any, value: float = 0.0) -> None:
         view, out = self.value(x), self.result(at)
         (top, _), (left, _) = padding
         self.add(
-            program.pad, view.buffer, out.buffer, *view.shape, view.cs * BYTES, view.rs * BYTES, top, left,
+            steps.pad, view.buffer, out.buffer, *view.shape, view.cs * BYTES, view.rs * BYTES, top, left,
             *out.shape[1:], 1, 1, self.constant(np.zeros((1, 2), np.int64)), 1, bits(value),
         )  # fmt: skip
 
@@ -382,7 +341,7 @@ class Planner:
         view = self.value(x)
         if len(view.shape) != 1 or axis not in (1, -1):
             raise Unknown
-        self.add(program.softmax, view.buffer, self.result(at).buffer, *view.shape, each=False)
+        self.add(steps.softmax, view.buffer, self.result(at).buffer, *view.shape, each=False)
 
     def local_response_norm(self, at: int, x: Any, size: int, alpha: float, beta: float, k: float) -> None:
         view = self.value(x)
@@ -390,7 +349,7 @@ class Planner:
             raise Unknown
         out = self.like(at, view)
         rest = view.shape[0], view.cs, size, *map(bits, (alpha / size, beta, k))
-        self.add(program.local_response_norm, view.buffer, out.buffer, *rest)
+        self.add(steps.local_response_norm, view.buffer, out.buffer, *rest)
 
     def run(self) -> None:
         for at, op in enumerate(self.ops):

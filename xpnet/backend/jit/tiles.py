@@ -88,9 +88,7 @@ def _each_shape(b: Any, number: Any, shapes: Shapes, generate: Callable[[int, in
 def _finish(b: Any, total: Any, scale: Any, shift: Any, relu: Any) -> Any:
     """max(scale total + shift, 0), or without `relu` what it is of; a NaN is not below zero and stays."""
     kind = total.type
-    function = cgutils.get_or_insert_function(
-        b.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.v{kind.count}f32"
-    )
+    function = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.v{kind.count}f32")
     y, zero = b.call(function, [scale, total, shift]), ir.Constant(kind, [0.0] * kind.count)
     below = b.and_(b.fcmp_ordered("<", y, zero), _splat(b, relu, kind.count))
     return b.select(below, zero, y)
@@ -121,10 +119,10 @@ def convolution_tile(
                     for image, slot in zip(pixels, total[r], strict=True):
                         _multiply_add(b, value, image, slot)
             for r in range(rows):
-                factors = [_splat(b, _load(b, each, _const(BYTES * r), F32), LANES) for each in (scale, shift)]
+                factor, term = (_splat(b, _load(b, each, _const(BYTES * r), F32), LANES) for each in (scale, shift))
                 row = _step(b, y, y_step, r)
                 for v, slot in enumerate(total[r]):
-                    _store(b, _finish(b, b.load(slot), *factors, fused), row, _const(VECTOR * v))
+                    _store(b, _finish(b, b.load(slot), factor, term, fused), row, _const(VECTOR * v))
 
         _each_shape(b, number, CONVOLUTIONS, tile)
         return context.get_dummy_value()
@@ -168,11 +166,11 @@ def dense_tile(
             with b.if_then(some):
                 add(lambda at: _masked_load(b, at, mask), b.mul(whole, _const(VECTOR)))
             kind, lanes = _vector(outputs), ir.Constant(ir.VectorType(I32, outputs), list(range(outputs)))
-            factors = [_load(b, each, _const(0), kind) for each in (scale, shift)]
+            factor, term = (_load(b, each, _const(0), kind) for each in (scale, shift))
             for r in range(rows):
                 sums = _sums(b, [b.load(slot) for slot in total[r]])
                 sums = b.shuffle_vector(sums, sums, lanes)
-                _store(b, _finish(b, sums, *factors, fused), _step(b, y, y_step, r), _const(0))
+                _store(b, _finish(b, sums, factor, term, fused), _step(b, y, y_step, r), _const(0))
 
         _each_shape(b, number, DENSE, tile)
         return context.get_dummy_value()
