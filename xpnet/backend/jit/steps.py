@@ -98,6 +98,41 @@ def norm(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
 # ---- pixels ----------------------------------------------------------------------------------------------------------
 
 
+@compiled(error_model="numpy")
+def met(shift, stride, count, length):  # type: ignore[no-untyped-def]
+    """The range of j for which 0 <= j stride + shift < length, within 0 ... count."""
+    first = min(max(0, -(shift // stride)), count)  # ceil(-shift / stride)
+    return first, max(first, min(count, (length - 1 - shift) // stride + 1))
+
+
+@compiled()
+def take(first, stride, out):  # type: ignore[no-untyped-def]
+    """out[j] = pixel j * stride from an address on; a stride of 2 has code of its own, for vector registers."""
+    pixels = run(first, max(0, (out.size - 1) * stride + 1))
+    if stride == 2:
+        for j in range(out.size):
+            out[j] = pixels[2 * j]
+    else:
+        for j in range(out.size):
+            out[j] = pixels[j * stride]
+
+
+@compiled()
+def keep_larger(first, stride, out):  # type: ignore[no-untyped-def]
+    """As `take`, where the pixel is larger; a NaN wins."""
+    pixels = run(first, max(0, (out.size - 1) * stride + 1))
+    if stride == 1:
+        for j in range(out.size):
+            out[j] = pixels[j] if (pixels[j] > out[j]) | (pixels[j] != pixels[j]) else out[j]
+    elif stride == 2:
+        for j in range(out.size):
+            out[j] = pixels[2 * j] if (pixels[2 * j] > out[j]) | (pixels[2 * j] != pixels[2 * j]) else out[j]
+    else:
+        for j in range(out.size):
+            value = pixels[j * stride]
+            out[j] = value if (value > out[j]) | (value != value) else out[j]
+
+
 @operation()
 def pad(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
     """The image with a margin; with a stride, the pixels that are one apart become images of their own.
@@ -124,15 +159,13 @@ def pad(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
             continue
         for a, b in starts:
             fill_row(y, HQ * WQ, value)
-            for i in range(HQ):
-                h = i * SH + a - top
+            for p in range(HQ):
+                h = p * SH + a - top
                 if h < 0 or h >= H:
                     continue
-                out, pixels = run(y + i * WQ * BYTES, WQ), run(source + h * rs, W)
-                for j in range(WQ):
-                    w = j * SW + b - left
-                    if 0 <= w < W:
-                        out[j] = pixels[w]
+                j0, j1 = met(b - left, SW, WQ, W)
+                first = source + h * rs + (j0 * SW + b - left) * BYTES
+                take(first, SW, run(y + (p * WQ + j0) * BYTES, j1 - j0))
             y += size
 
 
@@ -156,43 +189,52 @@ def pool2(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
             y += r[13] * BYTES
 
 
-@compiled(error_model="numpy")
-def pool(r, x, y, largest):  # type: ignore[no-untyped-def]
-    """7 channels, 8 H, 9 W, 10 cs, 11 rs, 12 OH, 13 OW, 14 KH, 15 KW, 16 SH, 17 SW, 18 DH, 19 DW, 20 top, 21 left."""
-    C, H, W, OH, OW, KH, KW = r[7], r[8], r[9], r[12], r[13], r[14], r[15]
-    SH, SW, DH, DW, top, left = r[16], r[17], r[18], r[19], r[20], r[21]
-    for c in range(C):
-        for i in range(OH):
+@operation(error_model="numpy")
+def max_pool(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
+    """7 channels, 8 H, 9 W, 10 cs, 11 rs, 12 OH, 13 OW, 14 KH, 15 KW, 16 SH, 17 SW, 18 DH, 19 DW, 20 top, 21 left.
+
+    A tap after the other, along a row of the output; a NaN wins.
+    """
+    r, x, y = opened(row, arena, inputs, outputs, i)
+    H, W, OW, SW = r[8], r[9], r[13], r[17]
+    for c in range(r[7]):
+        for p in range(r[12]):
             out = run(y, OW)
             for j in range(OW):
-                best, total = LEAST, 0.0
-                for m in range(KH):
-                    h = i * SH + m * DH - top
-                    if h < 0 or h >= H:
-                        continue
-                    pixels = run(x + c * r[10] + h * r[11], W)
-                    for n in range(KW):
-                        w = j * SW + n * DW - left
-                        if 0 <= w < W:
-                            value = pixels[w]
-                            total += value
-                            best = value if value > best or value != value else best
-                out[j] = best if largest else np.float32(total / (KH * KW))
+                out[j] = LEAST
+            for m in range(r[14]):
+                h = p * r[16] + m * r[18] - r[20]
+                if h < 0 or h >= H:
+                    continue
+                for n in range(r[15]):
+                    shift = n * r[19] - r[21]
+                    j0, j1 = met(shift, SW, OW, W)
+                    first = x + c * r[10] + h * r[11] + (j0 * SW + shift) * BYTES
+                    keep_larger(first, SW, run(y + j0 * BYTES, j1 - j0))
             y += OW * BYTES
 
 
 @operation(error_model="numpy")
-def max_pool(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
-    """See `pool`."""
-    r, x, y = opened(row, arena, inputs, outputs, i)
-    pool(r, x, y, True)
-
-
-@operation(error_model="numpy")
 def avg_pool(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
-    """See `pool`."""
+    """As `max_pool`, but the mean of all taps, of which those in the margin are 0; they are added in double."""
     r, x, y = opened(row, arena, inputs, outputs, i)
-    pool(r, x, y, False)
+    H, W, KH, KW = r[8], r[9], r[14], r[15]
+    for c in range(r[7]):
+        for p in range(r[12]):
+            out = run(y, r[13])
+            for j in range(r[13]):
+                total = 0.0
+                for m in range(KH):
+                    h = p * r[16] + m * r[18] - r[20]
+                    if h < 0 or h >= H:
+                        continue
+                    pixels = run(x + c * r[10] + h * r[11], W)
+                    for n in range(KW):
+                        w = j * r[17] + n * r[19] - r[21]
+                        if 0 <= w < W:
+                            total += pixels[w]
+                out[j] = np.float32(total / (KH * KW))
+            y += r[13] * BYTES
 
 
 @operation(error_model="numpy", fastmath={"reassoc", "contract"})
