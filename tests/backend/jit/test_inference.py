@@ -271,6 +271,21 @@ def test_a_mean_of_many() -> None:
     assert abs(net.plan()(x)[0, 0] / np.float64(np.float32(0.1)) - 1) < 1e-7
 
 
+def test_a_mean_of_a_large_window() -> None:
+    net, x = Net(1, 40, 42), np.full((1, 1, 40, 42), 0.1, np.float32)
+    net.then("avg_pool2d", window=Window((40, 40)))
+    assert np.all(np.abs(net.plan()(x) / np.float64(np.float32(0.1)) - 1) < 1e-7)
+
+
+def test_a_mean_of_signals() -> None:
+    net, x = Net(4, 33), normal((5, 4, 33), 1, "float32")
+    net.then("mean", axis=(2,), keepdims=False)
+    assert_close(net.plan()(x), net.expected(x), JIT, tolerance=1e-6)
+    net = Net(4, 33)
+    net.then("mean", axis=1, keepdims=True)
+    assert inference.plan(net) is None
+
+
 def test_softmax_of_edges() -> None:
     net = Net(3)
     net.then("softmax", axis=1)

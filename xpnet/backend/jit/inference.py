@@ -22,7 +22,8 @@ from xpnet.backend.jit.work import UNITS, cut_ranges
 Array = Any
 
 SLACK = 4 * LANES  # entries that tiles may read beyond the last one
-SHARED = 1 << 22  # multiplications that are worth a thread's while
+SHARED = 1 << 21  # multiplications that are worth a thread's while
+LONGEST = 1 << 33  # multiplications, some tenths of a second, after which Ctrl-C is heard
 ALIGNMENT = 64  # bytes
 
 
@@ -101,7 +102,8 @@ class Answers:
             self.arenas.append(arena)
 
         blocks = -(-count // BLOCK)
-        run_tiles(work, cut_ranges(blocks, min(UNITS, blocks // self.blocks)), blas=False)
+        pieces = max(min(UNITS, blocks // self.blocks), count * self.work // LONGEST)
+        run_tiles(work, cut_ranges(blocks, pieces), blas=False)
 
     def arena(self) -> tuple[int, Array]:
         """The address of memory for a block, and what holds it."""

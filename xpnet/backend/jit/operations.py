@@ -324,10 +324,12 @@ class Planner:
 
     def mean(self, at: int, x: Any, axis: Any, keepdims: bool = False) -> None:
         view = self.value(x)
-        if len(view.shape) != 3 or axis not in ((2, 3), [2, 3], (-2, -1)):
+        spatial = tuple(range(2, len(view.shape) + 1))
+        if len(view.shape) not in (2, 3) or tuple(np.atleast_1d(axis) % (len(view.shape) + 1)) != spatial:
             raise Unknown
-        out = self.result(at)
-        self.add(steps.mean, view.buffer, out.buffer, *view.shape, view.cs * BYTES, view.rs * BYTES)
+        (C, *_, L), cs, rs = view.shape, view.cs or view.shape[-1], view.rs
+        H = view.shape[1] if len(view.shape) == 3 else 1
+        self.add(steps.mean, view.buffer, self.result(at).buffer, C, H, L, cs * BYTES, rs * BYTES)
 
     def pad(self, at: int, x: Any, padding: Any, value: float = 0.0) -> None:
         view, out = self.value(x), self.result(at)

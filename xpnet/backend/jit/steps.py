@@ -133,6 +133,21 @@ def keep_larger(first, stride, out):  # type: ignore[no-untyped-def]
             out[j] = value if (value > out[j]) | (value != value) else out[j]
 
 
+@compiled()
+def add_to(first, stride, out):  # type: ignore[no-untyped-def]
+    """As `take`, added."""
+    pixels = run(first, max(0, (out.size - 1) * stride + 1))
+    if stride == 1:
+        for j in range(out.size):
+            out[j] += pixels[j]
+    elif stride == 2:
+        for j in range(out.size):
+            out[j] += pixels[2 * j]
+    else:
+        for j in range(out.size):
+            out[j] += pixels[j * stride]
+
+
 @operation()
 def pad(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
     """The image with a margin; with a stride, the pixels that are one apart become images of their own.
@@ -216,25 +231,31 @@ def max_pool(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-de
 
 @operation(error_model="numpy")
 def avg_pool(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
-    """As `max_pool`, but the mean of all taps, of which those in the margin are 0; they are added in double."""
+    """As `max_pool`, but the mean of all taps, of which those in the margin are 0; many are added in double."""
     r, x, y = opened(row, arena, inputs, outputs, i)
-    H, W, KH, KW = r[8], r[9], r[14], r[15]
+    H, W, OW, KW, SW, taps = r[8], r[9], r[13], r[15], r[17], r[14] * r[15]
+    double = np.empty(OW if taps > ROWS else 0, np.float64)
     for c in range(r[7]):
         for p in range(r[12]):
-            out = run(y, r[13])
-            for j in range(r[13]):
-                total = 0.0
-                for m in range(KH):
-                    h = p * r[16] + m * r[18] - r[20]
-                    if h < 0 or h >= H:
-                        continue
-                    pixels = run(x + c * r[10] + h * r[11], W)
-                    for n in range(KW):
-                        w = j * r[17] + n * r[19] - r[21]
-                        if 0 <= w < W:
-                            total += pixels[w]
-                out[j] = np.float32(total / (KH * KW))
-            y += r[13] * BYTES
+            out = run(y, OW)
+            for j in range(OW):
+                out[j] = ZERO
+            double[:] = 0
+            for m in range(r[14]):
+                h = p * r[16] + m * r[18] - r[20]
+                if h < 0 or h >= H:
+                    continue
+                for n in range(KW):
+                    shift = n * r[19] - r[21]
+                    j0, j1 = met(shift, SW, OW, W)
+                    first = x + c * r[10] + h * r[11] + (j0 * SW + shift) * BYTES
+                    if taps <= ROWS:
+                        add_to(first, SW, run(y + j0 * BYTES, j1 - j0))
+                    else:
+                        add_to(first, SW, double[j0:j1])
+            for j in range(OW):
+                out[j] = (np.float32(double[j]) if taps > ROWS else out[j]) / np.float32(taps)
+            y += OW * BYTES
 
 
 @operation(error_model="numpy", fastmath={"reassoc", "contract"})
