@@ -260,6 +260,7 @@ def test_of_rows() -> None:
     kept = dense(net, 11, 1)
     norm(net, 11, 2)
     net.then("add", x=net.value, y=kept)
+    net.then("concat", xs=(net.value, kept), axis=1)
     net.then("softmax", axis=1)
     assert_close(net.plan()(x), net.expected(x), JIT, tolerance=3e-6)
 

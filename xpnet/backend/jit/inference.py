@@ -87,19 +87,23 @@ class Answers:
         if count > self.blocks * BLOCK:
             self.share(x.reshape(-1), y.reshape(-1), count)
             return y
-        arenas = self.arenas
-        arena = arenas.pop() if arenas else self.arena()
-        answer(x.reshape(-1), y.reshape(-1), *self.start, arena[0], 0, count)
-        arenas.append(arena)
+        self.some(x.reshape(-1), y.reshape(-1), 0, count)
         return y
+
+    def some(self, x: Array, y: Array, first: int, last: int) -> None:
+        """The images first ... last."""
+        try:
+            arena = self.arenas.pop()
+        except IndexError:
+            arena = self.arena()
+        answer(x, y, *self.start, arena[0], first, last)
+        self.arenas.append(arena)
 
     def share(self, x: Array, y: Array, count: int) -> None:
         """Among the threads: which takes which images changes no bit."""
 
         def work(first: int, last: int) -> None:
-            arena = self.arenas.pop() if self.arenas else self.arena()
-            answer(x, y, *self.start, arena[0], first * BLOCK, min(last * BLOCK, count))
-            self.arenas.append(arena)
+            self.some(x, y, first * BLOCK, min(last * BLOCK, count))
 
         blocks = -(-count // BLOCK)
         pieces = max(min(UNITS, blocks // self.blocks), count * self.work // LONGEST)
