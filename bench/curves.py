@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="also write the points as JSON")
     parser.add_argument("--picture", metavar="FILE", help="also draw them")
     arguments = parser.parse_args()
-    steps = least([xpnet_step("deepconvnet", batch) for batch in arguments.batches], arguments.rounds)
+    steps = least([xpnet_step("deepconvnet", batch, count=1).run for batch in arguments.batches], arguments.rounds)
     images = [1e6 * seconds / batch for seconds, batch in zip(steps, arguments.batches, strict=True)]
     layers = [1e3 * s for s in least([convolution(c) for c in arguments.channels], arguments.rounds)]
     variant = xpnet.get_backend().jit or "NumPy alone"

@@ -33,10 +33,10 @@ def peak_mb(network: str, batch: int, peer: str) -> float:
 
     def step(size: int, train: bool) -> Any:
         if peer == "xpnet":
-            return xpnet_step(network, size, train)
-        from torch_peers import torch_step
+            return xpnet_step(network, size, train, count=1).run
+        from torch_peers import step_of, torch_network
 
-        return torch_step(network, size, peer == "channels_last", train)
+        return step_of(torch_network(network), network, size, peer == "channels_last", train, count=1).run
 
     step(16, True)()  # libraries, kernels and threads are there
     train = step(batch, True)

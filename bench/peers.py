@@ -1,13 +1,14 @@
 """The networks of the benches, ready to run on random data: in xpnet, and in what it is measured against.
 
-Each maker returns a function that does one training step (forward, loss, backward, Adam), or one inference, on the
-batch it was made with. Training ends with the loss as a Python number, inference with the scores. PyTorch's stand in
-torch_peers.py.
+Each maker returns a Step, which does one training step (forward, loss, backward, Adam), or one inference, on the next
+of some batches, the same ones in the same order for all peers. Training ends with the loss as a Python number,
+inference with the scores. PyTorch's stand in torch_peers.py, ONNX Runtime's in onnx_peers.py.
 """
 
 import os
 from collections.abc import Callable
-from typing import Any
+from itertools import cycle
+from typing import Any, NamedTuple
 
 import numpy as np
 import paths  # noqa: F401
@@ -18,8 +19,17 @@ from xpnet import layers, networks
 from xpnet.model import Model
 from xpnet.networks.mobilenet import convolution
 
-Step = Callable[[], Any]
 
+class Step(NamedTuple):
+    """`run` makes a step and returns the loss or the scores. `restart`, of training, puts back the first weights and an
+    Adam that has seen nothing, so that no peer trains for so long that its moments become denormal numbers.
+    """
+
+    run: Callable[[], Any]
+    restart: Callable[[], Any] | None = None
+
+
+BATCHES = 64  # different ones, that a step takes in turn
 BATCH = {
     "mlp": 32, "lenet5": 64, "simpleconvnet": 100, "deepconvnet": 100, "vgg": 64,
     "resnet20": 64, "mobilenet": 64, "lstm": 64, "gpt": 16, "dcgan": 64,
@@ -34,6 +44,7 @@ TEXTBOOK = {
     "deepconvnet": textbook.deep_conv_net,
 }
 KERAS = (*TEXTBOOK, "vgg")
+DRAWS = ("deepconvnet", "dcgan")  # dropout and noise in training: no two libraries draw the same
 NOISE = 100  # numbers that a GAN draws an image from
 SHAPES = {"vgg": (3, 32, 32), "resnet20": (3, 32, 32), "mobilenet": (3, 32, 32), "lstm": (28, 28)}
 
@@ -43,9 +54,9 @@ def shape(network: str) -> tuple[int, ...]:
     return SHAPES.get(network, (1, 28, 28))
 
 
-def data(batch: int, network: str = "mlp") -> tuple[np.ndarray, ...]:
-    """What a training step takes: samples and labels, a sequence and the same one step on, or images alone."""
-    rng = np.random.default_rng(0)
+def data(batch: int, network: str = "mlp", seed: int = 0) -> tuple[np.ndarray, ...]:
+    """What a training step takes, all noise: samples and labels, a text and the same one letter on, or images alone."""
+    rng = np.random.default_rng(seed)
     if network == "gpt":
         text = rng.integers(0, GPT["vocabulary"], (batch, GPT["context"] + 1))
         return text[:, :-1].copy(), text[:, 1:].copy()
@@ -53,11 +64,25 @@ def data(batch: int, network: str = "mlp") -> tuple[np.ndarray, ...]:
     return (2 * x - 1,) if network == "dcgan" else (x, rng.integers(0, 10, batch))
 
 
-def inputs(batch: int, network: str) -> np.ndarray:
+def inputs(batch: int, network: str, seed: int = 0) -> np.ndarray:
     """What an inference takes: samples, or the noise that images are drawn from."""
     if network == "dcgan":
-        return np.random.default_rng(0).standard_normal((batch, NOISE), np.float32)
-    return data(batch, network)[0]
+        return np.random.default_rng(seed).standard_normal((batch, NOISE), np.float32)
+    return data(batch, network, seed)[0]
+
+
+def many(batch: int, network: str, train: bool, count: int = BATCHES) -> list[tuple[np.ndarray, ...]]:
+    """Batches of `data`, or of `inputs` alone."""
+    return [data(batch, network, seed) if train else (inputs(batch, network, seed),) for seed in range(count)]
+
+
+def differ(a: Any, b: Any) -> float:
+    """How far apart two results are, relative to the largest entry; infinite with other shapes, or not a number."""
+    a, b = (np.asarray(each, np.float64) for each in (a, b))
+    if a.shape != b.shape:
+        return float("inf")
+    gap = float(abs(a - b).max() / max(abs(a).max(), 1e-30))
+    return gap if np.isfinite(gap) else float("inf")
 
 
 # ---- xpnet ---------------------------------------------------------------------------------------------------------
@@ -100,32 +125,39 @@ def xpnet_network(network: str) -> Model:
     return makers[network]()
 
 
-def xpnet_step(network: str, batch: int, train: bool = True) -> Step:
-    return step_of(xpnet_network(network), network, batch, train)
+def xpnet_step(network: str, batch: int, train: bool = True, count: int = BATCHES) -> Step:
+    return step_of(xpnet_network(network), network, batch, train, count)
 
 
-def step_of(model: Model, network: str, batch: int, train: bool = True) -> Step:
-    """A training step of the model, or an inference, on a batch of the network's data."""
+def step_of(model: Model, network: str, batch: int, train: bool = True, count: int = BATCHES) -> Step:
+    """A training step of the model, or an inference by `predict`, which takes and gives NumPy's arrays."""
+    batches = cycle(many(batch, network, train, count))
     if not train:
-        x = model.backend.asarray(inputs(batch, network))
-        return lambda: model(x)
+        return Step(lambda: model.predict(*next(batches)))
     if not model.has_own_step:
         model.compile("adam")
-    step, arrays = model.make_step(), data(batch, network)
+    step, weights, parameters = model.make_step(), model.get_weights(), dict(model.named_parameters())
+    fresh = [(optimizer, optimizer.get_state(parameters)) for _, optimizer in model.named_optimizers()]
 
     def train_step() -> float:
-        logs = step(model.backend.batch(arrays, model.dtype), "the benchmark")
+        logs = step(model.backend.batch(next(batches), model.dtype), "the benchmark")
         return sum(map(float, logs.values()))  # the one loss, or those of both networks
 
-    return train_step
+    def restart() -> None:
+        model.set_weights(weights)
+        for optimizer, state in fresh:
+            optimizer.set_state(state, parameters)
+
+    return Step(train_step, restart)
 
 
 # ---- a textbook ----------------------------------------------------------------------------------------------------
 
 
 def textbook_step(network: str, batch: int) -> Step:
-    model, (x, t) = TEXTBOOK[network](), data(batch)
-    return lambda: float(model.train_step(x, t))
+    """In float64, whose moments take thousands of steps to become denormal."""
+    model, batches = TEXTBOOK[network](), cycle(many(batch, network, train=True))
+    return Step(lambda: float(model.train_step(*next(batches))))
 
 
 # ---- Keras 3 -------------------------------------------------------------------------------------------------------
@@ -136,14 +168,22 @@ def keras_step(network: str, batch: int, train: bool = True) -> Step:
     os.environ.setdefault("KERAS_BACKEND", "jax")
     import keras
 
-    x, t = data(batch, network)
-    x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))  # Keras's order on a CPU
-    model = keras.Sequential([keras.Input(x.shape[1:]), *keras_layers(network)])
+    batches = [(np.ascontiguousarray(x.transpose(0, 2, 3, 1)), *t) for x, *t in many(batch, network, train)]
+    model = keras.Sequential([keras.Input(batches[0][0].shape[1:]), *keras_layers(network)])  # Keras's order on a CPU
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss, jit_compile=keras.backend.backend() == "jax")
-    if train:
-        return lambda: float(model.train_on_batch(x, t))
-    return lambda: model.predict_on_batch(x)
+    turns = cycle(batches)
+    if not train:
+        return Step(lambda: model.predict_on_batch(*next(turns)))
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    first = [keras.ops.convert_to_numpy(variable).copy() for variable in variables]
+
+    def restart() -> None:
+        for variable, value in zip(variables, first, strict=True):
+            variable.assign(value)
+
+    return Step(lambda: float(model.train_on_batch(*next(turns))), restart)
 
 
 def keras_layers(network: str) -> list[Any]:

@@ -3,60 +3,129 @@
 Parameters have the shapes and the order of xpnet's, most of them the same names too.
 """
 
-from itertools import pairwise
+import copy
+import sys
+from collections.abc import Callable, Iterator
+from itertools import cycle, pairwise
 from typing import Any
 
+import numpy as np
 import torch
-from peers import GPT, MOBILENET, NOISE, VGG, Step, data, inputs
+from peers import BATCHES, GPT, MOBILENET, NOISE, VGG, Step, differ, inputs, many
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xpnet.model import Model
 
-def torch_step(network: str, batch: int, channels_last: bool, train: bool = True) -> Step:
-    torch.manual_seed(0)
-    model = torch_network(network)
+NEAR = 1e-4  # what outputs may differ by, relative to the largest
+
+
+def torch_step(
+    own: Model, network: str, batch: int, channels_last: bool, train: bool = True, compiled: bool = False
+) -> Step:
+    """That of a twin with the weights of xpnet's `own`."""
+    model = twin(own, network)
+    if compiled:
+        model = compile_all(model.train(train), network, batch)
     return step_of(model, network, batch, channels_last, train)
 
 
-def step_of(model: nn.Module, network: str, batch: int, channels_last: bool, train: bool = True) -> Step:
-    """A training step of the model, or an inference, on a batch of the network's data."""
+def twin(own: Model, network: str) -> nn.Module:
+    """The network with the weights of xpnet's; it is an error if it has others, or makes another output of them."""
+    torch.manual_seed(0)
+    model = torch_network(network)
+    weights = [np.array(own.backend.to_numpy(p.value)) for p in own.parameters() if p.learned]
+    shapes, of_own = [tuple(p.shape) for p in model.parameters()], [weight.shape for weight in weights]
+    if shapes != of_own:
+        sys.exit(f"compare: PyTorch's {network} has parameters of the shapes {shapes}, and xpnet's of {of_own}")
+    x = inputs(2, network)
+    with torch.no_grad():
+        for p, weight in zip(model.parameters(), weights, strict=True):
+            p.copy_(torch.from_numpy(weight))
+        y = model.eval()(torch.from_numpy(x)).numpy()
+    if (gap := differ(own.predict(x), y)) > NEAR:
+        sys.exit(f"compare: with the same weights PyTorch's {network} gives other outputs than xpnet's, by {gap:.1e}")
+    return model
+
+
+def compile_all(model: nn.Module, network: str, batch: int) -> nn.Module:
+    """`torch.compile` of the network, or of both; where it cannot be done, that is said in a line."""
+    from torch._dynamo.utils import counters  # here: it takes a second, and memory
+
+    torch._dynamo.reset()  # it compiles only some forms of a function, which it shares with the networks before
+    counters.clear()
+    x = torch.from_numpy(inputs(batch, network))
+    if isinstance(model, DCGAN):
+        model.generator, model.discriminator = torch.compile(model.generator), torch.compile(model.discriminator)
+    else:
+        model = torch.compile(model)
+    try:
+        with torch.inference_mode(not model.training):
+            model(x)
+    except Exception as error:  # of any stage of the compiler
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        sys.exit(f"compare: torch.compile fails; it needs a C++ compiler, such as g++: {reason}")
+    if not counters["frames"]["ok"]:
+        print(f"compare: torch.compile leaves {network} as it is", file=sys.stderr)  # recurrent layers, for one
+    return model
+
+
+def step_of(
+    model: nn.Module, network: str, batch: int, channels_last: bool, train: bool = True, count: int = BATCHES
+) -> Step:
+    """A training step of the model, or an inference, tensors in and out."""
     form = torch.channels_last if channels_last else torch.contiguous_format
     model = model.to(memory_format=form).train(train)
-    arrays = data(batch, network) if train else (inputs(batch, network),)
-    x, *t = (array.to(memory_format=form) if array.ndim == 4 else array for array in map(torch.tensor, arrays))
-    if isinstance(model, DCGAN) and train:
-        return adversarial_step(model, x)
-    if train:
-        return supervised_step(model, x, *t)
+    batches = cycle(
+        tuple(array.to(memory_format=form) if array.ndim == 4 else array for array in map(torch.tensor, arrays))
+        for arrays in many(batch, network, train, count)
+    )
+    if not train:
 
-    def infer() -> Any:
-        with torch.inference_mode():
-            return model(x)
+        def infer() -> Any:
+            with torch.inference_mode():
+                return model(*next(batches))
 
-    return infer
+        return Step(infer)
+    return adversarial_step(model, batches) if isinstance(model, DCGAN) else supervised_step(model, batches)
 
 
-def supervised_step(model: nn.Module, x: Tensor, t: Tensor) -> Step:
-    optimizer, loss, labels = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss(), t.flatten()
+def restarting(model: nn.Module, *optimizers: torch.optim.Optimizer) -> Callable[[], None]:
+    """What puts the weights back as they are now, and forgets the optimizers' moments."""
+    first = copy.deepcopy(model.state_dict())
+
+    def restart() -> None:
+        model.load_state_dict(first)
+        for optimizer in optimizers:
+            optimizer.state.clear()
+
+    return restart
+
+
+def supervised_step(model: nn.Module, batches: Iterator[tuple[Tensor, ...]]) -> Step:
+    optimizer, loss = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
 
     def step() -> float:
+        x, t = next(batches)
         optimizer.zero_grad()
-        value = loss(model(x).flatten(0, -2), labels)  # of sequences, a row for each element
+        value = loss(model(x).flatten(0, -2), t.flatten())  # of sequences, a row for each element
         value.backward()
         optimizer.step()
         return float(value.detach())
 
-    return step
+    return Step(step, restarting(model, optimizer))
 
 
-def adversarial_step(model: "DCGAN", images: Tensor) -> Step:
+def adversarial_step(model: "DCGAN", batches: Iterator[tuple[Tensor, ...]]) -> Step:
     g_optimizer, d_optimizer = (
         torch.optim.Adam(part.parameters(), lr=0.0002, betas=(0.5, 0.999))
         for part in (model.generator, model.discriminator)
     )
-    judge, real, drawn = nn.BCEWithLogitsLoss(), torch.ones(len(images), 1), torch.zeros(len(images), 1)
+    judge = nn.BCEWithLogitsLoss()
 
     def step() -> float:
+        (images,) = next(batches)
+        real, drawn = torch.ones(len(images), 1), torch.zeros(len(images), 1)
         fakes = model.generator(torch.randn(len(images), NOISE))
         d_optimizer.zero_grad()
         d_loss = judge(model.discriminator(images), real) + judge(model.discriminator(fakes.detach()), drawn)
@@ -71,7 +140,7 @@ def adversarial_step(model: "DCGAN", images: Tensor) -> Step:
         model.discriminator.requires_grad_(True)
         return float(d_loss.detach()) + float(g_loss.detach())
 
-    return step
+    return Step(step, restarting(model, g_optimizer, d_optimizer))
 
 
 def torch_network(network: str) -> nn.Module:

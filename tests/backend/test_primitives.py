@@ -319,6 +319,23 @@ def test_update_steps_agree_with_the_reference(
     assert_same(given_[1], g)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_below_a_limit_is_forgotten_and_all_else_stays(backend: Backend, dtype: str) -> None:
+    real, limit = np.dtype(dtype).type, 2.0**-100
+    tiny, nan, inf = float(np.finfo(real).smallest_subnormal), math.nan, math.inf
+    above = float(np.nextafter(real(limit), real(1)))
+    stay = [limit, -limit, above, 1.0, -3.5, inf, -inf, nan]
+    go = [0.0, tiny, -tiny, float(np.nextafter(real(limit), real(0))), -limit / 2]
+    x = np.array(stay + go, dtype)
+    given_ = backend.copy(backend.asarray(x))
+    for least in (limit, 0.0):
+        backend.forget(given_, least)
+        got = backend.to_numpy(given_)
+        assert got.dtype == x.dtype
+        np.testing.assert_array_equal(got, np.array(stay + [0.0] * len(go), dtype))
+        assert not np.any(np.signbit(got[len(stay) :]))
+
+
 def test_sgd_without_momentum_keeps_no_state(backend: Backend) -> None:
     p, g = backend.asarray(normal((3,), 1)), backend.asarray(normal((3,), 2))
     expected = normal((3,), 1) - 0.5 * (normal((3,), 2) + 0.1 * normal((3,), 1))

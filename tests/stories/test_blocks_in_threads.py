@@ -44,6 +44,7 @@ def test_two_who_look_into_a_network_see_each_his_own() -> None:
     model = Sequential([Dense(4), Tanh(), Dense(2)])
     model.build((4,))
     before, mine, other = model(X), [], []
+    model.forward(X)  # layers remember what they have checked
     kept = [dict(vars(layer)) for layer in model]
     outer = contextlib.ExitStack()
     outer.enter_context(watched(model, lambda layer, y: mine.append(1)))

@@ -10,6 +10,7 @@ tested, in tests/laws. CONTRIBUTING.md shows how to write one.
 
 import copy
 import inspect
+import itertools
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +36,7 @@ from xpnet.errors import NotBuiltError, OptionError, ShapeError, XpnetError
 
 Back = Callable[..., Any]
 
+_edits = itertools.count(1)
 _shape_and_dtype = operator.attrgetter("shape", "dtype")
 Self = TypeVar("Self", bound="Layer")
 
@@ -64,6 +66,7 @@ class Layer(Walked, Located, Configured):
     _dtype = "float32"
     _learns = True  # whether the optimizer may change parameters that are still to be made
     _checked: Any = None
+    _edited = 0  # another number after each public attribute that was set
 
     def __init__(self, name: str | None = None) -> None:
         budget.count_layer()
@@ -192,7 +195,7 @@ class Layer(Walked, Located, Configured):
         """
         if any(isinstance(x, Var) for x in xs):
             tape = common_tape(self, xs)
-            y, back = self.forward(*(x.value for x in xs), train=tape.train if train is None else train)
+            y, back = tape.run(self, tuple([x.value for x in xs]), tape.train if train is None else train)
             return tape.record(self, xs, y, back)
         return self.forward(*xs, train=bool(train))[0]
 
@@ -311,6 +314,8 @@ class Layer(Walked, Located, Configured):
         if attribute[:1] != "_" and set_on_layer(self, attribute, value):
             return
         object.__setattr__(self, attribute, value)
+        if attribute[:1] != "_":
+            object.__setattr__(self, "_edited", next(_edits))
         if attribute == "name":
             object.__setattr__(self, "_named", value is not None)
         if isinstance(value, HOLDERS):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xpnet.backend import Array, on_backend
 from xpnet.backend.reference import dtype_name
 from xpnet.base import budget
-from xpnet.base.checks import sample_shape
+from xpnet.base.checks import sample_shape, whole
 from xpnet.base.hints import explaining
 from xpnet.base.host import native
 from xpnet.base.nested import as_several, mapped
@@ -22,6 +22,7 @@ from xpnet.core.inputs import INTEGERS, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in
 from xpnet.core.parameter import FLOATS, frozen
+from xpnet.core.plan import Plan, Plans
 from xpnet.core.tape import Tape, Var
 from xpnet.core.walk import refuse_depth
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
@@ -44,6 +45,7 @@ class Network(Layer):
         self.input_shapes: tuple[Shape, ...] = ()  # of each input; () until the network is built
         self.integer_inputs: tuple[bool, ...] = ()  # of each input, whether it is of integers
         self._known_shapes: dict[Any, Any] = {}  # of the output, by those of the inputs and the layers inside
+        self._plans = Plans()
         self._last: Any = None  # the class of layer that the last output came from
 
     if not TYPE_CHECKING:  # which should know no attribute that is not there
@@ -103,8 +105,30 @@ class Network(Layer):
     def __call__(self, *xs: Any, train: bool | None = None) -> Any:
         if train or any(isinstance(x, Var) for x in xs):
             return super().__call__(*xs, train=train)
+        if len(xs) == 1 and type(xs[0]) is self.backend.planned and (y := self._plans.run(self, xs[0])) is not None:
+            return y
         with self.backend.computing():
             return mapped(self.backend.handed_out, self._run(*map(native, xs)))
+
+    def plan(self, shape: Shape | None = None, samples: int = 1) -> Plan:
+        """Prepare inference for batches of so many samples of this shape, by default that of `build`, as the first
+        `predict` of such a batch does by itself. What is returned is for reading: `print(model.plan())` lists the
+        operations, or says why there are none and the network runs as it is written.
+        """
+        if not self._built and shape is None:
+            raise NotBuiltError(f"{self.label}: plan needs the shape of a sample, as in plan((1, 28, 28)), or a build")
+        samples = whole("plan: samples", samples)
+        shape = sample_shape(self.label, self.input_shape if shape is None else shape)
+        if not self._built:
+            self.build(shape)
+        self.output_shape(*((shape,) if len(self.input_shapes) < 2 else self.input_shapes))
+        return self._plans.make(self, self.backend.zeros((samples, *shape), self.input_dtypes[0]))
+
+    def run_known(self, x: Any) -> Any:
+        """The output in inference for an array like one that the network was given before, by its plan, if it has one
+        (core/plan.py); else None.
+        """
+        return self._plans.run_known(self, x) if type(x) is self.backend.planned else None
 
     def _run(self, *xs: Any) -> Any:
         """`call`, on the network's backend."""

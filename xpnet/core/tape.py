@@ -140,6 +140,11 @@ class Tape:
         self.count = 0  # Vars so far
         self.calls: list[Call] = []
 
+    def run(self, layer: Any, values: tuple[Any, ...], train: bool) -> tuple[Any, Callable[..., Any]]:
+        """What the layer makes of these values, and its way back; trace.py has a tape that does more."""
+        result: tuple[Any, Callable[..., Any]] = layer.forward(*values, train=train)
+        return result
+
     def record(self, layer: Recordable, xs: Sequence[Var], y: Any, back: Callable[..., Any]) -> Any:
         """Write down that the layer made `y` of `xs`, and its way back: a Var, or several in the structure of `y`."""
         output = mapped(lambda value: Var(value, self), y)

@@ -13,7 +13,7 @@ Change = Callable[[Layer, Any, Back], tuple[Any, Back]]
 
 # In the blocks around, of each layer (by its id) what its outputs go through; each thread has its own.
 _changes: ContextVar[dict[int, tuple[Change, ...]]] = ContextVar("_changes", default={})  # noqa: B039 (never changed)
-_interceptions: dict[int, int] = {}  # of each layer (by its id), in how many blocks, of all threads, it is
+interceptions: dict[int, int] = {}  # of each layer (by its id), in how many blocks, of all threads, it is
 
 
 @contextmanager
@@ -57,15 +57,15 @@ class _Intercepted:
 
 def _hide_forward(layer: Layer) -> None:
     with building.lock:
-        _interceptions[id(layer)] = _interceptions.get(id(layer), 0) + 1
+        interceptions[id(layer)] = interceptions.get(id(layer), 0) + 1
         vars(layer)["forward"] = _Intercepted(layer)
 
 
 def _show_forward(layer: Layer) -> None:
     with building.lock:
-        _interceptions[id(layer)] -= 1
-        if not _interceptions[id(layer)]:
-            del _interceptions[id(layer)]
+        interceptions[id(layer)] -= 1
+        if not interceptions[id(layer)]:
+            del interceptions[id(layer)]
             vars(layer).pop("forward", None)
 
 

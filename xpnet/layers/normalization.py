@@ -101,19 +101,18 @@ class _RunningNorm(Layer):
             )
 
     def _with_running_statistics(self, x: Array) -> tuple[Array, Back]:
-        """y = slope x + shift, with slope = weight inverse, shift = bias - slope mean."""
-        mean, (weight, bias) = self.running_mean.value, self._values()
-        inverse = 1 / self.xp.sqrt(self.running_var.value + self.eps)
-        slope = inverse if weight is None else weight * inverse
-        shift = -slope * mean if bias is None else bias - slope * mean
+        """y = slope x + shift, with slope = weight / sqrt(running_var + eps), shift = bias - slope running_mean."""
+        mean, var, (weight, bias) = self.running_mean.value, self.running_var.value, self._values()
+        y = self.backend.running_norm(x, mean, var, weight, bias, self.eps)
 
         def back(dy: Array) -> Array:
+            inverse = 1 / self.xp.sqrt(var + self.eps)
             if weight is not None:
                 dbias, product = self.backend.sum_channels(dy, x, mean)
                 self._add_gradients(product * inverse, dbias)
-            return self.backend.scale_channels(dy, slope, None)
+            return self.backend.scale_channels(dy, inverse if weight is None else weight * inverse, None)
 
-        return self.backend.scale_channels(x, slope, shift), back
+        return y, back
 
 
 class _BatchNorm(_RunningNorm):

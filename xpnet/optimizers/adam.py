@@ -1,12 +1,13 @@
 """Adam and AdamW: a running mean of the gradients, divided by the size of the latest ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from xpnet.backend.reference import AdamStep
 from xpnet.base.checks import fraction, positive
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
 from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.fading import moment_limits
 from xpnet.optimizers.groups import Group
 from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
@@ -42,6 +43,9 @@ class Adam(Optimizer):
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         how = AdamStep(state.steps, lr, self.beta1, self.beta2, self.eps, self.weight_decay, self.decoupled)
         p.backend.adam(p.value, p.grad, state["mean"], state["squares"], how)
+
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        return moment_limits(dtype, self.eps)
 
 
 class AdamW(Adam):

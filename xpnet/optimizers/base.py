@@ -109,8 +109,7 @@ class Optimizer(Configured):
             clipping.clip_norm(pieces, self.clip_norm)
         self.steps += 1
         for bundle in bundles:
-            bundle.count_step()
-            bundle.rule.step(bundle.piece, bundle.state, lr)
+            bundle.step(lr)
         zero_gradients(parameters)  # of a frozen one too: it may be trained later
 
     def assign(self, named: Iterable[tuple[str, Parameter]]) -> None:
@@ -129,6 +128,10 @@ class Optimizer(Configured):
     def is_elementwise(self, p: Parameter) -> bool:
         """`elementwise`, for an optimizer that does not update all parameters in the same way."""
         return self.elementwise
+
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        """Names of state arrays that decay without gradients, and the magnitude below which entries count as 0."""
+        return {}
 
     def _arrange(self, trained: list[Parameter]) -> list[Bundle]:
         """In bundles, as they are since an earlier step, or made now: those that agree in all that a call takes for

@@ -102,6 +102,10 @@ class OwnSettings:
     def is_elementwise(self, p: Parameter) -> bool:
         return bool(self.twin.is_elementwise(p))
 
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        faded: Mapping[str, float] = self.twin.fading(dtype)
+        return faded
+
 
 class Rules:
     """Which rule each parameter has, from the groups that it is in."""

@@ -1,11 +1,12 @@
 """Lion: only the sign of the gradient counts, so that all entries take steps of one size."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from xpnet.base.checks import fraction
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
 from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.fading import mean_limit
 from xpnet.optimizers.groups import Group
 from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
@@ -39,3 +40,6 @@ class Lion(Optimizer):
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
         options = {"beta1": self.beta1, "beta2": self.beta2, "weight_decay": self.weight_decay}
         p.backend.lion(p.value, p.grad, state["mean"], lr=lr, **options)
+
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        return {"mean": mean_limit(dtype)}

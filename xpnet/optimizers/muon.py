@@ -1,7 +1,7 @@
 """Muon: momentum whose matrix is made orthogonal, so that all directions take steps of one size."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from xpnet.backend.reference import AdamStep, MuonStep
 from xpnet.base.checks import fraction, positive, whole
@@ -9,6 +9,7 @@ from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.fading import mean_limit, moment_limits
 from xpnet.optimizers.groups import Group
 from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
@@ -70,6 +71,9 @@ class Muon(Optimizer):
         else:
             adam = AdamStep(state.steps, lr, self.beta1, self.beta2, self.eps, self.weight_decay, decoupled=True)
             p.backend.adam(p.value, p.grad, state["mean"], state["squares"], adam)
+
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        return {"velocity": mean_limit(dtype), **moment_limits(dtype, self.eps)}
 
     def factor(self, shape: tuple[int, ...]) -> float:
         """f for a parameter of this shape."""

@@ -1,13 +1,14 @@
 """Nadam: Adam that looks ahead, as Nesterov's momentum does."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from xpnet.backend.reference import MomentStep
 from xpnet.base.checks import at_least_zero, fraction, positive
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
 from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.fading import moment_limits
 from xpnet.optimizers.groups import Group
 from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
@@ -51,6 +52,9 @@ class Nadam(Optimizer):
         decay = (0.0, lr * self.weight_decay) if self.decoupled else (self.weight_decay, 0.0)
         how = MomentStep(*rates, self.beta1, self.beta2, 1 - self.beta2**s, True, self.eps, *decay)
         p.backend.moments(p.value, p.grad, state["mean"], state["squares"], how)
+
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        return moment_limits(dtype, self.eps)
 
     def momentum_in(self, step: int) -> float:
         """u of step 1, 2, ..."""

@@ -1,13 +1,14 @@
 """RAdam: Adam that does not trust the size of the gradients before it has seen enough of them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from xpnet.backend.reference import MomentStep
 from xpnet.base.checks import fraction, positive
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
 from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.fading import moment_limits
 from xpnet.optimizers.groups import Group
 from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
@@ -48,6 +49,9 @@ class RAdam(Optimizer):
         decay = (0.0, lr * self.weight_decay) if self.decoupled else (self.weight_decay, 0.0)
         how = MomentStep(0.0, rate, self.beta1, self.beta2, 1.0, r is not None, self.eps, *decay)
         p.backend.moments(p.value, p.grad, state["mean"], state["squares"], how)
+
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        return moment_limits(dtype, self.eps)
 
     def rectified(self, step: int) -> float | None:
         """r of step 1, 2, ...; None as long as the size of the gradients is not known well enough."""

@@ -1,11 +1,12 @@
 """RMSProp: each entry's step is divided by the size of its latest gradients."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from xpnet.base.checks import fraction, positive
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
 from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.fading import squares_limit
 from xpnet.optimizers.groups import Group
 from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
@@ -37,3 +38,6 @@ class RMSProp(Optimizer):
         p.backend.rmsprop(
             p.value, p.grad, state["squares"], lr=lr, rho=self.rho, eps=self.eps, weight_decay=self.weight_decay
         )
+
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        return {"squares": squares_limit(dtype, self.eps)}

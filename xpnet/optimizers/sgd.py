@@ -1,12 +1,13 @@
 """Down the gradient, with or without momentum: SGD, Momentum, Nesterov."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from xpnet.base.checks import fraction
 from xpnet.core.flat import Flat
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.optimizers.base import Optimizer
+from xpnet.optimizers.fading import mean_limit
 from xpnet.optimizers.groups import Group
 from xpnet.optimizers.state import State
 from xpnet.schedules import Schedule
@@ -39,15 +40,11 @@ class SGD(Optimizer):
         self.slots = ("velocity",) if momentum else ()
 
     def step(self, p: Parameter | Flat, state: State, lr: float) -> None:
-        p.backend.sgd(
-            p.value,
-            p.grad,
-            state.get("velocity"),
-            lr=lr,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            weight_decay=self.weight_decay,
-        )
+        v, momentum, nesterov = state.get("velocity"), self.momentum, self.nesterov
+        p.backend.sgd(p.value, p.grad, v, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=self.weight_decay)
+
+    def fading(self, dtype: str) -> Mapping[str, float]:
+        return {"velocity": mean_limit(dtype)}
 
 
 class Momentum(SGD):

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from xpnet.backend import Array
+from xpnet.backend.reference import dtype_name
 from xpnet.core.flat import Flat, lay_out
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
+from xpnet.optimizers.fading import EVERY
 
 
 class State(dict[str, Array]):
@@ -78,6 +80,8 @@ class Rule(Protocol):
 
     def is_elementwise(self, p: Parameter) -> bool: ...
 
+    def fading(self, dtype: str) -> Mapping[str, float]: ...
+
 
 class Bundle:
     """What one call updates: a parameter, or several that lie together, and its `state`, in the same order.
@@ -111,7 +115,13 @@ class Bundle:
                 return False
         return all([own[slot] is part for own, slot, part in self._parts])
 
-    def count_step(self) -> None:
+    def step(self, lr: float) -> None:
+        """The rule's, which is counted; every so many of the parameters' own, what has faded is forgotten."""
         steps = self.state.steps + 1
         for state in (self.state, *self.states):
             state.steps = steps
+        self.rule.step(self.piece, self.state, lr)
+        if steps % EVERY == 0:
+            for slot, least in self.rule.fading(dtype_name(self.state.dtype)).items():
+                if slot in self.state:
+                    self.state.backend.forget(self.state[slot], least)

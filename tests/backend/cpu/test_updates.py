@@ -29,6 +29,19 @@ def test_pieces_cover_every_entry_once(monkeypatch: pytest.MonkeyPatch, how: Ada
         np.testing.assert_allclose(ours, theirs, rtol=1e-10)
 
 
+@pytest.mark.parametrize("size", [1, 7, 8, 20])
+def test_what_is_forgotten_is_so_in_every_piece(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(updates, "UPDATE", 7)
+    x = normal((size, 2), 1, "float32")
+    for view in (x, x[:, 0], x.T):
+        ours, theirs = np.array(view, order="K"), view.copy()
+        NumpyBackend().forget(ours, 0.5)
+        Backend().forget(theirs, 0.5)
+        assert ours.tolist() == theirs.tolist()
+    NumpyBackend().forget(gaps := x[:, 0], 9.0)
+    assert not gaps.any() and x[:, 1].all()
+
+
 def test_gradients_lie_behind_one_another_with_zeros_between() -> None:
     flat, parts = np.full(20, 7.0), [np.arange(6.0).reshape(2, 3), None, np.arange(3.0)]
     NumpyBackend().collect(flat, parts, (0, 8, 12))

@@ -46,7 +46,7 @@ def current() -> Iterator[None]:
 @pytest.fixture
 def only_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the kernels do not take is an error, instead of NumpyBackend's."""
-    for name in ("max_pool2d", "max_pool2d_backward", "adam"):
+    for name in ("max_pool2d", "max_pool2d_backward", "adam", "forget"):
         monkeypatch.setattr(NumpyBackend, name, None)
     for name in (choice.COLUMNS, choice.ONE_PRODUCT):  # Winograd's walk stays: its steps are compiled
         monkeypatch.setitem(JIT.algorithms, name, None)
@@ -109,6 +109,16 @@ def test_adam(only_kernels: None, count: int, step: int, decay: float, decoupled
     REFERENCE.adam(*theirs, how)
     for got, want in zip(ours, theirs, strict=True):
         assert_close(got, want)
+
+
+def test_what_has_faded_is_forgotten(only_kernels: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jit_backend, "ENTRIES", 50)  # of a unit, of which there are several
+    ours = np.concatenate([[0.25, -0.25, np.nan, np.inf, -np.inf, -0.0, 1e-45, -1e-45], normal((300,), 1, "float32")])
+    ours = ours.astype(np.float32)
+    theirs = ours.copy()
+    JIT.forget(ours, 0.25)
+    REFERENCE.forget(theirs, 0.25)
+    assert ours.tobytes() == theirs.tobytes() and 0 < np.sum(ours == 0) < 200
 
 
 @pytest.mark.parametrize("beta2", [0.9, 0.999, 0.99999, 0.99999999])

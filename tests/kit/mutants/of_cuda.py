@@ -58,6 +58,13 @@ MUTANTS = [
     Mutant("backend/cuda/kernels/updates.cu", "place < pieces.end[low]", "place <= pieces.end[low]", FLAT),
     Mutant(
         "backend/cuda/kernels/updates.cu",
+        "fabs(x[i]) < (Real)least",
+        "x[i] < (Real)least",
+        PRIMITIVES,
+        "forgotten",
+    ),
+    Mutant(
+        "backend/cuda/kernels/updates.cu",
         "else if (weight_decay != 0 && !isinf(value))",
         "else if (weight_decay != 0)",
         PRIMITIVES,

@@ -6,6 +6,7 @@ GROUPS = "tests/optimizers/test_groups.py"
 REGULARIZERS = "tests/test_regularizers.py"
 OPTIMIZERS = "tests/optimizers/test_optimizers.py"
 STATE = "tests/optimizers/test_state.py"
+FADING = "tests/optimizers/test_fading.py"
 SCHEDULES = "tests/test_schedules.py"
 INITIALIZERS = "tests/test_initializers.py"
 BACKUP = "tests/callbacks/test_backup.py"
@@ -70,6 +71,14 @@ MUTANTS = [
     Mutant("optimizers/groups.py", "update({name: now[name] for name in self.others})", "update({})", GROUPS),
     Mutant("optimizers/groups.py", "len(p.shape) <= self.max_axes", "len(p.shape) < self.max_axes", GROUPS),
     Mutant("optimizers/state.py", "self.backend.copy(array)) for slot", "array) for slot", STATE),
+    Mutant("optimizers/fading.py", "min(LIMITS[dtype], UNSEEN * eps)", "LIMITS[dtype]", FADING),
+    Mutant("optimizers/fading.py", "(ROUNDED[dtype] * eps) ** 2", "1.0", FADING),
+    Mutant("optimizers/fading.py", '"float64": 1e-290', '"float64": 1e-30', FADING),
+    Mutant("optimizers/state.py", "steps % EVERY == 0", "self.rule.steps % EVERY == 0", FADING),
+    Mutant("optimizers/state.py", "steps % EVERY == 0", "False", FADING),
+    Mutant("optimizers/groups.py", "self.twin.fading(dtype)", "{}", FADING),
+    Mutant("optimizers/sgd.py", '{"velocity": mean_limit(dtype)}', "{}", FADING),
+    Mutant("optimizers/rmsprop.py", '{"squares": squares_limit(dtype, self.eps)}', "{}", FADING),
     # schedules
     Mutant("schedules.py", "step // self.every", "-(-step // self.every)", SCHEDULES),
     Mutant("schedules.py", "step / self.steps)\n\n\nclass Cosine", "step)\n\n\nclass Cosine", SCHEDULES),

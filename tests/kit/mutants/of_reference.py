@@ -163,6 +163,8 @@ MUTANTS = [
         "p + share * self.where_finite(p)",
         OPTIMIZERS,
     ),
+    Mutant("backend/reference/fading.py", "self.xp.abs(x) < least", "x < least", PRIMITIVES),
+    Mutant("backend/reference/fading.py", "self.xp.abs(x) < least", "self.xp.abs(x) <= least", PRIMITIVES),
     Mutant("backend/reference/late_updates.py", "step = how.mean * m\n", "step = m\n", OPTIMIZERS),
     Mutant("backend/reference/late_updates.py", "self.xp.sign(beta1 * m", "self.xp.sign(beta2 * m", OPTIMIZERS),
     Mutant("backend/reference/late_updates.py", "b * square + c *", "b * square - c *", OPTIMIZERS),

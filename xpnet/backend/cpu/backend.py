@@ -5,7 +5,7 @@ elementwise NumPy code keeps without knowing of it. choice.py says which algorit
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from xpnet.backend.cpu.elementwise import CpuElementwise
 from xpnet.backend.cpu.group_norm import CpuGroupNorm
 from xpnet.backend.cpu.layouts import empty_in_order_of, hwcn_to_nchw, pad, view_as_hwcn
 from xpnet.backend.cpu.memory_pool import STEP, copied_out, pool
+from xpnet.backend.cpu.plan import plan
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.sums import CpuSums, add_arrays, add_groups
@@ -68,6 +69,11 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
 
     def handed_out(self, x: Array) -> Array:
         return copied_out(x)
+
+    planned = np.ndarray
+
+    def plan(self, graph: Any) -> Callable[[Array], Array] | None:
+        return plan(self, graph)
 
     def computing(self) -> contextlib.AbstractContextManager[None]:
         pool.count(STEP)

@@ -52,6 +52,11 @@ class CupyUpdates(CupyArrays):
         options = float(eps), float(weight_decay), float(shrink)
         return elementwise("moments", p.dtype, p.size, p, g, m, v, p.size, *rates, *options)
 
+    def forget(self, x: Array, least: float) -> None:
+        if not aligned(x):
+            return super().forget(x, least)
+        return elementwise("forget", x.dtype, x.size, x, x.size, float(least))
+
     def lion(self, p: Array, g: Array, m: Array, *, lr: float, beta1: float, beta2: float, weight_decay: float) -> None:
         if not aligned(p, g, m):
             return super().lion(p, g, m, lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay)

@@ -103,6 +103,13 @@ class JitBackend(NumpyBackend):
         pieces = cut_ranges(p.size, count_units(p.size, ENTRIES))
         return run_tiles(lambda a, e: kernels.adam(*(array[a:e] for array in flat), *options), pieces, blas=False)
 
+    def forget(self, x: Array, least: float) -> None:
+        if x.dtype != np.float32 or not x.flags.c_contiguous:
+            return super().forget(x, least)
+        flat, limit = x.reshape(-1), np.float32(least)
+        pieces = cut_ranges(x.size, count_units(x.size, ENTRIES))
+        return run_tiles(lambda a, e: kernels.forget(flat[a:e], limit), pieces, blas=False)
+
 
 def _flat_hwcn(x: Array) -> Array:
     """(N, C, H, W) -> (H, W, C*N)."""

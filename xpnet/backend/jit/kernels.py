@@ -441,3 +441,11 @@ def adam(p, g, m, v, lr, beta1, rest1, beta2, rest2, eps, decay, shrink):  # typ
         m[i] = beta1 * m[i] + rest1 * gradient
         v[i] = beta2 * v[i] + rest2 * gradient * gradient
         p[i] = value - lr * m[i] / (np.sqrt(v[i]) + eps)
+
+
+@compiled()
+def forget(x, least):  # type: ignore[no-untyped-def]
+    """What is below becomes 0: a select, without a branch."""
+    nothing = np.float32(0)
+    for i in range(x.size):
+        x[i] = nothing if abs(x[i]) < least else x[i]

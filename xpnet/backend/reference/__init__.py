@@ -14,6 +14,7 @@ from xpnet.backend.reference.dropout import Dropout
 from xpnet.backend.reference.elementwise import Elementwise
 from xpnet.backend.reference.embedding import Embedding
 from xpnet.backend.reference.explanation import Explanation
+from xpnet.backend.reference.fading import Fading
 from xpnet.backend.reference.group_norm import GroupNorm
 from xpnet.backend.reference.late_updates import LateUpdates, MomentStep, MuonStep
 from xpnet.backend.reference.losses import Losses
@@ -39,5 +40,6 @@ class Backend(
     Dropout,
     Updates,
     LateUpdates,
+    Fading,
 ):
     """An array namespace `xp` on a device, and the primitives that layers, losses and optimizers are made of."""

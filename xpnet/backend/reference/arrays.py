@@ -1,7 +1,7 @@
 """Arrays of a namespace on a device: how they come there and back, and how much memory they take."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -89,6 +89,16 @@ class Arrays(Sums):
 
     def synchronize(self) -> None:
         """Wait until the device has done all that it was asked to."""
+
+    # ---- plans -----------------------------------------------------------------------------------------------------
+
+    planned: type | None = None  # the arrays that `plan` is for, if there are any
+
+    def plan(self, graph: Any) -> Callable[[Array], Array] | None:
+        """What does all that a graph of core/trace.py says with an x of the shape that it is for, in any number of
+        threads at once, and returns an array that nothing else has; None where calling the primitives is as fast.
+        """
+        return None
 
     # ---- memory: for a device that has its own ---------------------------------------------------------------------
 

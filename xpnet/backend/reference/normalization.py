@@ -34,6 +34,16 @@ class Normalization(Arrays):
         dx = (dy - dbeta / m - normal * (dgamma / m)) * slope
         return dx, xp.reshape(dgamma, (-1,)), xp.reshape(dbeta, (-1,))
 
+    def running_norm(
+        self, x: Array, mean: Array, var: Array, gamma: Array | None, beta: Array | None, eps: float
+    ) -> Array:
+        """y = slope x + shift with the statistics that are given, slope = gamma / sqrt(var + eps), shift = beta - slope
+        mean: what batch normalization does in inference.
+        """
+        inverse = 1 / self.xp.sqrt(var + eps)
+        slope = inverse if gamma is None else gamma * inverse
+        return self.scale_channels(x, slope, -slope * mean if beta is None else beta - slope * mean)
+
     def scale_channels(self, x: Array, slope: Array, shift: Array | None) -> Array:
         """y = slope x + shift with a slope and a shift for each channel, (C,): what a normalization does that does not
         look at the batch. Without a shift it counts as 0.

@@ -98,3 +98,10 @@ extern "C" __global__ void lion(
         m[i] = (Real)beta2 * m[i] + (Real)(1 - beta2) * g[i];
     }
 }
+
+// What has decayed to nothing: far below `least` are the denormals.
+extern "C" __global__ void forget(Real* x, long long count, double least) {
+    FOR_EACH(i, count) {
+        if (fabs(x[i]) < (Real)least) x[i] = (Real)0;
+    }
+}

@@ -1,0 +1,373 @@
+"""Plans: what they rest on is looked at before each use, and a planned network gives what it gives without."""
+
+import copy
+import pickle
+import sys
+import threading
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.kit.layer_table import CASES, Case
+from tests.kit.strategies import normal
+from xpnet import Model, Sequential, layers, networks, random
+from xpnet.backend import make_backend, use_backend
+from xpnet.base.nested import as_several
+from xpnet.core.layer import Layer
+from xpnet.core.watch import watched
+from xpnet.errors import NotBuiltError, OptionError, ShapeError
+
+IMAGE = (1, 28, 28)
+
+
+def lenet5() -> Any:
+    random.seed(0)
+    model = networks.LeNet5()
+    model.build(IMAGE)
+    return model
+
+
+def unplanned(model: Any, x: Any) -> Any:
+    return model.forward(x)[0]
+
+
+def images(N: int, seed: int = 0, shape: tuple[int, ...] = IMAGE) -> Any:
+    return normal((N, *shape), seed, "float32")
+
+
+class Residual(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = layers.Conv2D(4, 3, padding="same", activation="relu")
+        self.norm = layers.BatchNorm2D()
+        self.blocks = [layers.Conv2D(4, 3, padding="same"), layers.ReLU()]
+        self.skip: Layer | None = None
+        self.dense = layers.Dense(10)
+
+    def call(self, x: Any) -> Any:
+        h = self.norm(self.conv1(x))
+        y = h
+        for block in self.blocks:
+            y = block(y)
+        if self.skip is not None:
+            h = self.skip(h)
+        return self.dense(layers.GlobalAvgPool2D()(h + y))
+
+
+def residual() -> Any:
+    random.seed(0)
+    model = Residual()
+    model.build((2, 6, 6))
+    for name, parameter in model.named_parameters():
+        if "running" in name:
+            parameter.value = 1 + 0.1 * np.abs(normal(parameter.shape, 5, "float32"))
+    return model
+
+
+# ---- the same numbers ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("N", [1, 2, 7, 32])
+@pytest.mark.parametrize("make, shape", [(lenet5, IMAGE), (residual, (2, 6, 6))])
+def test_it_gives_what_the_layers_give(make: Callable[[], Any], shape: tuple[int, ...], N: int) -> None:
+    model = make()
+    for seed in range(3):
+        x = images(N, seed, shape)
+        np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if len(case.shapes) == 1], ids=lambda case: case.name)
+def test_every_layer_in_a_plan(case: Case) -> None:
+    random.seed(0)
+    backend = make_backend("numpy")
+    layer, (x,) = case.layer(backend), case.inputs(backend, "float32")
+    model = Sequential([layer])
+    model.build(x.shape[1:])
+    for batch in (x, x[:1]):
+        expected = model.forward(batch)[0]
+        layer.reset_state()
+        found = model(batch)
+        layer.reset_state()
+        for one, other in zip(as_several(found), as_several(expected), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+            assert one.dtype == other.dtype and one.shape == other.shape
+
+
+def test_the_same_bits_each_time_and_in_each_thread() -> None:
+    model, x = lenet5(), images(3)
+    expected = model.predict(x)
+    found: list[Any] = []
+
+    def use() -> None:
+        for _ in range(30):
+            found.append((model.predict(x) == expected).all())
+
+    team = [threading.Thread(target=use) for _ in range(4)]
+    for thread in team:
+        thread.start()
+    for thread in team:
+        thread.join()
+    assert len(found) == 120 and all(found)
+
+
+def test_float64_input_is_converted_and_a_float64_network_has_a_plan_of_its_own() -> None:
+    model, x = lenet5(), images(2)
+    single = model.predict(x)
+    assert (model.predict(x.astype(np.float64)) == single).all()
+    assert (model.predict(x.astype(np.float64)) == single).all() and single.dtype == np.float32
+    model.astype("float64")
+    double = model.predict(x.astype(np.float64))
+    assert double.dtype == np.float64
+    np.testing.assert_allclose(double, single, rtol=1e-4, atol=1e-5)
+
+
+def test_what_it_returns_is_nobody_elses() -> None:
+    model, a, b = lenet5(), images(1, 1), images(1, 2)
+    first = model.predict(a)
+    kept = first.copy()
+    model.predict(b)
+    assert (first == kept).all() and first.flags.writeable and first.base is None
+    first[:] = 0
+    assert (model.predict(a) == kept).all()
+
+
+# ---- what it rests on ------------------------------------------------------------------------------------------------
+
+
+def change_the_value(model: Any) -> None:
+    model.dense.weight.value = 2 * model.dense.weight.value
+
+
+def write_into_it(model: Any) -> None:
+    model.conv1.weight.value[...] *= 2
+
+
+def train(model: Any) -> None:
+    model.compile(optimizer="adam", loss="softmax_cross_entropy")
+    model.fit(images(8, 3, (2, 6, 6)), np.arange(8) % 10, verbose=0)
+
+
+def set_an_attribute(model: Any) -> None:
+    model.norm.eps = 2.0
+
+
+def exchange_a_layer(model: Any) -> None:
+    model.blocks[1] = layers.Tanh()
+
+
+def add_a_layer(model: Any) -> None:
+    model.blocks.append(layers.Tanh())
+
+
+def set_a_layer(model: Any) -> None:
+    model.skip = layers.Sigmoid()
+
+
+def astype(model: Any) -> None:
+    model.astype("float64").astype("float32")
+
+
+def put_a_forward(model: Any) -> None:
+    model.dense.forward = lambda x, train=False: (np.ones((len(x), 10), np.float32), None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(change_the_value, write_into_it, train, set_an_attribute, exchange_a_layer, add_a_layer, set_a_layer, astype),
+        put_a_forward,
+    ],
+)
+def test_a_change_is_followed(change: Callable[[Any], None]) -> None:
+    model, x = residual(), images(2, 4, (2, 6, 6))
+    before = model.predict(x)
+    change(model)
+    found = model.predict(x)
+    np.testing.assert_allclose(found, unplanned(model, x), rtol=2e-6, atol=2e-6)
+    assert change is astype or np.abs(found - before).max() > 1e-4
+
+
+def test_a_layer_that_is_added_to_a_chain_is_followed() -> None:
+    model, x = Sequential([layers.Dense(4), layers.ReLU()]), images(2, 0, (3,))
+    before = model.predict(x)
+    model.add(layers.Dense(2))
+    assert before.shape == (2, 4) and model.predict(x).shape == (2, 2)
+
+
+def test_a_copy_and_a_pickle_have_plans_of_their_own() -> None:
+    model, x = lenet5(), images(1)
+    expected = model.predict(x)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert (twin.predict(x) == expected).all()
+        write = twin.parameters()[0].value
+        write[...] = 0
+        assert (twin.predict(x) != expected).any() and (model.predict(x) == expected).all()
+
+
+def test_who_looks_into_a_network_sees_its_layers() -> None:
+    model, x = lenet5(), images(1)
+    model.predict(x)
+    seen: list[Any] = []
+    with watched(model, lambda layer, y: seen.append(layer)):
+        model.predict(x)
+    assert seen == model.layers
+    model.predict(x)
+    assert seen == model.layers
+
+
+def test_other_backends_run_as_before() -> None:
+    with use_backend("reference"):
+        model = lenet5()
+    assert "has no plan" not in str(model.plan()) and "one by one" in str(model.plan())
+    np.testing.assert_allclose(model.predict(images(1)), unplanned(model, images(1)), rtol=1e-5, atol=1e-6)
+
+
+# ---- what has no plan -----------------------------------------------------------------------------------------------
+
+
+class Counting(Layer):
+    """A user's layer, which does more than it returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[int] = []
+
+    def forward(self, x: Any, train: bool = False) -> Any:
+        self.calls.append(len(x))
+        return x, lambda dy: dy
+
+
+def test_a_users_layer_is_called_each_time() -> None:
+    counting = Counting()
+    model = Sequential([counting, layers.Dense(2)])
+    model.build((3,))
+    done = len(counting.calls)
+    for number in range(3):
+        model.predict(images(2, 0, (3,)))
+        assert len(counting.calls) - done == number + 1
+    assert "may do more than return its output" in str(model.plan())
+
+
+switch = [True]
+
+
+class Switched(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = layers.Dense(2), layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return self.a(x) if switch[0] else self.b(x)
+
+
+class Stochastic(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.drop = layers.Dense(2), layers.Dropout(0.5)
+
+    def call(self, x: Any) -> Any:
+        return self.drop(self.a(x), train=True)
+
+
+class Numbering(Model):
+    count = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        self.count += 1
+        return self.a(x)
+
+
+class Deciding(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = layers.Dense(2), layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return self.a(x) if x.shape[0] > 1 or x.sum() > 0 else self.b(x)
+
+
+@pytest.mark.parametrize(
+    "kind, why",
+    [
+        (Switched, "may do something else"),
+        (Numbering, "may do something else"),
+        (Deciding, "may do something else"),
+        (Stochastic, "a call in training mode"),
+    ],
+)
+def test_python_that_may_do_something_else_runs_each_time(kind: type[Model], why: str) -> None:
+    model = kind()
+    model.build((3,))
+    x = images(1, 0, (3,))
+    model.predict(x)
+    assert why in str(model.plan())
+    if kind is Switched:
+        a = model.predict(x)
+        switch[0] = False
+        assert (model.predict(x) != a).any()
+        switch[0] = True
+    if kind is Numbering:
+        before = model.count
+        model.predict(x)
+        assert model.count == before + 1
+
+
+def test_a_state_goes_on_from_batch_to_batch() -> None:
+    model = Sequential([layers.LSTM(3, stateful=True), layers.Dense(2)])
+    model.build((4, 2))
+    x = images(2, 0, (4, 2))
+    first, second = model.predict(x), model.predict(x)
+    model.reset_state()
+    assert (first != second).any() and (model.predict(x) == first).all()
+
+
+# ---- errors, and what it costs ---------------------------------------------------------------------------------------
+
+
+def test_what_a_plan_refuses() -> None:
+    with pytest.raises(NotBuiltError, match="plan needs the shape of a sample"):
+        Sequential([layers.Dense(2)]).plan()
+    model = lenet5()
+    with pytest.raises(OptionError, match="plan: samples"):
+        model.plan(IMAGE, samples=0)
+    with pytest.raises(ShapeError, match="needed is"):
+        model.plan((3, 28, 28))
+    assert str(model.plan()).startswith("LeNet5, 8 operations by a plan:\n  conv2d ")
+    with pytest.raises(ShapeError):
+        model.predict(images(1, 0, (3, 28, 28)))
+
+
+def test_one_image_of_lenet5_takes_few_calls_and_no_memory() -> None:
+    model, sets = lenet5(), [images(1, seed) for seed in range(4)]
+    for x in sets:
+        model.predict(x)
+    plan: Any = model.plan().run
+    assert len(plan.idle[0].calls) <= 25
+    calls: list[str] = []
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        if event == "call":
+            calls.append(frame.f_code.co_qualname)
+
+    sys.setprofile(count)
+    try:
+        model.predict(sets[1])
+    finally:
+        sys.setprofile(None)
+    assert len(calls) <= 30, calls
+    tracemalloc.start()
+    try:
+        model.predict(sets[2])
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        model.predict(sets[3])
+        assert tracemalloc.get_traced_memory()[1] - before < 32768  # NumPy's own, within its calls
+    finally:
+        tracemalloc.stop()

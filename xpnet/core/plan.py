@@ -1,0 +1,128 @@
+"""Plans: what a network does in inference, prepared once for inputs of one shape.
+
+The first time that a built network is given such an input, its layers are asked for what they do (trace.py), and the
+backend makes of that list something that does all of it with fewer calls: the arrays in between have their place,
+what follows from shapes is known, nothing is checked again. Whatever the plan rests on is compared before it is used:
+settings of the layers, lists of layers, and where the parameters lie; what is in them may change. A network that is
+looked into (watch.py), in training, or whose `call` may do something else each time, runs as it is written.
+"""
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from xpnet.backend import Array
+from xpnet.base.quiet import quiet
+from xpnet.core.parameter import Parameter
+from xpnet.core.trace import trace
+from xpnet.core.watch import interceptions
+
+MOST = 32  # plans of one network
+
+_edited, _value = operator.attrgetter("_edited"), operator.attrgetter("_value")
+
+
+class Plan:
+    """What is prepared for one shape; `run` is None where there is nothing to be gained."""
+
+    __slots__ = (
+        "_edits",
+        "_held",
+        "_layers",
+        "_lists",
+        "_parameters",
+        "_values",
+        "backend",
+        "dtype",
+        "graph",
+        "label",
+        "run",
+        "why",
+    )
+
+    def __init__(self, network: Any, x: Array) -> None:
+        self._layers = [layer for _, layer in network.named_layers()]
+        self._edits = [*map(_edited, self._layers)]  # before the look at them
+        self._parameters = [*held_parameters(self._layers)]
+        self._values = [*map(_value, self._parameters)]
+        self.label = network.label
+        self.backend, self.dtype = network.backend, x.dtype
+        with self.backend.computing():
+            written, self.graph, self.why = trace(network, x)
+        self._lists = [now for now, _ in written.held]  # of layers,
+        self._held = [then for _, then in written.held]  # and what was in them
+        self.run: Callable[[Array], Array] | None = None if self.graph is None else self.backend.plan(self.graph)
+
+    def __str__(self) -> str:
+        """A line for each operation: what is called, with arrays of which shapes, and what comes out."""
+        if self.graph is None:
+            return f"{self.label} has no plan: {self.why}"
+        done = "by a plan" if self.run else "one by one, which is as fast"
+        lines = [f"{self.label}, {len(self.graph.ops)} operations {done}:"]
+        return "\n".join([*lines, *map(self.graph.told, self.graph.ops)])
+
+    def holds(self, network: Any) -> bool:
+        """Whether all that it rests on is as it was."""
+        return (
+            network.backend is self.backend
+            and [*map(_edited, self._layers)] == self._edits
+            and all(map(operator.is_, map(_value, self._parameters), self._values))
+            and self._lists == self._held
+        )
+
+
+class Plans:
+    """Those of a network, by the shape of the input."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], Plan] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Plans":
+        return Plans()  # a copy makes its own
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Plans, ()
+
+    def run(self, network: Any, x: Array) -> Array | None:
+        """The network's output for x, by a plan that is made if there is none; None if it has to run as it is."""
+        if interceptions or not network.is_built:
+            return None
+        plan = self._known.get(x.shape)
+        if plan is None or x.dtype is not plan.dtype or not plan.holds(network):
+            if not _is_own_kind(network, x):
+                return None
+            plan = self.make(network, x)
+        return None if plan.run is None else plan.run(x)
+
+    def make(self, network: Any, x: Array) -> Plan:
+        """The plan for inputs like x."""
+        plan = Plan(network, x)
+        while len(self._known) >= MOST:
+            self._known.pop(next(iter(self._known)), None)
+        self._known[x.shape] = plan
+        return plan
+
+    def run_known(self, network: Any, x: Any) -> Array | None:
+        """The output for an array for which there is a plan already: whoever made it has held the like against what the
+        network takes, so that nothing has to be checked. Floating point numbers are converted to the network's.
+        """
+        plan = self._known.get(x.shape)
+        if plan is None or plan.run is None or interceptions or not plan.holds(network):
+            return None
+        if x.dtype is not plan.dtype:
+            if x.dtype.kind != "f" or plan.dtype.kind != "f":
+                return None
+            with quiet():
+                x = x.astype(plan.dtype)
+        return plan.run(x)
+
+
+def _is_own_kind(network: Any, x: Array) -> bool:
+    """Whether x is of the network's data type, and has a batch; the errors for others are told elsewhere."""
+    whole = network.takes_integers
+    return x.ndim > 0 and 0 not in x.shape and x.dtype == network.backend.dtype("int64" if whole else network.dtype)
+
+
+def held_parameters(layers: list[Any]) -> Iterator[Parameter]:
+    for layer in layers:
+        yield from (value for value in vars(layer).values() if isinstance(value, Parameter))

@@ -1,0 +1,279 @@
+"""What a network does in inference, written down: a list of the primitives that its layers ask their backend for.
+
+Every layer's forward runs once, on a copy of the layer whose backend is a `Recorder`: it computes what it is asked for,
+as the layer's own backend does, and writes it down. So no layer says twice what it does. What is no primitive, such as
+a function of the namespace on numbers, is not followed: of such a layer the list has the whole forward.
+"""
+
+import inspect
+import operator
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from xpnet import random
+from xpnet.backend import Array, Backend, on_backend
+from xpnet.backend.reference import dtype_name
+from xpnet.core.carried import Carried
+from xpnet.core.fixed import held_in, is_fixed, is_library_forward
+from xpnet.core.layer import Layer
+from xpnet.core.parameter import Parameter
+from xpnet.core.tape import Tape, Var
+
+# What depends on its arguments alone, and returns an array of as many rows as x has, perhaps with something behind it.
+PRIMITIVES = frozenset(
+    (
+        *("activate", "activation", "avg_pool2d", "conv2d", "conv2d_transposed", "dense", "embedding", "group_norm"),
+        *("local_response_norm", "max_pool2d", "mean", "pad", "repeat2d", "running_norm", "softmax", "sum"),
+    )
+)
+
+
+REST = "constants"  # what a primitive calls arguments of which there may be any number
+
+
+class Value(NamedTuple):
+    """An array that is computed, by its number; 0 is the network's input."""
+
+    number: int
+
+
+class Op(NamedTuple):
+    """A call of a primitive of the backend, or "reshape", "concat", "add" (of two arrays) or "layer" (a whole forward).
+
+    args: by the primitive's own names, defaults included: a computed array is a Value, a learned one the Parameter, all
+    else is as the layer gave it. outputs: the numbers of the arrays that it returned, None for what is no array.
+    """
+
+    name: str
+    args: dict[str, Any]
+    outputs: tuple[int | None, ...]
+
+    def positional(self, value: Callable[[Any], Any]) -> list[Any]:
+        """The arguments in their order, each as `value` gives it, to call the primitive with."""
+        given = {name: value(each) for name, each in self.args.items()}
+        rest = given.pop(REST, ())
+        return [*given.values(), *rest]
+
+    def inputs(self) -> list[int]:
+        """The numbers of the arrays that it takes."""
+        found = [each for value in self.args.values() for each in (value if type(value) is tuple else (value,))]
+        return [each.number for each in _values(found)]
+
+
+class Graph(NamedTuple):
+    """All of a network, for inputs of one shape: shapes and data types are those of the arrays by their numbers."""
+
+    ops: list[Op]
+    shapes: list[tuple[int, ...]]
+    dtypes: list[str]
+    output: int
+
+    def told(self, op: Op) -> str:
+        """The operation in a line."""
+        name = op.args["layer"].label if op.name == "layer" else op.name
+        inputs = ", ".join(str(self.shapes[number]) for number in op.inputs())
+        learned = ", ".join(f"{key} {each.shape}" for key, each in op.args.items() if isinstance(each, Parameter))
+        then = f", {op.args['activation']}" if op.args.get("activation") else ""
+        return f"  {name:<20} {inputs} -> {self.shapes[op.outputs[0] or 0]}" + (f"  {learned}{then}" if learned else "")
+
+
+class Untraceable(Exception):
+    """What was asked for cannot be written down."""
+
+
+class Traced:
+    """An array, in the place of which a layer's forward has this: it may ask for the shape, and hand it on."""
+
+    __slots__ = ("array", "number", "recorder")
+    __array_ufunc__ = None  # NumPy leaves operators to it
+
+    def __init__(self, array: Array, number: int, recorder: "Recorder") -> None:
+        self.array, self.number, self.recorder = array, number, recorder
+
+    shape = property(lambda self: self.array.shape)
+    ndim = property(lambda self: self.array.ndim)
+    dtype = property(lambda self: self.array.dtype)
+
+    def __add__(self, other: Any) -> "Traced":
+        if not isinstance(other, Traced) or self.shape != other.shape or self.dtype != other.dtype:
+            raise Untraceable("+ of what is no array like it")
+        total: Traced = self.recorder.record("add", operator.add, x=self, y=other)
+        return total
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise Untraceable("its numbers")
+
+
+class Learned:
+    """A parameter, in the place of which a layer's forward has this: its value may go to a primitive, as it is."""
+
+    __slots__ = ("parameter",)
+    __array_ufunc__ = None
+    __array__ = Traced.__array__
+
+    def __init__(self, parameter: Parameter) -> None:
+        self.parameter = parameter
+
+    value = property(lambda self: self)
+    array = property(lambda self: self.parameter.value)
+    shape = property(lambda self: self.parameter.shape)
+    ndim = property(lambda self: len(self.parameter.shape))
+    dtype = property(lambda self: self.parameter.dtype)
+
+
+class Recorder:
+    """A backend that does what another one does, and writes it down."""
+
+    def __init__(self, backend: Backend, trace: "Trace") -> None:
+        self._backend, self._trace = backend, trace
+        self.xp = _Namespace(self)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in PRIMITIVES:
+            raise Untraceable(name)
+        primitive = getattr(self._backend, name)
+        signature = inspect.signature(primitive)
+
+        def recorded(*args: Any, **options: Any) -> Any:
+            bound = signature.bind(*args, **options)
+            bound.apply_defaults()
+            return self.record(name, primitive, **bound.arguments)
+
+        return recorded
+
+    def record(self, op: str, compute: Callable[..., Any], **args: Any) -> Any:
+        """Call `compute` with the arrays, and write it down; returns what it returned, arrays as Traced."""
+        result = compute(*Op(op, args, ()).positional(lambda value: _mapped(_array, value)))
+        several = isinstance(result, tuple)
+        outputs = tuple(self._new(each) for each in (result if several else (result,)))
+        numbers = tuple(each.number if isinstance(each, Traced) else None for each in outputs)
+        self._trace.ops.append(Op(op, {name: _mapped(_noted, value) for name, value in args.items()}, numbers))
+        return outputs if several else outputs[0]
+
+    def _new(self, result: Any) -> Any:
+        return self._trace.traced(result) if hasattr(result, "shape") else result
+
+
+class _Namespace:
+    """The functions of an array namespace that only arrange numbers."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def reshape(self, x: Any, shape: tuple[int, ...]) -> Any:
+        xp = self._recorder._backend.xp
+        return self._recorder.record("reshape", xp.reshape, x=_computed(x), shape=shape)
+
+    def concat(self, arrays: Any, axis: int = 0) -> Any:
+        xp = self._recorder._backend.xp
+        return self._recorder.record("concat", lambda xs, axis: xp.concat(xs, axis=axis), xs=tuple(arrays), axis=axis)
+
+    def __getattr__(self, name: str) -> Any:
+        raise Untraceable(name)
+
+
+class Trace(Tape):
+    """A tape that writes down what the layers do, and nothing of a way back."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(train=False)
+        self.ops: list[Op] = []
+        self.shapes: list[tuple[int, ...]] = []
+        self.dtypes: list[str] = []
+        self.backend, self.recorder = backend, Recorder(backend, self)
+        self.held: list[tuple[Any, Any]] = []  # lists and dicts of layers, and what is in them now
+
+    def traced(self, array: Array) -> Traced:
+        """The array with the next number."""
+        self.shapes.append(tuple(array.shape))
+        self.dtypes.append(dtype_name(array.dtype))
+        return Traced(array, len(self.shapes) - 1, self.recorder)
+
+    def run(self, layer: Any, values: tuple[Any, ...], train: bool) -> tuple[Any, Callable[..., Any]]:
+        """What a layer makes of these, written down."""
+        if train or layer.backend is not self.backend or {*map(type, values)} != {Traced}:
+            raise Untraceable("a call in training mode, on another backend, or with other arrays")
+        if layer.composite and is_fixed(layer):
+            self.held += [(each, each.copy()) for each in held_in(layer)]
+            output = layer.call(*[Var(value, self) for value in values])
+            if not isinstance(output, Var):
+                raise Untraceable("several outputs")
+            return output.value, _no_way_back
+        return self._forward(layer, values), _no_way_back
+
+    def _forward(self, layer: Layer, values: tuple[Any, ...]) -> Any:
+        done = len(self.ops), len(self.shapes)
+        if not layer.composite:
+            try:
+                y, _ = self._copy(layer).forward(*values, train=False)
+                if isinstance(y, Traced):
+                    return y
+            except Exception:  # whatever it was: the layer's own forward tells, or has no trouble
+                pass
+            del self.ops[done[0] :], self.shapes[done[1] :], self.dtypes[done[1] :]
+        y = self.recorder.record("layer", lambda layer, xs: layer.forward(*xs, train=False)[0], layer=layer, xs=values)
+        if not isinstance(y, Traced):
+            raise Untraceable("several outputs")
+        return y
+
+    def _copy(self, layer: Layer) -> Layer:
+        """A layer with the same attributes, but for its backend and its parameters."""
+        copied = object.__new__(type(layer))
+        for name, value in vars(layer).items():
+            if isinstance(value, Parameter):
+                value = Learned(value)
+            elif isinstance(value, Layer):
+                value = self._copy(value)
+            vars(copied)[name] = value
+        vars(copied)["backend"] = self.recorder
+        return copied
+
+
+def trace(network: Any, x: Array) -> tuple[Trace, Graph | None, str]:
+    """What the network does with x (N, ...): what it rests on, the list, if there is one, and why there is none."""
+    written = Trace(network.backend)
+    if not is_fixed(network):
+        return written, None, "its call may do something else the next time (core/fixed.py says what may stand in it)"
+    for path, layer in network.named_layers():
+        if not layer.composite and _does_more(layer):
+            return written, None, f"{path} may do more than return its output, or carries a state"
+    try:
+        with on_backend(network.backend), random.preserved_state():
+            y, _ = written.run(network, (written.traced(x),), train=False)
+    except Untraceable as error:
+        return written, None, str(error)
+    except Exception as error:  # which it tells when it runs as it is
+        return written, None, f"{type(error).__name__}: {error}"
+    return written, Graph(written.ops, written.shapes, written.dtypes, y.number), ""
+
+
+def _does_more(layer: Any) -> bool:
+    return not is_library_forward(layer) or any(isinstance(value, Carried) for value in vars(layer).values())
+
+
+def _no_way_back(dy: Any) -> Any:
+    raise Untraceable("a way back")
+
+
+def _computed(x: Any) -> Traced:
+    if not isinstance(x, Traced):
+        raise Untraceable("a parameter that is not handed on as it is")
+    return x
+
+
+def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    return tuple(map(function, value)) if type(value) is tuple else function(value)
+
+
+def _array(value: Any) -> Any:
+    return value.array if isinstance(value, (Traced, Learned)) else value
+
+
+def _noted(value: Any) -> Any:
+    if isinstance(value, Traced):
+        return Value(value.number)
+    return value.parameter if isinstance(value, Learned) else value
+
+
+def _values(values: Any) -> list[Value]:
+    return [each for each in values if type(each) is Value]
