@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from tests.kit.helpers import assert_close, assert_same, bits, in_threads
 from tests.kit.strategies import ConvCase, PoolCase, convolutions, integers, normal, poolings, seeds
+from xpnet import layers, networks
 from xpnet.backend import Backend, use_backend
 from xpnet.backend.cpu import threads
 from xpnet.backend.reference.elementwise import FORMULAS
 from xpnet.backend.window import Window
 from xpnet.core.parameter import Parameter
+from xpnet.model import Model, Sequential
 
 pytestmark = pytest.mark.slow
 
@@ -92,9 +94,6 @@ class Net:
             return a["x"].reshape(len(a["x"]), *a["shape"][1:])
         if op == "activation":
             return REFERENCE.activation(a["x"], a["name"], *a["constants"])
-        if op == "running_norm":
-            slope = a["gamma"] / np.sqrt(a["var"] + np.float32(a["eps"]))
-            return REFERENCE.scale_channels(a["x"], slope, a["beta"] - slope * a["mean"])
         return getattr(REFERENCE, op)(**a)
 
     def expected(self, x: np.ndarray) -> np.ndarray:
@@ -398,6 +397,44 @@ def test_what_it_does_not_know() -> None:
     net.ops.append(Op("reshape", {"x": Value(0), "shape": (4, 6)}, (1,)))
     net.output = 1
     assert inference.plan(net) is None
+
+
+NETWORKS: dict[str, tuple[Callable[[], Model], tuple[int, ...]]] = {
+    "mlp": (networks.MLP, (1, 28, 28)),
+    "lenet5": (networks.LeNet5, (1, 28, 28)),
+    "deepconvnet": (networks.DeepConvNet, (1, 28, 28)),
+    "blocks": (
+        lambda: Sequential([networks.BasicBlock(4), networks.BasicBlock(6, 2, "projection"), layers.GlobalAvgPool2D()]),
+        (4, 9, 9),
+    ),
+    "others": (
+        lambda: Sequential([
+            layers.Conv2D(5, 3, padding="same", activation="tanh"), layers.BatchNorm2D(), layers.GELU(),
+            layers.LocalResponseNorm(3), layers.AvgPool2D(2), layers.ZeroPad2D(1), layers.Conv2D(4, 3, stride=2),
+            layers.Flatten(), layers.Dropout(0.5), layers.Dense(3), layers.Softmax(),
+        ]),
+        (2, 8, 10),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_predict_is_one_compiled_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, shape = NETWORKS[name]
+    model, x = make(), normal((5, *NETWORKS[name][1]), 1, "float32")
+    model.build(shape)
+    with monkeypatch.context() as as_it_is_written:
+        as_it_is_written.setattr(JIT, "planned", None)
+        wanted = model(x)
+    calls, answer = [], inference.answer
+    monkeypatch.setattr(inference, "answer", lambda *args: calls.append(args) or answer(*args))
+    for _ in range(2):
+        assert_close(model.predict(x), wanted, JIT, tolerance=1e-5)
+    assert len(calls) == 2
+    before = bits(model.predict(x))
+    for parameter in model.parameters():
+        parameter.value[...] *= 0.5
+    assert bits(model.predict(x)) != before
 
 
 # ---- other processors ------------------------------------------------------------------------------------------------
