@@ -202,14 +202,18 @@ class Planner:
         rows_apart, columns_apart = (rows % SH).tolist(), (columns % SW).tolist()
         starts = sorted({(a, b) for a in rows_apart for b in columns_apart})
         HQ, WQ = int(rows[-1] // SH) + OH, int(columns[-1] // SW) + OW
-        padded = Buffer(C * len(starts) * HQ * WQ)
+        cs = HQ * WQ
+        if (SH, SW) == (1, 1):  # the margin behind a row is the one before the next, too
+            WQ = max(OW, W + max(left, right))
+            cs = HQ * WQ + left + W + right - min(WQ, left + W + right)
+        padded = Buffer(C * len(starts) * cs)
         self.add(
             steps.pad, view.buffer, padded, C, H, W, view.cs * BYTES, view.rs * BYTES, top, left, HQ, WQ, SH, SW,
-            self.constant(np.array(starts, np.int64)), len(starts), bits(0.0),
+            self.constant(np.array(starts, np.int64)), len(starts), bits(0.0), cs,
         )  # fmt: skip
         image = np.array([[starts.index((a, b)) for b in columns_apart] for a in rows_apart])
-        places = image * HQ * WQ + (rows // SH)[:, None] * WQ + columns // SW
-        return padded, len(starts) * HQ * WQ, WQ, places.reshape(-1)
+        places = image * cs + (rows // SH)[:, None] * WQ + columns // SW
+        return padded, len(starts) * cs, WQ, places.reshape(-1)
 
     def dense(self, at: int, x: Any, w: Any, b: Any, activation: Any = None) -> None:
         view = self.compact(x)
@@ -336,7 +340,7 @@ class Planner:
         (top, _), (left, _) = padding
         self.add(
             steps.pad, view.buffer, out.buffer, *view.shape, view.cs * BYTES, view.rs * BYTES, top, left,
-            *out.shape[1:], 1, 1, self.constant(np.zeros((1, 2), np.int64)), 1, bits(value),
+            *out.shape[1:], 1, 1, self.constant(np.zeros((1, 2), np.int64)), 1, bits(value), out.cs,
         )  # fmt: skip
 
     def softmax(self, at: int, x: Any, axis: int = 1) -> None:

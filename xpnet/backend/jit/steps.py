@@ -153,12 +153,13 @@ def pad(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
     """The image with a margin; with a stride, the pixels that are one apart become images of their own.
 
     7 channels, 8 H, 9 W, 10 cs, 11 rs, 12 top, 13 left, 14 and 15 the size of y, 16 and 17 the stride, 18 the pairs
-    (row, column) at which the images begin, 19 how many, 20 value of the margin.
+    (row, column) at which the images begin, 19 how many, 20 value of the margin, 21 entries of
+    a channel of y.
     """
     r, x, y = opened(row, arena, inputs, outputs, i)
     C, H, W, cs, rs, top, left = r[7], r[8], r[9], r[10], r[11], r[12], r[13]
     HQ, WQ, SH, SW = r[14], r[15], r[16], r[17]
-    starts, value, size = carray(words(r[18]), (r[19], 2)), number(r[20]), HQ * WQ * BYTES
+    starts, value, size = carray(words(r[18]), (r[19], 2)), number(r[20]), r[21] * BYTES
     for c in range(C):
         source = x + c * cs
         if SH == 1 and SW == 1:
@@ -169,11 +170,11 @@ def pad(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
                 fill_row(at + W * BYTES, WQ - W, value)
                 at += WQ * BYTES
             copy_row(source + (H - 1) * rs, at, W)
-            fill_row(at + W * BYTES, HQ * WQ - (top + H - 1) * WQ - left - W, value)
+            fill_row(at + W * BYTES, r[21] - (top + H - 1) * WQ - left - W, value)
             y += size
             continue
         for a, b in starts:
-            fill_row(y, HQ * WQ, value)
+            fill_row(y, r[21], value)
             for p in range(HQ):
                 h = p * SH + a - top
                 if h < 0 or h >= H:
