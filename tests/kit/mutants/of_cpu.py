@@ -97,7 +97,8 @@ MUTANTS = [
     ),
     Mutant("backend/jit/operations.py", "(rows % SH).tolist()", "(rows % 1).tolist()", INFERENCE, "convolution"),
     Mutant("backend/jit/buffers.py", "end if own else at, own)", "at, own)", INFERENCE, "network or bit"),
-    Mutant("backend/jit/inference.py", "min(last * BLOCK, count)", "min(last * BLOCK, count - 1)", INFERENCE, "bit"),
+    Mutant("backend/jit/inference.py", "min(last * unit, count)", "min(last * unit, count - 1)", INFERENCE, "bit"),
+    Mutant("backend/jit/inference.py", "piece[[9, 11]] += first", "piece[[11]] += first", INFERENCE, "large_image"),
     # update steps, in pieces
     Mutant("backend/cpu/updates.py", "flat[start + size : end] = 0", "pass", "tests/core/test_flat.py"),
     Mutant("backend/cpu/updates.py", "how.lr * c / (1 - how.beta1**how.step)", "how.lr * c", OPTIMIZERS),

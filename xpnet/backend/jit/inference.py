@@ -6,23 +6,25 @@ of an image asks neither for its batch nor for its place in it, and not for the 
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.threads import run_tiles, thread_count
 from xpnet.backend.jit import program, steps
 from xpnet.backend.jit.buffers import BLOCK, Segments, lay_out
 from xpnet.backend.jit.kernels import BYTES, LANES
 from xpnet.backend.jit.operations import Planner, Unknown
 from xpnet.backend.jit.program import ARENA, OUTPUT, WHOLE, WIDTH
+from xpnet.backend.jit.tiles import CHANNELS
 from xpnet.backend.jit.work import UNITS, cut_ranges
 
 Array = Any
 
 SLACK = 4 * LANES  # entries that tiles may read beyond the last one
 SHARED = 1 << 21  # multiplications that are worth a thread's while
+LARGE = 1 << 25  # multiplications of an image that the threads share, where there are fewer images than threads
 LONGEST = 1 << 33  # multiplications, some tenths of a second, after which Ctrl-C is heard
 ALIGNMENT = 64  # bytes
 
@@ -69,6 +71,50 @@ def _number(entry: Any) -> int:
     return int(buffer.offset + more[0] * BYTES if more else buffer.step)
 
 
+def divided(table: Array) -> list[list[Array]]:
+    """The operations of one image, one after the other: of each, tables whose rows several threads may do at once."""
+    found: list[list[Array]] = []
+    for row in table[table[:, 0] != 0]:
+        pieces = [_table(piece) for piece in _pieces(row)]
+        if len(pieces) == 1 and found and len(found[-1]) == 1:  # the threads need not meet in between
+            found[-1] = [_table(*found[-1][0][1:], row)]
+        else:
+            found.append(pieces)
+    return found
+
+
+def _table(*rows: Array) -> Array:
+    table = np.zeros((1 + len(rows), WIDTH), np.int64)
+    table[0, :3], table[1:] = (0, len(rows), 1), rows
+    return table
+
+
+def _pieces(row: Array) -> Iterator[Array]:
+    """The row, cut by its channels or pixels if it is a large product."""
+    kind, by_channels = row[0], True
+    if kind == steps.convolution().address:
+        K, groups, O, vectors, width = (int(row[at]) for at in (14, 15, 16, 19, 20))
+        work, channel = K * groups * O * vectors * LANES, int(row[18])
+        by_channels = groups == 1 and vectors * LANES <= O
+        size, length, unit = (16, O, CHANNELS[0]) if by_channels else (19, vectors, width)
+    elif kind == steps.dense().address:
+        K, O = int(row[13]), int(row[14])
+        work, channel, size, length, unit = K * O, BYTES, 14, O, LANES
+    else:
+        yield row
+        return
+    for first, last in cut_ranges(-(-length // unit), min(UNITS, work // SHARED)):
+        piece, first = row.copy(), first * unit
+        piece[size] = min(last * unit, length) - first
+        if by_channels:
+            piece[7] += first * K * BYTES
+            piece[[9, 11]] += first * BYTES
+            piece[5] += first * channel
+        else:
+            piece[[2, 5]] += first * LANES * BYTES
+        yield piece
+
+
 class Answers:
     """y = network(x), for x (N, ...) of float32; several threads may call it at once."""
 
@@ -78,16 +124,21 @@ class Answers:
         self.arenas: list[tuple[int, Array]] = []  # free ones; a list gives and takes in one step of the interpreter
         steps = planner.input.step, math.prod(shape) * BYTES
         self.start = (table.ctypes.data, len(table), BLOCK, *steps)
-        self.blocks = max(1, SHARED // (max(1, self.work) * BLOCK))  # of a piece of work, at least
+        self.least = max(1, SHARED // max(1, self.work))  # images of a piece of work
+        self.least = -(-self.least // BLOCK) * BLOCK if self.least > 1 else 1
+        self.parts: list[list[Array]] = divided(table) if self.work >= LARGE else []
 
     def __call__(self, x: Array) -> Array:
         x = np.ascontiguousarray(x, np.float32)
         count = x.shape[0]
         y = np.empty((count, *self.shape), np.float32)
-        if count > self.blocks * BLOCK:
+        if count <= self.least and not self.parts:
+            self.some(x.reshape(-1), y.reshape(-1), 0, count)
+        elif self.parts and count < thread_count():
+            for image in range(count):
+                self.one(x[image].reshape(-1), y[image].reshape(-1))
+        else:
             self.share(x.reshape(-1), y.reshape(-1), count)
-            return y
-        self.some(x.reshape(-1), y.reshape(-1), 0, count)
         return y
 
     def some(self, x: Array, y: Array, first: int, last: int) -> None:
@@ -101,13 +152,29 @@ class Answers:
 
     def share(self, x: Array, y: Array, count: int) -> None:
         """Among the threads: which takes which images changes no bit."""
+        unit = BLOCK if self.least > 1 else 1
+        units = -(-count // unit)
+        pieces = max(min(UNITS, count // self.least), count * self.work // LONGEST)
 
         def work(first: int, last: int) -> None:
-            self.some(x, y, first * BLOCK, min(last * BLOCK, count))
+            self.some(x, y, first * unit, min(last * unit, count))
 
-        blocks = -(-count // BLOCK)
-        pieces = max(min(UNITS, blocks // self.blocks), count * self.work // LONGEST)
-        run_tiles(work, cut_ranges(blocks, pieces), blas=False)
+        run_tiles(work, cut_ranges(units, pieces), blas=False)
+
+    def one(self, x: Array, y: Array) -> None:
+        """An image, of which all threads do an operation before they go on to the next."""
+        try:
+            arena = self.arenas.pop()
+        except IndexError:
+            arena = self.arena()
+        _, _, *steps = self.start
+
+        def work(table: Array) -> None:
+            answer(x, y, table.ctypes.data, len(table), *steps, arena[0], 0, 1)
+
+        for tables in self.parts:
+            run_tiles(work, [(table,) for table in tables], blas=False)
+        self.arenas.append(arena)
 
     def arena(self) -> tuple[int, Array]:
         """The address of memory for a block, and what holds it."""
