@@ -466,21 +466,22 @@ def test_predict_is_one_compiled_call(name: str, monkeypatch: pytest.MonkeyPatch
 # ---- other processors ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("features", ["+avx2,+fma,-avx512f", "-avx2,-avx512f"])
-def test_narrower_registers(features: str, tmp_path: Path) -> None:
-    """The same tests with vectors of eight and of four: a process of its own."""
-    script = (
-        "import llvmlite.binding as b\n"
-        f"given = {{f[1:]: f[0] == '+' for f in {features!r}.split(',')}}\n"
-        "found = b.get_host_cpu_features\n"
-        "def less():\n    kept = found()\n    kept.update(given)\n    return kept\n"
-        "b.get_host_cpu_features = less\n"
-        "import sys, pytest\n"
-        "sys.exit(pytest.main(['-q', '-n0', '-p', 'no:cacheprovider', '-k', 'test_convolution or test_dense or pairs',"
-        f" {__file__!r}]))\n"
-    )
-    given_environment = {**os.environ, "HYPOTHESIS_PROFILE": "quick", "NUMBA_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=given_environment, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize("lanes", [4, 8])
+def test_other_processors(lanes: int, tmp_path: Path) -> None:
+    """The tiles in the form for NEON and AVX2; LLVM makes of it what this processor has."""
+    script = f"""
+import llvmlite.binding
+features = {{4: {{}}, 8: {{"avx2": True}}}}[{lanes}]
+llvmlite.binding.get_host_cpu_features = lambda: llvmlite.binding.FeatureMap(features)
+from tests.backend.jit import test_inference as t
+assert t.inference.LANES == {lanes}
+for seed, outputs in enumerate((6, 7, 23)):
+    window = t.Window((3, 3), (1, 1), ((1, 1), (1, 0)))
+    case = t.ConvCase(window, 1, (2, 5, 6 + seed, 7), (outputs, 5, 3, 3), seed)
+    t.test_convolution.hypothesis.inner_test(case=case, relu=True, bias=True)
+    t.test_dense.hypothesis.inner_test(N=7, inputs=30 + seed, outputs=outputs, relu=False, seed=seed)
+"""
+    root, given_environment = Path(__file__).parents[3], {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, cwd=root, env=given_environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr

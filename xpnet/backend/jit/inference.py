@@ -125,7 +125,7 @@ class Answers:
         steps = planner.input.step, math.prod(shape) * BYTES
         self.start = (table.ctypes.data, len(table), BLOCK, *steps)
         self.least = max(1, SHARED // max(1, self.work))  # images of a piece of work
-        self.least = -(-self.least // BLOCK) * BLOCK if self.least > 1 else 1
+        self.least = max(self.least // BLOCK * BLOCK, BLOCK) if self.least > 1 else 1  # whole blocks, if they are small
         self.parts: list[list[Array]] = divided(table) if self.work >= LARGE else []
 
     def __call__(self, x: Array) -> Array:
