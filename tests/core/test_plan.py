@@ -96,6 +96,55 @@ def test_every_layer_in_a_plan(case: Case) -> None:
             assert one.dtype == other.dtype and one.shape == other.shape
 
 
+class Branches(Model):
+    """Convolutions with different paddings of one input, an output that is pooled and used beside, and 1 x 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = layers.Conv2D(6, 5, padding=((1, 3), (2, 0)), activation="relu")
+        self.narrow = layers.Conv2D(6, 3, padding=1, stride=2, bias=False)
+        self.dilated = layers.Conv2D(4, 3, dilation=2)
+        self.grouped = layers.Conv2D(6, 3, groups=3, padding="same")
+        self.point = layers.Conv2D(5, 1)
+        self.pool, self.odd = layers.MaxPool2D(2), layers.MaxPool2D(3, stride=2, padding=1)
+        self.flat, self.join, self.dense = layers.Flatten(), layers.Concat(), layers.Dense(7, activation="relu")
+
+    def call(self, x: Any) -> Any:
+        h = self.wide(x)
+        pooled, beside = self.pool(h), self.narrow(x)
+        h = self.grouped(self.odd(self.pool(self.dilated(h)) if x.shape[0] > 99 else h))
+        parts = [self.flat(each) for each in (pooled, beside, self.point(h), self.pool(self.dilated(beside)))]
+        return self.dense(self.join(*parts))
+
+
+@pytest.mark.parametrize("size", [(12, 12), (13, 11), (21, 16)])
+@pytest.mark.parametrize("N", [1, 3])
+def test_branches(size: tuple[int, int], N: int) -> None:
+    random.seed(1)
+    model, x = Branches(), images(N, 2, (3, *size))
+    model.build((3, *size))
+    assert "operations by a plan" in str(model.plan(samples=N))
+    for _ in range(2):
+        np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("pool, stride", [(2, 2), (3, 2), (2, 3), (3, 1)])
+@pytest.mark.parametrize("rows", [32, 33, 34])
+def test_pooling_of_bands_of_a_convolution(pool: int, stride: int, rows: int) -> None:
+    random.seed(1)
+    x = images(1, 2, (16, rows, 30))
+    model = Sequential([layers.Conv2D(32, 3, padding=1, activation="relu"), layers.MaxPool2D(pool, stride)])
+    model.build(x.shape[1:])
+    np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=2e-6, atol=2e-6)
+
+
+def test_bands_of_a_convolution_with_a_stride() -> None:
+    random.seed(1)
+    x, model = images(1, 2, (32, 33, 31)), Sequential([layers.Conv2D(64, 3, stride=2, padding=1)])
+    model.build(x.shape[1:])
+    np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=2e-6, atol=2e-6)
+
+
 def test_the_same_bits_each_time_and_in_each_thread() -> None:
     model, x = lenet5(), images(3)
     expected = model.predict(x)
@@ -126,6 +175,7 @@ def test_float64_input_is_converted_and_a_float64_network_has_a_plan_of_its_own(
 
 def test_what_it_returns_is_nobody_elses() -> None:
     model, a, b = lenet5(), images(1, 1), images(1, 2)
+    model.predict(b)
     first = model.predict(a)
     kept = first.copy()
     model.predict(b)

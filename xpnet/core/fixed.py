@@ -73,8 +73,8 @@ def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
 
 def _is_known(name: str, function: types.FunctionType) -> bool:
     """Whether it is the library, one of its classes, or a function of Python that only looks at its arguments."""
-    builtins = function.__builtins__
-    value = function.__globals__.get(name, builtins.get(name) if isinstance(builtins, dict) else None)
+    builtins = getattr(function, "__builtins__", {})
+    value = function.__globals__.get(name, builtins.get(name))
     if isinstance(value, types.ModuleType):
         return value.__name__.partition(".")[0] == "xpnet"
     if isinstance(value, type) and issubclass(value, Layer):

@@ -140,10 +140,9 @@ class Tape:
         self.count = 0  # Vars so far
         self.calls: list[Call] = []
 
-    def run(self, layer: Any, values: tuple[Any, ...], train: bool) -> tuple[Any, Callable[..., Any]]:
+    def run(self, layer: Any, values: tuple[Any, ...], train: bool) -> Any:
         """What the layer makes of these values, and its way back; trace.py has a tape that does more."""
-        result: tuple[Any, Callable[..., Any]] = layer.forward(*values, train=train)
-        return result
+        return layer.forward(*values, train=train)
 
     def record(self, layer: Recordable, xs: Sequence[Var], y: Any, back: Callable[..., Any]) -> Any:
         """Write down that the layer made `y` of `xs`, and its way back: a Var, or several in the structure of `y`."""

@@ -17,8 +17,25 @@ NAMES = "tests/files/test_budget.py::test_names_are_what_they_were"
 LOCKS = "tests/base/test_locks.py"
 SWITCH = "tests/backend/test_switch.py"
 BLOCKS = "tests/backend/test_switch_blocks.py"
+PLAN = "tests/core/test_plan.py"
 
 MUTANTS = [
+    Mutant("core/plan.py", "and [*map(_edited, self._layers)] == self._edits", "", PLAN),
+    Mutant("core/plan.py", "and self._lists == self._held", "", PLAN),
+    Mutant("core/plan.py", "all(map(operator.is_, map(_value, self._parameters), self._values))", "True", PLAN),
+    Mutant("core/plan.py", "if interceptions or not network.is_built:", "if not network.is_built:", PLAN),
+    Mutant("core/plan.py", "plan.run is None or interceptions or", "plan.run is None or", PLAN),
+    Mutant("core/plan.py", "return Plans()  # a copy", "return self  # a copy", PLAN),
+    Mutant("core/trace.py", "if train or layer.backend", "if layer.backend", PLAN),
+    Mutant("core/trace.py", "if not layer.composite and _does_more(layer):", "if layer.composite is None:", PLAN),
+    Mutant("core/fixed.py", '"STORE_ATTR", ', "", PLAN),
+    Mutant(
+        "core/fixed.py",
+        "return isinstance(value, (type, types.BuiltinFunctionType)) and value in BUILTINS",
+        "return True",
+        PLAN,
+    ),
+    Mutant("core/layer.py", 'object.__setattr__(self, "_edited", next(_edits))', "pass", PLAN),
     Mutant("random.py", "state.first_sample * steps", "state.first_sample", TIME_DISTRIBUTED),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", OUTPUTS),
     Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", RANDOM, "not fork"),

@@ -32,8 +32,19 @@ DIRECT = "tests/backend/cpu/test_winograd.py::test_the_direct_way_is_taken_where
 ZEROS = "tests/backend/cpu/test_winograd.py::test_gradients_that_are_zero_stay_zero"
 BLAS = "tests/backend/cpu/test_blas.py"
 PROCESSORS = "tests/backend/cpu/test_processors.py"
+PLAN = "tests/core/test_plan.py"
 
 MUTANTS = [
+    Mutant("backend/cpu/plan.py", "self.idle.append(prepared)", "self.idle.extend([prepared, prepared])", PLAN),
+    Mutant("backend/cpu/plan.py", "y = prepared.output.copy()", "y = prepared.output", PLAN),
+    Mutant("backend/cpu/plan.py", "OH // bands * SH * h, c,", "OH // bands * h, c,", PLAN),
+    Mutant("backend/cpu/plan.py", "ends = out if activation is None else y", "ends = out", PLAN),
+    Mutant("backend/cpu/plan.py", "self.uses[root] += self.uses[made]", "self.uses[root] += 0", PLAN),
+    Mutant("backend/cpu/plan.py", "if known != pads:", "if known is None:", PLAN),
+    Mutant("backend/cpu/plan.py", "if extent > stride or rows % stride:", "if rows % stride:", PLAN),
+    Mutant("backend/cpu/plan.py", "if len(arrays) == 1:", "if len(arrays) <= 2:", PLAN),
+    Mutant("backend/cpu/plan.py", "self.uses[op.outputs[0]] != 1", "False", PLAN),
+    Mutant("backend/cpu/plan.py", "np.dtype(dtype).itemsize\n        fitting", "1\n        fitting", PLAN),
     Mutant("backend/cpu/columns.py", "closer, -shift)", "closer, 1 - shift)", TRANSPOSED),
     Mutant("backend/cpu/columns.py", "len(rows) < SH or", "len(rows) > SH or", TRANSPOSED),
     Mutant("backend/cpu/columns.py", "(dy.shape)), add_first(sums)", "(dy.shape)), -add_first(sums)", DERIVATIVE),

@@ -36,7 +36,7 @@ MUTANTS = [
     Mutant("layers/normalization.py", "factor = unbiased if", "factor = unbiased if False and", STATISTICS),
     Mutant("layers/shaping.py", "return xp.reshape(dy, x.shape)", "return -xp.reshape(dy, x.shape)", DERIVATIVE),
     Mutant("layers/pooling.py", "share = dy / math.prod", "share = -dy / math.prod", DERIVATIVE),
-    Mutant("layers/normalization.py", "scale_channels(dy, slope", "scale_channels(-dy, slope", DERIVATIVE),
+    Mutant("layers/normalization.py", "scale_channels(dy, inverse if", "scale_channels(-dy, inverse if", DERIVATIVE),
     Mutant("layers/merge.py", "return (dy,) * len(xs)", "return (-dy,) * len(xs)", DERIVATIVE),
     Mutant("layers/merge.py", "parts.append(dy[", "parts.append(-dy[", DERIVATIVE),
     # what the derivative does not tell: another value, with the derivative of that

@@ -67,13 +67,14 @@ def _is_small(op: Any, graph: Any) -> bool:
     return True
 
 
-def _bands(rows: int, multiplications: int, multiple: int, pooled: bool) -> int:
+def _bands(rows: int, multiplications: int, pool: Window) -> int:
     """Into how many bands of rows the output is divided, `multiplications` for each row: so many that BLAS takes the
-    product of one without packing it, and, before pooling, none cuts a window in two.
+    product of one without packing it. None may cut a window of the pooling behind in two.
     """
-    if pooled and rows % multiple:
+    (extent, _), (stride, _) = pool.extent, pool.stride
+    if extent > stride or rows % stride:
         return 1
-    counts = [bands for bands in range(1, rows // multiple + 1) if rows // multiple % bands == 0]
+    counts = [bands for bands in range(1, rows // stride + 1) if rows // stride % bands == 0]
     return next((bands for bands in counts if rows // bands * multiplications <= PRODUCT), counts[-1])
 
 
@@ -263,7 +264,7 @@ class Prepared:
         N, O, OH, OW = self.graph.shapes[op.outputs[0]]
         pool = self._pool_behind(op, index)
         kernels = w.reshape(O, -1)  # (O, C*KH*KW), a view: parameters lie in C order
-        bands = _bands(OH, kernels.size * OW, 1 if pool is None else pool.args["window"].stride[0], pool is not None)
+        bands = _bands(OH, kernels.size * OW, Window() if pool is None else pool.args["window"])
         columns, block = self._columns_of(op.args["x"].number, op.args["window"], (OH, OW), bands)
         y, scratch = self.memory.take((N, bands, O, OH // bands, OW), w.dtype)
         self.then(np.matmul, kernels, columns, out=y.reshape(N, bands, O, -1))
@@ -308,7 +309,6 @@ class Prepared:
         if after.inputs() != list(op.outputs) or after.args["window"].padding != NONE:
             return None
         self.skipped.add(index + 1)
-        self._used(op.outputs[0])
         return after
 
     def _pooled(self, y: Array, window: Window) -> Array:
