@@ -7,17 +7,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kit.graphs import Net, Op, Value, conv, dense, learned, norm, small
 from tests.kit.helpers import assert_close, assert_same, bits, in_threads
 from tests.kit.strategies import ConvCase, PoolCase, convolutions, integers, normal, poolings, seeds
 from xpnet import layers, networks
-from xpnet.backend import Backend, use_backend
+from xpnet.backend import use_backend
 from xpnet.backend.cpu import threads
 from xpnet.backend.reference.elementwise import FORMULAS
 from xpnet.backend.window import Window
@@ -30,7 +31,6 @@ jit_backend = pytest.importorskip("xpnet.backend.jit.backend", reason='needs Num
 from xpnet.backend.jit import curves, inference  # noqa: E402
 
 JIT = jit_backend.JitBackend()
-REFERENCE = Backend()
 
 
 @pytest.fixture(autouse=True)
@@ -39,118 +39,10 @@ def current() -> Iterator[None]:
         yield
 
 
-class Value(NamedTuple):
-    number: int
-
-
-class Op(NamedTuple):
-    name: str
-    args: dict[str, Any]
-    outputs: tuple[int | None, ...]
-
-
-class Net:
-    """A graph that is written by hand, and what the reference makes of it."""
-
-    def __init__(self, *shape: int) -> None:
-        self.ops: list[Op] = []
-        self.shapes, self.dtypes, self.output = [(1, *shape)], ["float32"], 0
-
-    @property
-    def value(self) -> Value:
-        return Value(self.output)
-
-    def then(self, op: str, **args: Any) -> Value:
-        """One more operation, of the value before it unless it is told."""
-        if not any(isinstance(arg, Value) for arg in args.values()) and op != "concat":
-            args = {"y" if op == "activate" else "x": self.value, **args}
-        rows = [np.zeros(shape, np.float32) for shape in self.shapes]
-        result = self.perform(op, args, rows)
-        several = result if isinstance(result, tuple) else (result,)
-        numbers: list[int | None] = []
-        for each in several:
-            if isinstance(each, np.ndarray):
-                self.shapes.append(each.shape)
-                self.dtypes.append("float32")
-            numbers.append(len(self.shapes) - 1 if isinstance(each, np.ndarray) else None)
-        self.ops.append(Op(op, args, tuple(numbers)))
-        self.output = numbers[0] or 0
-        return self.value
-
-    def perform(self, op: str, args: dict[str, Any], arrays: list[Any]) -> Any:
-        def array(arg: Any) -> Any:
-            if isinstance(arg, Value):
-                return arrays[arg.number]
-            if isinstance(arg, tuple) and arg and all(isinstance(each, Value) for each in arg):
-                return tuple(map(array, arg))
-            return arg.value if isinstance(arg, Parameter) else arg
-
-        a = {name: array(arg) for name, arg in args.items()}
-        if op == "add":
-            return a["x"] + a["y"]
-        if op == "concat":
-            return np.concatenate(a["xs"], axis=a["axis"])
-        if op == "reshape":
-            return a["x"].reshape(len(a["x"]), *a["shape"][1:])
-        if op == "activation":
-            return REFERENCE.activation(a["x"], a["name"], *a["constants"])
-        return getattr(REFERENCE, op)(**a)
-
-    def expected(self, x: np.ndarray) -> np.ndarray:
-        arrays: list[Any] = [x] + [None] * len(self.shapes)
-        with np.errstate(all="ignore"):
-            for op in self.ops:
-                result = self.perform(op.name, op.args, arrays)
-                for number, each in zip(op.outputs, result if isinstance(result, tuple) else (result,), strict=True):
-                    if number is not None:
-                        arrays[number] = each
-        return np.asarray(arrays[self.output])
-
-    def plan(self) -> Any:
-        answers = inference.plan(self)
-        assert answers is not None
-        return answers
-
-
-def learned(*shape: int, seed: int, whole: bool = False) -> Parameter:
-    return Parameter(integers(shape, seed, "float32") if whole else normal(shape, seed, "float32"))
-
-
-def small(channels: int = 3) -> Net:
-    """Something of everything: convolutions with and without a margin, a normalization, a shortcut, dense layers."""
-    net = Net(channels, 13, 11)
-    margin = Window((3, 3), padding=((1, 1), (1, 1)))
-    conv(net, 10, margin, 1, activation="relu")
-    kept = conv(net, 10, Window((3, 3)), 2)
-    norm(net, 10, 3)
-    net.then("activate", activation="relu")
-    conv(net, 10, margin, 4, groups=2)
-    norm(net, 10, 5)
-    net.then("add", x=kept, y=net.value)
-    net.then("activate", activation="relu")
-    net.then("max_pool2d", window=Window((2, 2), (2, 2)))
-    conv(net, 7, Window((3, 3), (2, 2), ((1, 1), (1, 1))), 6)
-    net.then("reshape", shape=(1, 7 * 3 * 2))
-    dense(net, 50, 7, activation="relu")
-    dense(net, 9, 8)
-    return net
-
-
-def conv(net: Net, O: int, window: Window, seed: int, groups: int = 1, activation: str | None = None) -> Value:
-    w = learned(O, net.shapes[net.output][1] // groups, *window.kernel, seed=seed)
-    b = learned(O, seed=seed + 100)
-    return net.then("conv2d", w=w, b=b, window=window, groups=groups, activation=activation)
-
-
-def norm(net: Net, C: int, seed: int) -> Value:
-    gamma, beta, mean, var = (learned(C, seed=seed + 10 * i) for i in range(4))
-    var.value[...] **= 2
-    return net.then("running_norm", mean=mean, var=var, gamma=gamma, beta=beta, eps=1e-3)
-
-
-def dense(net: Net, O: int, seed: int, activation: str | None = None) -> Value:
-    w, b = learned(O, net.shapes[net.output][1], seed=seed), learned(O, seed=seed + 100)
-    return net.then("dense", w=w, b=b, activation=activation)
+def planned(net: Net) -> Any:
+    answers = inference.plan(net)
+    assert answers is not None
+    return answers
 
 
 # ---- each operation, on whole numbers to the bit ---------------------------------------------------------------------
@@ -163,7 +55,7 @@ def test_convolution(case: ConvCase, relu: bool, bias: bool) -> None:
     b = learned(case.w_shape[0], seed=case.seed + 1, whole=True) if bias else None
     net.then("conv2d", w=w, b=b, window=case.window, groups=case.groups, activation="relu" if relu else None)
     x = integers(case.x_shape, case.seed + 2, "float32")
-    assert_same(net.plan()(x), net.expected(x))
+    assert_same(planned(net)(x), net.expected(x))
 
 
 @given(first=convolutions((1, 3), channels=9), kernel=st.integers(1, 3), seed=seeds)
@@ -177,11 +69,11 @@ def test_one_convolution_after_the_other(first: ConvCase, kernel: int, seed: int
         w = learned(5, O, *window.kernel, seed=seed + 1, whole=True)
         net.then("conv2d", x=kept, w=w, b=None, window=window, groups=1, activation=None)
         x = integers(first.x_shape, seed + 2, "float32")
-        assert_same(net.plan()(x), net.expected(x))
+        assert_same(planned(net)(x), net.expected(x))
     net.then("activation", x=kept, name="hard_tanh", constants=(-20.0, 20.0))
-    assert_same(net.plan()(x), net.expected(x))
+    assert_same(planned(net)(x), net.expected(x))
     net.then("reshape", shape=(1, O * H * W))
-    assert_same(net.plan()(x), net.expected(x))
+    assert_same(planned(net)(x), net.expected(x))
 
 
 @given(case=poolings((1, 11)))
@@ -189,7 +81,7 @@ def test_one_convolution_after_the_other(first: ConvCase, kernel: int, seed: int
 def test_pooling(kind: str, case: PoolCase) -> None:
     net, x = Net(*case.x_shape[1:]), integers(case.x_shape, case.seed, "float32")
     net.then(kind, window=case.window)
-    assert_close(net.plan()(x), net.expected(x), JIT, tolerance=1e-6)
+    assert_close(planned(net)(x), net.expected(x), JIT, tolerance=1e-6)
 
 
 @given(C=st.integers(1, 3), H=st.integers(2, 12), W=st.integers(2, 80), seed=seeds)
@@ -200,7 +92,7 @@ def test_pooling_of_pairs(C: int, H: int, W: int, seed: int) -> None:
     x[x == 1] = -np.inf
     net.then("activation", name="hard_tanh", constants=(-np.inf, np.inf))
     net.then("max_pool2d", window=Window((2, 2), (2, 2)))
-    np.testing.assert_array_equal(net.plan()(x), net.expected(x))
+    np.testing.assert_array_equal(planned(net)(x), net.expected(x))
 
 
 @given(N=st.integers(1, 20), inputs=st.integers(1, 70), outputs=st.integers(1, 25), relu=st.booleans(), seed=seeds)
@@ -208,7 +100,7 @@ def test_dense(N: int, inputs: int, outputs: int, relu: bool, seed: int) -> None
     net, x = Net(inputs), integers((N, inputs), seed, "float32")
     w, b = learned(outputs, inputs, seed=seed + 1, whole=True), learned(outputs, seed=seed + 2, whole=True)
     net.then("dense", w=w, b=b, activation="relu" if relu else None)
-    assert_same(net.plan()(x), net.expected(x))
+    assert_same(planned(net)(x), net.expected(x))
 
 
 CONSTANTS: dict[str, tuple[float, ...]] = {
@@ -221,10 +113,10 @@ def test_activation(name: str) -> None:
     net = Net(2001)
     net.then("activation", name=name, constants=CONSTANTS.get(name, ()))
     x = np.linspace([-100, -1e-2], [100, 1e-2], 2001, dtype=np.float32).T
-    got, wanted = net.plan()(x), net.expected(x)
+    got, wanted = planned(net)(x), net.expected(x)
     assert np.all(np.abs(got - wanted) <= 4e-7 * np.abs(wanted) + 1e-37 + 2e-7 * np.minimum(np.abs(x), 4))
     edges = np.resize(np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, -3e38], np.float32), (1, 2001))
-    np.testing.assert_allclose(net.plan()(edges), net.expected(edges), rtol=1e-6, atol=1e-37)
+    np.testing.assert_allclose(planned(net)(edges), net.expected(edges), rtol=1e-6, atol=1e-37)
 
 
 def test_every_activation_is_there() -> None:
@@ -251,7 +143,7 @@ OTHERS: dict[str, Callable[[Net], object]] = {
 def test_other_operations(name: str, shape: tuple[int, ...]) -> None:
     net, x = Net(*shape), normal((11, *shape), 3, "float32")
     OTHERS[name](net)
-    assert_close(net.plan()(x), net.expected(x), JIT, tolerance=3e-6)
+    assert_close(planned(net)(x), net.expected(x), JIT, tolerance=3e-6)
 
 
 def test_of_rows() -> None:
@@ -261,26 +153,26 @@ def test_of_rows() -> None:
     net.then("add", x=net.value, y=kept)
     net.then("concat", xs=(net.value, kept), axis=1)
     net.then("softmax", axis=1)
-    assert_close(net.plan()(x), net.expected(x), JIT, tolerance=3e-6)
+    assert_close(planned(net)(x), net.expected(x), JIT, tolerance=3e-6)
 
 
 def test_a_mean_of_many() -> None:
     net = Net(1, 1000, 1000)
     net.then("mean", axis=(2, 3), keepdims=False)
     x = np.full((1, 1, 1000, 1000), 0.1, np.float32)
-    assert abs(net.plan()(x)[0, 0] / np.float64(np.float32(0.1)) - 1) < 1e-7
+    assert abs(planned(net)(x)[0, 0] / np.float64(np.float32(0.1)) - 1) < 1e-7
 
 
 def test_a_mean_of_a_large_window() -> None:
     net, x = Net(1, 40, 42), np.full((1, 1, 40, 42), 0.1, np.float32)
     net.then("avg_pool2d", window=Window((40, 40)))
-    assert np.all(np.abs(net.plan()(x) / np.float64(np.float32(0.1)) - 1) < 1e-7)
+    assert np.all(np.abs(planned(net)(x) / np.float64(np.float32(0.1)) - 1) < 1e-7)
 
 
 def test_a_mean_of_signals() -> None:
     net, x = Net(4, 33), normal((5, 4, 33), 1, "float32")
     net.then("mean", axis=(2,), keepdims=False)
-    assert_close(net.plan()(x), net.expected(x), JIT, tolerance=1e-6)
+    assert_close(planned(net)(x), net.expected(x), JIT, tolerance=1e-6)
     net = Net(4, 33)
     net.then("mean", axis=1, keepdims=True)
     assert inference.plan(net) is None
@@ -290,7 +182,7 @@ def test_softmax_of_edges() -> None:
     net = Net(3)
     net.then("softmax", axis=1)
     x = np.array([[np.nan, 0, 1], [np.inf, 0, 1], [-np.inf, 0, 0], [3e38, -3e38, 0]], np.float32)
-    np.testing.assert_allclose(net.plan()(x), net.expected(x), rtol=1e-6)
+    np.testing.assert_allclose(planned(net)(x), net.expected(x), rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -300,7 +192,7 @@ def test_what_is_not_finite_meets_the_margin(value: float) -> None:
     conv(net, 3, Window((3, 3), padding=((1, 1), (1, 1))), 1)
     x = normal((2, 2, 5, 6), 2, "float32")
     net.ops[0].args["w"].value[1, 0, 0, 2] = value
-    np.testing.assert_allclose(net.plan()(x), net.expected(x), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(planned(net)(x), net.expected(x), rtol=1e-4, atol=1e-5)
 
 
 # ---- networks --------------------------------------------------------------------------------------------------------
@@ -309,13 +201,13 @@ def test_what_is_not_finite_meets_the_margin(value: float) -> None:
 def test_a_network() -> None:
     net = small()
     x = normal((11, 3, 13, 11), 9, "float32")
-    assert_close(net.plan()(x), net.expected(x), JIT, tolerance=1e-5)
+    assert_close(planned(net)(x), net.expected(x), JIT, tolerance=1e-5)
 
 
 def test_no_bit_depends_on_the_batch_or_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x = small(), normal((45, 3, 13, 11), 9, "float32")
     monkeypatch.setattr(inference, "SHARED", 1)
-    answers, found = net.plan(), set()
+    answers, found = planned(net), set()
     assert answers.least == 1
     for count in (1, 3):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
@@ -340,13 +232,13 @@ def test_threads_share_a_large_image(monkeypatch: pytest.MonkeyPatch) -> None:
     dense(net, 70, 6, activation="relu")
     dense(net, 5, 7)
     x = normal((2, 6, 16, 18), 9, "float32")
-    alone = net.plan()(x)
+    alone = planned(net)(x)
     monkeypatch.setattr(inference, "LARGE", 1)
     monkeypatch.setattr(inference, "SHARED", 1 << 12)
     monkeypatch.setattr(threads, "thread_count", lambda: 3)
     monkeypatch.setattr(inference, "thread_count", lambda: 3)
     threads.team.cache_clear()
-    answers = net.plan()
+    answers = planned(net)
     assert max(map(len, answers.parts)) > 3 and sum(len(tables) > 1 for tables in answers.parts) == 4
     for _ in range(5):
         assert_same(answers(x), alone)
@@ -356,7 +248,7 @@ def test_threads_share_a_large_image(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_any_strides_and_read_only() -> None:
     net, x = small(), normal((5, 3, 13, 11), 9, "float32")
-    answers, wanted = net.plan(), net.plan()(x)
+    answers, wanted = planned(net), planned(net)(x)
     fixed = x.copy()
     fixed.flags.writeable = False
     for same in (np.asfortranarray(x), x[::-1].copy()[::-1], fixed):
@@ -367,7 +259,7 @@ def test_any_strides_and_read_only() -> None:
 
 def test_weights_are_read_anew() -> None:
     net, x = small(), normal((3, 3, 13, 11), 9, "float32")
-    answers = net.plan()
+    answers = planned(net)
     answers(x)
     for op in net.ops:
         for arg in op.args.values():
@@ -378,7 +270,7 @@ def test_weights_are_read_anew() -> None:
 
 def test_threads_of_the_users() -> None:
     net, batches = small(), [normal((3, 3, 13, 11), seed, "float32") for seed in range(4)]
-    answers = net.plan()
+    answers = planned(net)
     wanted = [bits(answers(x)) for x in batches]
     found: dict[int, set[bytes]] = {}
 
@@ -396,10 +288,10 @@ def test_an_output_that_is_needed_again() -> None:
     dense(net, 4, 2)
     net.output = kept.number
     x = normal((3, 6), 3, "float32")
-    assert_close(net.plan()(x), net.expected(x), JIT)
+    assert_close(planned(net)(x), net.expected(x), JIT)
     net = Net(2, 3)
     net.then("reshape", shape=(1, 6))
-    y = net.plan()(x.reshape(3, 2, 3))
+    y = planned(net)(x.reshape(3, 2, 3))
     assert_same(y, x)
     assert not np.shares_memory(x, y)
 
