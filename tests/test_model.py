@@ -1,14 +1,17 @@
 """Sequential and Model as containers: names, parameters, building, summaries, copies, moves."""
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.kit.helpers import assert_lives_on
+from tests.kit.helpers import assert_lives_on, assert_same
 from tests.kit.strategies import normal
 from xpnet import layers, networks, random
-from xpnet.backend import make_backend, use_backend
+from xpnet.backend import Backend, make_backend, use_backend
+from xpnet.core.parameter import zero_gradients
 from xpnet.errors import DTypeError, OptionError, ShapeError
 from xpnet.layers import BatchNorm2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, Softmax
 from xpnet.model import Model, Sequential
@@ -326,6 +329,52 @@ def test_a_layer_that_comes_twice_is_counted_once() -> None:
     counted = chain.parameter_count((3,))  # before it is built
     chain.build((3,))
     assert counted == sum(p.size for p in chain.parameters()) == 12 + 8
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "pooling", [MaxPool2D(2), MaxPool2D(3, stride=2, padding=1), MaxPool2D((1, 2), stride=1)], ids=str
+)
+def test_relu_in_front_of_pooling_is_taken_back_as_layer_by_layer(backend: Backend, pooling: Any, dtype: str) -> None:
+    """To the same bits, though the chain does so behind the pooling."""
+    model = Sequential(
+        [Conv2D(3, 3, activation="relu"), pooling.copy(), Conv2D(2, 2, padding=1, activation="relu"), pooling.copy()]
+    )
+    model.to(backend).astype(dtype).build((2, 9, 10))
+    x, grads = backend.asarray(normal((3, 2, 9, 10), 0, dtype)), []
+    y, back = model.forward(x, train=True)
+    dy = backend.asarray(normal(tuple(y.shape), 1, dtype))
+    for chain in (True, False):
+        zero_gradients(model.parameters())
+        if chain:
+            dx = back(dy)
+        else:
+            z, backs = x, []
+            for layer in model.layers:
+                z, layer_back = layer.forward(z, train=True)
+                backs.append(layer_back)
+            assert_same(z, backend.to_numpy(y), backend)
+            dx = dy
+            for layer_back in reversed(backs):
+                dx = layer_back(dx)
+        grads.append([backend.to_numpy(each).copy() for each in (dx, *(p.grad for p in model.parameters()))])
+    for together, apart in zip(*grads, strict=True):
+        np.testing.assert_array_equal(together, apart)
+
+
+@pytest.mark.parametrize("layer", [Conv2D(3, 3, activation="relu"), MaxPool2D(2), Dense(2)], ids=str)
+def test_the_way_back_is_gone_with_its_last_user(layer: Any) -> None:
+    """And what it holds with it: at once, and not when the collector of circles comes by."""
+    shape = (2, 4) if isinstance(layer, Dense) else (2, 1, 8, 8)
+    with layer.backend.computing():
+        y, back = layer.forward(layer.backend.asarray(np.ones(shape, np.float32)), train=True)
+        seen = weakref.ref(back)
+        gc.disable()
+        try:
+            del y, back
+            assert seen() is None
+        finally:
+            gc.enable()
 
 
 @pytest.mark.parametrize("front", [[], [Flatten()], [Dropout(0.5), Flatten()]], ids=str)

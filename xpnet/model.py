@@ -24,6 +24,7 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
 from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in
 from xpnet.core.parameter import FLOATS, Parameter
+from xpnet.core.relu import move_relu
 from xpnet.core.walk import held, refuse_depth
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file
@@ -296,12 +297,12 @@ class Sequential(Model):
     def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
         if not self._built:
             self._build_for(x)
-        given, backs = x, []
+        given, backs, spent = x, list[Back](), False
         for layer in self.layers:
             x, back = layer.forward(x, train=train)
             backs.append(back)
-        blanks, spent = mapped(Blank, x), False
-        start = Blank(given) if isinstance(x, SEVERAL) else None
+        move_relu(backs, self.backend)
+        blanks, start = (mapped(Blank, x), Blank(given)) if isinstance(x, SEVERAL) else (Blank(x), None)
 
         def back_all(dy: Any, need_dx: bool = True) -> Any:
             nonlocal spent
@@ -340,8 +341,7 @@ class Sequential(Model):
     def _first_trained(self) -> int:
         """The index of the first layer with parameters: nobody asks for a gradient in front of it."""
         if self._first is None:
-            learned = (i for i, layer in enumerate(self.layers) if held(layer, Parameter))  # which renames none
-            first = next(learned, 0)
+            first = next((i for i, layer in enumerate(self.layers) if held(layer, Parameter)), 0)  # which renames none
             if any(True for layer in self.layers[:first] for _ in layer.children()):
                 return first  # until layers are added to a network inside
             self._first = first

@@ -28,6 +28,7 @@ from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.updates import fold_bias
 from xpnet.backend.cuda.backend import CupyBackend
 from xpnet.backend.reference import AdamStep, MomentStep, MuonStep
+from xpnet.backend.window import Window
 from xpnet.errors import OptionError, ShapeError
 from xpnet.layers import Conv2D, Dense, MaxPool2D
 from xpnet.networks import TableConv2D
@@ -126,7 +127,18 @@ def test_im2col_and_col2im_are_adjoint_exactly(backend: Backend, case: ConvCase,
 def test_max_pooling_agrees_with_the_reference(backend: Backend, case: PoolCase, dtype: str, ties: bool) -> None:
     x = (integers if ties else spaced)(case.x_shape, case.seed, dtype)
     y = assert_agree(backend, "max_pool2d", x, case.window)
-    assert_agree(backend, "max_pool2d_backward", normal(y.shape, case.seed + 1, dtype), x, y, case.window)
+    for relu in (False, True):
+        assert_agree(backend, "max_pool2d_backward", normal(y.shape, case.seed + 1, dtype), x, y, case.window, relu)
+
+
+@given(N=st.integers(1, 3), C=st.integers(1, 3), OH=st.integers(1, 4), OW=st.integers(1, 4), seed=seeds)
+@pytest.mark.parametrize("order", ["nchw", "hcwn", "hwcn"])
+def test_the_largest_of_four_pixels(backend: Backend, order: str, N: int, C: int, OH: int, OW: int, seed: int) -> None:
+    there = tuple("nchw".index(axis) for axis in order)
+    lying = normal(tuple((N, C, 2 * OH, 2 * OW)[axis] for axis in there), seed, "float32")
+    x = backend.xp.permute_dims(backend.asarray(lying), tuple(there.index(axis) for axis in range(4)))
+    y = lying.transpose([there.index(axis) for axis in range(4)]).reshape(N, C, OH, 2, OW, 2).max(axis=(3, 5))
+    assert_same(backend.max_pool2d(x, Window((2, 2), (2, 2))), y, backend)
 
 
 @given(case=poolings())
@@ -255,6 +267,20 @@ def test_dense_agrees_with_the_reference(
     assert_close(y, np.maximum(z, 0) if activation else z, REFERENCE, scale=1.0)
     for need_dx in (True, False):
         assert_agree(backend, "dense_backward", dy, x, w, y, activation, need_dx)
+
+
+@given(
+    low=st.integers(-3, 3),
+    count=st.integers(1, 9),
+    classes=st.integers(1, 9),
+    dtype=st.sampled_from(["int32", "int64"]),
+)
+def test_class_numbers_are_within_bounds_or_not(
+    backend: Backend, low: int, count: int, classes: int, dtype: str
+) -> None:
+    for step in (1, -1, 2):
+        t = np.arange(low, low + count, dtype=dtype)[::step]
+        assert backend.are_classes(backend.asarray(t), classes) == all(0 <= label < classes for label in t.tolist())
 
 
 @given(

@@ -66,6 +66,28 @@ def test_gradients_are_collected_when_somebody_looks(backend: Backend) -> None:
         zero_gradients(ps)
 
 
+def test_places_that_are_lent_stay_parts_of_the_whole() -> None:
+    ps = parameters(make_backend("numpy"))
+    flat = Flat(ps)
+    for look in (False, True, False):
+        places = [p.lend_grad() for p in ps]
+        assert all(place is not None and np.shares_memory(place, flat.array) for place in places)
+        ps[1].add_grad(np.ones(64, np.float32))
+        if look:
+            ps[1].add_grad(np.ones(64, np.float32))
+            np.testing.assert_array_equal(ps[1].grad, np.full(64, 2))
+        for p, place in zip(ps[:4], places, strict=False):  # the last one never comes
+            assert place is not None
+            place[...] = 3
+            p.add_grad(place)
+        expected = np.zeros(flat.size)
+        for i, p in enumerate(ps[:4]):
+            expected[flat.starts[i] :][: p.size] = 3 + (1 + look) * (i == 1)
+        np.testing.assert_array_equal(flat.grad, expected)
+        assert all(np.shares_memory(p.grad, flat.array) for p in ps)
+        zero_gradients(ps)
+
+
 def test_parameters_are_laid_out_once(backend: Backend) -> None:
     ps = parameters(backend)
     flat = lay_out(ps)

@@ -12,6 +12,8 @@ from tests.kit.strategies import integers
 from xpnet.backend import Backend, make_backend
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.errors import DTypeError
+from xpnet.layers import Dense
+from xpnet.model import Sequential
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -119,3 +121,63 @@ def test_the_gradient_starts_from_zero_where_a_parameter_moves_to() -> None:
     parameter.move(make_backend("reference"), "float64")
     assert not parameter.has_grad
     assert_same(parameter.grad, np.zeros(3), parameter.backend)
+
+
+@pytest.fixture
+def lent() -> tuple[Parameter, np.ndarray]:
+    """A parameter that somebody has looked at the gradient of, and the place of its next one, which is taken."""
+    parameter = Parameter([0, 0, 0], backend=make_backend("numpy"))
+    assert parameter.lend_grad() is None  # it has none yet
+    own = parameter.grad
+    assert parameter.lend_grad() is None  # something may have been added
+    parameter.zero_grad()
+    place = parameter.lend_grad()
+    assert place is own and parameter.lend_grad() is None  # it is lent once
+    place[...] = 1
+    return parameter, place
+
+
+def test_a_gradient_that_is_written_to_its_place_is_not_copied(lent: tuple[Parameter, np.ndarray]) -> None:
+    parameter, place = lent
+    assert not parameter.has_grad
+    parameter.add_grad(place)
+    assert parameter.has_grad and parameter.grad is place
+    np.testing.assert_array_equal(place, np.ones(3))
+    assert parameter.lend_grad() is None
+    parameter.add_grad(place)  # it is no place any more, but a gradient that happens to be the sum
+    np.testing.assert_array_equal(parameter.grad, np.full(3, 2))
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+@pytest.mark.parametrize("looks", [False, True])
+def test_others_may_add_and_look_while_the_place_is_lent(
+    lent: tuple[Parameter, np.ndarray], others: int, looks: bool
+) -> None:
+    parameter, place = lent
+    for _ in range(others):
+        parameter.add_grad(np.full(3, 2, np.float32))
+    if looks:
+        np.testing.assert_array_equal(parameter.grad, np.full(3, 2 * others))
+    np.testing.assert_array_equal(place, np.ones(3))
+    parameter.add_grad(place)
+    np.testing.assert_array_equal(parameter.grad, np.full(3, 1 + 2 * others))
+
+
+def test_a_place_that_is_never_given_back_is_not_missed(lent: tuple[Parameter, np.ndarray]) -> None:
+    parameter, place = lent  # as when Ctrl-C came in between
+    for _ in range(2):
+        parameter.zero_grad()
+        parameter.add_grad(np.full(3, 2, np.float32))
+        np.testing.assert_array_equal(parameter.grad, np.full(3, 2))
+        place[...] = 9
+
+
+def test_a_frozen_parameter_lends_no_place() -> None:
+    model = Sequential([Dense(2)]).to("numpy")
+    model.build((3,))
+    weight = model.parameters()[0]
+    _ = weight.grad
+    weight.zero_grad()
+    with model.frozen():
+        assert weight.lend_grad() is None
+    assert weight.lend_grad() is not None

@@ -184,6 +184,15 @@ def test_what_it_returns_is_nobody_elses() -> None:
     assert (model.predict(a) == kept).all()
 
 
+def test_many_samples_are_predicted_in_batches_whatever_was_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = lenet5(), images(300)
+    expected = model.predict(x)
+    model(x)
+    model.plan(samples=300)
+    monkeypatch.setattr(model.plan(samples=300), "run", lambda x: x)
+    assert (model.predict(x) == expected).all()
+
+
 # ---- what it rests on ------------------------------------------------------------------------------------------------
 
 

@@ -30,11 +30,10 @@ def refuse_masked(x: Any) -> None:
     """Raises DataError for a masked array, and for a list of such."""
     if type(x) is np.ndarray:
         return
-    if isinstance(x, np.ma.MaskedArray) or (
-        isinstance(x, (list, tuple)) and any(isinstance(each, np.ma.MaskedArray) for each in x)
-    ):
-        raise DataError(
-            "the data are a masked array, and what it hides would be taken for numbers: fill it first, as in"
-            " x.filled(0), or leave these samples out; a loss leaves out elements with its ignored_label, or with a"
-            " sample_weight of 0"
-        )
+    for each in x if isinstance(x, (list, tuple)) else (x,):
+        if isinstance(each, np.ma.MaskedArray):
+            raise DataError(
+                "the data are a masked array, and what it hides would be taken for numbers: fill it first, as in"
+                " x.filled(0), or leave these samples out; a loss leaves out elements with its ignored_label, or with a"
+                " sample_weight of 0"
+            )

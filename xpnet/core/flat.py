@@ -31,8 +31,8 @@ class Flat(JoinedGradients):
             self.size += -(-p.size // self.ALIGNMENT) * self.ALIGNMENT
         self.shape = (self.size,)
         self.value, values = self.lay([p.value for p in parameters])
-        self.array, grads = self.lay([p.gradient.source for p in parameters])
-        for p, value, grad in zip(parameters, values, grads, strict=True):
+        self.array, self.parts = self.lay([p.gradient.source for p in parameters])
+        for p, value, grad in zip(parameters, values, self.parts, strict=True):
             p.enter(self, value, grad)
         self.gradients = [p.gradient for p in parameters]
 

@@ -14,6 +14,7 @@ from xpnet.errors import DTypeError, ShapeError
 
 FLOATS = ("float32", "float64")
 frozen: ContextVar[frozenset[int]] = ContextVar("frozen", default=frozenset())  # ids, within `network.frozen()`
+COPIED = 1 << 16  # bytes of a gradient, at most, that goes to its place when it is added: a moment, within the lock
 _adding = ProcessLock()  # two threads may add to one gradient; one lock for all, so that parameters can be copied
 
 
@@ -29,18 +30,20 @@ class Gradient:
     """Where the sum of what was added to a parameter's gradient is to be found; nothing is copied before it must be.
 
     `source` is the array that holds it now: None while it is zero; then the first array that was added, as it came;
-    and from the second one on, or when somebody looks, `array`, the gradient's own, which is None until then.
+    and from the second one on, or when somebody looks, `array`, the gradient's own, which is None until then. While
+    that is `lent`, whoever adds first is writing into it.
     """
 
-    __slots__ = ("array", "source")
+    __slots__ = ("array", "lent", "source")
 
     def __init__(self) -> None:
         self.array: Array | None = None
         self.source: Array | None = None
+        self.lent = False
 
     def __getstate__(self) -> Any:
         """A copy begins with the sum alone, which it may not write to: it may be a memory map."""
-        return None, {"array": None, "source": self.source}
+        return None, {"array": None, "source": self.source, "lent": False}
 
 
 class JoinedGradients:
@@ -50,14 +53,18 @@ class JoinedGradients:
     gradients: Sequence[Gradient]
     array: Array  # 1-D, of which their own arrays are parts
     starts: Sequence[int]  # where these begin
+    parts: Sequence[Array]  # these
 
     @property
     def grad(self) -> Array:
-        """Of all parameters; those that are still elsewhere are brought in with one call."""
-        if any(gradient.source is not gradient.array for gradient in self.gradients):
+        """Of all parameters; those that are still elsewhere are brought in, with one call where calls are dear."""
+        away = [(each, part) for each, part in zip(self.gradients, self.parts, strict=True) if each.source is not part]
+        if away and not self.backend.fills:
             self.backend.collect(self.array, [gradient.source for gradient in self.gradients], self.starts)
-            for gradient in self.gradients:
-                gradient.source = gradient.array
+        for gradient, part in away:
+            if self.backend.fills:
+                part[...] = 0 if gradient.source is None else gradient.source
+            gradient.array, gradient.source, gradient.lent = part, part, False
         return self.array
 
 
@@ -97,11 +104,11 @@ class Parameter(Settled):
         """Whoever asks may write to it: from then on `has_grad` is true."""
         gradient = self.gradient
         array, source = gradient.array, gradient.source
-        if array is None:
+        if array is None or gradient.lent:
             array = self.backend.zeros(self.shape, self.dtype) if source is None else self.backend.copy(source)
         elif source is not array:
             array[...] = 0 if source is None else source
-        gradient.array = gradient.source = array
+        gradient.array, gradient.source, gradient.lent = array, array, False
         return array
 
     @grad.setter
@@ -129,14 +136,37 @@ class Parameter(Settled):
             raise DTypeError(
                 f"parameter {self.name!r} is {dtype_name(self.dtype)}, its gradient came as {dtype_name(grad.dtype)}"
             )
-        if not self.takes_grad:
+        if id(self) in frozen.get():  # as `takes_grad` says
             return
         with _adding.lock:
-            if self.gradient.source is None:
-                self.gradient.source = grad
-            else:
+            gradient = self.gradient
+            array, source = gradient.array, gradient.source
+            if grad is array and gradient.lent:
+                gradient.lent = False
+                if source is not None and source is not array:
+                    array += source
+                gradient.source = array
+            elif source is not None:
                 total = self.grad
                 total += grad
+            elif array is None or gradient.lent or not self.backend.fills or grad.nbytes > COPIED:
+                gradient.source = grad
+            else:
+                array[...] = grad
+                gradient.source = array
+
+    def lend_grad(self) -> Array | None:
+        """Where whoever is about to add the first gradient may write it, to hand just this array to `add_grad`; None if
+        there is no such place. If somebody looks at the gradient meanwhile, it gets another one.
+        """
+        gradient = self.gradient
+        if not self.backend.fills or gradient.array is None or id(self) in frozen.get():
+            return None
+        with _adding.lock:
+            if gradient.lent or gradient.source is not None:
+                return None
+            gradient.lent = True
+            return gradient.array
 
     def zero_grad(self) -> None:
         self.gradient.source = None

@@ -102,12 +102,13 @@ class Plans:
         self._known[x.shape] = plan
         return plan
 
-    def run_known(self, network: Any, x: Any) -> Array | None:
-        """The output for an array for which there is a plan already: whoever made it has held the like against what the
-        network takes, so that nothing has to be checked. Floating point numbers are converted to the network's.
+    def run_known(self, network: Any, x: Any, most: int) -> Array | None:
+        """The output for an array of `most` samples or fewer for which there is a plan already: whoever made it has
+        held the like against what the network takes, so that nothing has to be checked. Floating point numbers are
+        converted to the network's.
         """
         plan = self._known.get(x.shape)
-        if plan is None or plan.run is None or interceptions or not plan.holds(network):
+        if plan is None or plan.run is None or len(x) > most or interceptions or not plan.holds(network):
             return None
         if x.dtype is not plan.dtype:
             if x.dtype.kind != "f" or plan.dtype.kind != "f":

@@ -1,6 +1,7 @@
 """Cut a data set into mini-batches, and set a part of it aside for validation."""
 
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,10 +72,13 @@ class Batches:
         return self._cut(first, order)  # the order is drawn now, and not when the first batch is asked for
 
     def _cut(self, first: int, order: Array | None) -> Iterator[Any]:
+        arrays = leaves(self.parts)
+        flat = len(arrays) == len(self.parts) and all(map(operator.is_, arrays, self.parts))
         for i in range(first, len(self)):
             part = slice(i * self.batch_size, (i + 1) * self.batch_size)
             chosen = part if order is None else order[part]
-            parts = arranged_like(self.parts, [array[chosen] for array in leaves(self.parts)])
+            cut = tuple([array[chosen] for array in arrays])
+            parts = cut if flat else arranged_like(self.parts, cut)
             yield parts[0] if self.t is None else parts
 
 

@@ -79,13 +79,14 @@ class Conv2D(Convolving):
         b = self.bias.value if self.bias else None
         y = self.backend.conv2d(x, self.weight.value, b, window, self.groups, self.fused)
 
-        def back(dy: Array, need_dx: bool = True) -> Array:
+        def back(dy: Array, need_dx: bool = True, activation: str | None = self.fused) -> Array:
             dx, dw, db = self.backend.conv2d_backward(
-                dy, x, self.weight.value, y, window, self.groups, self.fused, need_dx
+                dy, x, self.weight.value, y, window, self.groups, activation, need_dx
             )
             self.weight.add_grad(dw)
             if self.bias:
                 self.bias.add_grad(db)
             return dx
 
+        back.gives_relu = self.fused == "relu"  # type: ignore[attr-defined]
         return self.activated(y, back, train)

@@ -67,7 +67,8 @@ class Dense(Weighted):
         y = self.backend.dense(x, self.weight.value, b, self.fused)
 
         def back(dy: Array, need_dx: bool = True) -> Array:
-            dx, dw, db = self.backend.dense_backward(dy, x, self.weight.value, y, self.fused, need_dx)
+            w, place = self.weight.value, self.weight.lend_grad()
+            dx, dw, db = self.backend.dense_backward(dy, x, w, y, self.fused, need_dx, place)
             self.weight.add_grad(dw)
             if self.bias:
                 self.bias.add_grad(db)

@@ -112,9 +112,10 @@ class _MaxPool(_Pool):
         window = self.window(x.shape[2:])
         y = self.backend.max_pool2d(x, window)
 
-        def back(dy: Array) -> Array:
-            return self.as_given(self.backend.max_pool2d_backward(self.as_image(dy), x, y, window))
+        def back(dy: Array, relu: bool = False) -> Array:
+            return self.as_given(self.backend.max_pool2d_backward(self.as_image(dy), x, y, window, relu))
 
+        back.takes_relu = True  # type: ignore[attr-defined]
         return self.as_given(y), back
 
 

@@ -66,7 +66,8 @@ class ClassLoss(Loss):
         if w is not None:  # (M, 1)
             w = backend.xp.reshape(w if w.shape == shape else backend.xp.broadcast_to(w, shape), (-1, 1))
         y = y if y.ndim == 2 else to_rows(y, axis, backend)  # (M, C)
-        self._check_weights(y.shape[1])
+        if self.class_weights is not None:
+            self._check_weights(y.shape[1])
         if rows:
             return backend, y, t, w
         t = as_numbers(t if t.ndim == 1 else backend.xp.reshape(t, (-1,)), backend)  # (M,)
@@ -74,7 +75,7 @@ class ClassLoss(Loss):
         if counts is not None:
             y, t = backend.xp.where(backend.xp.reshape(counts, (-1, 1)), y, 0), backend.xp.where(counts, t, 0)
         # as far as it costs nothing: on a device that computes in the background, to look at labels is to wait
-        if not backend.lazy and (int(backend.xp.min(t)) < 0 or int(backend.xp.max(t)) >= y.shape[1]):
+        if not backend.lazy and not backend.are_classes(t, y.shape[1]):
             raise DataError(f"loss {self.name}: a label is not from 0 to {y.shape[1] - 1}, the network's classes")
         if counts is not None or self.divides_by_weights:
             w = self._as_mean(y, t, counts, w, backend)

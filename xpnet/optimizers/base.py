@@ -1,5 +1,6 @@
 """The optimizer: how a step goes, and what of it is kept; how a parameter changes stands in the subclasses."""
 
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from xpnet.optimizers.groups import Group, Rules, read_groups
 from xpnet.optimizers.own_step import changing_something
 from xpnet.optimizers.state import Bundle, State, undone_on_error
 from xpnet.schedules import Schedule
+
+_trainable = operator.attrgetter("trainable")
 
 
 def check_rate(lr: Any) -> float | Schedule:
@@ -86,7 +89,7 @@ class Optimizer(Configured):
         return self._lr_at(max(self.steps - 1, 0))
 
     def _lr_at(self, step: int) -> float:
-        return (self.lr(step) if isinstance(self.lr, Schedule) else self.lr) * self.lr_scale
+        return (self.lr(step) if isinstance(self.lr, Schedule) else self.lr) * self._lr_scale
 
     @quietly
     def update(self, parameters: Iterable[Parameter], scale: float = 1.0) -> None:
@@ -96,9 +99,17 @@ class Optimizer(Configured):
         """
         parameters = list(parameters)
         lr = self.current_lr
-        self.assign((p.name, p) for p in parameters)
-        bundles = self._arrange([p for p in parameters if p.trainable])
-        pieces = [bundle.piece for bundle in bundles]
+        if self.groups:
+            self.assign((p.name, p) for p in parameters)
+        bundles = self._arrange(list(filter(_trainable, parameters)))
+        if scale != 1 or self.clip_value is not None or self.clip_norm is not None:
+            self._prepare_gradients([bundle.piece for bundle in bundles], scale)
+        vars(self)["steps"] += 1  # without a look at whether it is a setting
+        for bundle in bundles:
+            bundle.step(lr)
+        zero_gradients(parameters)  # of a frozen one too: it may be trained later
+
+    def _prepare_gradients(self, pieces: list[Parameter | Flat], scale: float) -> None:
         if scale != 1:
             for piece in pieces:
                 grad = piece.grad
@@ -107,10 +118,6 @@ class Optimizer(Configured):
             clipping.clip_values(pieces, self.clip_value)
         if self.clip_norm is not None:
             clipping.clip_norm(pieces, self.clip_norm)
-        self.steps += 1
-        for bundle in bundles:
-            bundle.step(lr)
-        zero_gradients(parameters)  # of a frozen one too: it may be trained later
 
     def assign(self, named: Iterable[tuple[str, Parameter]]) -> None:
         """Find the groups of parameters that come for the first time, by their names."""
@@ -137,7 +144,7 @@ class Optimizer(Configured):
         """In bundles, as they are since an earlier step, or made now: those that agree in all that a call takes for
         granted are updated as one.
         """
-        if trained == self._trained and all(bundle.holds(self.state) for bundle in self._bundles):
+        if trained == self._trained and all([bundle.holds(self.state) for bundle in self._bundles]):
             return self._bundles
         alone: list[list[Parameter]] = []
         alike: dict[tuple[Any, ...], list[Parameter]] = {}

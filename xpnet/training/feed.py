@@ -148,6 +148,10 @@ def on_device(model: Network, batch: Any) -> Any:
 
 def staged(model: Network, batches: Iterable[Any]) -> Iterator[Any]:
     """Each batch on the device, perhaps copied while the device computes."""
+    if not model.backend.lazy:
+        for batch in batches:
+            yield on_device(model, batch)
+        return
     waiting: deque[Any] = deque()  # a backend may ask for one batch more than it has given
 
     def arrays() -> Iterator[Iterable[np.ndarray]]:
@@ -162,7 +166,12 @@ def staged(model: Network, batches: Iterable[Any]) -> Iterator[Any]:
 
 def _is_flat(batch: Any) -> bool:
     """Whether its parts are arrays, as they most often are, and none of them a tuple or a dict."""
-    return isinstance(batch, tuple) and all([isinstance(part, np.ndarray) for part in batch])
+    if not isinstance(batch, tuple):
+        return False
+    for part in batch:  # noqa: SIM110 (it is asked in each step, and this is one call)
+        if not isinstance(part, np.ndarray):
+            return False
+    return True
 
 
 def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:

@@ -116,13 +116,16 @@ class Run:
 
     def _take_steps(self, epoch: int) -> None:
         step, position, steps = self.step, self.position, len(self.batches)
+        begins, ends = (self.callbacks.hears(f"on_train_batch_{event}") for event in ("begin", "end"))
         for batch in staged(self.model, self._batches_left(epoch)):
             number = position.step
-            self.callbacks.on_train_batch_begin(number, {})
+            if begins:
+                self.callbacks.on_train_batch_begin(number, {})
             with random.drawing_from(self.key, "step", epoch, number, root=self.root):
                 logs = step(batch, f"epoch {epoch + 1}, step {number + 1}", last=number + 1 == steps)
             position.advance(logs, step.samples, step.weight)
-            self.callbacks.on_train_batch_end(number, {**logs, "size": step.samples, "so_far": self.so_far})
+            if ends:
+                self.callbacks.on_train_batch_end(number, {**logs, "size": step.samples, "so_far": self.so_far})
             if self.model.stop_training:
                 break
 

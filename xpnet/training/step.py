@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,6 +18,8 @@ from xpnet.optimizers import Optimizer
 from xpnet.regularizers import add_penalty_gradients, penalties
 from xpnet.training import refusals
 from xpnet.training.nonfinite import NotFinite, nonfinite_loss
+
+_regularizer = operator.attrgetter("regularizer")
 
 
 class Step:
@@ -80,7 +83,7 @@ class Step:
         if self.accumulate > 1 and not self.own and not isinstance(self.weight, dict) and self.weight != self.samples:
             self._weigh_batch(float(self.weight))
         parameters = self._parameters_of(self.model)
-        if any(p.regularizer for p in parameters):
+        if any(map(_regularizer, parameters)):
             for penalty in penalties(parameters):
                 values["loss"] = values["loss"] + penalty
         if not self.backend.lazy and not math.isfinite(float(values["loss"])):
@@ -110,7 +113,7 @@ class Step:
             return
         samples = 1 if self.accumulate == 1 else sum(self.group) or 1
         self.gather_gradients(parameters)
-        if any(p.regularizer for p in parameters):
+        if any(map(_regularizer, parameters)):
             add_penalty_gradients(parameters, samples)
         if self.before_update is not None:
             self.before_update(1 / samples)

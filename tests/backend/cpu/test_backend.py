@@ -7,7 +7,7 @@ from tests.kit.helpers import assert_close, assert_same
 from tests.kit.strategies import integers, normal
 from xpnet.backend import Backend, make_backend
 from xpnet.backend.cpu.backend import NumpyBackend
-from xpnet.backend.cpu.products import rows_together
+from xpnet.backend.cpu.products import product, rows_at_once, rows_together
 from xpnet.backend.cpu.work import LEAST, cut_bands, share_rows
 from xpnet.backend.window import Window
 
@@ -20,6 +20,16 @@ def test_a_dense_product_is_divided_where_that_spares_the_packing(rows: int, out
     assert rows_together(rows, w.T) == rows_together(rows, np.ascontiguousarray(w.T)) == height
     want = x.astype("float64") @ w.T.astype("float64")
     assert_close(make_backend("numpy").dense(x, w, None), want.astype("float32"), make_backend("numpy"))
+
+
+@pytest.mark.parametrize("shape", [(32, 128, 784), (64, 120, 400), (32, 4, 3), (1, 128, 784), (64, 1, 5)])
+def test_a_weight_s_gradient_goes_to_its_place(shape: tuple[int, int, int]) -> None:
+    N, O, I = shape
+    dz, x, out = normal((N, O), 0, "float32"), normal((N, I), 1, "float32"), np.full((O, I), np.nan, np.float32)
+    assert product(dz.T, x, out) is out
+    assert_close(out, (dz.T.astype("float64") @ x).astype("float32"), make_backend("numpy"), scale=1.0)
+    assert_same(product(dz.T, x), out)
+    assert rows_at_once(O, (N, I), False, True, True, False) == (32 if N == 32 and O == 128 else 8 if O == 120 else O)
 
 
 def test_a_window_with_holes_leaves_zeros_between_its_pixels() -> None:

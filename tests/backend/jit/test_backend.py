@@ -94,8 +94,9 @@ def test_max_pooling(only_kernels: None, case: PoolCase) -> None:
     x, dy = integers(case.x_shape, case.seed, "float32", limit=2), integers(case.y_shape, case.seed + 1, "float32")
     y = REFERENCE.max_pool2d(x, case.window)
     assert_same(JIT.max_pool2d(x, case.window), y)
-    expected = REFERENCE.max_pool2d_backward(dy, x, y, case.window)
-    assert_same(JIT.max_pool2d_backward(dy, x, y, case.window), expected)
+    for relu in (False, True):
+        expected = REFERENCE.max_pool2d_backward(dy, x, y, case.window, relu)
+        assert_same(JIT.max_pool2d_backward(dy, x, y, case.window, relu), expected)
 
 
 @given(count=st.integers(1, 300), step=st.integers(1, 50), decay=st.sampled_from([0.0, 0.1]), seed=seeds)

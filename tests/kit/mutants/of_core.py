@@ -24,7 +24,8 @@ MUTANTS = [
     Mutant("core/plan.py", "and self._lists == self._held", "", PLAN),
     Mutant("core/plan.py", "all(map(operator.is_, map(_value, self._parameters), self._values))", "True", PLAN),
     Mutant("core/plan.py", "if interceptions or not network.is_built:", "if not network.is_built:", PLAN),
-    Mutant("core/plan.py", "plan.run is None or interceptions or", "plan.run is None or", PLAN),
+    Mutant("core/plan.py", "len(x) > most or interceptions or", "len(x) > most or", PLAN),
+    Mutant("core/plan.py", "len(x) > most or interceptions", "interceptions", PLAN),
     Mutant("core/plan.py", "return Plans()  # a copy", "return self  # a copy", PLAN),
     Mutant("core/trace.py", "if train or layer.backend", "if layer.backend", PLAN),
     Mutant("core/trace.py", "if not layer.composite and _does_more(layer):", "if layer.composite is None:", PLAN),
@@ -72,6 +73,14 @@ MUTANTS = [
     # parameters side by side
     Mutant("core/flat.py", "self.size += -(-p.size // self.ALIGNMENT) * self.ALIGNMENT", "self.size += p.size", FLAT),
     Mutant("core/flat.py", "all(p.flat is self for p in parameters)", "True", FLAT),
+    Mutant("core/parameter.py", "if array is None or gradient.lent:", "if array is None:", PARAMETER),
+    Mutant(
+        "core/parameter.py", "gradient.lent or gradient.source is not None", "gradient.source is not None", PARAMETER
+    ),
+    Mutant("core/parameter.py", "array += source", "pass", PARAMETER),
+    Mutant("core/parameter.py", "array is None or gradient.lent or not", "array is None or not", PARAMETER),
+    Mutant("core/parameter.py", "= part, part, False", "= part, part, gradient.lent", FLAT),
+    Mutant("core/relu.py", "functools.partial(backs[at], relu=True)", "backs[at]", MODEL),
     Mutant("model.py", "first = 0 if need_dx else self._first_trained()", "first = 0 if need_dx else 1", MODEL),
     Mutant("base/numbered.py", "max(number, self._largest.get(stem, 0))", "self._largest.get(stem, 0) + 1", MODEL),
     Mutant(

@@ -14,6 +14,7 @@ INFERENCE = "tests/backend/jit/test_inference.py"
 THREADS = "tests/backend/cpu/test_threads.py"
 POOL = "tests/backend/cpu/test_memory_pool.py"
 CHOICE = "tests/backend/cpu/test_choice.py"
+PRODUCTS = "tests/backend/cpu/test_backend.py"
 ELEMENTWISE = "tests/backend/test_elementwise.py"
 NORMS = "tests/backend/test_normalization.py"
 GROUP_NORM = "tests/backend/test_group_norm.py"
@@ -55,6 +56,17 @@ MUTANTS = [
     Mutant(
         "backend/cpu/backend.py", "np.logical_or(met, hit, out=met)", "np.logical_and(met, hit, out=met)", PRIMITIVES
     ),
+    Mutant("backend/cpu/two_by_two.py", "windows[i0:i1, 1])", "windows[i0:i1, 0])", PRIMITIVES, "pooling or pixels"),
+    Mutant(
+        "backend/cpu/two_by_two.py", "larger[:, :, 1], out", "larger[:, :, 0], out", PRIMITIVES, "pooling or pixels"
+    ),
+    Mutant(
+        "backend/cpu/backend.py",
+        "pick(gradient, largest > 0)",
+        "pick(gradient, largest >= 0)",
+        PRIMITIVES,
+        "max_pooling",
+    ),
     Mutant("backend/cpu/winograd.py", "M[:, 1] += b", "M[:, 0] += b", WINOGRAD),
     Mutant("backend/cpu/winograd.py", "[0, 1, -1, -1]], np", "[0, 1, -1, 1]], np", WINOGRAD),
     Mutant("backend/cpu/winograd.py", "(H - k - first) // 2 + 1", "(H - k - first) // 2 + 2", WINOGRAD),
@@ -70,6 +82,8 @@ MUTANTS = [
     Mutant("backend/jit/kernels.py", "nothing if abs(x[i]) < least", "nothing if x[i] < least", JIT),
     Mutant("backend/jit/plan.py", "(o, kernel - 1 - k)", "(o, k)", JIT),
     Mutant("backend/cpu/backend.py", "dy[picked] -= 1", "dy[picked] += 1", LOSSES),
+    Mutant("backend/cpu/backend.py", "t.view(UNSIGNED[t.itemsize])", "t", PRIMITIVES, "class_numbers"),
+    Mutant("backend/cpu/products.py", ".transpose(1, 2, 0), b", ".transpose(1, 2, 0)[::-1], b", PRODUCTS),
     Mutant("backend/cpu/backend.py", "np.diff(numbers, prepend=-1)", "np.diff(numbers, prepend=0)", DERIVATIVE),
     Mutant("backend/cpu/cells.py", "dz_o *= tanh_c", "dz_o *= c_new", CELLS),
     Mutant("backend/cpu/cells.py", "dh *= u", "dh *= r", CELLS),

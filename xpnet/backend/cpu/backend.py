@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from xpnet.backend.cpu import choice, columns, one_product, whole_image
+from xpnet.backend.cpu import choice, columns, one_product, two_by_two, whole_image
 from xpnet.backend.cpu.activation import pick
 from xpnet.backend.cpu.algorithm import Algorithm, backward, transposed_backward
 from xpnet.backend.cpu.attention import CpuAttention
@@ -34,10 +34,13 @@ from xpnet.base.host import as_host, native
 from xpnet.base.quiet import quietly
 from xpnet.random import Key
 
+LABELS = np.dtype(np.int64)
+UNSIGNED = {4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}  # numbers of so many bytes
+
 
 class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, CpuSums, CpuUpdates):
     name = "numpy"
-    flat = True
+    flat = fills = True
     lanes = 0  # images in a vector of the compiled kernels, if there are any
     algorithms: ClassVar[dict[str, Algorithm]] = {
         choice.WINOGRAD: Winograd(),
@@ -55,7 +58,9 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
 
     def batch(self, arrays: Iterable[np.ndarray], dtype: Any) -> tuple[Array, ...]:
         own = np.dtype(dtype)
-        return tuple([array if array.dtype == own else self._converted(array, own) for array in arrays])
+        return tuple(
+            [array if array.dtype == own or array.dtype is LABELS else self._converted(array, own) for array in arrays]
+        )
 
     def _converted(self, array: np.ndarray, dtype: Any) -> Array:
         """To this data type if they are floating point numbers, and in any case to this machine's byte order."""
@@ -141,11 +146,18 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         return np.maximum(y, 0, out=y) if activation == "relu" else y
 
     def dense_backward(
-        self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
+        self,
+        dy: Array,
+        x: Array,
+        w: Array,
+        y: Array,
+        activation: str | None = None,
+        need_dx: bool = True,
+        out: Array | None = None,
     ) -> tuple[Array | None, Array, Array]:
         require_like(dy, y)
         dz = self.activate_backward(dy, y, activation)
-        return product(dz, w) if need_dx else None, product(dz.T, x), self.sum(dz, 0)
+        return product(dz, w) if need_dx else None, product(dz.T, x, out), self.sum(dz, 0)
 
     # ---- pooling: over views (H, W, C, N), in the memory order of x, where every slice is made of runs of images -----
 
@@ -153,6 +165,9 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         image = view_as_hwcn(pad(x, window, -np.inf))
         (OH, OW), taps = window.output_size(x.shape[2:]), window.taps(x.shape[2:])
         y = empty_in_order_of(image, (OH, OW))
+        if two_by_two.takes(image, window):
+            two_by_two.max_pool(image, y)
+            return hwcn_to_nchw(y)
 
         def work(i0: int, i1: int) -> None:
             first, *others = (image[rows_met(h, i0, i1), w] for _, _, h, w in taps)
@@ -164,10 +179,12 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         run_tiles(work, share_rows(OH, x.size))
         return hwcn_to_nchw(y)
 
-    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
+    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window, relu: bool = False) -> Array:
         (H, W), (top, _), (left, _) = x.shape[2:], *window.padding
         image = view_as_hwcn(pad(x, window, np.nan))  # which is equal to nothing
         largest, gradient, taps = view_as_hwcn(y), view_as_hwcn(dy), window.taps((H, W))
+        if relu:
+            gradient = pick(gradient, largest > 0)
         dx = empty_in_order_of(image, image.shape[:2])
         (OH, OW), (SH, SW), (EH, EW) = largest.shape[:2], window.stride, window.extent
         rows_apart = SH >= EH  # no row of the input is met by two of the output, so that bands may be done at once
@@ -227,7 +244,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
     def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array]:
         if t.ndim != 1:
             return super().softmax_cross_entropy(y, t)
-        dy = y - y.max(axis=1, keepdims=True)  # (N, C)
+        dy = y - np.maximum.reduce(y, axis=1, keepdims=True)  # (N, C)
         picked = np.arange(len(y)), t
         losses = -dy[picked]
         np.exp(dy, out=dy)
@@ -236,6 +253,9 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         dy /= total
         dy[picked] -= 1
         return losses, dy
+
+    def are_classes(self, t: Array, classes: int) -> bool:
+        return bool(np.maximum.reduce(t.view(UNSIGNED[t.itemsize])) < classes)  # as which numbers below 0 are large
 
     def random_words(self, count: int, key: Key, first: int = 0) -> Array:
         skipped, within = divmod(first, 8)  # a counter gives eight numbers

@@ -15,6 +15,7 @@ number of threads. docs/performance.md has the measurements behind the sizes.
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,23 +60,16 @@ class Walk:
         self.units = size[0] * size[1] * x.shape[3] * outputs * (self.inputs + PASSES) // WORTH
         self.shared = dilation[0] == 1  # consecutive rows of columns are one matrix
 
-    def tiles(self) -> list[Tile]:
-        """The same for any number of threads."""
-        (OH, OW), N = self.size, self.x.shape[3]
+    def tiles(self) -> tuple[Tile, ...]:
+        """The same for any number of threads; the first is the largest."""
         pixels = PRODUCT // (min(self.outputs // self.groups, CHANNELS) * max(self.inputs, 1))
         pixels = pixels if pixels >= LEAST_PIXELS else MANY_PIXELS
-        width, images = divide_evenly(OW, max(1, pixels // max(1, N))), divide_evenly(N, pixels)
-        row_bytes = self.C * self.kernel[1] * width * images * self.x.itemsize
-        height = divide_evenly(OH, max(1, (TILE_BYTES // max(row_bytes, 1) - self.kernel[0]) // self.stride[0]))
-        height = min(height, -(-OH // max(1, min(self.units, 8))))  # so that there is something to share
-        return [
-            (i, min(i + height, OH), j, min(j + width, OW), n, min(n + images, N))
-            for i in range(0, OH, height)
-            for j in range(0, OW, width)
-            for n in range(0, N, images)
-        ]
+        pixel_bytes, parts = self.C * self.kernel[1] * self.x.itemsize, max(1, min(self.units, 8))
+        return cut_tiles(
+            *self.size, self.x.shape[3], pixels, pixel_bytes, TILE_BYTES, self.kernel[0], self.stride[0], parts
+        )
 
-    def bands(self, tiles: list[Tile]) -> tuple[tuple[int, int], ...]:
+    def bands(self, tiles: Sequence[Tile]) -> tuple[tuple[int, int], ...]:
         """The groups of which columns are made at once: as many as stay in the cache, of the first, largest tile."""
         if self.groups == 1 or not tiles:
             return ((0, self.groups),)
@@ -132,15 +126,33 @@ def as_one_number(a: Array) -> Array:
     return a.view(wide) if wide and a.shape[-1] > 1 and a.strides[-1] == a.itemsize else a
 
 
+@functools.lru_cache(maxsize=4096)
+def cut_tiles(
+    OH: int, OW: int, N: int, pixels: int, pixel_bytes: int, tile_bytes: int, KH: int, SH: int, parts: int
+) -> tuple[Tile, ...]:
+    """Of at most so many pixels times images in a row, and bytes of columns; at least so many parts of the height."""
+    width, images = divide_evenly(OW, max(1, pixels // max(1, N))), divide_evenly(N, pixels)
+    row_bytes = pixel_bytes * width * images
+    height = divide_evenly(OH, max(1, (tile_bytes // max(row_bytes, 1) - KH) // SH))
+    height = min(height, -(-OH // parts))  # so that there is something to share
+    return tuple(
+        (i, min(i + height, OH), j, min(j + width, OW), n, min(n + images, N))
+        for i in range(0, OH, height)
+        for j in range(0, OW, width)
+        for n in range(0, N, images)
+    )
+
+
 def columns_of(tile: Tile, N: int) -> slice:
     """Where the tile lies in an output row of OW*N pixels and images; it has all N images, or one column."""
     _, _, j0, j1, n0, n1 = tile
     return slice(j0 * N + n0, (j1 - 1) * N + n1)
 
 
-def widest(tiles: list[Tile], N: int) -> int:
-    """The most pixels times images that a row of one of the tiles has."""
-    return max((columns.stop - columns.start for columns in (columns_of(tile, N) for tile in tiles)), default=0)
+def widest(tiles: Sequence[Tile], N: int) -> int:
+    """The most pixels times images that a row of one of the tiles has: those of the first."""
+    columns = columns_of(tiles[0], N) if tiles else slice(0, 0)
+    return columns.stop - columns.start
 
 
 @functools.lru_cache(maxsize=4096)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from xpnet.backend.cpu.products import rows_together
+from xpnet.backend.cpu.products import PRODUCT_WORK, product, rows_together
 from xpnet.backend.cpu.threads import Computing
 from xpnet.backend.cpu.work import PRODUCT
 from xpnet.backend.window import Pads, Window
@@ -27,7 +27,8 @@ Call = Callable[[], Any]
 
 COLUMNS = 1 << 20  # bytes of columns that a convolution makes at once; more are better made in tiles
 FEW_COLUMNS = 1 << 22  # bytes of columns of one image, where the call of a primitive can be part of a plan
-MULTIPLICATIONS = 1 << 23  # of a product that one thread computes
+MULTIPLICATIONS = 1 << 26  # of a dense layer; of more, other calls are no part worth speaking of
+ENTRIES = 1 << 16  # of what a primitive returns, which is copied to its place
 NONE = ((0, 0), (0, 0))
 
 
@@ -64,7 +65,8 @@ def _is_small(op: Any, graph: Any) -> bool:
         return _columns(op, graph) <= (FEW_COLUMNS if shape[0] == 1 else COLUMNS)
     if op.name == "dense":
         return bool(shape[0] * op.args["w"].size <= MULTIPLICATIONS)
-    return True
+    copied = not hasattr(Prepared, f"_{op.name}") or op.name == "layer"
+    return not copied or math.prod(shape) <= ENTRIES
 
 
 def _bands(rows: int, multiplications: int, pool: Window) -> int:
@@ -240,9 +242,12 @@ class Prepared:
     def _dense(self, op: Any, index: int) -> None:
         x, w, b, activation = map(self.value, op.args.values())
         x, y = self.flat(op.args["x"].number, x.shape), self.place(op.outputs[0])
+        if len(x) * w.size > PRODUCT_WORK:
+            self.calls.append(functools.partial(product, x, w.T, y))
+            return self._finish(y, b, activation, y)
         height = rows_together(len(x), w.T)
         self.then(np.matmul, x.reshape(-1, height, x.shape[1]), w.T, out=y.reshape(-1, height, len(w)))
-        self._finish(y, b, activation, y)
+        return self._finish(y, b, activation, y)
 
     def _finish(self, y: Array, b: Array | None, activation: str | None, out: Array) -> None:
         """out = act(y + b)."""

@@ -50,7 +50,14 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
         return y
 
     def dense_backward(
-        self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
+        self,
+        dy: Array,
+        x: Array,
+        w: Array,
+        y: Array,
+        activation: str | None = None,
+        need_dx: bool = True,
+        out: Array | None = None,
     ) -> tuple[Array | None, Array, Array]:
         require_like(dy, y)
         cp = self._cp
@@ -77,7 +84,8 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
     def max_pool2d(self, x: Array, window: Window) -> Array:
         return self._pool2d("max_pool2d", x, window)
 
-    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
+    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window, relu: bool = False) -> Array:
+        dy = self.activate_backward(dy, y, "relu") if relu else dy
         dx, k = self._like(x), launch.geometry(*x.shape[:2], x.shape[2:], window)
         arrays = [argument for array in (converted(dy, x.dtype), x, y, dx) for argument in (array, strides(array))]
         elementwise("max_pool2d_backward", x.dtype, x.size, *arrays, k)

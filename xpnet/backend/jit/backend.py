@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from xpnet.backend.cpu import choice, threads
+from xpnet.backend.cpu.activation import pick
 from xpnet.backend.cpu.algorithm import Algorithm
 from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.choice import why_not_compiled
@@ -61,14 +62,15 @@ class JitBackend(NumpyBackend):
         run_tiles(lambda i0, i1: kernels.max_pool(pixels, y, *tables, i0, i1), bands, blas=False)
         return hwcn_to_nchw(y.reshape(OH, OW, C, N))
 
-    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
+    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window, relu: bool = False) -> Array:
         if dy.shape != y.shape or why_not_compiled(x.shape, (x.dtype, dy.dtype), self.lanes):
-            return super().max_pool2d_backward(dy, x, y, window)
+            return super().max_pool2d_backward(dy, x, y, window, relu)
         (N, C, H, W), where = x.shape, plan(x.shape[2:], window)
         dx = pool.empty((H, W, C * N), x.dtype)
         if where.overlaps or not where.covers:
             dx[...] = 0
-        arrays = _flat_hwcn(dy), _flat_hwcn(x), _flat_hwcn(y), dx
+        gradient, largest = _flat_hwcn(dy), _flat_hwcn(y)
+        arrays = pick(gradient, largest > 0) if relu else gradient, _flat_hwcn(x), largest, dx
         kernel, tables = kernels.max_pool_backward(where.overlaps), where.inputs
         count, OH = count_units(x.size, ENTRIES), len(tables[0])
         if where.overlaps:  # rows of the output share rows of the input, but never a channel

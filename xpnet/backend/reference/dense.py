@@ -5,6 +5,8 @@ from xpnet.backend.reference.arrays import Array
 
 
 class Dense(Activations):
+    fills = False  # whether gradients are written into the arrays that are there for them, at no cost but the copy
+
     def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
         """y = act(x w^T + b): x (N, I), w (O, I), b (O,), y (N, O)."""
         y = self.xp.matmul(x, w.mT)
@@ -13,9 +15,10 @@ class Dense(Activations):
         return self.activate(y, activation)
 
     def dense_backward(
-        self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True
-    ) -> tuple[Array | None, Array, Array]:
-        """(dx or None, dw, db) of `dense`."""
+        self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True,
+        out: Array | None = None,
+    ) -> tuple[Array | None, Array, Array]:  # fmt: skip
+        """(dx or None, dw, db) of `dense`; a backend that `fills` may write dw into `out`."""
         dz = self.activate_backward(dy, y, activation)
         dx = self.xp.matmul(dz, w) if need_dx else None
         return dx, self.xp.matmul(dz.mT, x), self.sum(dz, axis=0)

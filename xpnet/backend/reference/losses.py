@@ -33,6 +33,10 @@ class Losses(Arrays):
             labels = self.xp.astype(labels, self.xp.int64, copy=False)
         return self.xp.arange(classes, dtype=labels.dtype, device=self.device)[None, :] == labels[:, None]
 
+    def are_classes(self, t: Array, classes: int) -> bool:
+        """Whether all t (N,), int32 or int64, are from 0 to classes - 1."""
+        return int(self.xp.min(t)) >= 0 and int(self.xp.max(t)) < classes
+
     def count_hits(self, y: Array, t: Array) -> Array:
         """How many rows of y (N, C) have their largest entry, the first of equal ones, at the label t (N,). A row that
         holds a NaN is none of them.

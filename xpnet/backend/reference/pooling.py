@@ -18,12 +18,14 @@ class Pooling(Windows):
             y = self.xp.maximum(y, s)
         return self.copy(y) if len(slices) == 1 else y
 
-    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window) -> Array:
+    def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window, relu: bool = False) -> Array:
         """dy goes to the pixel that was the largest; of several equal ones, to the first in reading order.
 
-        To a pixel, never to padding; to none where a NaN was the largest.
+        To a pixel, never to padding; to none where a NaN was the largest. With `relu`, where y > 0 alone: what the ReLU
+        that x came from would let through.
         """
         xp = self.xp
+        dy = xp.where(y > 0, dy, 0) if relu else dy
         (top, _), (left, _) = window.padding
         H, W = x.shape[2:]
         padded = self.pad(x, window.padding, float("nan"))  # which is equal to nothing
