@@ -17,7 +17,7 @@ from xpnet.backend.jit.buffers import BLOCK, Segments, lay_out
 from xpnet.backend.jit.kernels import BYTES, LANES
 from xpnet.backend.jit.operations import Planner, Unknown
 from xpnet.backend.jit.program import ARENA, OUTPUT, WHOLE, WIDTH
-from xpnet.backend.jit.tiles import CHANNELS
+from xpnet.backend.jit.tiles import CHANNELS, IMAGES
 from xpnet.backend.jit.work import UNITS, cut_ranges
 
 Array = Any
@@ -152,7 +152,7 @@ class Answers:
 
     def share(self, x: Array, y: Array, count: int) -> None:
         """Among the threads: which takes which images changes no bit."""
-        unit = BLOCK if self.least > 1 else 1
+        unit = IMAGES[0] if self.least > 1 else 1  # of a tile of a dense layer
         units = -(-count // unit)
         pieces = max(min(UNITS, count // self.least), count * self.work // LONGEST)
 
