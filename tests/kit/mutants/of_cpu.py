@@ -10,6 +10,7 @@ JIT = "tests/backend/jit/test_backend.py"
 LOSSES = "tests/losses/test_losses.py"
 CELLS = "tests/backend/test_recurrent.py"
 JIT_CELLS = "tests/backend/jit/test_cells.py"
+INFERENCE = "tests/backend/jit/test_inference.py"
 THREADS = "tests/backend/cpu/test_threads.py"
 POOL = "tests/backend/cpu/test_memory_pool.py"
 CHOICE = "tests/backend/cpu/test_choice.py"
@@ -95,6 +96,41 @@ MUTANTS = [
     Mutant("backend/cpu/cells.py", "dh *= u", "dh *= r", CELLS),
     Mutant("backend/jit/cells.py", "(ONE - t * t)", "(ONE + t * t)", JIT_CELLS),
     Mutant("backend/jit/cells.py", "d[k] *= u[k]", "d[k] *= r[k]", JIT_CELLS),
+    # networks in one compiled call
+    Mutant(
+        "backend/jit/tiles.py",
+        "add(lambda at: _masked_load(b, at, mask)",
+        "add(lambda at: _load(b, at, _const(0), V)",
+        INFERENCE,
+        "dense",
+    ),
+    Mutant(
+        "backend/jit/tiles.py",
+        'b.or_(b.fcmp_ordered(">", x, y), b.fcmp_unordered("uno", x, x))',
+        'b.fcmp_ordered(">", x, y)',
+        INFERENCE,
+        "pairs",
+    ),
+    Mutant("backend/jit/program.py", "outputs) + r[5] + i0 * r[6]", "outputs) + r[5]", INFERENCE, "activation"),
+    Mutant("backend/jit/steps.py", "ZERO) - slope * mean[c]", "ZERO) + slope * mean[c]", INFERENCE, "rows or network"),
+    Mutant(
+        "backend/jit/steps.py",
+        "min(count, (length - 1 - shift) // stride + 1)",
+        "min(count, (length - 1) // stride + 1)",
+        INFERENCE,
+        "pooling",
+    ),
+    Mutant(
+        "backend/jit/curves.py",
+        "clip(x / SIX + HALF, ZERO, ONE)\n    if",
+        "x / SIX + HALF\n    if",
+        INFERENCE,
+        "activation",
+    ),
+    Mutant("backend/jit/operations.py", "(rows % SH).tolist()", "(rows % 1).tolist()", INFERENCE, "convolution"),
+    Mutant("backend/jit/buffers.py", "end if own else at, own)", "at, own)", INFERENCE, "network or bit"),
+    Mutant("backend/jit/inference.py", "min(last * unit, count)", "min(last * unit, count - 1)", INFERENCE, "bit"),
+    Mutant("backend/jit/inference.py", "piece[[9, 11]] += first", "piece[[11]] += first", INFERENCE, "large_image"),
     # update steps, in pieces
     Mutant("backend/cpu/updates.py", "flat[start + size : end] = 0", "pass", "tests/core/test_flat.py"),
     Mutant("backend/cpu/updates.py", "how.lr * c / (1 - how.beta1**how.step)", "how.lr * c", OPTIMIZERS),

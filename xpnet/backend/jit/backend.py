@@ -20,7 +20,7 @@ from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
-from xpnet.backend.jit import cells, direct, elementwise, kernels, norm_loops
+from xpnet.backend.jit import cells, direct, elementwise, inference, kernels, norm_loops
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
@@ -42,6 +42,12 @@ class JitBackend(NumpyBackend):
     def __init__(self) -> None:
         super().__init__()
         threads.wait_with(kernels.spin)
+
+    # ---- plans -----------------------------------------------------------------------------------------------------
+
+    def plan(self, graph: Any) -> Callable[[Array], Array] | None:
+        """One compiled call, if the kernel has all the operations."""
+        return inference.plan(graph) or super().plan(graph)
 
     # ---- pooling ---------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+from numba import cfunc, njit
 
 from xpnet.base.console import say
 
@@ -16,14 +16,23 @@ from xpnet.base.console import say
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """What compiles a function on its first use, without the GIL, and keeps the result for other processes."""
 
+    return _kept_if_possible(lambda cache: njit(nogil=True, cache=cache, **options))
+
+
+def callback(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """What compiles a function at once, for those who call it by its `address`."""
+    return _kept_if_possible(lambda cache: cfunc(signature, cache=cache, **options))
+
+
+def _kept_if_possible(compiler: Callable[[bool], Callable[[Callable[..., Any]], Any]]) -> Callable[..., Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return njit(nogil=True, cache=True, **options)(function)
+            return compiler(True)(function)
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
             tell_of_no_cache()
-            return njit(nogil=True, **options)(function)
+            return compiler(False)(function)
 
     return decorate
 

@@ -1,0 +1,186 @@
+"""A network's answers as one call of a compiled kernel, which goes down a table of its operations.
+
+Arrays between the operations lie in one arena; those that are never needed together share their place. What is computed
+of an image asks neither for its batch nor for its place in it, and not for the thread.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from xpnet.backend.cpu.threads import run_tiles, thread_count
+from xpnet.backend.jit import program, steps
+from xpnet.backend.jit.buffers import BLOCK, Segments, lay_out
+from xpnet.backend.jit.kernels import BYTES, LANES
+from xpnet.backend.jit.operations import Planner, Unknown
+from xpnet.backend.jit.program import ARENA, OUTPUT, WHOLE, WIDTH
+from xpnet.backend.jit.tiles import CHANNELS, IMAGES
+from xpnet.backend.jit.work import UNITS, cut_ranges
+
+Array = Any
+
+SLACK = 4 * LANES  # entries that tiles may read beyond the last one
+SHARED = 1 << 21  # multiplications that are worth a thread's while
+LARGE = 1 << 25  # multiplications of an image that the threads share, where there are fewer images than threads
+LONGEST = 1 << 33  # multiplications, some tenths of a second, after which Ctrl-C is heard
+ALIGNMENT = 64  # bytes
+
+
+def plan(graph: Any) -> "Answers | None":
+    """What answers batches of the graph's images; None if there is an operation that the kernel does not have."""
+    try:
+        planner = Planner(graph)
+        planner.run()
+        end = planner.values[graph.output]
+        read = {id(buffer) for row in planner.rows for buffer in (row.source, *row.others)}
+        if not end.compact or end.buffer.base != ARENA or id(end.buffer) in read:
+            end = planner.copied(end)
+    except Unknown:
+        return None
+    end.buffer.base, end.buffer.size = OUTPUT, math.prod(end.shape)
+    segments = [
+        (each, list(rows)) for each, rows in itertools.groupby(planner.norms + planner.rows, lambda row: row.each)
+    ]
+    size = lay_out(segments, (planner.input, end.buffer))
+    return Answers(planner, write(segments), size, end.shape)
+
+
+def write(segments: Segments) -> Array:
+    """The table that program.py reads."""
+    table = np.zeros((sum(1 + len(rows) for _, rows in segments), WIDTH), np.int64)
+    lines = iter(table)
+    for each, rows in segments:
+        next(lines)[:3] = 0, len(rows), each
+        for row in rows:
+            first, *rest = row.rest
+            places = [(b.base, b.offset + extra, b.step) for b, extra in ((row.source, 0), (row.out, first))]
+            values = [row.kind().address, *places[0], *places[1], *map(_number, rest)]
+            line = next(lines)
+            line[: len(values)], line[WHOLE] = values, row.kind in (steps.dense, steps.norm)
+    return table
+
+
+def _number(entry: Any) -> int:
+    """Of (buffer, entry of it) the offset, of (buffer,) the step from image to image."""
+    if not isinstance(entry, tuple):
+        return int(entry)
+    buffer, *more = entry
+    return int(buffer.offset + more[0] * BYTES if more else buffer.step)
+
+
+def divided(table: Array) -> list[list[Array]]:
+    """The operations of one image, one after the other: of each, tables whose rows several threads may do at once."""
+    found: list[list[Array]] = []
+    for row in table[table[:, 0] != 0]:
+        pieces = [_table(piece) for piece in _pieces(row)]
+        if len(pieces) == 1 and found and len(found[-1]) == 1:  # the threads need not meet in between
+            found[-1] = [_table(*found[-1][0][1:], row)]
+        else:
+            found.append(pieces)
+    return found
+
+
+def _table(*rows: Array) -> Array:
+    table = np.zeros((1 + len(rows), WIDTH), np.int64)
+    table[0, :3], table[1:] = (0, len(rows), 1), rows
+    return table
+
+
+def _pieces(row: Array) -> Iterator[Array]:
+    """The row, cut by its channels or pixels if it is a large product."""
+    kind, by_channels = row[0], True
+    if kind == steps.convolution().address:
+        K, groups, O, vectors, width = (int(row[at]) for at in (14, 15, 16, 19, 20))
+        work, channel = K * groups * O * vectors * LANES, int(row[18])
+        by_channels = groups == 1 and vectors * LANES <= O
+        size, length, unit = (16, O, CHANNELS[0]) if by_channels else (19, vectors, width)
+    elif kind == steps.dense().address:
+        K, O = int(row[13]), int(row[14])
+        work, channel, size, length, unit = K * O, BYTES, 14, O, LANES
+    else:
+        yield row
+        return
+    for first, last in cut_ranges(-(-length // unit), min(UNITS, work // SHARED)):
+        piece, first = row.copy(), first * unit
+        piece[size] = min(last * unit, length) - first
+        if by_channels:
+            piece[7] += first * K * BYTES
+            piece[[9, 11]] += first * BYTES
+            piece[5] += first * channel
+        else:
+            piece[[2, 5]] += first * LANES * BYTES
+        yield piece
+
+
+class Answers:
+    """y = network(x), for x (N, ...) of float32; several threads may call it at once."""
+
+    def __init__(self, planner: Planner, table: Array, size: int, shape: tuple[int, ...]) -> None:
+        self.keep = planner.keep  # what lies at the addresses of the table
+        self.table, self.shape, self.size, self.work = table, shape, size, planner.work
+        self.arenas: list[tuple[int, Array]] = []  # free ones; a list gives and takes in one step of the interpreter
+        steps = planner.input.step, math.prod(shape) * BYTES
+        self.start = (table.ctypes.data, len(table), BLOCK, *steps)
+        self.least = max(1, SHARED // max(1, self.work))  # images of a piece of work
+        self.least = max(self.least // BLOCK * BLOCK, BLOCK) if self.least > 1 else 1  # whole blocks, if they are small
+        self.parts: list[list[Array]] = divided(table) if self.work >= LARGE else []
+
+    def __call__(self, x: Array) -> Array:
+        x = np.ascontiguousarray(x, np.float32)
+        count = x.shape[0]
+        y = np.empty((count, *self.shape), np.float32)
+        if count <= self.least and not self.parts:
+            self.some(x.reshape(-1), y.reshape(-1), 0, count)
+        elif self.parts and count < thread_count():
+            for image in range(count):
+                self.one(x[image].reshape(-1), y[image].reshape(-1))
+        else:
+            self.share(x.reshape(-1), y.reshape(-1), count)
+        return y
+
+    def some(self, x: Array, y: Array, first: int, last: int) -> None:
+        """The images first ... last."""
+        try:
+            arena = self.arenas.pop()
+        except IndexError:
+            arena = self.arena()
+        answer(x, y, *self.start, arena[0], first, last)
+        self.arenas.append(arena)
+
+    def share(self, x: Array, y: Array, count: int) -> None:
+        """Among the threads: which takes which images changes no bit."""
+        unit = IMAGES[0] if self.least > 1 else 1  # of a tile of a dense layer
+        units = -(-count // unit)
+        pieces = max(min(UNITS, count // self.least), count * self.work // LONGEST)
+
+        def work(first: int, last: int) -> None:
+            self.some(x, y, first * unit, min(last * unit, count))
+
+        run_tiles(work, cut_ranges(units, pieces), blas=False)
+
+    def one(self, x: Array, y: Array) -> None:
+        """An image, of which all threads do an operation before they go on to the next."""
+        try:
+            arena = self.arenas.pop()
+        except IndexError:
+            arena = self.arena()
+        _, _, *steps = self.start
+
+        def work(table: Array) -> None:
+            answer(x, y, table.ctypes.data, len(table), *steps, arena[0], 0, 1)
+
+        for tables in self.parts:
+            run_tiles(work, [(table,) for table in tables], blas=False)
+        self.arenas.append(arena)
+
+    def arena(self) -> tuple[int, Array]:
+        """The address of memory for a block, and what holds it."""
+        memory = np.zeros(self.size + SLACK + ALIGNMENT // BYTES, np.float32)
+        address = memory.ctypes.data
+        return int(address + -address % ALIGNMENT), memory
+
+
+answer: Callable[..., None] = program.answer
