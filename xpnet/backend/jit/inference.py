@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from xpnet.backend.cpu.memory_pool import STEP, pool
 from xpnet.backend.cpu.threads import run_tiles, thread_count
 from xpnet.backend.jit import program, steps
 from xpnet.backend.jit.buffers import BLOCK, Segments, lay_out
@@ -129,6 +130,7 @@ class Answers:
         self.parts: list[list[Array]] = divided(table) if self.work >= LARGE else []
 
     def __call__(self, x: Array) -> Array:
+        pool.count(STEP)
         x = np.ascontiguousarray(x, np.float32)
         count = x.shape[0]
         y = np.empty((count, *self.shape), np.float32)
