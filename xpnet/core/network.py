@@ -130,12 +130,6 @@ class Network(Layer):
         self.output_shape(*((shape,) if len(self.input_shapes) < 2 else self.input_shapes))
         return self._plans.make(self, self.backend.zeros((samples, *shape), self.input_dtypes[0]))
 
-    def run_known(self, x: Any, most: int) -> Any:
-        """The output in inference for an array like one that the network was given before, of `most` samples at most,
-        by its plan, if it has one (core/plan.py); else None.
-        """
-        return self._plans.run_known(self, x, most) if type(x) is self.backend.planned else None
-
     def _run(self, *xs: Any) -> Any:
         """`call`, on the network's backend."""
         with on_backend(self.backend):

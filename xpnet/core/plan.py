@@ -103,10 +103,12 @@ class Plans:
         return plan
 
     def run_known(self, network: Any, x: Any, most: int) -> Array | None:
-        """The output for an array of `most` samples or fewer for which there is a plan already: whoever made it has
+        """The output for x, an array of `most` samples or fewer for which there is a plan already: whoever made it has
         held the like against what the network takes, so that nothing has to be checked. Floating point numbers are
         converted to the network's.
         """
+        if type(x) is not network.backend.planned:
+            return None
         plan = self._known.get(x.shape)
         if plan is None or plan.run is None or len(x) > most or interceptions or not plan.holds(network):
             return None

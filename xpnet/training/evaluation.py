@@ -16,7 +16,7 @@ from xpnet.core.network import Network
 from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.regularizers import penalties
-from xpnet.training.feed import EVALUATED, Feed, for_evaluation, for_prediction, on_device
+from xpnet.training.feed import Feed, for_evaluation, for_prediction, on_device
 from xpnet.training.means import Means
 from xpnet.training.prepare import require_compiled
 
@@ -61,8 +61,6 @@ def evaluate_batches(model: TrainableNetwork, batches: Feed, verbose: Verbose) -
 
 def predict(model: Network, x: Any, batch_size: int | None, verbose: Verbose) -> Any:
     """The outputs of all samples, in inference mode."""
-    if batch_size is None and not verbose and (y := model.run_known(x, EVALUATED)) is not None:
-        return y
     batches, backend = for_prediction(model, x, batch_size), model.backend
     outputs = []
     for part in with_bar(batches, verbosity(verbose), "predict"):
