@@ -134,7 +134,7 @@ class Prepared:
         self.context.run(np.seterr, all="ignore")
 
     def _run_alone(self, x: Array) -> Array:
-        """Calls of NumPy do not look at the context, but for its settings of errors, so that they have one of their own,
+        """Calls of NumPy look at nothing of the context but its settings of errors, so that they have one of their own,
         which is entered ten times as fast as `quiet`.
         """
         with _BLAS_HELD:
