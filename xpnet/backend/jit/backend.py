@@ -20,7 +20,7 @@ from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
-from xpnet.backend.jit import cells, direct, elementwise, inference, kernels, norm_loops
+from xpnet.backend.jit import cells, direct, elementwise, inference, kernels, norm_loops, sequences
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
@@ -96,6 +96,29 @@ class JitBackend(NumpyBackend):
 
     def cells(self, dtype: Any) -> Any:
         return cells if dtype == np.float32 else super().cells(dtype)
+
+    def lstm(
+        self, z: Array, w: Array, h: Array, c: Array, alive: Array | None = None, reverse: bool = False
+    ) -> tuple[Array, Array, Array]:
+        if not sequences.takes(h.shape[1], z, w, h, c):
+            return super().lstm(z, w, h, c, alive, reverse)
+        return sequences.forward(z, w, h, c, alive, reverse)
+
+    def lstm_backward(
+        self,
+        dhs: Array | None,
+        dh: Array,
+        dc: Array,
+        hs: Array,
+        cs: Array,
+        gates: Array,
+        w: Array,
+        alive: Array | None = None,
+        reverse: bool = False,
+    ) -> tuple[Array, Array, Array, Array]:
+        if not sequences.takes(hs.shape[2], hs, cs, gates, w):
+            return super().lstm_backward(dhs, dh, dc, hs, cs, gates, w, alive, reverse)
+        return sequences.back(dhs, dh, dc, hs, cs, gates, w, alive, reverse)
 
     # ---- update steps ----------------------------------------------------------------------------------------------
 
