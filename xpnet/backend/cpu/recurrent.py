@@ -55,12 +55,11 @@ class CpuRecurrent(Backend):
 
         def work(*n: int) -> None:
             here = slice(*n)
-            d, through = dh[here], np.empty_like(dh[here])
+            d = dh[here]
             for t, _, after in reversed(steps(T, reverse)):
                 _add(d, dhs, t, here)
                 step(d, hs[after, here], dz[t, here], relu, _at(alive, t, here))
-                multiply(dz[t, here], w, through)
-                d += through
+                _through(dz[t, here], w, d, alive is None)
 
         run_tiles(work, shares(T, N, w.size))
         return dz, _of_weight(dz, hs, reverse), dh
@@ -100,13 +99,12 @@ class CpuRecurrent(Backend):
 
         def work(*n: int) -> None:
             here = slice(*n)
-            d, through = dh[here], np.empty_like(dh[here])
+            d = dh[here]
             for t, before, after in reversed(steps(T, reverse)):
                 _add(d, dhs, t, here)
                 states = cs[before, here], cs[after, here]
                 step(d, dc[here], gates[t, here], *states, dz[t, here], _at(alive, t, here))
-                multiply(dz[t, here], w, through)
-                d += through
+                _through(dz[t, here], w, d, alive is None)
 
         run_tiles(work, shares(T, N, w.size))
         return dz, _of_weight(dz, hs, reverse), dh, dc
@@ -186,6 +184,16 @@ def _at(alive: Array | None, t: int, here: slice) -> Array | None:
 def _add(d: Array, dhs: Array | None, t: int, here: slice) -> None:
     if dhs is not None:
         d += dhs[t, here]
+
+
+def _through(dz: Array, w: Array, d: Array, alone: bool) -> None:
+    """d is what comes through the product; unless `alone`, samples that have ended have something there already."""
+    if alone:
+        multiply(dz, w, d)
+    else:
+        through = np.empty_like(d)
+        multiply(dz, w, through)
+        d += through
 
 
 def _of_weight(dm: Array, hs: Array, reverse: bool) -> Array:
