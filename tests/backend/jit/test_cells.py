@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.backend.test_primitives import assert_agree
 from tests.backend.test_recurrent import Steps, cases, check_gru, check_lstm, check_simple_rnn
+from tests.kit.strategies import normal
 from xpnet.backend import use_backend
 from xpnet.backend.cpu import recurrent, threads
 
@@ -64,3 +66,18 @@ def test_an_lstm_has_the_same_bits_on_any_number_of_threads() -> None:
             threads.team().close()
     for other in results[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@pytest.mark.parametrize(("K", "bias"), [(3, True), (28, False)])
+def test_what_inputs_give_to_all_steps_agrees_with_the_reference(
+    monkeypatch: pytest.MonkeyPatch, K: int, bias: bool
+) -> None:
+    """Of short sums: more rows than are taken together, and tiles that are left over."""
+    rows, J = sequences.TOGETHER + sequences.ROWS + 1, 5 * sequences.WIDTH
+    x, w, b = (normal(shape, seed, "float32") for seed, shape in enumerate([(rows, K), (J, K), (J,)]))
+    assert not sequences.takes_inputs(x, w)
+    monkeypatch.setattr(sequences, "MANY", rows)
+    assert sequences.takes_inputs(x, w)
+    with use_backend(JIT):
+        y = assert_agree(JIT, "dense", x, w, b if bias else None)
+        assert_agree(JIT, "dense_backward", normal((rows, J), 4, "float32"), x, w, y, None, bias)

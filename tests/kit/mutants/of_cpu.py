@@ -98,6 +98,8 @@ MUTANTS = [
     Mutant("backend/cpu/cells.py", "dh *= u", "dh *= r", CELLS),
     Mutant("backend/jit/cells.py", "(ONE - t * t)", "(ONE + t * t)", JIT_CELLS),
     Mutant("backend/jit/cells.py", "d[k] *= u[k]", "d[k] *= r[k]", JIT_CELLS),
+    Mutant("backend/jit/sequences.py", "min(TOGETHER, rows - m)", "min(TOGETHER, rows)", JIT_CELLS),
+    Mutant("backend/jit/sequences.py", "for k in range(whole, K):", "for k in range(K, K):", JIT_CELLS),
     Mutant("backend/jit/sequences.py", "dw[0] += further", "dw[0] -= further", JIT_CELLS),
     Mutant("backend/jit/sequences.py", "out + s * STRIP", "out + s * 0", JIT_CELLS),
     # networks in one compiled call

@@ -18,6 +18,7 @@ from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.choice import why_not_compiled
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
 from xpnet.backend.jit import cells, direct, elementwise, inference, kernels, norm_loops, sequences
@@ -91,6 +92,28 @@ class JitBackend(NumpyBackend):
         if name in elementwise.LOOPS and x.dtype == np.float32:
             return elementwise.activation(x, name)
         return super().activation(x, name, *constants)
+
+    # ---- dense layers ----------------------------------------------------------------------------------------------
+
+    def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
+        if activation is None and sequences.takes_inputs(x, w):
+            return sequences.inputs(x, w, b)
+        return super().dense(x, w, b, activation)
+
+    def dense_backward(
+        self,
+        dy: Array,
+        x: Array,
+        w: Array,
+        y: Array,
+        activation: str | None = None,
+        need_dx: bool = True,
+        out: Array | None = None,
+    ) -> tuple[Array | None, Array, Array]:
+        fits = activation is None and out is None and dy.dtype == np.float32 and dy.flags.c_contiguous
+        if not fits or dy.shape != y.shape or not sequences.takes_inputs(x, w):
+            return super().dense_backward(dy, x, w, y, activation, need_dx, out)
+        return product(dy, w) if need_dx else None, sequences.inputs_gradient(dy, x), self.sum(dy, 0)
 
     # ---- recurrent layers ------------------------------------------------------------------------------------------
 

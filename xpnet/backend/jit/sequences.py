@@ -1,9 +1,9 @@
-"""All steps of an LSTM in one compiled call for some samples, forward and back, for float32.
+"""All steps of an LSTM in one compiled call for some samples, forward and back, and what inputs give to all of them.
 
 The product of a step is made of register tiles of ROWS samples and VECTORS vectors: samples are few, so that packing
-factors for BLAS, and the interpreter between two steps, would cost as much as the product itself. Each output is one
-sum in a fixed order, whatever the tile; the division into samples follows from shapes. Addresses and distances are in
-bytes.
+factors for BLAS, and the interpreter between two steps, would cost as much as the product itself. All is float32. Each
+output is one sum in a fixed order, whatever the tile; the division into samples follows from shapes. Addresses and
+distances are in bytes.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.recurrent import shares, states_from
 from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.work import cut_bands
 from xpnet.backend.jit import cells
 from xpnet.backend.jit.compiled import compiled
 from xpnet.backend.jit.kernels import (
@@ -34,11 +35,13 @@ from xpnet.backend.jit.kernels import (
 Array = Any
 ROWS, VECTORS = {16: (4, 4), 8: (4, 2), 4: (4, 4)}[LANES]  # of a tile
 WIDTH = VECTORS * LANES  # numbers in a row of a tile
+SHORT, MANY, BAND = 64, 512, 256  # numbers in a short sum; rows that are many, and those of a piece
+TOGETHER = 64  # rows whose gradients stay in the cache
 VECTOR, STRIP = BYTES * LANES, BYTES * WIDTH
 
 
 def takes(H: int, *arrays: Array) -> bool:
-    """Whether states of H numbers are whole tiles, and all arrays float32."""
+    """Whether rows of H numbers are whole tiles, and all arrays float32."""
     return H % WIDTH == 0 and all(a.dtype == np.float32 for a in arrays)
 
 
@@ -137,6 +140,58 @@ def lstm_backward(dhs, dh, dc, hs, cs, gates, w, dz, dw, alive, reverse, n0, n1)
                 add_product(
                     ROWS, z + j * BYTES, BYTES, J * BYTES, h + at, H * BYTES, n1 - n0, out, H * BYTES, out, H * BYTES
                 )
+
+
+@compiled()
+def dense(x, across, b, y, first, end):  # type: ignore[no-untyped-def]
+    """Rows first ... end of y = x w^T + b, w^T in strips."""
+    (_, K), J = x.shape, y.shape[1]
+    given, out = x.ctypes.data + first * K * BYTES, y.ctypes.data + first * J * BYTES
+    multiply(given, K * BYTES, BYTES, across, b.ctypes.data, 0, STRIP, out, J * BYTES, end - first)
+
+
+@compiled()
+def dense_gradient(dz, x, dw, first, end):  # type: ignore[no-untyped-def]
+    """dw (K, J) += x^T dz, strips first ... end of it."""
+    (rows, J), K = dz.shape, x.shape[1]
+    whole = K - K % ROWS
+    for m in range(0, rows, TOGETHER):
+        count, given, gradient = min(TOGETHER, rows - m), x.ctypes.data + m * K * BYTES, dz.ctypes.data + m * J * BYTES
+        for at in range(first * STRIP, end * STRIP, STRIP):
+            for k in range(0, whole, ROWS):
+                out = dw.ctypes.data + k * J * BYTES + at
+                add_product(
+                    ROWS, given + k * BYTES, BYTES, K * BYTES, gradient + at, J * BYTES, count, out, J * BYTES, out,
+                    J * BYTES,
+                )  # fmt: skip
+            for k in range(whole, K):
+                out = dw.ctypes.data + k * J * BYTES + at
+                add_product(
+                    1, given + k * BYTES, BYTES, K * BYTES, gradient + at, J * BYTES, count, out, J * BYTES, out,
+                    J * BYTES,
+                )  # fmt: skip
+
+
+def takes_inputs(x: Array, w: Array) -> bool:
+    """Whether many rows of few numbers meet whole tiles: BLAS is slow with short sums."""
+    return x.ndim == 2 and x.shape[1] < SHORT and len(x) >= MANY and x.flags.c_contiguous and takes(len(w), x, w)
+
+
+def inputs(x: Array, w: Array, b: Array | None) -> Array:
+    """x w^T + b."""
+    y, across = pool.empty((len(x), len(w)), x.dtype), strips(w.T)
+    start = np.zeros(len(w), x.dtype) if b is None else np.ascontiguousarray(b, x.dtype)
+    run_tiles(lambda first, end: dense(x, across, start, y, first, end), cut_bands(len(x), BAND), blas=False)
+    return y
+
+
+def inputs_gradient(dz: Array, x: Array) -> Array:
+    """The weights' gradient dz^T x."""
+    dw = np.zeros((x.shape[1], dz.shape[1]), x.dtype)
+    count = dz.shape[1] // WIDTH
+    bands = cut_bands(count, -(-count // 4))
+    run_tiles(lambda first, end: dense_gradient(dz, x, dw, first, end), bands, blas=False)
+    return np.ascontiguousarray(dw.T)
 
 
 def forward(z: Array, w: Array, h: Array, c: Array, alive: Array | None, reverse: bool) -> tuple[Array, Array, Array]:
