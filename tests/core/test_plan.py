@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import xpnet
 from tests.kit.layer_table import CASES, Case
 from tests.kit.strategies import normal
 from xpnet import Model, Sequential, layers, networks, random
@@ -284,6 +285,15 @@ def test_other_backends_run_as_before() -> None:
     np.testing.assert_allclose(model.predict(images(1)), unplanned(model, images(1)), rtol=1e-5, atol=1e-6)
 
 
+def test_numbers_that_overflow_raise_nothing() -> None:
+    model, x = lenet5(), images(1)
+    for parameter in model.parameters():
+        parameter.value[...] = 1e30
+    with np.errstate(all="raise"):
+        for _ in range(2):
+            assert not np.isfinite(model.predict(np.abs(x))).all()
+
+
 # ---- what has no plan -----------------------------------------------------------------------------------------------
 
 
@@ -343,6 +353,25 @@ class Numbering(Model):
         return self.a(x)
 
 
+class Seeding(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        xpnet.seed(3)
+        return self.a(x)
+
+
+class Written(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = layers.Dense(2), layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return xpnet.layers.ReLU()(layers.Add()(*[each(x) for each in (self.a, self.b)]))
+
+
 class Deciding(Model):
     def __init__(self) -> None:
         super().__init__()
@@ -358,6 +387,8 @@ class Deciding(Model):
         (Switched, "may do something else"),
         (Numbering, "may do something else"),
         (Deciding, "may do something else"),
+        (Seeding, "may do something else"),
+        (Written, "Written, 4 operations by a plan"),
         (Stochastic, "a call in training mode"),
     ],
 )
