@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.blas import local
+from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import blas_held, run_tiles
 from xpnet.backend.cpu.work import PRODUCT, cut_bands
 
@@ -22,7 +23,7 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     out: where it goes, if it has its place already; it lies row by row.
     """
     if out is None:
-        out = np.empty((a.shape[0], b.shape[1]), a.dtype)
+        out = pool.empty((a.shape[0], b.shape[1]), a.dtype)
     if not local.held:
         with blas_held():
             return product(a, b, out)
