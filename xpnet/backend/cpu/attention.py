@@ -32,7 +32,7 @@ class CpuAttention(Backend):
     ) -> tuple[Array, Array]:
         (N, H, T, D), S = q.shape, k.shape[2]
         p, y = pool.empty((N, H, T, S), q.dtype), _by_steps(N, T, H, v.shape[3], q.dtype)
-        scale, lowest = q.dtype.type(1 / math.sqrt(D)), np.finfo(q.dtype).min
+        scale = q.dtype.type(1 / math.sqrt(D))
         hidden = None if real is None else (real == 0)[:, None, None, :]  # (N, 1, 1, S)
         if causal:
             bias = _ahead(T, S, q.dtype.char) if bias is None else bias + _ahead(T, S, q.dtype.char)
@@ -40,16 +40,7 @@ class CpuAttention(Backend):
         def work(n: slice, h: slice) -> None:
             weights = p[n, h]
             np.matmul(q[n, h] * scale, k[n, h].mT, out=weights)
-            if bias is not None:
-                weights += bias
-            if hidden is not None:
-                np.copyto(weights, -np.inf, where=hidden[n])
-            largest = weights.max(axis=-1, keepdims=True)
-            weights -= np.maximum(largest, lowest, out=largest)  # finite where all keys are hidden
-            np.exp(weights, out=weights)
-            total = self.sum(weights, -1, keepdims=True)
-            total[total == 0] = 1
-            weights /= total
+            self.weigh_scores(weights, bias, None if hidden is None else hidden[n])
             np.matmul(weights if kept is None else weights * kept[n, h], v[n, h], out=y[n, h])
 
         run_tiles(work, _tiles(N, H, T * S * (D + v.shape[3])))
@@ -77,14 +68,31 @@ class CpuAttention(Backend):
                 dscores += dp[n]
             if kept is not None:
                 dscores *= kept[n, h]
-            dscores -= self.sum(dscores * weights, -1, keepdims=True)
-            dscores *= weights
-            dscores *= scale
+            self.unweigh_scores(dscores, weights, scale)
             np.matmul(dscores, k[n, h], out=dq[n, h])
             np.matmul(dscores.mT, q[n, h], out=dk[n, h])
 
         run_tiles(work, _tiles(N, H, 2 * T * S * (D + V)))
         return dq, dk, dv
+
+    def weigh_scores(self, scores: Array, bias: Array | None, hidden: Array | None) -> None:
+        """The softmax over the keys, in the place of the scores (N, H, T, S) + bias (T, S)."""
+        if bias is not None:
+            scores += bias
+        if hidden is not None:
+            np.copyto(scores, -np.inf, where=hidden)
+        largest = scores.max(axis=-1, keepdims=True)
+        scores -= np.maximum(largest, np.finfo(scores.dtype).min, out=largest)  # finite where all keys are hidden
+        np.exp(scores, out=scores)
+        total = self.sum(scores, -1, keepdims=True)
+        total[total == 0] = 1
+        scores /= total
+
+    def unweigh_scores(self, dscores: Array, weights: Array, scale: Any) -> None:
+        """Its way back, in the place of the gradient of the weights."""
+        dscores -= self.sum(dscores * weights, -1, keepdims=True)
+        dscores *= weights
+        dscores *= scale
 
 
 def _by_steps(samples: int, length: int, heads: int, size: int, dtype: Any) -> Array:
