@@ -154,6 +154,15 @@ MUTANTS = [
     ),
     # elementwise, in bands
     Mutant("backend/cpu/elementwise.py", "slope -= np.copysign(tail, x)", "slope += np.copysign(tail, x)", ELEMENTWISE),
+    Mutant("backend/cpu/elementwise.py", "part *= 0.044715 * factor", "part *= 0.04 * factor", ELEMENTWISE),
+    Mutant("backend/cpu/elementwise.py", "slope += 2 * factor", "slope += factor", ELEMENTWISE),
+    Mutant("backend/cpu/elementwise.py", "slope *= dout[i0:i1]", "slope *= dout[: i1 - i0]", ELEMENTWISE, "many"),
+    Mutant("backend/cpu/attention.py", "dscores *= scale", "dscores *= 1", ATTENTION),
+    Mutant("backend/cpu/products.py", "out += bias", "out -= bias", PRIMITIVES),
+    Mutant("backend/jit/attention.py", "if total != 0 else ONE", "if total > 1 else ONE", ATTENTION),
+    Mutant("backend/jit/attention.py", "if x == x else x", "if x == x else NOTHING", ATTENTION),
+    Mutant("backend/jit/attention.py", "row.size % LANES", "0", ATTENTION),
+    Mutant("backend/cpu/sums.py", "out=sums[i0:i1])", "out=sums[: i1 - i0])", SUMS),
     Mutant("backend/cpu/elementwise.py", "NEARNESS = 0.28", "NEARNESS = 0.27", ELEMENTWISE),
     Mutant(
         "backend/cpu/elementwise.py",

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.work import LEAST
 from xpnet.backend.reference import AdamStep, Array, Backend, MomentStep
 
 UPDATE = 1 << 17  # entries that are updated at a time
@@ -20,8 +22,9 @@ class CpuUpdates(Backend):
     def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
         _, lr, beta1, beta2, _, weight_decay, decoupled = how
         rate, least = fold_bias(how)
-        pieces = pieces_of(p, g, m, v)
-        for p, g, m, v in pieces:
+        few, pieces = p.size <= LEAST, pieces_of(p, g, m, v)
+
+        def work(p: Array, g: Array, m: Array, v: Array) -> None:
             if weight_decay and decoupled:
                 p *= 1 - lr * weight_decay
             elif weight_decay:
@@ -38,6 +41,8 @@ class CpuUpdates(Backend):
             np.divide(m, buffer, out=buffer)
             buffer *= rate
             p -= buffer
+
+        run_tiles(work, pieces, blas=False, alone=few)
 
     def moments(self, p: Array, g: Array, m: Array, v: Array, how: MomentStep) -> None:
         pieces = pieces_of(p, g, m, v)
