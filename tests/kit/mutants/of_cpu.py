@@ -157,6 +157,7 @@ MUTANTS = [
     Mutant("backend/cpu/elementwise.py", "part *= 0.044715 * factor", "part *= 0.04 * factor", ELEMENTWISE),
     Mutant("backend/cpu/elementwise.py", "slope += 2 * factor", "slope += factor", ELEMENTWISE),
     Mutant("backend/cpu/elementwise.py", "slope *= dout[i0:i1]", "slope *= dout[: i1 - i0]", ELEMENTWISE, "many"),
+    Mutant("backend/cpu/attention.py", "first.ctypes.data + i * shift", "each.ctypes.data", ATTENTION),
     Mutant("backend/cpu/attention.py", "dscores *= scale", "dscores *= 1", ATTENTION),
     Mutant("backend/cpu/products.py", "out += bias", "out -= bias", PRIMITIVES),
     Mutant("backend/jit/attention.py", "if total != 0 else ONE", "if total > 1 else ONE", ATTENTION),

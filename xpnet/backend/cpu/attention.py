@@ -7,6 +7,7 @@ Heads may be strided views, such as a projection leaves them: BLAS takes them as
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,10 @@ class CpuAttention(Backend):
         dp: Array | None = None,
     ) -> tuple[Array, Array, Array]:
         (N, H, T, D), (S, V) = q.shape, v.shape[2:]
-        dq, dk, dv = (_by_steps(N, length, H, size, q.dtype) for length, size in ((T, D), (S, D), (S, V)))
+        if (T, D) == (S, V):
+            dq, dk, dv = pool.empty((N, T, 3, H, D), q.dtype).transpose(2, 0, 3, 1, 4)
+        else:
+            dq, dk, dv = (_by_steps(N, length, H, size, q.dtype) for length, size in ((T, D), (S, D), (S, V)))
         scale = q.dtype.type(1 / math.sqrt(D))
 
         def work(n: slice, h: slice) -> None:
@@ -74,6 +78,17 @@ class CpuAttention(Backend):
 
         run_tiles(work, _tiles(N, H, 2 * T * S * (D + V)))
         return dq, dk, dv
+
+    def side_by_side(self, heads: Sequence[Array]) -> Array:
+        """Without a copy of those that lie so, as `attention_backward` leaves them."""
+        (N, H, L, D), count, first, size = heads[0].shape, len(heads), heads[0], heads[0].itemsize
+        row, shift = count * H * D * size, H * D * size  # bytes
+        lies = first.shape, first.dtype, (L * row, D * size, row, size)
+        for i, each in enumerate(heads):
+            beside = each.base is first.base and each.ctypes.data == first.ctypes.data + i * shift
+            if first.base is None or not beside or (each.shape, each.dtype, each.strides) != lies:
+                return super().side_by_side(heads)
+        return np.lib.stride_tricks.as_strided(first, (N * L, count * H * D), (row, size))
 
     def weigh_scores(self, scores: Array, bias: Array | None, hidden: Array | None) -> None:
         """The softmax over the keys, in the place of the scores (N, H, T, S) + bias (T, S)."""

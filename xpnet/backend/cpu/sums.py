@@ -70,7 +70,11 @@ def add_rows(x: Array) -> Array:
         sums = np.matmul(ones, parts)
     else:
         sums = np.empty((blocks, l), x.dtype)
-        run_tiles(lambda i0, i1: np.matmul(ones, parts[i0:i1], out=sums[i0:i1]), cut_bands(blocks, -(-blocks // 4)))
+
+        def work(i0: int, i1: int) -> None:
+            np.matmul(ones, parts[i0:i1], out=sums[i0:i1])
+
+        run_tiles(work, cut_bands(blocks, -(-blocks // 4)))
     total = _add_blocks(sums)
     return total + np.matmul(_ones(rest, x.dtype.char), x[..., n - rest :, :]) if rest else total
 

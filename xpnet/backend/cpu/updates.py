@@ -61,12 +61,12 @@ class CpuUpdates(Backend):
             bits *= ~(np.abs(x) < least)  # those of 0.0 are 0; to put zeros in by a mask takes up to six times as long
 
 
-def pieces_of(*arrays: Array) -> list[list[Array]]:
+def pieces_of(*arrays: Array) -> list[tuple[Array, ...]]:
     """Parts of arrays of one shape that are updated at a time; all of them at once if one has gaps."""
     if not all(a.flags.c_contiguous for a in arrays):
-        return [list(arrays)]
+        return [arrays]
     flat = [a.reshape(-1) for a in arrays]
-    return [[a[i : i + UPDATE] for a in flat] for i in range(0, flat[0].size, UPDATE)]
+    return [tuple(a[i : i + UPDATE] for a in flat) for i in range(0, flat[0].size, UPDATE)]
 
 
 def fold_bias(how: AdamStep) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The softmax of attention with Numba, for float32: a row of scores is passed over while it is in the first-level cache.
+"""The softmax of attention with Numba, for float32: a row of scores is passed over while the cache has it.
 
 Sums over a row may be added in another order (`reassoc`), which LLVM makes vectors of: the same one each time.
 """
@@ -22,12 +22,14 @@ class JitAttention(CpuAttention):
     def weigh_scores(self, scores: Array, bias: Array | None, hidden: Array | None) -> None:
         if scores.dtype != np.float32 or hidden is not None or (bias is not None and bias.dtype != np.float32):
             return super().weigh_scores(scores, bias, hidden)
-        return softmax(scores, NO_BIAS if bias is None else bias)
+        softmax(scores, NO_BIAS if bias is None else bias)
+        return None
 
     def unweigh_scores(self, dscores: Array, weights: Array, scale: Any) -> None:
         if dscores.dtype != np.float32 or weights.dtype != np.float32:
             return super().unweigh_scores(dscores, weights, scale)
-        return softmax_back(dscores, weights, scale)
+        softmax_back(dscores, weights, scale)
+        return None
 
 
 NO_BIAS = np.zeros((0, 0), np.float32)

@@ -98,8 +98,8 @@ def gelu_tanh_slope(x):  # type: ignore[no-untyped-def]
     return s * (ONE + (ONE - s) * TWICE * near * (ONE + THRICE * square))
 
 
-# ---- over many: y = value(x), and dx = dy slope(x), of arrays of one axis. Each loop stands for itself: what closes over
-# a compiled function is not found again in the cache on the disk.
+# ---- over many: y = value(x), and dx = dy slope(x), of arrays of one axis -------------------------------------------
+# Each loop stands for itself: what closes over a compiled function is not found again in the cache on the disk.
 
 
 @fast
