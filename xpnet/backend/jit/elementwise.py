@@ -94,8 +94,12 @@ def gelu_tanh(x):  # type: ignore[no-untyped-def]
 def gelu_tanh_slope(x):  # type: ignore[no-untyped-def]
     near = -FAR if x < -FAR else FAR if x > FAR else x
     square = near * near
-    s = sigmoid(TWICE * near * (ONE + CUBE * square))
-    return s * (ONE + (ONE - s) * TWICE * near * (ONE + THRICE * square))
+    z = TWICE * near * (ONE + CUBE * square)
+    e = exp(-abs(z))
+    large = ONE / (ONE + e)
+    small = e * large  # s and 1 - s, neither of which is a difference
+    s, rest = (small, large) if z < NOTHING else (large, small)
+    return s * (ONE + rest * TWICE * near * (ONE + THRICE * square))
 
 
 # ---- over many: y = value(x), and dx = dy slope(x), of arrays of one axis -------------------------------------------
