@@ -161,7 +161,7 @@ MUTANTS = [
     Mutant("backend/cpu/attention.py", "first.ctypes.data + i * shift", "each.ctypes.data", ATTENTION),
     Mutant("backend/cpu/attention.py", "dscores *= scale", "dscores *= 1", ATTENTION),
     Mutant("backend/cpu/products.py", "out += bias", "out -= bias", PRIMITIVES),
-    Mutant("backend/jit/attention.py", "if total != 0 else ONE", "if total > 1 else ONE", JIT_ATTENTION),
+    Mutant("backend/jit/attention.py", "row[k] *= inverse", "row[k] *= ONE", JIT_ATTENTION),
     Mutant("backend/jit/attention.py", "(d[k] - mean) * p[k]", "(d[k] + mean) * p[k]", JIT_ATTENTION),
     Mutant("backend/jit/elementwise.py", "(ONE + THRICE * square)", "(ONE + CUBE * square)", JIT_NORMS, "gelu_tanh"),
     Mutant("backend/jit/attention.py", "if x == x else x", "if x == x else NOTHING", JIT_ATTENTION),
