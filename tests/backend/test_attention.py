@@ -85,3 +85,28 @@ def test_many_tiles_agree_with_the_reference(backend: Backend, shape: tuple[int,
     q, k, v, dy = (normal(shape, i, "float32") for i in range(4))
     _, p = assert_agree(backend, "attention", q, k, v, None, None, True)
     assert_agree(backend, "attention_backward", dy, q, k, v, p)
+
+
+@pytest.mark.parametrize("keys", [3, 16, 40])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_score_that_is_no_number_is_seen(backend: Backend, keys: int, value: float) -> None:
+    """In the weights of its row, and in no other; a row that sees nothing has zeros."""
+    q, k, v = (normal((1, 2, length, 4), length, "float32") for length in (3, keys, keys))
+    bias = np.zeros((3, keys), np.float32)
+    bias[0, keys - 1], bias[2] = value, -math.inf
+    with np.errstate(invalid="ignore"):
+        _, p = backend.attention(*map(backend.asarray, (q, k, v, bias)))
+    p = backend.to_numpy(p)
+    assert np.isnan(p[:, :, 0, -1]).all() and np.isfinite(p[:, :, 1:]).all() and not p[:, :, 2].any()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_heads_side_by_side_are_what_the_reference_makes_of_them(backend: Backend, count: int) -> None:
+    """Of arrays that lie anywhere, of gradients as the backend leaves them, and of these in another order."""
+    heads = [normal((2, 3, 5, 4), i, "float32") for i in range(6)]
+    given = [backend.asarray(each) for each in heads]
+    q, k, v, dy, p = (*given[:4], backend.asarray(normal((2, 3, 5, 5), 9, "float32")))
+    left = backend.attention_backward(dy, q, k, v, p)
+    for arrays in (given[:count], left[:count], left[::-1][:count], left[1 : 1 + count], [left[0]] * count):
+        expected = REFERENCE.side_by_side([backend.to_numpy(each) for each in arrays])
+        assert_same(backend.side_by_side(list(arrays)), expected, backend)

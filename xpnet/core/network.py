@@ -155,7 +155,9 @@ class Network(Layer):
 
     def _check_calls(self, tape: Tape) -> None:
         """A layer with parameters that the network does not own would never be trained."""
-        own = {id(layer) for _, layer in self.named_layers()}
+        own = {id(layer) for _, layer in self.children()}
+        if not own.issuperset(id(call.layer) for call in tape.calls):
+            own = {id(layer) for _, layer in self.named_layers()}
         for call in tape.calls:
             if id(call.layer) not in own and any(True for _ in call.layer.named_parameters()):
                 raise TapeError(

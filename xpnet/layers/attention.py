@@ -195,8 +195,7 @@ class MultiHeadAttention(Layer):
         xp, dxs, dws, dbs = self.xp, [None] * len(inputs), [], []
         taken = iter(gradients)
         for place, count, rows, weight in parts:
-            dz = [xp.permute_dims(next(taken), (0, 2, 1, 3)) for _ in range(count)]  # (N, L, H, D) each
-            dz = xp.reshape(xp.stack(dz, axis=2) if count > 1 else dz[0], (rows.shape[0], -1))  # (N*L, count*E)
+            dz = self.backend.side_by_side([next(taken) for _ in range(count)])  # (N*L, count*E)
             dx, dw, db = self.backend.dense_backward(dz, rows, weight, dz, None, need_dx)
             dws.append(dw)
             dbs.append(db)

@@ -19,6 +19,7 @@ ELEMENTWISE = "tests/backend/test_elementwise.py"
 NORMS = "tests/backend/test_normalization.py"
 GROUP_NORM = "tests/backend/test_group_norm.py"
 ATTENTION = "tests/backend/test_attention.py"
+JIT_ATTENTION = "tests/backend/jit/test_attention.py"
 COLUMNS = "tests/backend/cpu/test_columns.py"
 OPTIMIZERS = "tests/optimizers/test_optimizers.py"
 JIT_NORMS = "tests/backend/jit/test_norms.py"
@@ -161,6 +162,18 @@ MUTANTS = [
     ),
     # elementwise, in bands
     Mutant("backend/cpu/elementwise.py", "slope -= np.copysign(tail, x)", "slope += np.copysign(tail, x)", ELEMENTWISE),
+    Mutant("backend/cpu/elementwise.py", "part *= 0.044715 * factor", "part *= 0.04 * factor", ELEMENTWISE),
+    Mutant("backend/cpu/elementwise.py", "slope += 2 * factor", "slope += factor", ELEMENTWISE),
+    Mutant("backend/cpu/elementwise.py", "slope *= dout[i0:i1]", "slope *= dout[: i1 - i0]", ELEMENTWISE, "many"),
+    Mutant("backend/cpu/attention.py", "first.ctypes.data + i * shift", "each.ctypes.data", ATTENTION),
+    Mutant("backend/cpu/attention.py", "dscores *= scale", "dscores *= 1", ATTENTION),
+    Mutant("backend/cpu/products.py", "out += bias", "out -= bias", PRIMITIVES),
+    Mutant("backend/jit/attention.py", "row[k] *= inverse", "row[k] *= ONE", JIT_ATTENTION),
+    Mutant("backend/jit/attention.py", "(d[k] - mean) * p[k]", "(d[k] + mean) * p[k]", JIT_ATTENTION),
+    Mutant("backend/jit/elementwise.py", "(ONE + THRICE * square)", "(ONE + CUBE * square)", JIT_NORMS, "gelu_tanh"),
+    Mutant("backend/jit/attention.py", "if x == x else x", "if x == x else NOTHING", JIT_ATTENTION),
+    Mutant("backend/jit/attention.py", "range(whole, row.size)", "range(whole + 1, row.size)", JIT_ATTENTION),
+    Mutant("backend/cpu/sums.py", "out=sums[i0:i1])", "out=sums[: i1 - i0])", SUMS),
     Mutant("backend/cpu/elementwise.py", "NEARNESS = 0.28", "NEARNESS = 0.27", ELEMENTWISE),
     Mutant(
         "backend/cpu/elementwise.py",

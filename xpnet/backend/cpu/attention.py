@@ -7,6 +7,7 @@ Heads may be strided views, such as a projection leaves them: BLAS takes them as
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class CpuAttention(Backend):
     ) -> tuple[Array, Array]:
         (N, H, T, D), S = q.shape, k.shape[2]
         p, y = pool.empty((N, H, T, S), q.dtype), _by_steps(N, T, H, v.shape[3], q.dtype)
-        scale, lowest = q.dtype.type(1 / math.sqrt(D)), np.finfo(q.dtype).min
+        scale = q.dtype.type(1 / math.sqrt(D))
         hidden = None if real is None else (real == 0)[:, None, None, :]  # (N, 1, 1, S)
         if causal:
             bias = _ahead(T, S, q.dtype.char) if bias is None else bias + _ahead(T, S, q.dtype.char)
@@ -40,16 +41,7 @@ class CpuAttention(Backend):
         def work(n: slice, h: slice) -> None:
             weights = p[n, h]
             np.matmul(q[n, h] * scale, k[n, h].mT, out=weights)
-            if bias is not None:
-                weights += bias
-            if hidden is not None:
-                np.copyto(weights, -np.inf, where=hidden[n])
-            largest = weights.max(axis=-1, keepdims=True)
-            weights -= np.maximum(largest, lowest, out=largest)  # finite where all keys are hidden
-            np.exp(weights, out=weights)
-            total = self.sum(weights, -1, keepdims=True)
-            total[total == 0] = 1
-            weights /= total
+            self.weigh_scores(weights, bias, None if hidden is None else hidden[n])
             np.matmul(weights if kept is None else weights * kept[n, h], v[n, h], out=y[n, h])
 
         run_tiles(work, _tiles(N, H, T * S * (D + v.shape[3])))
@@ -66,7 +58,10 @@ class CpuAttention(Backend):
         dp: Array | None = None,
     ) -> tuple[Array, Array, Array]:
         (N, H, T, D), (S, V) = q.shape, v.shape[2:]
-        dq, dk, dv = (_by_steps(N, length, H, size, q.dtype) for length, size in ((T, D), (S, D), (S, V)))
+        if (T, D) == (S, V):
+            dq, dk, dv = pool.empty((N, T, 3, H, D), q.dtype).transpose(2, 0, 3, 1, 4)
+        else:
+            dq, dk, dv = (_by_steps(N, length, H, size, q.dtype) for length, size in ((T, D), (S, D), (S, V)))
         scale = q.dtype.type(1 / math.sqrt(D))
 
         def work(n: slice, h: slice) -> None:
@@ -77,14 +72,42 @@ class CpuAttention(Backend):
                 dscores += dp[n]
             if kept is not None:
                 dscores *= kept[n, h]
-            dscores -= self.sum(dscores * weights, -1, keepdims=True)
-            dscores *= weights
-            dscores *= scale
+            self.unweigh_scores(dscores, weights, scale)
             np.matmul(dscores, k[n, h], out=dq[n, h])
             np.matmul(dscores.mT, q[n, h], out=dk[n, h])
 
         run_tiles(work, _tiles(N, H, 2 * T * S * (D + V)))
         return dq, dk, dv
+
+    def side_by_side(self, heads: Sequence[Array]) -> Array:
+        """Without a copy of those that lie so, as `attention_backward` leaves them."""
+        (N, H, L, D), count, first, size = heads[0].shape, len(heads), heads[0], heads[0].itemsize
+        row, shift = count * H * D * size, H * D * size  # bytes
+        lies = first.shape, first.dtype, (L * row, D * size, row, size)
+        for i, each in enumerate(heads):
+            beside = each.base is first.base and each.ctypes.data == first.ctypes.data + i * shift
+            if first.base is None or not beside or (each.shape, each.dtype, each.strides) != lies:
+                return super().side_by_side(heads)
+        return np.lib.stride_tricks.as_strided(first, (N * L, count * H * D), (row, size))
+
+    def weigh_scores(self, scores: Array, bias: Array | None, hidden: Array | None) -> None:
+        """The softmax over the keys, in the place of the scores (N, H, T, S) + bias (T, S)."""
+        if bias is not None:
+            scores += bias
+        if hidden is not None:
+            np.copyto(scores, -np.inf, where=hidden)
+        largest = scores.max(axis=-1, keepdims=True)
+        scores -= np.maximum(largest, np.finfo(scores.dtype).min, out=largest)  # finite where all keys are hidden
+        np.exp(scores, out=scores)
+        total = self.sum(scores, -1, keepdims=True)
+        total[total == 0] = 1
+        scores /= total
+
+    def unweigh_scores(self, dscores: Array, weights: Array, scale: Any) -> None:
+        """Its way back, in the place of the gradient of the weights."""
+        dscores -= self.sum(dscores * weights, -1, keepdims=True)
+        dscores *= weights
+        dscores *= scale
 
 
 def _by_steps(samples: int, length: int, heads: int, size: int, dtype: Any) -> Array:

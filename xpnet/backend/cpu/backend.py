@@ -140,10 +140,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         return choice.explain(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)
 
     def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
-        y = product(x, w.T)
-        if b is not None:
-            y += b
-        return np.maximum(y, 0, out=y) if activation == "relu" else y
+        return product(x, w.T, None, b, activation == "relu")
 
     def dense_backward(
         self,

@@ -8,12 +8,15 @@ import numpy as np
 
 from xpnet.backend.cpu.activation import pick
 from xpnet.backend.cpu.layouts import empty_in_axes, flat_in_axes, memory_axes
-from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.threads import run_tiles, scratch
 from xpnet.backend.cpu.work import LEAST, cut_bands
+from xpnet.backend.like import converted
 from xpnet.backend.reference import Array, Backend
-from xpnet.backend.reference.elementwise import FORMULAS
+from xpnet.backend.reference.elementwise import FAR, FORMULAS
 
 Back = Callable[[Array], Array]
+BAND = 1 << 15  # entries that are passed over several times: with what is made of them, they stay in the cache
 
 
 class CpuElementwise(Backend):
@@ -39,6 +42,8 @@ class CpuElementwise(Backend):
         return dx
 
     def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Back]:
+        if name == "gelu_tanh" and x.dtype == np.float32:
+            return gelu_tanh(x)
         formula = gelu if name == "gelu" and x.dtype == np.float32 else FORMULAS[name]
         if x.size <= LEAST:
             return formula(np, x, *constants)
@@ -99,4 +104,50 @@ def gelu(xp: Any, x: Array) -> tuple[Array, Back]:
         slope *= dy
         return slope
 
+    return y, back
+
+
+def gelu_tanh(x: Array) -> tuple[Array, Back]:
+    """x s of float32, and the way back; s = (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), which is kept.
+
+    The slope is s (1 + 2 (1 - s) x u').
+    """
+    axes, bands = memory_axes(x), cut_bands(x.size, BAND)
+    flat, y, s = flat_in_axes(x, axes), empty_in_axes(x, axes), pool.empty((x.size,), x.dtype)
+    out, few, factor = flat_in_axes(y, axes), x.size <= LEAST, math.sqrt(2 / math.pi)
+
+    def work(i0: int, i1: int) -> None:
+        above, part, near = np.maximum(flat[i0:i1], -FAR, out=out[i0:i1]), s[i0:i1], scratch(i1 - i0, x.dtype)
+        np.minimum(above, FAR, out=near)
+        np.square(near, out=part)
+        part *= 0.044715 * factor
+        part += factor
+        part *= near
+        np.tanh(part, out=part)
+        part += 1
+        part *= 0.5
+        above *= part
+
+    def back(dy: Array) -> Array:
+        dy = converted(dy, x.dtype)
+        dy = dy if dy.shape == x.shape else np.broadcast_to(dy, x.shape)
+        dout, dx = flat_in_axes(dy, axes), empty_in_axes(x, axes)
+        dflat = flat_in_axes(dx, axes)
+
+        def work(i0: int, i1: int) -> None:
+            slope, near, part = dflat[i0:i1], scratch(i1 - i0, x.dtype), s[i0:i1]
+            np.clip(flat[i0:i1], -FAR, FAR, out=near)
+            np.square(near, out=slope)
+            slope *= 6 * 0.044715 * factor
+            slope += 2 * factor
+            slope *= near
+            slope *= np.subtract(1, part, out=near)
+            slope += 1
+            slope *= part
+            slope *= dout[i0:i1]
+
+        run_tiles(work, bands, blas=False, alone=few)
+        return dx
+
+    run_tiles(work, bands, blas=False, alone=few)
     return y, back

@@ -82,7 +82,7 @@ def normalize_rows(
     if centred:
         middle = weigh_rows(part, share, out=mean[i0:i1])
         part = np.subtract(part, middle, out=normal)
-    weigh_rows(np.square(part), share, out=inverse)
+    weigh_rows(np.square(part, out=scratch(part.size, x.dtype).reshape(part.shape)), share, out=inverse)
     inverse += eps
     np.sqrt(inverse, out=inverse)
     np.reciprocal(inverse, out=inverse)
@@ -100,8 +100,9 @@ def normalize_rows_backward(
     """Its way back; total and product (F,) are filled with the sums of dy, and of dy times what is normalized."""
     d, inverse, F = dy[i0:i1], rstd[i0:i1], x.shape[1]
     share = np.full((F, 1), 1 / F, x.dtype) if weight is None else weight[:, None] / x.dtype.type(F)
-    normal = (x[i0:i1] if mean is None else x[i0:i1] - mean[i0:i1]) * inverse
-    weighted = d * normal
+    normal, weighted = scratch(2 * d.size, x.dtype).reshape(2, *d.shape)
+    part = x[i0:i1] if mean is None else np.subtract(x[i0:i1], mean[i0:i1], out=normal)
+    np.multiply(d, np.multiply(part, inverse, out=normal), out=weighted)
     if weight is not None:
         product[:], total[:] = add_rows(weighted), add_rows(d)
     out = np.multiply(d, 1 if weight is None else weight, out=dx[i0:i1])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.blas import local
+from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import blas_held, run_tiles
 from xpnet.backend.cpu.work import PRODUCT, cut_bands
 
@@ -16,24 +17,34 @@ PRODUCT_ROWS, PRODUCT_WORK = 64, 1 << 23
 SMALL = 1200  # entries of a result that OpenBLAS's kernels for small matrices take, if one factor is transposed
 
 
-def product(a: Array, b: Array, out: Array | None = None) -> Array:
+def product(a: Array, b: Array, out: Array | None = None, bias: Array | None = None, relu: bool = False) -> Array:
     """a @ b, by bands of rows on all threads; BLAS's own threads would make the bits depend on their number.
 
-    out: where it goes, if it has its place already; it lies row by row.
+    out: where it goes, if it has its place already; it lies row by row.  bias, of the columns, and ReLU come behind it,
+    while a band is in the cache.
     """
     if out is None:
-        out = np.empty((a.shape[0], b.shape[1]), a.dtype)
+        out = pool.empty((a.shape[0], b.shape[1]), a.dtype)
     if not local.held:
         with blas_held():
-            return product(a, b, out)
+            return product(a, b, out, bias, relu)
     rows, size = len(a), b.size
     if rows <= PRODUCT_ROWS or rows * size <= PRODUCT_WORK:
         if out.size:
-            multiply(a, b, out)
+            _finish(a, b, out, bias, relu)
     else:
         bands = cut_bands(rows, max(PRODUCT_ROWS, PRODUCT_WORK // size))
-        run_tiles(lambda i0, i1: multiply(a[i0:i1], b, out[i0:i1]), bands)
+        run_tiles(lambda i0, i1: _finish(a[i0:i1], b, out[i0:i1], bias, relu), bands)
     return out
+
+
+def _finish(a: Array, b: Array, out: Array, bias: Array | None, relu: bool) -> None:
+    """out = a @ b + bias, in this thread."""
+    multiply(a, b, out)
+    if bias is not None:
+        out += bias
+    if relu:
+        np.maximum(out, 0, out=out)
 
 
 def multiply(a: Array, b: Array, out: Array) -> None:

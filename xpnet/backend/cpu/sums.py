@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.threads import blas_held
+from xpnet.backend.cpu.threads import blas_held, run_tiles
 from xpnet.backend.cpu.view import view_of
+from xpnet.backend.cpu.work import LEAST, cut_bands
 from xpnet.backend.reference import Array, Backend
 from xpnet.backend.reference.sums import FEW, summed_axes
 
 BLOCK = 64  # rows that BLAS adds at a time
+MANY = 2 * LEAST  # entries from which on the threads share the blocks of rows
 RUN = 1024  # entries behind one another that it adds at a time, at most: several side by side, as vectors
 
 _reduce: Any = np.add.reduce
@@ -63,7 +65,16 @@ def add_rows(x: Array) -> Array:
     if n <= FEW:
         return x[..., 0, :] if n == 1 else np.matmul(_ones(n, x.dtype.char), x)
     blocks, rest = divmod(n, BLOCK)
-    sums = np.matmul(_ones(BLOCK, x.dtype.char), x[..., : n - rest, :].reshape(*outer, blocks, BLOCK, l))
+    ones, parts = _ones(BLOCK, x.dtype.char), x[..., : n - rest, :].reshape(*outer, blocks, BLOCK, l)
+    if outer or x.size < MANY or blocks < 4:
+        sums = np.matmul(ones, parts)
+    else:
+        sums = np.empty((blocks, l), x.dtype)
+
+        def work(i0: int, i1: int) -> None:
+            np.matmul(ones, parts[i0:i1], out=sums[i0:i1])
+
+        run_tiles(work, cut_bands(blocks, -(-blocks // 4)))
     total = _add_blocks(sums)
     return total + np.matmul(_ones(rest, x.dtype.char), x[..., n - rest :, :]) if rest else total
 

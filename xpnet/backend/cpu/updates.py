@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.work import LEAST
 from xpnet.backend.reference import AdamStep, Array, Backend, MomentStep
 
 UPDATE = 1 << 17  # entries that are updated at a time
@@ -20,8 +22,9 @@ class CpuUpdates(Backend):
     def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
         _, lr, beta1, beta2, _, weight_decay, decoupled = how
         rate, least = fold_bias(how)
-        pieces = pieces_of(p, g, m, v)
-        for p, g, m, v in pieces:
+        few, pieces = p.size <= LEAST, pieces_of(p, g, m, v)
+
+        def work(p: Array, g: Array, m: Array, v: Array) -> None:
             if weight_decay and decoupled:
                 p *= 1 - lr * weight_decay
             elif weight_decay:
@@ -38,6 +41,8 @@ class CpuUpdates(Backend):
             np.divide(m, buffer, out=buffer)
             buffer *= rate
             p -= buffer
+
+        run_tiles(work, pieces, blas=False, alone=few)
 
     def moments(self, p: Array, g: Array, m: Array, v: Array, how: MomentStep) -> None:
         pieces = pieces_of(p, g, m, v)
@@ -56,12 +61,12 @@ class CpuUpdates(Backend):
             bits *= ~(np.abs(x) < least)  # those of 0.0 are 0; to put zeros in by a mask takes up to six times as long
 
 
-def pieces_of(*arrays: Array) -> list[list[Array]]:
+def pieces_of(*arrays: Array) -> list[tuple[Array, ...]]:
     """Parts of arrays of one shape that are updated at a time; all of them at once if one has gaps."""
     if not all(a.flags.c_contiguous for a in arrays):
-        return [list(arrays)]
+        return [arrays]
     flat = [a.reshape(-1) for a in arrays]
-    return [[a[i : i + UPDATE] for a in flat] for i in range(0, flat[0].size, UPDATE)]
+    return [tuple(a[i : i + UPDATE] for a in flat) for i in range(0, flat[0].size, UPDATE)]
 
 
 def fold_bias(how: AdamStep) -> tuple[float, float]:

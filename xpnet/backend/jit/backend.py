@@ -22,6 +22,7 @@ from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
 from xpnet.backend.jit import cells, direct, elementwise, inference, kernels, norm_loops, sequences
+from xpnet.backend.jit.attention import JitAttention
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
@@ -29,7 +30,7 @@ from xpnet.backend.reference import AdamStep, Array
 from xpnet.backend.window import Window
 
 
-class JitBackend(NumpyBackend):
+class JitBackend(JitAttention, NumpyBackend):
     """Called "numpy" too: it is what that name means where Numba is installed."""
 
     lanes = kernels.LANES

@@ -30,6 +30,7 @@ E0, E1, E2, E3, E4 = map(
 NEAR, FAR = np.float32(NEARNESS), np.float32(20)  # beyond FAR a bell curve and its tail are 0
 T0, T1, T2, T3, T4, T5 = map(np.float32, TAIL)
 BELL = np.float32(1 / math.sqrt(2 * math.pi))
+TWICE, CUBE, THRICE = map(np.float32, (2 * math.sqrt(2 / math.pi), 0.044715, 3 * 0.044715))
 
 
 @fast
@@ -83,23 +84,67 @@ def silu_slope(x):  # type: ignore[no-untyped-def]
     return s * (ONE + near * (ONE - s))
 
 
-def loops(value: Any, slope: Any) -> tuple[Callable[..., None], Callable[..., None]]:
-    """y = value(x), and dx = dy slope(x), of arrays of one axis."""
-
-    @fast
-    def forward(x, y):  # type: ignore[no-untyped-def]
-        for i in range(x.size):
-            y[i] = value(x[i])
-
-    @fast
-    def backward(dy, x, dx):  # type: ignore[no-untyped-def]
-        for i in range(x.size):
-            dx[i] = dy[i] * slope(x[i])
-
-    return forward, backward
+@fast
+def gelu_tanh(x):  # type: ignore[no-untyped-def]
+    near = -FAR if x < -FAR else FAR if x > FAR else x
+    return (-FAR if x < -FAR else x) * sigmoid(TWICE * near * (ONE + CUBE * near * near))
 
 
-LOOPS = {"gelu": loops(gelu, gelu_slope), "silu": loops(silu, silu_slope)}
+@fast
+def gelu_tanh_slope(x):  # type: ignore[no-untyped-def]
+    near = -FAR if x < -FAR else FAR if x > FAR else x
+    square = near * near
+    z = TWICE * near * (ONE + CUBE * square)
+    e = exp(-abs(z))
+    large = ONE / (ONE + e)
+    small = e * large  # s and 1 - s, neither of which is a difference
+    s, rest = (small, large) if z < NOTHING else (large, small)
+    return s * (ONE + rest * TWICE * near * (ONE + THRICE * square))
+
+
+# ---- over many: y = value(x), and dx = dy slope(x), of arrays of one axis -------------------------------------------
+# Each loop stands for itself: what closes over a compiled function is not found again in the cache on the disk.
+
+
+@fast
+def gelu_all(x, y):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        y[i] = gelu(x[i])
+
+
+@fast
+def gelu_back(dy, x, dx):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        dx[i] = dy[i] * gelu_slope(x[i])
+
+
+@fast
+def gelu_tanh_all(x, y):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        y[i] = gelu_tanh(x[i])
+
+
+@fast
+def gelu_tanh_back(dy, x, dx):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        dx[i] = dy[i] * gelu_tanh_slope(x[i])
+
+
+@fast
+def silu_all(x, y):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        y[i] = silu(x[i])
+
+
+@fast
+def silu_back(dy, x, dx):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        dx[i] = dy[i] * silu_slope(x[i])
+
+
+LOOPS: dict[str, tuple[Callable[..., None], Callable[..., None]]] = {
+    "gelu": (gelu_all, gelu_back), "gelu_tanh": (gelu_tanh_all, gelu_tanh_back), "silu": (silu_all, silu_back)
+}  # fmt: skip
 
 
 def activation(x: Array, name: str) -> tuple[Array, Callable[[Array], Array]]:

@@ -1,6 +1,7 @@
 """Scaled dot-product attention: each query looks at the keys, and takes of their values as much as it finds alike."""
 
 import math
+from collections.abc import Sequence
 
 from xpnet.backend.reference.arrays import Array, Arrays
 
@@ -58,6 +59,12 @@ class Attention(Arrays):
             dweights = dweights * kept
         dscores = p * (dweights - self.sum(dweights * p, axis=-1, keepdims=True)) * (1 / math.sqrt(q.shape[-1]))
         return xp.matmul(dscores, k), xp.matmul(dscores.mT, q), dv
+
+    def side_by_side(self, heads: Sequence[Array]) -> Array:
+        """Arrays (N, H, L, D) as one (N * L, count * H * D): what a product with several projections takes."""
+        N, H, L, D = heads[0].shape
+        steps = [self.xp.permute_dims(each, (0, 2, 1, 3)) for each in heads]
+        return self.xp.reshape(self.xp.stack(steps, axis=2), (N * L, len(heads) * H * D))
 
     def _seen(self, scores: Array, real: Array | None, causal: bool) -> list[Array]:
         """True where a key is seen: (N, 1, 1, S), (T, S)."""
