@@ -35,8 +35,15 @@ def is_library_forward(layer: Any) -> bool:
 
 
 def held_in(network: Any) -> Iterator[Any]:
-    """The lists and dicts of layers that are attributes of the network."""
-    return (value for value in vars(network).values() if isinstance(value, (list, dict)) and _has_layers_only(value))
+    """What the network's `call` looks into: lists and dicts of layers, and the classes that a user wrote; all as they
+    will be when they are gone through later.
+    """
+    for value in vars(network).values():
+        if isinstance(value, (list, dict)) and _has_layers_only(value):
+            yield from (value.keys(), value.values()) if isinstance(value, dict) else (value,)
+    for kind in type(network).__mro__:
+        if not is_library(kind) and kind is not object:
+            yield from (vars(kind).keys(), vars(kind).values())
 
 
 def _of_library(function: Any) -> bool:
@@ -46,6 +53,9 @@ def _of_library(function: Any) -> bool:
 def _is_fixed(function: Any, network: Any, seen: frozenset[Any]) -> bool:
     """The same of a function of the network's class, and of all that it calls by the network's name."""
     if not isinstance(function, types.FunctionType) or function.__closure__:
+        return False
+    defaults = *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()
+    if not all(isinstance(each, SETTINGS) for each in defaults):
         return False
     if function in seen:
         return True
@@ -75,16 +85,18 @@ def _is_known(name: str, function: types.FunctionType) -> bool:
     """Whether it is the library, one of its classes, or a function of Python that only looks at its arguments."""
     builtins = getattr(function, "__builtins__", {})
     value = function.__globals__.get(name, builtins.get(name))
+    return _is_the_librarys(value) or (isinstance(value, (type, types.BuiltinFunctionType)) and value in BUILTINS)
+
+
+def _is_the_librarys(value: Any) -> bool:
     if isinstance(value, types.ModuleType):
         return value.__name__.partition(".")[0] == "xpnet"
-    if isinstance(value, type) and issubclass(value, Layer):
-        return is_library(value)
-    return isinstance(value, (type, types.BuiltinFunctionType)) and value in BUILTINS
+    return isinstance(value, type) and issubclass(value, Layer) and is_library(value)
 
 
 def _is_settled(name: str, network: Any, modules: list[types.ModuleType], seen: frozenset[Any]) -> bool:
     """Whether an attribute of this name stays what it is, unless somebody sets it."""
-    if name in OF_VALUES:
+    if name in OF_VALUES and name not in vars(network) and getattr(type(network), name, 0) is getattr(Layer, name, 0):
         return True
     if name in vars(network):
         value = vars(network)[name]
@@ -92,7 +104,7 @@ def _is_settled(name: str, network: Any, modules: list[types.ModuleType], seen: 
         return alike or isinstance(value, (Layer, *SETTINGS)) or _has_layers_only(value)
     if (own := getattr(type(network), name, None)) is not None:
         return isinstance(own, SETTINGS) or _is_fixed(own, network, seen)
-    return any(hasattr(module, name) for module in modules)
+    return any(_is_the_librarys(getattr(module, name, None)) for module in modules)
 
 
 def _has_layers_only(value: Any) -> bool:
