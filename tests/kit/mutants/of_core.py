@@ -36,10 +36,11 @@ MUTANTS = [
     Mutant("core/fixed.py", '"STORE_ATTR", ', "", PLAN),
     Mutant(
         "core/fixed.py",
-        "(isinstance(value, (type, types.BuiltinFunctionType)) and value in BUILTINS)",
-        "True",
+        "any(_is_module_or_layer(getattr(module, name, None)) for",
+        "any(hasattr(module, name) for",
         PLAN,
     ),
+    Mutant("core/fixed.py", "return _is_module_or_layer(value) or", "return True or", PLAN),
     Mutant("core/layer.py", 'object.__setattr__(self, "_edited", next(_edits))', "pass", PLAN),
     Mutant("core/layer.py", 'vars(self)["_edited"] = next(_edits)', "pass", PLAN),
     Mutant("core/layer.py", ", _edited=next(_edits))", ")", PLAN),

@@ -37,6 +37,7 @@ BLOCKS = "tests/backend/jit/test_blocks.py"
 PLAN = "tests/core/test_plan.py"
 
 MUTANTS = [
+    Mutant("backend/cpu/plan.py", 'self.context.run(np.seterr, all="ignore")', "pass", PLAN),
     Mutant("backend/cpu/plan.py", "self.idle.append(prepared)", "self.idle.extend([prepared, prepared])", PLAN),
     Mutant("backend/cpu/plan.py", "return self.output.copy()", "return self.output", PLAN),
     Mutant("backend/cpu/plan.py", "OH // bands * SH * h, c,", "OH // bands * h, c,", PLAN),
