@@ -296,6 +296,38 @@ def test_what_a_call_looks_into_is_followed(change: Callable[[Any], None], monke
     assert np.abs(found - before).max() > 1e-4
 
 
+class Chain(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.join = Sequential([layers.Dense(8), layers.Tanh()]), layers.Add()
+        self.layers = [layers.Dense(8)]
+
+    def call(self, x: Any) -> Any:
+        for each in self.inside.layers:
+            x = each(x)
+        return self.join(x, self.layers[0](x))
+
+
+def test_lists_of_a_network_that_is_not_called_are_followed() -> None:
+    model, x = Chain(), images(2, 1, (8,))
+    before = model.predict(x)
+    assert "by a plan" in str(model.plan(samples=2))
+    model.inside.layers.reverse()
+    found = model.predict(x)
+    np.testing.assert_allclose(found, unplanned(model, x), rtol=2e-6, atol=2e-6)
+    assert np.abs(found - before).max() > 1e-4
+
+
+def test_a_shallow_copy_has_settings_of_its_own() -> None:
+    model, x = Looking(), images(2, 1, (8,))
+    before = model.predict(x)
+    twin = copy.copy(model)
+    twin.own = False
+    for each in (twin, model, twin):
+        np.testing.assert_allclose(each.predict(x), unplanned(each, x), rtol=2e-6, atol=2e-6)
+    assert (model.predict(x) == before).all() and (twin.predict(x) != before).any()
+
+
 def test_a_layer_that_is_moved_by_itself_is_refused_as_before() -> None:
     for move, error in ((lambda layer: layer.to("reference"), BackendError), (astype_of_one, DTypeError)):
         model, x = Sequential([layers.Dense(4), layers.ReLU(), layers.Dense(2)]), images(2, 0, (3,))
@@ -477,6 +509,26 @@ class ByValues(Model):
         return self.a(x) if self.values[0] else x
 
 
+class Holding(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.values = layers.Dense(2), [True]
+
+    def call(self, x: Any) -> Any:
+        return self.a(x)
+
+
+class Reaching(Model):
+    """What it looks at is a network's inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.a = Holding(), layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return self.a(x) if self.inside.values[0] else self.inside(x)
+
+
 class ByDefault(Model):
     def __init__(self) -> None:
         super().__init__()
@@ -543,6 +595,7 @@ class Deciding(Model):
         (Deciding, "may do something else"),
         (ByValues, "may do something else"),
         (ByDefault, "may do something else"),
+        (Reaching, "may do something else"),
         (calling, "may do something else"),
         (Seeding, "may do something else"),
         (Written, "Written, 4 operations by a plan"),

@@ -105,16 +105,23 @@ def _is_module_or_layer(value: Any) -> bool:
 
 
 def _is_settled(name: str, network: Any, modules: list[types.ModuleType], seen: frozenset[Any]) -> bool:
-    """Whether an attribute of this name stays what it is, unless somebody sets it."""
-    if name in OF_VALUES and name not in vars(network) and getattr(type(network), name, 0) is getattr(Layer, name, 0):
-        return True
+    """Whether an attribute of this name stays what it is, unless somebody sets it; whose it is the code does not tell:
+    the network's, or that of a network inside.
+    """
+    users = [each for _, each in network.named_layers() if each is network or not is_library(type(each))]
+    own = [each for each in users if name in vars(each) or getattr(type(each), name, 0) is not getattr(Layer, name, 0)]
+    if not own:
+        return name in OF_VALUES or any(_is_module_or_layer(getattr(module, name, None)) for module in modules)
+    return all(_is_settled_in(each, name, seen) for each in own)
+
+
+def _is_settled_in(network: Any, name: str, seen: frozenset[Any]) -> bool:
     if name in vars(network):
         value = vars(network)[name]
         alike = isinstance(value, tuple) and all(isinstance(each, (Layer, *SETTINGS)) for each in value)
         return alike or isinstance(value, (Layer, *SETTINGS)) or _has_layers_only(value)
-    if (own := getattr(type(network), name, None)) is not None:
-        return isinstance(own, SETTINGS) or _is_fixed(own, network, seen)
-    return any(_is_module_or_layer(getattr(module, name, None)) for module in modules)
+    own = getattr(type(network), name)
+    return isinstance(own, SETTINGS) or _is_fixed(own, network, seen)
 
 
 def _has_layers_only(value: Any) -> bool:

@@ -194,7 +194,6 @@ class Trace(Tape):
         if train or layer.backend is not self.backend or {*map(type, values)} != {Traced}:
             raise Untraceable("a call in training mode, on another backend, or with other arrays")
         if layer.composite:
-            self.held += held_in(layer)
             output = layer.call(*[Var(value, self) for value in values])
             if not isinstance(output, Var):
                 raise Untraceable("several outputs")
@@ -236,7 +235,9 @@ def trace(network: Any, x: Array) -> tuple[Trace, Graph | None, str]:
         if layer.composite and not is_fixed(layer):
             whose = f"{path}: its" if path else "its"
             return written, None, f"{whose} call may do something else the next time (core/fixed.py: what may be in it)"
-        if not layer.composite and _does_more(layer):
+        if layer.composite:
+            written.held += held_in(layer)
+        elif _does_more(layer):
             return written, None, f"{path} may do more than return its output, or carries a state"
     try:
         with on_backend(network.backend), random.preserved_state():

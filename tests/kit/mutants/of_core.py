@@ -24,6 +24,8 @@ MUTANTS = [
     Mutant("core/plan.py", "and all(map(operator.is_, chain.from_iterable(self._lists), self._held))", "", PLAN),
     Mutant("core/plan.py", "and [*map(len, self._lists)] == self._lengths", "", PLAN),
     Mutant("core/plan.py", "layers[1:]", "layers", PLAN),
+    Mutant("core/trace.py", "written.held += held_in(layer)", "pass", PLAN),
+    Mutant("core/fixed.py", "if each is network or not is_library(type(each))", "if each is network", PLAN),
     Mutant("core/trace.py", "del written.recorder._trace", "pass", PLAN),
     Mutant("core/trace.py", "layer.check(*map(_array, values))", "pass", PLAN),
     Mutant("core/plan.py", "all(map(operator.is_, map(_value, self._parameters), self._values))", "True", PLAN),
