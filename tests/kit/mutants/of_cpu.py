@@ -94,9 +94,15 @@ MUTANTS = [
     Mutant("backend/cpu/products.py", ".transpose(1, 2, 0), b", ".transpose(1, 2, 0)[::-1], b", PRODUCTS),
     Mutant("backend/cpu/backend.py", "np.diff(numbers, prepend=-1)", "np.diff(numbers, prepend=0)", DERIVATIVE),
     Mutant("backend/cpu/cells.py", "dz_o *= tanh_c", "dz_o *= c_new", CELLS),
+    Mutant("backend/cpu/cells.py", "math.gcd(n, ROWS)", "ROWS", CELLS, "lstm"),
+    Mutant("backend/cpu/recurrent.py", "if alone:", "if True:", CELLS),
     Mutant("backend/cpu/cells.py", "dh *= u", "dh *= r", CELLS),
     Mutant("backend/jit/cells.py", "(ONE - t * t)", "(ONE + t * t)", JIT_CELLS),
     Mutant("backend/jit/cells.py", "d[k] *= u[k]", "d[k] *= r[k]", JIT_CELLS),
+    Mutant("backend/jit/sequences.py", "min(TOGETHER, rows - m)", "min(TOGETHER, rows)", JIT_CELLS),
+    Mutant("backend/jit/sequences.py", "for k in range(whole, K):", "for k in range(K, K):", JIT_CELLS),
+    Mutant("backend/jit/sequences.py", "dw[0] += further", "dw[0] -= further", JIT_CELLS),
+    Mutant("backend/jit/sequences.py", "out + s * STRIP", "out + s * 0", JIT_CELLS),
     # networks in one compiled call
     Mutant(
         "backend/jit/tiles.py",

@@ -2,19 +2,23 @@
 
 Arrays: z what the inputs give, c and h the states before the step, c_new and h_new those after it, relu whether that is
 the nonlinearity. On the way back dh and dc come as the gradients of the states after the step. dc becomes that of the
-one before; dh what it gets but through the product: nothing, but for what passes a gate by. Samples that are not
-`alive` (None: all are) keep state and gradient. jit/cells.py has the same functions.
+one before; dh what it gets but through the product: of a GRU what passes a gate by, else nothing, for which dh may stay
+as it is where all are alive, since the product takes its place. Samples that are not `alive` (None: all are) keep state
+and gradient. jit/cells.py has the same functions.
 """
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
 
 from xpnet.backend.cpu.activation import pick
+from xpnet.backend.cpu.threads import scratch
 from xpnet.backend.reference.recurrent import parts
 
 Array = Any
+ROWS = 16  # samples whose gates an LSTM's step goes through as one row, where their number is a multiple of it
 
 
 def simple_rnn_step(z: Array, h: Array, h_new: Array, relu: bool, alive: Array | None) -> None:
@@ -34,20 +38,21 @@ def simple_rnn_step_backward(dh: Array, h_new: Array, dz: Array, relu: bool, ali
         np.multiply(h_new, h_new, out=dz)
         np.subtract(1, dz, out=dz)
         dz *= dh
-    if alive is None:
-        dh[...] = 0
-    else:
+    if alive is not None:
         dh[alive], dz[~alive] = 0, 0
 
 
 def lstm_step(z: Array, gates: Array, c: Array, c_new: Array, h: Array, h_new: Array, alive: Array | None) -> None:
     """The gates come as the product."""
-    scale, shift = _slopes(c.shape[1], c.dtype)
+    n, H = c.shape
+    rows = math.gcd(n, ROWS)  # NumPy is sooner done with a few long rows than with many short ones
+    scale, shift = _slopes(H, rows, c.dtype)
     gates += z
-    gates *= scale  # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2: one tanh for all
-    np.tanh(gates, out=gates)
-    gates *= scale
-    gates += shift
+    long = gates.reshape(-1, rows * 4 * H)
+    long *= scale  # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2: one tanh for all
+    np.tanh(long, out=long)
+    long *= scale
+    long += shift
     i, f, g, o = parts(gates, 4)
     np.multiply(f, c, out=c_new)
     np.multiply(i, g, out=h_new)
@@ -60,14 +65,18 @@ def lstm_step(z: Array, gates: Array, c: Array, c_new: Array, h: Array, h_new: A
 def lstm_step_backward(
     dh: Array, dc: Array, gates: Array, c: Array, c_new: Array, dz: Array, alive: Array | None
 ) -> None:
-    kept = None if alive is None else (dh[~alive], dc[~alive])
-    i, f, g, o = parts(gates, 4)
-    dz_i, dz_f, dz_g, dz_o = parts(dz, 4)
-    np.multiply(gates, gates, out=dz)  # the slopes: s - s**2 of a sigmoid, 1 - g**2 of g
-    np.subtract(gates, dz, out=dz)
-    np.multiply(g, g, out=dz_g)
+    """The gates are taken apart first, and dz is put together last: NumPy passes fastest over what lies together."""
+    kept, (n, H) = None if alive is None else (dh[~alive], dc[~alive]), c.shape
+    room = scratch(9 * n * H, dz.dtype).reshape(9, n, H)
+    apart, slopes, tanh_c = room[:4], room[4:8], room[8]
+    np.copyto(apart, gates.reshape(n, 4, H).transpose(1, 0, 2))
+    i, f, g, o = apart
+    dz_i, dz_f, dz_g, dz_o = slopes
+    np.multiply(apart, apart, out=slopes)  # the slopes: s - s**2 of a sigmoid, 1 - g**2 of g
+    np.subtract(apart[:2], slopes[:2], out=slopes[:2])
     np.subtract(1, dz_g, out=dz_g)
-    tanh_c = np.tanh(c_new)
+    np.subtract(o, dz_o, out=dz_o)
+    np.tanh(c_new, out=tanh_c)
     dz_o *= tanh_c
     dz_o *= dh
     tanh_c *= tanh_c
@@ -75,13 +84,15 @@ def lstm_step_backward(
     tanh_c *= o
     tanh_c *= dh
     dc += tanh_c  # that of c_new
-    for d, other in ((dz_i, g), (dz_f, c), (dz_g, i)):
-        d *= other
-        d *= dc
+    dz_i *= g
+    dz_f *= c
+    dz_g *= i
+    slopes[:3] *= dc
     dc *= f
-    dh[...] = 0
+    np.copyto(dz.reshape(n, 4, H), slopes.transpose(1, 0, 2))
     if kept is not None:
         ended = ~alive  # type: ignore[operator]
+        dh[...] = 0
         dz[ended], dh[ended], dc[ended] = 0, *kept
 
 
@@ -139,6 +150,8 @@ def _keep(alive: Array | None, *states: tuple[Array, Array]) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def _slopes(H: int, dtype: Any) -> tuple[Array, Array]:
-    """What turns tanh into the four gates of an LSTM: two vectors (4H,)."""
-    return tuple(np.repeat(np.array(each, dtype), H) for each in ((0.5, 0.5, 1, 0.5), (0.5, 0.5, 0, 0.5)))  # type: ignore[return-value]
+def _slopes(H: int, rows: int, dtype: Any) -> tuple[Array, Array]:
+    """What turns tanh into the four gates of an LSTM: two vectors (4H,), each so many times behind itself."""
+    each = (0.5, 0.5, 1, 0.5), (0.5, 0.5, 0, 0.5)
+    scale, shift = (np.tile(np.repeat(np.array(numbers, dtype), H), rows) for numbers in each)
+    return scale, shift

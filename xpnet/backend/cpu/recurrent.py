@@ -28,7 +28,7 @@ class CpuRecurrent(Backend):
         self, z: Array, w: Array, h: Array, nonlinearity: str, alive: Array | None = None, reverse: bool = False
     ) -> Array:
         (T, N, _), across = z.shape, _across(w)
-        step, relu, hs = self.cells(z.dtype).simple_rnn_step, nonlinearity == "relu", _states(h, T, reverse)
+        step, relu, hs = self.cells(z.dtype).simple_rnn_step, nonlinearity == "relu", states_from(h, T, reverse)
 
         def work(*n: int) -> None:
             here = slice(*n)
@@ -36,7 +36,7 @@ class CpuRecurrent(Backend):
                 multiply(hs[before, here], across, hs[after, here])
                 step(z[t, here], hs[before, here], hs[after, here], relu, _at(alive, t, here))
 
-        run_tiles(work, _shares(T, N, w.size))
+        run_tiles(work, shares(T, N, w.size))
         return hs
 
     def simple_rnn_backward(
@@ -55,14 +55,13 @@ class CpuRecurrent(Backend):
 
         def work(*n: int) -> None:
             here = slice(*n)
-            d, through = dh[here], np.empty_like(dh[here])
+            d = dh[here]
             for t, _, after in reversed(steps(T, reverse)):
                 _add(d, dhs, t, here)
                 step(d, hs[after, here], dz[t, here], relu, _at(alive, t, here))
-                multiply(dz[t, here], w, through)
-                d += through
+                _through(dz[t, here], w, d, alive is None)
 
-        run_tiles(work, _shares(T, N, w.size))
+        run_tiles(work, shares(T, N, w.size))
         return dz, _of_weight(dz, hs, reverse), dh
 
     def lstm(
@@ -70,7 +69,7 @@ class CpuRecurrent(Backend):
     ) -> tuple[Array, Array, Array]:
         (T, N, _), across = z.shape, _across(w)
         step, gates = self.cells(z.dtype).lstm_step, pool.empty(z.shape, z.dtype)
-        hs, cs = _states(h, T, reverse), _states(c, T, reverse)
+        hs, cs = states_from(h, T, reverse), states_from(c, T, reverse)
 
         def work(*n: int) -> None:
             here = slice(*n)
@@ -79,7 +78,7 @@ class CpuRecurrent(Backend):
                 multiply(old, across, a)
                 step(z[t, here], a, cs[before, here], cs[after, here], old, new, _at(alive, t, here))
 
-        run_tiles(work, _shares(T, N, w.size))
+        run_tiles(work, shares(T, N, w.size))
         return hs, cs, gates
 
     def lstm_backward(
@@ -100,15 +99,14 @@ class CpuRecurrent(Backend):
 
         def work(*n: int) -> None:
             here = slice(*n)
-            d, through = dh[here], np.empty_like(dh[here])
+            d = dh[here]
             for t, before, after in reversed(steps(T, reverse)):
                 _add(d, dhs, t, here)
                 states = cs[before, here], cs[after, here]
                 step(d, dc[here], gates[t, here], *states, dz[t, here], _at(alive, t, here))
-                multiply(dz[t, here], w, through)
-                d += through
+                _through(dz[t, here], w, d, alive is None)
 
-        run_tiles(work, _shares(T, N, w.size))
+        run_tiles(work, shares(T, N, w.size))
         return dz, _of_weight(dz, hs, reverse), dh, dc
 
     def gru(
@@ -121,7 +119,7 @@ class CpuRecurrent(Backend):
         reverse: bool = False,
     ) -> tuple[Array, Array]:
         (T, N, _), H, across = z.shape, h.shape[1], _across(w)
-        step, hs, gates = self.cells(z.dtype).gru_step, _states(h, T, reverse), pool.empty((T, N, 4 * H), z.dtype)
+        step, hs, gates = self.cells(z.dtype).gru_step, states_from(h, T, reverse), pool.empty((T, N, 4 * H), z.dtype)
 
         def work(*n: int) -> None:
             here = slice(*n)
@@ -132,7 +130,7 @@ class CpuRecurrent(Backend):
                     m += b
                 step(z[t, here], m, hs[before, here], hs[after, here], gates[t, here], _at(alive, t, here))
 
-        run_tiles(work, _shares(T, N, w.size))
+        run_tiles(work, shares(T, N, w.size))
         return hs, gates
 
     def gru_backward(
@@ -158,11 +156,11 @@ class CpuRecurrent(Backend):
                 multiply(dm[t, here], w, through)
                 d += through
 
-        run_tiles(work, _shares(T, N, w.size))
+        run_tiles(work, shares(T, N, w.size))
         return dz, _of_weight(dm, hs, reverse), self.sum(dm, (0, 1)), dh
 
 
-def _shares(T: int, N: int, work: int) -> tuple[tuple[int, int], ...]:
+def shares(T: int, N: int, work: int) -> tuple[tuple[int, int], ...]:
     """Which samples go through the steps together, of which each costs so many multiplications."""
     return cut_bands(N, N if T * N * work < WORTH else divide_evenly(N, SAMPLES))
 
@@ -172,7 +170,7 @@ def _across(w: Array) -> Array:
     return np.ascontiguousarray(w.T)
 
 
-def _states(first: Array, T: int, reverse: bool) -> Array:
+def states_from(first: Array, T: int, reverse: bool) -> Array:
     """Room for the states (T + 1, N, H), with the first in its place."""
     states = pool.empty((T + 1, *first.shape), first.dtype)
     states[T if reverse else 0] = first
@@ -186,6 +184,16 @@ def _at(alive: Array | None, t: int, here: slice) -> Array | None:
 def _add(d: Array, dhs: Array | None, t: int, here: slice) -> None:
     if dhs is not None:
         d += dhs[t, here]
+
+
+def _through(dz: Array, w: Array, d: Array, alone: bool) -> None:
+    """d is what comes through the product; unless `alone`, samples that have ended have something there already."""
+    if alone:
+        multiply(dz, w, d)
+    else:
+        through = np.empty_like(d)
+        multiply(dz, w, through)
+        d += through
 
 
 def _of_weight(dm: Array, hs: Array, reverse: bool) -> Array:

@@ -18,9 +18,10 @@ from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.choice import why_not_compiled
 from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
+from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
-from xpnet.backend.jit import cells, direct, elementwise, inference, kernels, norm_loops
+from xpnet.backend.jit import cells, direct, elementwise, inference, kernels, norm_loops, sequences
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
@@ -92,10 +93,55 @@ class JitBackend(NumpyBackend):
             return elementwise.activation(x, name)
         return super().activation(x, name, *constants)
 
+    # ---- dense layers ----------------------------------------------------------------------------------------------
+
+    def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
+        if activation is None and sequences.takes_inputs(x, w):
+            return sequences.inputs(x, w, b)
+        return super().dense(x, w, b, activation)
+
+    def dense_backward(
+        self,
+        dy: Array,
+        x: Array,
+        w: Array,
+        y: Array,
+        activation: str | None = None,
+        need_dx: bool = True,
+        out: Array | None = None,
+    ) -> tuple[Array | None, Array, Array]:
+        fits = activation is None and out is None and dy.dtype == np.float32 and dy.flags.c_contiguous
+        if not fits or dy.shape != y.shape or not sequences.takes_inputs(x, w):
+            return super().dense_backward(dy, x, w, y, activation, need_dx, out)
+        return product(dy, w) if need_dx else None, sequences.inputs_gradient(dy, x), self.sum(dy, 0)
+
     # ---- recurrent layers ------------------------------------------------------------------------------------------
 
     def cells(self, dtype: Any) -> Any:
         return cells if dtype == np.float32 else super().cells(dtype)
+
+    def lstm(
+        self, z: Array, w: Array, h: Array, c: Array, alive: Array | None = None, reverse: bool = False
+    ) -> tuple[Array, Array, Array]:
+        if not sequences.takes(h.shape[1], z, w, h, c):
+            return super().lstm(z, w, h, c, alive, reverse)
+        return sequences.forward(z, w, h, c, alive, reverse)
+
+    def lstm_backward(
+        self,
+        dhs: Array | None,
+        dh: Array,
+        dc: Array,
+        hs: Array,
+        cs: Array,
+        gates: Array,
+        w: Array,
+        alive: Array | None = None,
+        reverse: bool = False,
+    ) -> tuple[Array, Array, Array, Array]:
+        if not sequences.takes(hs.shape[2], hs, cs, gates, w):
+            return super().lstm_backward(dhs, dh, dc, hs, cs, gates, w, alive, reverse)
+        return sequences.back(dhs, dh, dc, hs, cs, gates, w, alive, reverse)
 
     # ---- update steps ----------------------------------------------------------------------------------------------
 
