@@ -1,12 +1,14 @@
 """Plans: what they rest on is looked at before each use, and a planned network gives what it gives without."""
 
 import copy
+import gc
 import pickle
 import sys
 import threading
 import tracemalloc
+import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from xpnet.backend import make_backend, use_backend
 from xpnet.base.nested import as_several
 from xpnet.core.layer import Layer
 from xpnet.core.watch import watched
-from xpnet.errors import NotBuiltError, OptionError, ShapeError
+from xpnet.errors import BackendError, DTypeError, NotBuiltError, OptionError, ShapeError
 
 IMAGE = (1, 28, 28)
 
@@ -230,6 +232,149 @@ def astype(model: Any) -> None:
     model.astype("float64").astype("float32")
 
 
+def move_between_lists(model: Any) -> None:
+    model.blocks.append(model.more.pop(0))
+
+
+def exchange_names(model: Any) -> None:
+    model.named["a"] = model.named.pop("a")
+
+
+def set_on_the_class(model: Any) -> None:
+    Looking.signed = False
+
+
+def put_a_function_on_the_class(model: Any) -> None:
+    Looking.half = lambda self, x: self.dense(self.dense(x))  # type: ignore[method-assign]
+
+
+def drop_a_setting(model: Any) -> None:
+    del model.own  # and what is the class's counts
+
+
+class Looking(Model):
+    """What a call may look into besides its layers, which may be exchanged without an attribute being set."""
+
+    signed = True
+    own = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = True
+        self.blocks, self.more = [layers.Tanh()], [layers.Sigmoid(), layers.ReLU()]
+        self.named = {"a": layers.Softplus(), "b": layers.Dense(8)}
+        self.dense = layers.Dense(8)
+
+    def half(self, x: Any) -> Any:
+        return self.dense(x)
+
+    def call(self, x: Any) -> Any:
+        for block in self.blocks:
+            x = block(x)
+        x = self.half(x) + x if self.signed else self.half(x)
+        for block in self.more:
+            x = block(x)
+        for block in self.named.values():
+            x = block(x)
+        return self.dense(x) if self.own else x
+
+
+@pytest.mark.parametrize(
+    "change",
+    [move_between_lists, exchange_names, set_on_the_class, put_a_function_on_the_class, drop_a_setting],
+)
+def test_what_a_call_looks_into_is_followed(change: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Looking, "signed", True)
+    monkeypatch.setattr(Looking, "half", Looking.half)
+    random.seed(0)
+    model, x = Looking(), images(2, 1, (8,))
+    before = model.predict(x)
+    assert "by a plan" in str(model.plan(samples=2))
+    change(model)
+    found = model.predict(x)
+    np.testing.assert_allclose(found, unplanned(model, x), rtol=2e-6, atol=2e-6)
+    assert np.abs(found - before).max() > 1e-4
+
+
+class Chain(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.join = Sequential([layers.Dense(8), layers.Tanh()]), layers.Add()
+        self.layers = [layers.Dense(8)]
+
+    def call(self, x: Any) -> Any:
+        for each in self.inside.layers:
+            x = each(x)
+        return self.join(x, self.layers[0](x))
+
+
+def test_lists_of_a_network_that_is_not_called_are_followed() -> None:
+    model, x = Chain(), images(2, 1, (8,))
+    before = model.predict(x)
+    assert "by a plan" in str(model.plan(samples=2))
+    model.inside.layers.reverse()
+    found = model.predict(x)
+    np.testing.assert_allclose(found, unplanned(model, x), rtol=2e-6, atol=2e-6)
+    assert np.abs(found - before).max() > 1e-4
+
+
+def test_a_shallow_copy_has_settings_of_its_own() -> None:
+    model, x = Looking(), images(2, 1, (8,))
+    before = model.predict(x)
+    twin = copy.copy(model)
+    twin.own = False
+    for each in (twin, model, twin):
+        np.testing.assert_allclose(each.predict(x), unplanned(each, x), rtol=2e-6, atol=2e-6)
+    assert (model.predict(x) == before).all() and (twin.predict(x) != before).any()
+
+
+def test_a_layer_that_is_moved_by_itself_is_refused_as_before() -> None:
+    for move, error in ((lambda layer: layer.to("reference"), BackendError), (astype_of_one, DTypeError)):
+        model, x = Sequential([layers.Dense(4), layers.ReLU(), layers.Dense(2)]), images(2, 0, (3,))
+        model.predict(x)
+        move(model.layers[1 if error is BackendError else 0])
+        with pytest.raises(error):
+            model.predict(x)
+        assert model.plan(samples=2).run is None
+
+
+def astype_of_one(layer: Layer) -> None:
+    layer.astype("float64")
+
+
+def test_plans_go_with_their_network() -> None:
+    """Nothing waits for the garbage collector."""
+    model, x = Sequential([layers.Conv2D(4, 3), layers.ReLU(), layers.Flatten(), layers.Dense(3)]), images(1)
+    model.predict(x)
+    gc.collect()
+    gc.disable()
+    try:
+        model.predict(images(2))
+        gone = [weakref.ref(each) for each in (model, model.layers[0], model.plan(samples=2).run, model.plan().run)]
+        del model
+        assert [each() for each in gone] == [None] * 4
+    finally:
+        gc.enable()
+
+
+def test_integers_of_another_name_are_of_the_same_kind() -> None:
+    model = Sequential([layers.Embedding(5, 3), layers.Flatten(), layers.Dense(2)])
+    model.build((4,), dtype="int64")
+    x = np.array([[0, 1, 2, 4]], np.int64)
+    model(x)
+    plan = model._plans._known[x.shape]
+    model(x.astype(np.longlong))
+    assert model._plans._known[x.shape] is plan
+
+
+def test_a_plan_that_is_asked_for_while_somebody_looks_is_not_kept() -> None:
+    model = lenet5()
+    with watched(model, lambda layer, y: None):
+        model.plan()
+    model.predict(images(1))
+    assert "by a plan" in str(model._plans._known[1, *IMAGE])
+
+
 def put_a_forward(model: Any) -> None:
     model.dense.forward = lambda x, train=False: (np.ones((len(x), 10), np.float32), None)
 
@@ -353,6 +498,67 @@ class Numbering(Model):
         return self.a(x)
 
 
+class ByValues(Model):
+    """The names that arrays and dicts have are no different where they are a network's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.values = layers.Dense(2), [True]
+
+    def call(self, x: Any) -> Any:
+        return self.a(x) if self.values[0] else x
+
+
+class Holding(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.values = layers.Dense(2), [True]
+
+    def call(self, x: Any) -> Any:
+        return self.a(x)
+
+
+class Reaching(Model):
+    """What it looks at is a network's inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.a = Holding(), layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return self.a(x) if self.inside.values[0] else self.inside(x)
+
+
+class ByDefault(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = layers.Dense(2)
+
+    def call(self, x: Any, kept: Any = [True]) -> Any:  # noqa: B006
+        return self.a(x) if kept[0] else x
+
+
+class Called(Model):
+    """It does more than its call."""
+
+    calls: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = layers.Dense(2)
+
+    def __call__(self, *xs: Any, train: bool | None = None) -> Any:
+        self.calls.append(1)
+        return super().__call__(*xs, train=train)
+
+    def call(self, x: Any) -> Any:
+        return self.a(x)
+
+
+def calling() -> Model:
+    return Sequential([Called(), layers.Dense(2)])
+
+
 class Seeding(Model):
     def __init__(self) -> None:
         super().__init__()
@@ -387,17 +593,25 @@ class Deciding(Model):
         (Switched, "may do something else"),
         (Numbering, "may do something else"),
         (Deciding, "may do something else"),
+        (ByValues, "may do something else"),
+        (ByDefault, "may do something else"),
+        (Reaching, "may do something else"),
+        (calling, "may do something else"),
         (Seeding, "may do something else"),
         (Written, "Written, 4 operations by a plan"),
         (Stochastic, "a call in training mode"),
     ],
 )
-def test_python_that_may_do_something_else_runs_each_time(kind: type[Model], why: str) -> None:
+def test_python_that_may_do_something_else_runs_each_time(kind: Callable[[], Any], why: str) -> None:
     model = kind()
     model.build((3,))
     x = images(1, 0, (3,))
     model.predict(x)
     assert why in str(model.plan())
+    if kind is calling:
+        done = len(Called.calls)
+        model.predict(x)
+        assert len(Called.calls) == done + 1
     if kind is Switched:
         a = model.predict(x)
         switch[0] = False

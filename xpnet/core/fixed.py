@@ -35,8 +35,15 @@ def is_library_forward(layer: Any) -> bool:
 
 
 def held_in(network: Any) -> Iterator[Any]:
-    """The lists and dicts of layers that are attributes of the network."""
-    return (value for value in vars(network).values() if isinstance(value, (list, dict)) and _has_layers_only(value))
+    """What the network's `call` looks into: lists and dicts of layers, and the classes that a user wrote; all as they
+    will be when they are gone through later.
+    """
+    for value in vars(network).values():
+        if isinstance(value, (list, dict)) and _has_layers_only(value):
+            yield from (value.keys(), value.values()) if isinstance(value, dict) else (value,)
+    for kind in type(network).__mro__:
+        if not is_library(kind) and kind is not object:
+            yield from (vars(kind).keys(), vars(kind).values())
 
 
 def _of_library(function: Any) -> bool:
@@ -46,6 +53,9 @@ def _of_library(function: Any) -> bool:
 def _is_fixed(function: Any, network: Any, seen: frozenset[Any]) -> bool:
     """The same of a function of the network's class, and of all that it calls by the network's name."""
     if not isinstance(function, types.FunctionType) or function.__closure__:
+        return False
+    defaults = *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()
+    if not all(isinstance(each, SETTINGS) for each in defaults):
         return False
     if function in seen:
         return True
@@ -95,16 +105,23 @@ def _is_module_or_layer(value: Any) -> bool:
 
 
 def _is_settled(name: str, network: Any, modules: list[types.ModuleType], seen: frozenset[Any]) -> bool:
-    """Whether an attribute of this name stays what it is, unless somebody sets it."""
-    if name in OF_VALUES:
-        return True
+    """Whether an attribute of this name stays what it is, unless somebody sets it; whose it is the code does not tell:
+    the network's, or that of a network inside.
+    """
+    users = [each for _, each in network.named_layers() if each is network or not is_library(type(each))]
+    own = [each for each in users if name in vars(each) or getattr(type(each), name, 0) is not getattr(Layer, name, 0)]
+    if not own:
+        return name in OF_VALUES or any(_is_module_or_layer(getattr(module, name, None)) for module in modules)
+    return all(_is_settled_in(each, name, seen) for each in own)
+
+
+def _is_settled_in(network: Any, name: str, seen: frozenset[Any]) -> bool:
     if name in vars(network):
         value = vars(network)[name]
         alike = isinstance(value, tuple) and all(isinstance(each, (Layer, *SETTINGS)) for each in value)
         return alike or isinstance(value, (Layer, *SETTINGS)) or _has_layers_only(value)
-    if (own := getattr(type(network), name, None)) is not None:
-        return isinstance(own, SETTINGS) or _is_fixed(own, network, seen)
-    return any(_is_module_or_layer(getattr(module, name, None)) for module in modules)
+    own = getattr(type(network), name)
+    return isinstance(own, SETTINGS) or _is_fixed(own, network, seen)
 
 
 def _has_layers_only(value: Any) -> bool:

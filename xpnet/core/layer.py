@@ -278,7 +278,7 @@ class Layer(Walked, Located, Configured):
 
     def _place(self, backend: Backend, dtype: str) -> None:
         """Where the layer runs from now on, and in what; its parameters are moved by `to` and `astype`."""
-        vars(self).update(backend=backend, _dtype=dtype, _checked=None)  # `backend = ` is refused
+        vars(self).update(backend=backend, _dtype=dtype, _checked=None, _edited=next(_edits))  # `backend = ` is refused
 
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
@@ -321,6 +321,10 @@ class Layer(Walked, Located, Configured):
         if isinstance(value, HOLDERS):
             for name, layer in layers_in(attribute, value):
                 layer.suggest_name(name)  # errors inside a model call a layer by its attribute
+
+    def __delattr__(self, attribute: str) -> None:
+        object.__delattr__(self, attribute)
+        vars(self)["_edited"] = next(_edits)
 
     # not by `def`, which type checkers take for a licence to set anything
     __setattr__ = _set  # type: ignore[assignment]

@@ -9,6 +9,7 @@ looked into (watch.py), in training, or whose `call` may do something else each 
 
 import operator
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 from xpnet.backend import Array
@@ -29,6 +30,7 @@ class Plan:
         "_edits",
         "_held",
         "_layers",
+        "_lengths",
         "_lists",
         "_parameters",
         "_values",
@@ -41,16 +43,18 @@ class Plan:
     )
 
     def __init__(self, network: Any, x: Array) -> None:
-        self._layers = [layer for _, layer in network.named_layers()]
-        self._edits = [*map(_edited, self._layers)]  # before the look at them
-        self._parameters = [*held_parameters(self._layers)]
+        layers = [layer for _, layer in network.named_layers()]
+        self._edits = [*map(_edited, layers)]  # before the look at them
+        self._layers = layers[1:]  # not the network, which holds its plans, and is to be gone when nobody else holds it
+        self._parameters = [*held_parameters(layers)]
         self._values = [*map(_value, self._parameters)]
         self.label = network.label
         self.backend, self.dtype = network.backend, x.dtype
         with quiet():
             written, self.graph, self.why = trace(network, x)
-        self._lists = [now for now, _ in written.held]  # of layers,
-        self._held = [then for _, then in written.held]  # and what was in them
+        self._lists = written.held  # of layers, and classes,
+        self._lengths = [*map(len, self._lists)]
+        self._held = [*chain.from_iterable(self._lists)]  # and what was in them
         self.run: Callable[[Array], Array] | None = None if self.graph is None else self.backend.plan(self.graph)
 
     def __str__(self) -> str:
@@ -65,9 +69,10 @@ class Plan:
         """Whether all that it rests on is as it was."""
         return (
             network.backend is self.backend
-            and [*map(_edited, self._layers)] == self._edits
+            and [network._edited, *map(_edited, self._layers)] == self._edits
             and all(map(operator.is_, map(_value, self._parameters), self._values))
-            and self._lists == self._held
+            and [*map(len, self._lists)] == self._lengths
+            and all(map(operator.is_, chain.from_iterable(self._lists), self._held))
         )
 
 
@@ -88,7 +93,7 @@ class Plans:
         if interceptions or not network.is_built:
             return None
         plan = self._known.get(x.shape)
-        if plan is None or x.dtype is not plan.dtype or not plan.holds(network):
+        if plan is None or x.dtype != plan.dtype or not plan.holds(network):
             if not _is_own_kind(network, x):
                 return None
             plan = self.make(network, x)
@@ -97,9 +102,11 @@ class Plans:
     def make(self, network: Any, x: Array) -> Plan:
         """The plan for inputs like x."""
         plan = Plan(network, x)
-        while len(self._known) >= MOST:
-            self._known.pop(next(iter(self._known)), None)
-        self._known[x.shape] = plan
+        known = [*self._known]
+        for shape in known[: max(0, len(known) + 1 - MOST)]:
+            self._known.pop(shape, None)  # unless another thread has
+        if not interceptions:  # for whose time alone there is none
+            self._known[x.shape] = plan
         return plan
 
     def run_known(self, network: Any, x: Any, most: int) -> Array | None:

@@ -181,7 +181,7 @@ class Trace(Tape):
         self.shapes: list[tuple[int, ...]] = []
         self.dtypes: list[str] = []
         self.backend, self.recorder = backend, Recorder(backend, self)
-        self.held: list[tuple[Any, Any]] = []  # lists and dicts of layers, and what is in them now
+        self.held: list[Any] = []  # lists of layers, and what else its `call` looks into (fixed.py)
 
     def traced(self, array: Array) -> Traced:
         """The array with the next number."""
@@ -193,8 +193,7 @@ class Trace(Tape):
         """What a layer makes of these, written down."""
         if train or layer.backend is not self.backend or {*map(type, values)} != {Traced}:
             raise Untraceable("a call in training mode, on another backend, or with other arrays")
-        if layer.composite and is_fixed(layer):
-            self.held += [(each, each.copy()) for each in held_in(layer)]
+        if layer.composite:
             output = layer.call(*[Var(value, self) for value in values])
             if not isinstance(output, Var):
                 raise Untraceable("several outputs")
@@ -202,15 +201,15 @@ class Trace(Tape):
         return self._forward(layer, values), _no_way_back
 
     def _forward(self, layer: Layer, values: tuple[Any, ...]) -> Any:
+        layer.check(*map(_array, values))  # by its own parameters, which a copy does not have
         done = len(self.ops), len(self.shapes)
-        if not layer.composite:
-            try:
-                y, _ = self._copy(layer).forward(*values, train=False)
-                if isinstance(y, Traced):
-                    return y
-            except Exception:  # whatever it was: the layer's own forward tells, or has no trouble
-                pass
-            del self.ops[done[0] :], self.shapes[done[1] :], self.dtypes[done[1] :]
+        try:
+            y, _ = self._copy(layer).forward(*values, train=False)
+            if isinstance(y, Traced):
+                return y
+        except Exception:  # whatever it was: the layer's own forward tells, or has no trouble
+            pass
+        del self.ops[done[0] :], self.shapes[done[1] :], self.dtypes[done[1] :]
         y = self.recorder.record("layer", lambda layer, xs: layer.forward(*xs, train=False)[0], layer=layer, xs=values)
         if not isinstance(y, Traced):
             raise Untraceable("several outputs")
@@ -232,10 +231,13 @@ class Trace(Tape):
 def trace(network: Any, x: Array) -> tuple[Trace, Graph | None, str]:
     """What the network does with x (N, ...): what it rests on, the list, if there is one, and why there is none."""
     written = Trace(network.backend)
-    if not is_fixed(network):
-        return written, None, "its call may do something else the next time (core/fixed.py says what may stand in it)"
     for path, layer in network.named_layers():
-        if not layer.composite and _does_more(layer):
+        if layer.composite and not is_fixed(layer):
+            whose = f"{path}: its" if path else "its"
+            return written, None, f"{whose} call may do something else the next time (core/fixed.py: what may be in it)"
+        if layer.composite:
+            written.held += held_in(layer)
+        elif _does_more(layer):
             return written, None, f"{path} may do more than return its output, or carries a state"
     try:
         with on_backend(network.backend), random.preserved_state():
@@ -244,6 +246,8 @@ def trace(network: Any, x: Array) -> tuple[Trace, Graph | None, str]:
         return written, None, str(error)
     except Exception as error:  # which it tells when it runs as it is
         return written, None, f"{type(error).__name__}: {error}"
+    finally:
+        del written.recorder._trace  # each holds the other, and with it layers, until the garbage collector comes
     return written, Graph(written.ops, written.shapes, written.dtypes, y.number), ""
 
 

@@ -20,15 +20,21 @@ BLOCKS = "tests/backend/test_switch_blocks.py"
 PLAN = "tests/core/test_plan.py"
 
 MUTANTS = [
-    Mutant("core/plan.py", "and [*map(_edited, self._layers)] == self._edits", "", PLAN),
-    Mutant("core/plan.py", "and self._lists == self._held", "", PLAN),
+    Mutant("core/plan.py", "and [network._edited, *map(_edited, self._layers)] == self._edits", "", PLAN),
+    Mutant("core/plan.py", "and all(map(operator.is_, chain.from_iterable(self._lists), self._held))", "", PLAN),
+    Mutant("core/plan.py", "and [*map(len, self._lists)] == self._lengths", "", PLAN),
+    Mutant("core/plan.py", "layers[1:]", "layers", PLAN),
+    Mutant("core/trace.py", "written.held += held_in(layer)", "pass", PLAN),
+    Mutant("core/fixed.py", "if each is network or not is_library(type(each))", "if each is network", PLAN),
+    Mutant("core/trace.py", "del written.recorder._trace", "pass", PLAN),
+    Mutant("core/trace.py", "layer.check(*map(_array, values))", "pass", PLAN),
     Mutant("core/plan.py", "all(map(operator.is_, map(_value, self._parameters), self._values))", "True", PLAN),
     Mutant("core/plan.py", "if interceptions or not network.is_built:", "if not network.is_built:", PLAN),
     Mutant("core/plan.py", "len(x) > most or interceptions or", "len(x) > most or", PLAN),
     Mutant("core/plan.py", "len(x) > most or interceptions", "interceptions", PLAN),
     Mutant("core/plan.py", "return Plans()  # a copy", "return self  # a copy", PLAN),
     Mutant("core/trace.py", "if train or layer.backend", "if layer.backend", PLAN),
-    Mutant("core/trace.py", "if not layer.composite and _does_more(layer):", "if layer.composite is None:", PLAN),
+    Mutant("core/trace.py", "elif _does_more(layer):", "if layer.composite is None:", PLAN),
     Mutant("core/fixed.py", '"STORE_ATTR", ', "", PLAN),
     Mutant(
         "core/fixed.py",
@@ -38,6 +44,8 @@ MUTANTS = [
     ),
     Mutant("core/fixed.py", "return _is_module_or_layer(value) or", "return True or", PLAN),
     Mutant("core/layer.py", 'object.__setattr__(self, "_edited", next(_edits))', "pass", PLAN),
+    Mutant("core/layer.py", 'vars(self)["_edited"] = next(_edits)', "pass", PLAN),
+    Mutant("core/layer.py", ", _edited=next(_edits))", ")", PLAN),
     Mutant("random.py", "state.first_sample * steps", "state.first_sample", TIME_DISTRIBUTED),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", OUTPUTS),
     Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", RANDOM, "not fork"),

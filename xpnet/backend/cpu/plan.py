@@ -49,7 +49,7 @@ class NumpyPlan:
             prepared = self.idle.pop()
         except IndexError:
             prepared = Prepared(self.backend, self.graph)
-        y = prepared.run(x)
+        y = prepared.way(prepared, x)
         self.idle.append(prepared)
         return y
 
@@ -129,7 +129,8 @@ class Prepared:
                 self._used(number)
         self.output = self.places[graph.output]
 
-        self.run: Callable[[Array], Array] = self._run_mixed if self.mixed else self._run_alone
+        # Bound to it, it would hold itself, and what is dropped would wait for the garbage collector.
+        self.way: Callable[[Prepared, Array], Array] = Prepared._run_mixed if self.mixed else Prepared._run_alone
         self.context = contextvars.Context()
         self.context.run(np.seterr, all="ignore")
 
