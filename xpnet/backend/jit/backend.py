@@ -20,7 +20,7 @@ from xpnet.backend.cpu.layouts import hwcn_to_nchw, nchw_to_hwcn
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
-from xpnet.backend.jit import cells, direct, elementwise, inference, kernels, norm_loops
+from xpnet.backend.jit import cells, depthwise, direct, elementwise, inference, kernels, norm_loops
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
@@ -37,6 +37,7 @@ class JitBackend(NumpyBackend):
         **NumpyBackend.algorithms,
         choice.WINOGRAD: JitWinograd(),
         choice.DIRECT: direct,
+        choice.DEPTHWISE: depthwise,
     }
 
     def __init__(self) -> None:
