@@ -24,7 +24,7 @@ BLOCKS = "kernels of 3 x 3, 2 x 2 pixels of the output at a time, from 16 produc
 MEANING = {
     WINOGRAD: "kernels of three rows, two rows of the output at a time, from four products instead of six",
     DIRECT: "register tiles in compiled kernels, for which nothing is gathered",
-    DEPTHWISE: "forward register tiles in compiled kernels; backward one compiled walk over the image for all gradients",
+    DEPTHWISE: "forward as the direct one; backward one compiled walk over the image for all gradients",
     ONE_PRODUCT: "forward all columns at once, as they are few, and one product; backward, and transposed, by columns",
     COLUMNS: "tiles of columns that stay in the cache, and a product for each row of a tile",
     WHOLE_IMAGE: "a dense layer of all pixels, one product",

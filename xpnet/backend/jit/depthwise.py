@@ -1,9 +1,9 @@
 """Depthwise convolution, compiled: a channel meets nothing but its own kernel, so that memory is all that it costs.
 
 Forward is that of jit/direct.py. On the way back dx, dw and db come from one walk over the image, in the memory order
-(H, W, C, N): what a pixel collects from, times the kernel, is its dx, and times the pixel, its share of dw. Threads take
-some channels each, whose few rows stay in the cache while the kernel slides over them, so that every array is read from
-memory once; and a channel's sums depend on no other channel.
+(H, W, C, N): what a pixel collects from, times the kernel, is its dx, and times the pixel, its share of dw. Threads
+take some channels each, whose few rows stay in the cache while the kernel slides over them, so that every array is read
+from memory once; and a channel's sums depend on no other channel.
 """
 
 import functools
