@@ -86,7 +86,7 @@ MUTANTS = [
         "\n\n\ndef why_not_compiled",
         CHOICE,
     ),
-    Mutant("backend/cpu/algorithm.py", "if need_dx else None\n    found", "\n    found", JIT),
+    Mutant("backend/cpu/algorithm.py", "if need_dx else None\n    found", "\n    found", DEPTHWISE),
     Mutant("backend/jit/winograd.py", "both - m2[n] - m3[n]", "both - m2[n] + m3[n]", WINOGRAD),
     Mutant("backend/jit/winograd.py", "y3[q] = -z1[q]", "y3[q] = z1[q]", WINOGRAD),
     Mutant("backend/cpu/elementwise.py", "return pick(dy, y > 0)", "return pick(-dy, y > 0)", DERIVATIVE),
