@@ -152,11 +152,9 @@ class Model(TrainableNetwork):
 
     @explaining
     def predict(self, x: Data, batch_size: int | None = None, verbose: int | Literal["auto"] = 0) -> Any:
-        """The outputs for samples x in inference mode, batch by batch (256); NumPy in, NumPy out. Of a network of
-        several outputs, a tuple or a dict of arrays.
-
-        x may also be an iterable of batches x, (x, t) or (x, t, sample_weight), in an order that it keeps; it is read
-        to its end, and of each batch x counts.
+        """The outputs for samples x in inference mode, batch by batch (256); NumPy in, NumPy out; a tuple or a dict of
+        arrays where there are several. x may also be an iterable of batches x, (x, t) or (x, t, sample_weight), in an
+        order that it keeps; it is read to its end, and of each batch x counts.
         """
         if not verbose and batch_size is None and (y := self._plans.run_known(self, x, EVALUATED)) is not None:
             return y

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import xpnet
 from tests.kit.layer_table import CASES, Case
 from tests.kit.strategies import normal
 from xpnet import Model, Sequential, layers, networks, random
@@ -76,7 +77,7 @@ def test_it_gives_what_the_layers_give(make: Callable[[], Any], shape: tuple[int
     model = make()
     for seed in range(3):
         x = images(N, seed, shape)
-        np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=2e-6, atol=2e-6)
+        np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=5e-6, atol=5e-6)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if len(case.shapes) == 1], ids=lambda case: case.name)
@@ -125,7 +126,7 @@ def test_branches(size: tuple[int, int], N: int) -> None:
     model.build((3, *size))
     assert "operations by a plan" in str(model.plan(samples=N))
     for _ in range(2):
-        np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=2e-6, atol=2e-6)
+        np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=5e-6, atol=5e-6)
 
 
 @pytest.mark.parametrize("pool, stride", [(2, 2), (3, 2), (2, 3), (3, 1)])
@@ -135,14 +136,14 @@ def test_pooling_of_bands_of_a_convolution(pool: int, stride: int, rows: int) ->
     x = images(1, 2, (16, rows, 30))
     model = Sequential([layers.Conv2D(32, 3, padding=1, activation="relu"), layers.MaxPool2D(pool, stride)])
     model.build(x.shape[1:])
-    np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=5e-6, atol=5e-6)
 
 
 def test_bands_of_a_convolution_with_a_stride() -> None:
     random.seed(1)
     x, model = images(1, 2, (32, 33, 31)), Sequential([layers.Conv2D(64, 3, stride=2, padding=1)])
     model.build(x.shape[1:])
-    np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(model.predict(x), unplanned(model, x), rtol=5e-6, atol=5e-6)
 
 
 def test_the_same_bits_each_time_and_in_each_thread() -> None:
@@ -245,7 +246,7 @@ def test_a_change_is_followed(change: Callable[[Any], None]) -> None:
     before = model.predict(x)
     change(model)
     found = model.predict(x)
-    np.testing.assert_allclose(found, unplanned(model, x), rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(found, unplanned(model, x), rtol=5e-6, atol=5e-6)
     assert change is astype or np.abs(found - before).max() > 1e-4
 
 
@@ -282,6 +283,15 @@ def test_other_backends_run_as_before() -> None:
         model = lenet5()
     assert "has no plan" not in str(model.plan()) and "one by one" in str(model.plan())
     np.testing.assert_allclose(model.predict(images(1)), unplanned(model, images(1)), rtol=1e-5, atol=1e-6)
+
+
+def test_numbers_that_overflow_raise_nothing() -> None:
+    model, x = lenet5(), images(1)
+    for parameter in model.parameters():
+        parameter.value[...] = 1e30
+    with np.errstate(all="raise"):
+        for _ in range(2):
+            assert not np.isfinite(model.predict(np.abs(x))).all()
 
 
 # ---- what has no plan -----------------------------------------------------------------------------------------------
@@ -343,6 +353,25 @@ class Numbering(Model):
         return self.a(x)
 
 
+class Seeding(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        xpnet.seed(3)
+        return self.a(x)
+
+
+class Written(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = layers.Dense(2), layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return xpnet.layers.ReLU()(layers.Add()(*[each(x) for each in (self.a, self.b)]))
+
+
 class Deciding(Model):
     def __init__(self) -> None:
         super().__init__()
@@ -358,6 +387,8 @@ class Deciding(Model):
         (Switched, "may do something else"),
         (Numbering, "may do something else"),
         (Deciding, "may do something else"),
+        (Seeding, "may do something else"),
+        (Written, "Written, 4 operations by a plan"),
         (Stochastic, "a call in training mode"),
     ],
 )
@@ -408,7 +439,8 @@ def test_one_image_of_lenet5_takes_few_calls_and_no_memory() -> None:
     for x in sets:
         model.predict(x)
     plan: Any = model.plan().run
-    assert len(plan.idle[0].calls) <= 25
+    compiled = not hasattr(plan, "idle")
+    assert compiled or len(plan.idle[0].calls) <= 25
     calls: list[str] = []
 
     def count(frame: Any, event: str, argument: Any) -> None:
@@ -427,6 +459,7 @@ def test_one_image_of_lenet5_takes_few_calls_and_no_memory() -> None:
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
         model.predict(sets[3])
-        assert tracemalloc.get_traced_memory()[1] - before < 32768  # NumPy's own, within its calls
+        most = 4096 if compiled else 32768  # of NumPy's own, within its calls
+        assert tracemalloc.get_traced_memory()[1] - before < most
     finally:
         tracemalloc.stop()

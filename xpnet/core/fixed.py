@@ -15,7 +15,7 @@ from xpnet.core.layer import Layer
 
 BUILTINS = frozenset((dict, enumerate, len, list, max, min, range, reversed, tuple, zip))
 OF_VALUES = frozenset(("dtype", "items", "keys", "ndim", "shape", "values"))
-CHANGES = ("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_NAME", "DELETE_", "IMPORT_", "YIELD", "SEND", "RAISE")
+CHANGES = ("STORE_ATTR", "STORE_S", "STORE_GLOBAL", "STORE_NAME", "DELETE_", "IMPORT_", "YIELD", "SEND", "RAISE")
 SETTINGS = type(None), bool, int, float, str
 
 
@@ -49,8 +49,7 @@ def _is_fixed(function: Any, network: Any, seen: frozenset[Any]) -> bool:
         return False
     if function in seen:
         return True
-    known = [value for name in function.__code__.co_names if (value := function.__globals__.get(name)) is not None]
-    modules = [value for value in known if isinstance(value, types.ModuleType)]
+    modules = _modules(function)
     for step in _instructions(function.__code__):
         if step.opname.startswith(CHANGES):
             return False
@@ -61,6 +60,16 @@ def _is_fixed(function: Any, network: Any, seen: frozenset[Any]) -> bool:
         ):
             return False
     return True
+
+
+def _modules(function: types.FunctionType) -> list[Any]:
+    """The modules that the function names, and those inside them."""
+    names = function.__code__.co_names
+    outer = [value for name in names if isinstance(value := function.__globals__.get(name), types.ModuleType)]
+    inner = [
+        value for each in outer for name in names if isinstance(value := getattr(each, name, None), types.ModuleType)
+    ]
+    return outer + inner
 
 
 def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
@@ -75,11 +84,14 @@ def _is_known(name: str, function: types.FunctionType) -> bool:
     """Whether it is the library, one of its classes, or a function of Python that only looks at its arguments."""
     builtins = getattr(function, "__builtins__", {})
     value = function.__globals__.get(name, builtins.get(name))
+    return _is_module_or_layer(value) or (isinstance(value, (type, types.BuiltinFunctionType)) and value in BUILTINS)
+
+
+def _is_module_or_layer(value: Any) -> bool:
+    """Whether it is a module of the library, or a class of its layers."""
     if isinstance(value, types.ModuleType):
         return value.__name__.partition(".")[0] == "xpnet"
-    if isinstance(value, type) and issubclass(value, Layer):
-        return is_library(value)
-    return isinstance(value, (type, types.BuiltinFunctionType)) and value in BUILTINS
+    return isinstance(value, type) and issubclass(value, Layer) and is_library(value)
 
 
 def _is_settled(name: str, network: Any, modules: list[types.ModuleType], seen: frozenset[Any]) -> bool:
@@ -92,7 +104,7 @@ def _is_settled(name: str, network: Any, modules: list[types.ModuleType], seen: 
         return alike or isinstance(value, (Layer, *SETTINGS)) or _has_layers_only(value)
     if (own := getattr(type(network), name, None)) is not None:
         return isinstance(own, SETTINGS) or _is_fixed(own, network, seen)
-    return any(hasattr(module, name) for module in modules)
+    return any(_is_module_or_layer(getattr(module, name, None)) for module in modules)
 
 
 def _has_layers_only(value: Any) -> bool:

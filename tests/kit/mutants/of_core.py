@@ -32,10 +32,11 @@ MUTANTS = [
     Mutant("core/fixed.py", '"STORE_ATTR", ', "", PLAN),
     Mutant(
         "core/fixed.py",
-        "return isinstance(value, (type, types.BuiltinFunctionType)) and value in BUILTINS",
-        "return True",
+        "any(_is_module_or_layer(getattr(module, name, None)) for",
+        "any(hasattr(module, name) for",
         PLAN,
     ),
+    Mutant("core/fixed.py", "return _is_module_or_layer(value) or", "return True or", PLAN),
     Mutant("core/layer.py", 'object.__setattr__(self, "_edited", next(_edits))', "pass", PLAN),
     Mutant("random.py", "state.first_sample * steps", "state.first_sample", TIME_DISTRIBUTED),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", OUTPUTS),

@@ -38,8 +38,9 @@ DEPTHWISE = "tests/backend/jit/test_depthwise.py"
 PLAN = "tests/core/test_plan.py"
 
 MUTANTS = [
+    Mutant("backend/cpu/plan.py", 'self.context.run(np.seterr, all="ignore")', "pass", PLAN),
     Mutant("backend/cpu/plan.py", "self.idle.append(prepared)", "self.idle.extend([prepared, prepared])", PLAN),
-    Mutant("backend/cpu/plan.py", "y = prepared.output.copy()", "y = prepared.output", PLAN),
+    Mutant("backend/cpu/plan.py", "return self.output.copy()", "return self.output", PLAN),
     Mutant("backend/cpu/plan.py", "OH // bands * SH * h, c,", "OH // bands * h, c,", PLAN),
     Mutant("backend/cpu/plan.py", "ends = out if activation is None else y", "ends = out", PLAN),
     Mutant("backend/cpu/plan.py", "self.uses[root] += self.uses[made]", "self.uses[root] += 0", PLAN),
