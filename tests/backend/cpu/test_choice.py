@@ -61,6 +61,19 @@ def test_each_is_taken_where_it_should_be(
 
 
 @pytest.mark.parametrize(
+    ("kernel", "stride", "outputs", "groups", "expected"),
+    [((3, 3), 1, 8, 8, choice.DEPTHWISE), ((5, 5), 1, 8, 8, choice.DEPTHWISE), ((3, 3), 2, 8, 8, choice.DIRECT),
+     ((7, 7), 1, 8, 8, choice.DIRECT), ((3, 3), 1, 16, 8, choice.DIRECT), ((3, 3), 1, 8, 4, choice.DIRECT)],
+)  # fmt: skip
+def test_which_are_depthwise(kernel: tuple[int, int], stride: int, outputs: int, groups: int, expected: str) -> None:
+    w, dtypes = (outputs, 8 // groups, *kernel), (np.dtype("float32"),) * 2
+    options: Any = w, dtypes, Window(kernel, (stride, stride)), groups
+    assert choice.choose((32, 8, 16, 16), *options, LANES)[0] == expected
+    assert choice.choose((32, 8, 16, 16), *options, 0)[0] != choice.DEPTHWISE
+    assert choice.choose((LANES - 1, 8, 16, 16), *options, LANES)[0] != choice.DEPTHWISE
+
+
+@pytest.mark.parametrize(
     ("channels", "outputs", "expected", "how"),
     [(7, 16, choice.DIRECT, "few channels"), (8, 1, choice.WINOGRAD, "16 products"),
      (256, 256, choice.WINOGRAD, "16 products"), (257, 256, choice.DIRECT, "few images")],
@@ -108,7 +121,7 @@ def test_what_is_said_is_what_is_done(backend: NumpyBackend, case: ConvCase) -> 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: type(backend).__name__)
 def test_every_algorithm_that_may_be_chosen_is_there(backend: NumpyBackend) -> None:
     names = {choice.WINOGRAD, choice.ONE_PRODUCT, choice.COLUMNS, choice.WHOLE_IMAGE}
-    names |= {choice.DIRECT} if backend.lanes else set()
+    names |= {choice.DIRECT, choice.DEPTHWISE} if backend.lanes else set()
     assert set(backend.algorithms) == names <= set(choice.MEANING)
 
 

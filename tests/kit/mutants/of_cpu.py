@@ -35,6 +35,7 @@ ZEROS = "tests/backend/cpu/test_winograd.py::test_gradients_that_are_zero_stay_z
 BLAS = "tests/backend/cpu/test_blas.py"
 PROCESSORS = "tests/backend/cpu/test_processors.py"
 BLOCKS = "tests/backend/jit/test_blocks.py"
+DEPTHWISE = "tests/backend/jit/test_depthwise.py"
 PLAN = "tests/core/test_plan.py"
 
 MUTANTS = [
@@ -75,6 +76,19 @@ MUTANTS = [
     Mutant("backend/cpu/winograd.py", "(H - k - first) // 2 + 1", "(H - k - first) // 2 + 2", WINOGRAD),
     Mutant("backend/cpu/winograd.py", "[:, :, ::-1, ::-1]", "[:, :, ::-1, :]", WINOGRAD),
     Mutant("backend/cpu/winograd.py", "total += P.sum", "total -= P.sum", WINOGRAD),
+    Mutant("backend/jit/depthwise.py", "if not (math.isfinite(dw.sum()) and", "if not (", DEPTHWISE),
+    Mutant("backend/jit/depthwise.py", "math.isfinite(taps.sum())", "True", DEPTHWISE),
+    Mutant("backend/jit/depthwise.py", "b.select(counts, gradient, zero) if masked", "gradient if masked", DEPTHWISE),
+    Mutant("backend/jit/depthwise.py", "(shifted < o * s)", "(shifted <= o * s)", DEPTHWISE),
+    Mutant("backend/jit/depthwise.py", "if all(covering) else -1", "", DEPTHWISE),
+    Mutant("backend/jit/depthwise.py", "if (i * W + j + 1) % together == 0 or", "if", DEPTHWISE),
+    Mutant(
+        "backend/cpu/choice.py",
+        "and window.stride == (1, 1)\n\n\ndef why_not_compiled",
+        "\n\n\ndef why_not_compiled",
+        CHOICE,
+    ),
+    Mutant("backend/cpu/algorithm.py", "if need_dx else None\n    found", "\n    found", DEPTHWISE),
     Mutant("backend/jit/winograd.py", "both - m2[n] - m3[n]", "both - m2[n] + m3[n]", WINOGRAD),
     Mutant("backend/jit/winograd.py", "y3[q] = -z1[q]", "y3[q] = z1[q]", WINOGRAD),
     Mutant("backend/cpu/elementwise.py", "return pick(dy, y > 0)", "return pick(-dy, y > 0)", DERIVATIVE),

@@ -29,7 +29,11 @@ def backward(
     algorithm: Algorithm, dy: Array, x: Array, w: Array, y: Array, window: Window, groups: int, relu: bool,
     need_dx: bool,
 ) -> tuple[Array | None, Array, Array]:  # fmt: skip
-    """(dx or None, dw, db) of `conv2d`."""
+    """(dx or None, dw, db) of `conv2d`: all at once, if the algorithm has a way `at_once` and takes it."""
+    at_once = getattr(algorithm, "at_once", None) if need_dx else None
+    found = at_once(dy, x, w, y if relu else None, window, groups) if at_once else None
+    if found:
+        return found  # type: ignore[no-any-return]
     dz, db = algorithm.before_activation(dy, y if relu else None)
     dw = algorithm.weight_gradient(dz, x, w, window, groups)
     dx = algorithm.input_gradient(dz, w, None, window, x.shape[2:], groups, False) if need_dx else None

@@ -15,6 +15,7 @@ Dtypes = tuple[Any, Any]  # of input and weights
 
 WINOGRAD = "winograd"  # cpu/winograd.py, with compiled steps in jit/winograd.py
 DIRECT = "direct"  # jit/direct.py
+DEPTHWISE = "depthwise"  # jit/depthwise.py
 ONE_PRODUCT = "one product"  # cpu/one_product.py
 COLUMNS = "columns"  # cpu/columns.py
 WHOLE_IMAGE = "whole image"  # cpu/whole_image.py
@@ -23,6 +24,7 @@ BLOCKS = "kernels of 3 x 3, 2 x 2 pixels of the output at a time, from 16 produc
 MEANING = {
     WINOGRAD: "kernels of three rows, two rows of the output at a time, from four products instead of six",
     DIRECT: "register tiles in compiled kernels, for which nothing is gathered",
+    DEPTHWISE: "forward as the direct one; backward one compiled walk over the image for all gradients",
     ONE_PRODUCT: "forward all columns at once, as they are few, and one product; backward, and transposed, by columns",
     COLUMNS: "tiles of columns that stay in the cache, and a product for each row of a tile",
     WHOLE_IMAGE: "a dense layer of all pixels, one product",
@@ -32,6 +34,7 @@ WINOGRAD_IMAGES = 24  # its products are as many columns wide: fewer are too nar
 WINOGRAD_OVER_DIRECT = 48  # images from which on it is faster than a direct convolution
 BLOCK_WEIGHTS = 1 << 16  # of each place of a kernel of 3 x 3, as many as its blocks take: more fall out of the caches
 BLOCK_CHANNELS = 8  # fewer inputs are not worth the combining
+DEPTHWISE_KERNELS = (3, 3), (5, 5)  # whose sums stay in vector registers
 SMALL = 1 << 20  # bytes of columns that are made at once
 
 
@@ -52,6 +55,8 @@ def choose(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups: int, lane
         not_winograd = "there are too few channels"
     if not not_winograd:
         return WINOGRAD, "", not_direct
+    if not not_direct and is_depthwise(w, window, groups):
+        return DEPTHWISE, not_winograd, "a channel meets its own kernel alone"
     if not not_direct:
         return DIRECT, not_winograd, ""
     (_, C, KH, KW), (OH, OW) = w, window.output_size(x[2:])
@@ -63,6 +68,11 @@ def choose(x: Shape, w: Shape, dtypes: Dtypes, window: Window, groups: int, lane
 def takes_blocks(w: Shape) -> bool:
     """Whether the compiled kernels compute it in blocks of pixels, not in rows."""
     return w[2:] == (3, 3) and w[0] * w[1] <= BLOCK_WEIGHTS
+
+
+def is_depthwise(w: Shape, window: Window, groups: int) -> bool:
+    """Whether the compiled kernels go back through it in one walk: with a stride, there is too little to walk over."""
+    return w[:2] == (groups, 1) and groups > 1 and w[2:] in DEPTHWISE_KERNELS and window.stride == (1, 1)
 
 
 def why_not_compiled(x: Shape, dtypes: tuple[Any, ...], lanes: int) -> str:

@@ -21,7 +21,7 @@ from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
-from xpnet.backend.jit import cells, direct, elementwise, inference, kernels, norm_loops, sequences
+from xpnet.backend.jit import cells, depthwise, direct, elementwise, inference, kernels, norm_loops, sequences
 from xpnet.backend.jit.attention import JitAttention
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
@@ -39,6 +39,7 @@ class JitBackend(JitAttention, NumpyBackend):
         **NumpyBackend.algorithms,
         choice.WINOGRAD: JitWinograd(),
         choice.DIRECT: direct,
+        choice.DEPTHWISE: depthwise,
     }
 
     def __init__(self) -> None:
