@@ -105,12 +105,13 @@ class Network(Layer):
     def __call__(self, *xs: Any, train: bool | None = None) -> Any:
         if train or any(isinstance(x, Var) for x in xs):
             return super().__call__(*xs, train=train)
+        xs = tuple(map(native, xs))
         plannable = len(xs) == 1 and type(xs[0]) is self.backend.planned
         if plannable and (y := self._plans.run(self, xs[0])) is not None:
             return y
         was_built = self._built
         with self.backend.computing():
-            y = mapped(self.backend.handed_out, self._run(*map(native, xs)))
+            y = mapped(self.backend.handed_out, self._run(*xs))
         if plannable and not was_built:  # from the first time on the same bits
             planned = self._plans.run(self, xs[0])
             return y if planned is None else planned

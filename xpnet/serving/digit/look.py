@@ -90,7 +90,9 @@ def _recorded(model: Network) -> Iterator[Sequence[tuple[Layer, tuple[Any, ...],
             made.append((layer, xs, y))
             return y, back
 
-        vars(layer)["forward"] = forward  # hides the method of the class, as `intercepted` does, which sees no inputs
+        # It hides the method of the class, as `intercepted` does, which sees no inputs; as an attribute that is set, so
+        # that plans are not used meanwhile.
+        layer.forward = forward  # type: ignore[method-assign]
         ends.append(lambda: delattr(layer, "forward"))
 
     for layer in {id(layer): layer for layer in parts(model)}.values():
