@@ -395,6 +395,38 @@ def test_a_change_is_followed(change: Callable[[Any], None]) -> None:
     assert change is astype or np.abs(found - before).max() > 1e-4
 
 
+def test_parameters_that_move_into_one_array_are_followed() -> None:
+    model, x = residual(), images(2, 4, (2, 6, 6))
+    model.compile("adam", "softmax_cross_entropy")
+    model.optimizer.lr = 0.1
+    for _ in range(3):
+        before = model.predict(x)
+        model.train_on_batch(images(8, 3, (2, 6, 6)), np.arange(8) % 10)
+        found = model.predict(x)
+        np.testing.assert_allclose(found, unplanned(model, x), rtol=5e-6, atol=5e-6)
+        assert np.abs(found - before).max() > 1e-3
+
+
+class Named(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: dict[str, Layer] = {"a": layers.Dense(3)}
+
+    def call(self, x: Any) -> Any:
+        for part in self.parts.values():
+            x = part(x)
+        return x
+
+
+def test_a_layer_that_is_added_to_a_dict_is_followed() -> None:
+    model, x = Named(), images(2, 0, (3,))
+    model.build((3,))
+    before = model.predict(x)
+    assert "operations by a plan" in str(model.plan(samples=2))
+    model.parts["b"] = layers.Tanh()
+    np.testing.assert_allclose(model.predict(x), np.tanh(before), rtol=5e-6, atol=5e-6)
+
+
 def test_a_layer_that_is_added_to_a_chain_is_followed() -> None:
     model, x = Sequential([layers.Dense(4), layers.ReLU()]), images(2, 0, (3,))
     before = model.predict(x)

@@ -36,9 +36,20 @@ from xpnet.errors import NotBuiltError, OptionError, ShapeError, XpnetError
 
 Back = Callable[..., Any]
 
-_edits = itertools.count(1)
 _shape_and_dtype = operator.attrgetter("shape", "dtype")
 Self = TypeVar("Self", bound="Layer")
+
+
+class Edits:
+    """What tells plans that a layer was changed."""
+
+    last = 0  # the number of the latest change of any layer
+    numbers = itertools.count(1)
+
+    @classmethod
+    def next(cls) -> int:
+        cls.last = next(cls.numbers)
+        return cls.last
 
 
 class Layer(Walked, Located, Configured):
@@ -278,7 +289,7 @@ class Layer(Walked, Located, Configured):
 
     def _place(self, backend: Backend, dtype: str) -> None:
         """Where the layer runs from now on, and in what; its parameters are moved by `to` and `astype`."""
-        vars(self).update(backend=backend, _dtype=dtype, _checked=None, _edited=next(_edits))  # `backend = ` is refused
+        vars(self).update(backend=backend, _dtype=dtype, _checked=None, _edited=Edits.next())  # `backend = ` is refused
 
     def copy(self: Self) -> Self:
         """An independent copy, parameters included."""
@@ -315,7 +326,7 @@ class Layer(Walked, Located, Configured):
             return
         object.__setattr__(self, attribute, value)
         if attribute[:1] != "_":
-            object.__setattr__(self, "_edited", next(_edits))
+            object.__setattr__(self, "_edited", Edits.next())
         if attribute == "name":
             object.__setattr__(self, "_named", value is not None)
         if isinstance(value, HOLDERS):
@@ -324,7 +335,7 @@ class Layer(Walked, Located, Configured):
 
     def __delattr__(self, attribute: str) -> None:
         object.__delattr__(self, attribute)
-        vars(self)["_edited"] = next(_edits)
+        vars(self)["_edited"] = Edits.next()
 
     # not by `def`, which type checkers take for a licence to set anything
     __setattr__ = _set  # type: ignore[assignment]

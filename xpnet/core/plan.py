@@ -14,6 +14,7 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.base.quiet import quiet
+from xpnet.core.layer import Edits
 from xpnet.core.parameter import Parameter
 from xpnet.core.trace import trace
 from xpnet.core.watch import interceptions
@@ -27,24 +28,13 @@ class Plan:
     """What is prepared for one shape; `run` is None where there is nothing to be gained."""
 
     __slots__ = (
-        "_edits",
-        "_held",
-        "_layers",
-        "_lengths",
-        "_lists",
-        "_parameters",
-        "_values",
-        "backend",
-        "dtype",
-        "graph",
-        "label",
-        "run",
-        "why",
+        *("_copies", "_edits", "_layers", "_last", "_lengths", "_lists", "_parameters", "_seen", "_values", "_views"),
+        *("backend", "dtype", "graph", "label", "run", "why"),
     )
 
     def __init__(self, network: Any, x: Array) -> None:
         layers = [layer for _, layer in network.named_layers()]
-        self._edits = [*map(_edited, layers)]  # before the look at them
+        self._last, self._edits = Edits.last, [*map(_edited, layers)]  # before the look at them
         self._layers = layers[1:]  # not the network, which holds its plans, and is to be gone when nobody else holds it
         self._parameters = [*held_parameters(layers)]
         self._values = [*map(_value, self._parameters)]
@@ -52,9 +42,11 @@ class Plan:
         self.backend, self.dtype = network.backend, x.dtype
         with quiet():
             written, self.graph, self.why = trace(network, x)
-        self._lists = written.held  # of layers, and classes,
-        self._lengths = [*map(len, self._lists)]
-        self._held = [*chain.from_iterable(self._lists)]  # and what was in them
+        self._lists = [each for each in written.held if type(each) is list]  # of layers,
+        self._copies = [each.copy() for each in self._lists]  # and what was in them
+        self._views = [each for each in written.held if type(each) is not list]  # of dicts of layers, and of classes,
+        self._lengths = [*map(len, self._views)]
+        self._seen = [*chain.from_iterable(self._views)]  # and what was in these
         self.run: Callable[[Array], Array] | None = None if self.graph is None else self.backend.plan(self.graph)
 
     def __str__(self) -> str:
@@ -69,10 +61,23 @@ class Plan:
         """Whether all that it rests on is as it was."""
         return (
             network.backend is self.backend
-            and [network._edited, *map(_edited, self._layers)] == self._edits
+            and (network._edited == self._edits[0] if Edits.last == self._last else self._unedited(network))
             and all(map(operator.is_, map(_value, self._parameters), self._values))
-            and [*map(len, self._lists)] == self._lengths
-            and all(map(operator.is_, chain.from_iterable(self._lists), self._held))
+            and self._lists == self._copies
+            and (not self._views or self._sees_the_same())
+        )
+
+    def _unedited(self, network: Any) -> bool:
+        """Whether whatever was changed since the last look is in no layer of the network."""
+        last = Edits.last
+        if [network._edited, *map(_edited, self._layers)] != self._edits:
+            return False
+        self._last = last
+        return True
+
+    def _sees_the_same(self) -> bool:
+        return [*map(len, self._views)] == self._lengths and all(
+            map(operator.is_, chain.from_iterable(self._views), self._seen)
         )
 
 

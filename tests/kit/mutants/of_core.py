@@ -20,9 +20,11 @@ BLOCKS = "tests/backend/test_switch_blocks.py"
 PLAN = "tests/core/test_plan.py"
 
 MUTANTS = [
-    Mutant("core/plan.py", "and [network._edited, *map(_edited, self._layers)] == self._edits", "", PLAN),
-    Mutant("core/plan.py", "and all(map(operator.is_, chain.from_iterable(self._lists), self._held))", "", PLAN),
-    Mutant("core/plan.py", "and [*map(len, self._lists)] == self._lengths", "", PLAN),
+    Mutant("core/plan.py", "if Edits.last == self._last else self._unedited(network))", "if True else False)", PLAN),
+    Mutant("core/plan.py", "map(operator.is_, chain.from_iterable(self._views), self._seen)", "()", PLAN),
+    Mutant("core/plan.py", "and self._lists == self._copies", "", PLAN),
+    Mutant("core/plan.py", "[*map(len, self._views)] == self._lengths and", "", PLAN),
+    Mutant("core/plan.py", "network._edited == self._edits[0] if", "True if", PLAN),
     Mutant("core/plan.py", "layers[1:]", "layers", PLAN),
     Mutant("core/trace.py", "written.held += held_in(layer)", "pass", PLAN),
     Mutant("core/fixed.py", "if each is network or not is_library(type(each))", "if each is network", PLAN),
@@ -43,9 +45,9 @@ MUTANTS = [
         PLAN,
     ),
     Mutant("core/fixed.py", "return _is_module_or_layer(value) or", "return True or", PLAN),
-    Mutant("core/layer.py", 'object.__setattr__(self, "_edited", next(_edits))', "pass", PLAN),
-    Mutant("core/layer.py", 'vars(self)["_edited"] = next(_edits)', "pass", PLAN),
-    Mutant("core/layer.py", ", _edited=next(_edits))", ")", PLAN),
+    Mutant("core/layer.py", 'object.__setattr__(self, "_edited", Edits.next())', "pass", PLAN),
+    Mutant("core/layer.py", 'vars(self)["_edited"] = Edits.next()', "pass", PLAN),
+    Mutant("core/layer.py", ", _edited=Edits.next())", ")", PLAN),
     Mutant("random.py", "state.first_sample * steps", "state.first_sample", TIME_DISTRIBUTED),
     Mutant("core/outputs.py", "if dy is None else dy for", "if dy is None else -dy for", OUTPUTS),
     Mutant("random.py", "state.taken.get(text, 0)", "sum(state.taken.values())", RANDOM, "not fork"),

@@ -269,7 +269,7 @@ class Prepared:
     def _dense(self, op: Any, index: int) -> None:
         x, w, b, activation = map(self.value, op.args.values())
         x, y = self.flat(op.args["x"].number, x.shape), self.place(op.outputs[0])
-        if len(x) * w.size > PRODUCT_WORK:
+        if len(x) * w.size > 2 * PRODUCT_WORK:  # half of which takes as long as to wake a thread
             self.calls.append(functools.partial(product, x, w.T, y))  # which knows that BLAS is held
             return self._finish(y, b, activation, y)
         if len(x) == 1:  # a vector, which needs no loop around
