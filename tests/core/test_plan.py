@@ -418,13 +418,15 @@ class Named(Model):
         return x
 
 
-def test_a_layer_that_is_added_to_a_dict_is_followed() -> None:
+def test_layers_that_come_into_a_dict_and_go_are_followed() -> None:
     model, x = Named(), images(2, 0, (3,))
     model.build((3,))
     before = model.predict(x)
     assert "operations by a plan" in str(model.plan(samples=2))
     model.parts["b"] = layers.Tanh()
     np.testing.assert_allclose(model.predict(x), np.tanh(before), rtol=5e-6, atol=5e-6)
+    model.parts.clear()
+    assert (model.predict(x) == x).all()
 
 
 def test_a_layer_that_is_added_to_a_chain_is_followed() -> None:
