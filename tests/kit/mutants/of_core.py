@@ -23,7 +23,6 @@ MUTANTS = [
     Mutant("core/plan.py", "if Edits.last == self._last else self._unedited(network))", "if True else False)", PLAN),
     Mutant("core/plan.py", "map(operator.is_, chain.from_iterable(self._views), self._seen)", "()", PLAN),
     Mutant("core/plan.py", "and self._lists == self._copies", "", PLAN),
-    Mutant("core/plan.py", "[*map(len, self._views)] == self._lengths and", "", PLAN),
     Mutant("core/plan.py", "network._edited == self._edits[0] if", "True if", PLAN),
     Mutant("core/plan.py", "layers[1:]", "layers", PLAN),
     Mutant("core/trace.py", "written.held += held_in(layer)", "pass", PLAN),
