@@ -131,7 +131,8 @@ class Answers:
 
     def __call__(self, x: Array) -> Array:
         pool.count(STEP)
-        x = np.ascontiguousarray(x, np.float32)
+        if not x.flags.c_contiguous:
+            x = np.ascontiguousarray(x)
         count = x.shape[0]
         y = np.empty((count, *self.shape), np.float32)
         if count <= self.least and not self.parts:
