@@ -30,7 +30,7 @@ def calls_of(function: Callable[[], Any]) -> int:
 
 @pytest.mark.parametrize(("network", "batch", "most"), [(networks.MLP, 32, 150), (networks.LeNet5, 64, 560)])
 def test_a_step_calls_few_functions(network: Callable[[], Model], batch: int, most: int) -> None:
-    """NumPy's own that are written in Python count, too, which differ from version to version, and a wait for a thread."""
+    """NumPy's own that are written in Python count, too, other ones in each version, and a wait for a thread."""
     with use_backend("numpy"):
         model = network()
     model.compile("adam")
