@@ -17,7 +17,7 @@ NAMES = "tests/files/test_budget.py::test_names_are_what_they_were"
 LOCKS = "tests/base/test_locks.py"
 SWITCH = "tests/backend/test_switch.py"
 BLOCKS = "tests/backend/test_switch_blocks.py"
-PLAN = "tests/core/test_plan.py"
+PLAN = "tests/core/plan"
 
 MUTANTS = [
     Mutant("core/plan.py", "if Edits.last == self._last else self._unedited(network))", "if True else False)", PLAN),

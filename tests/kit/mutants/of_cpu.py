@@ -36,7 +36,7 @@ BLAS = "tests/backend/cpu/test_blas.py"
 PROCESSORS = "tests/backend/cpu/test_processors.py"
 BLOCKS = "tests/backend/jit/test_blocks.py"
 DEPTHWISE = "tests/backend/jit/test_depthwise.py"
-PLAN = "tests/core/test_plan.py"
+PLAN = "tests/core/plan"
 
 MUTANTS = [
     Mutant("backend/cpu/plan.py", 'self.context.run(np.seterr, all="ignore")', "pass", PLAN),
