@@ -21,7 +21,18 @@ from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
-from xpnet.backend.jit import cells, depthwise, direct, elementwise, inference, kernels, norm_loops, sequences
+from xpnet.backend.jit import (
+    cells,
+    depthwise,
+    direct,
+    elementwise,
+    inference,
+    kernels,
+    norm_loops,
+    pooling,
+    sequences,
+    updates,
+)
 from xpnet.backend.jit.attention import JitAttention
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.winograd import JitWinograd
@@ -62,7 +73,7 @@ class JitBackend(JitAttention, NumpyBackend):
         y = pool.empty((OH, OW, C * N), x.dtype)
         pixels, tables = _flat_hwcn(x), where.inputs
         bands = cut_ranges(OH, count_units(x.size, ENTRIES))
-        run_tiles(lambda i0, i1: kernels.max_pool(pixels, y, *tables, i0, i1), bands, blas=False)
+        run_tiles(lambda i0, i1: pooling.max_pool(pixels, y, *tables, i0, i1), bands, blas=False)
         return hwcn_to_nchw(y.reshape(OH, OW, C, N))
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window, relu: bool = False) -> Array:
@@ -74,7 +85,7 @@ class JitBackend(JitAttention, NumpyBackend):
             dx[...] = 0
         gradient, largest = _flat_hwcn(dy), _flat_hwcn(y)
         arrays = pick(gradient, largest > 0) if relu else gradient, _flat_hwcn(x), largest, dx
-        kernel, tables = kernels.max_pool_backward(where.overlaps), where.inputs
+        kernel, tables = pooling.max_pool_backward(where.overlaps), where.inputs
         count, OH = count_units(x.size, ENTRIES), len(tables[0])
         if where.overlaps:  # rows of the output share rows of the input, but never a channel
             pieces = [(0, OH, q0, q1) for q0, q1 in cut_ranges(C * N, count)]
@@ -157,14 +168,14 @@ class JitBackend(JitAttention, NumpyBackend):
         options = [np.float32(option) for option in (rate, beta1, 1 - beta1, beta2, 1 - beta2, least, decay, shrink)]
         flat = [a.reshape(-1) for a in arrays]
         pieces = cut_ranges(p.size, count_units(p.size, ENTRIES))
-        return run_tiles(lambda a, e: kernels.adam(*(array[a:e] for array in flat), *options), pieces, blas=False)
+        return run_tiles(lambda a, e: updates.adam(*(array[a:e] for array in flat), *options), pieces, blas=False)
 
     def forget(self, x: Array, least: float) -> None:
         if x.dtype != np.float32 or not x.flags.c_contiguous:
             return super().forget(x, least)
         flat, limit = x.reshape(-1), np.float32(least)
         pieces = cut_ranges(x.size, count_units(x.size, ENTRIES))
-        return run_tiles(lambda a, e: kernels.forget(flat[a:e], limit), pieces, blas=False)
+        return run_tiles(lambda a, e: updates.forget(flat[a:e], limit), pieces, blas=False)
 
 
 def _flat_hwcn(x: Array) -> Array:

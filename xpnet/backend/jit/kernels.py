@@ -7,7 +7,7 @@ inputs runs, so that no columns are copied and nothing is packed but the weights
 A tile's size is part of its code: `convolution(4, 4, ...)` is compiled for four output channels times four vectors of
 images, on first use, and cached on disk by Numba (in __pycache__, or in NUMBA_CACHE_DIR).
 
-All kernels are in this one file, long as it is: they share the builder of vectors and the sizes of tiles.
+What shares the builder of vectors and the sizes of tiles is in this file; pooling.py and updates.py have plain loops.
 """
 
 import functools
@@ -374,78 +374,3 @@ def before_activation(relu: bool) -> Any:
                     part[q] = 0
 
     return kernel
-
-
-# ---- pooling -------------------------------------------------------------------------------------------------------
-
-
-@compiled()
-def max_pool(x, y, rows, columns, i0, i1):  # type: ignore[no-untyped-def]
-    """Rows i0 ... i1 of the largest pixel of each window; x (H, W, C*N), y (OH, OW, C*N); a NaN wins.
-
-    `rows` and `columns` list, for each row and column of y, the input's that the window meets, closed by -1.
-    """
-    CN = x.shape[2]
-    for i in range(i0, i1):
-        for j in range(y.shape[1]):
-            first = True
-            for h in rows[i]:
-                for w in columns[j]:
-                    if h < 0 or w < 0:
-                        break
-                    for q in range(CN):
-                        value = x[h, w, q]
-                        y[i, j, q] = value if first or value > y[i, j, q] or value != value else y[i, j, q]
-                    first = False
-
-
-@functools.cache
-def max_pool_backward(add: bool) -> Any:
-    """dx = dy, or dx += dy, at the first of the largest pixels of each window; arrays as in `max_pool`.
-
-    For rows i0 ... i1 of dy, and of the channels and images q0 ... q1.
-    """
-
-    @compiled()
-    def kernel(dy, x, y, dx, rows, columns, i0, i1, q0, q1):  # type: ignore[no-untyped-def]
-        left, nothing = np.empty(q1 - q0, np.float32), np.float32(0)  # what is still to be given away of one output
-        for i in range(i0, i1):
-            for j in range(dy.shape[1]):
-                left[:] = dy[i, j, q0:q1]
-                best = y[i, j, q0:q1]
-                for h in rows[i]:
-                    for w in columns[j]:
-                        if h < 0 or w < 0:
-                            break
-                        pixel, gradient = x[h, w, q0:q1], dx[h, w, q0:q1]
-                        for q in range(q1 - q0):
-                            share = left[q] if pixel[q] == best[q] else nothing
-                            gradient[q] = gradient[q] + share if add else share
-                            left[q] = nothing if pixel[q] == best[q] else left[q]
-
-    return kernel
-
-
-# ---- update steps --------------------------------------------------------------------------------------------------
-
-
-@compiled(error_model="numpy")  # no test for division by zero, which would keep it from vectors
-def adam(p, g, m, v, lr, beta1, rest1, beta2, rest2, eps, decay, shrink):  # type: ignore[no-untyped-def]
-    """In one pass; `lr` and `eps` hold the bias corrections, `shrink` what decoupled decay leaves of p.
-
-    rest1 and rest2 are 1 - beta1 and 1 - beta2, of doubles: the difference of float32 has lost most of its digits.
-    """
-    for i in range(p.size):
-        value = shrink * p[i]
-        gradient = g[i] + decay * value if decay != 0 else g[i]  # 0 times an infinite weight is NaN
-        m[i] = beta1 * m[i] + rest1 * gradient
-        v[i] = beta2 * v[i] + rest2 * gradient * gradient
-        p[i] = value - lr * m[i] / (np.sqrt(v[i]) + eps)
-
-
-@compiled()
-def forget(x, least):  # type: ignore[no-untyped-def]
-    """What is below becomes 0: a select, without a branch."""
-    nothing = np.float32(0)
-    for i in range(x.size):
-        x[i] = nothing if abs(x[i]) < least else x[i]
