@@ -297,6 +297,8 @@ class Sequential(Model):
     def forward(self, x: Any, train: bool = False) -> tuple[Any, Back]:
         if not self._built:
             self._build_for(x)
+        if train and (planned := self._forward_by_plan(x)):
+            return planned
         given, backs, spent = x, list[Back](), False
         for layer in self.layers:
             x, back = layer.forward(x, train=train)

@@ -23,7 +23,7 @@ from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in
 from xpnet.core.parameter import FLOATS, frozen
 from xpnet.core.plan import Plan, Plans
-from xpnet.core.tape import Tape, Var
+from xpnet.core.tape import Tape, Var, end_of
 from xpnet.core.walk import refuse_depth
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
 
@@ -75,11 +75,15 @@ class Network(Layer):
     def forward(self, *xs: Array, train: bool = False) -> tuple[Array, Back]:
         if not all(hasattr(x, "shape") for x in xs):
             raise no_arrays(self, *xs)
-        tape = Tape(train)
+        if train and (planned := self._forward_by_plan(*xs)) is not None:
+            return planned
+        tape, was_built = Tape(train), self._built
         inputs = [Var(x, tape) for x in xs]
         output = self._run(*inputs)
         self._check_output(output, lambda y: isinstance(y, Var) and y.tape is tape)
         self._check_calls(tape)
+        if train and not was_built and (planned := self._forward_by_plan(*xs)) is not None:
+            return planned  # from the first time on the same bits
         self._last = mapped(lambda y: end_of(tape, y), output)
         values, spent = mapped(lambda y: y.value, output), False
         blanks, whole = mapped(Blank, values), [dtype_name(x.dtype) not in FLOATS for x in inputs]
@@ -130,6 +134,24 @@ class Network(Layer):
             self.build(shape)
         self.output_shape(*((shape,) if len(self.input_shapes) < 2 else self.input_shapes))
         return self._plans.make(self, self.backend.zeros((samples, *shape), self.input_dtypes[0]))
+
+    def _forward_by_plan(self, *xs: Array) -> tuple[Array, Back] | None:
+        """`forward` in training, by a plan of one list forward and one back; None if it has to run as it is."""
+        plan = self._plans.training(self, *xs) if len(xs) == 1 else None
+        if plan is None or plan.run is None:
+            return None
+        y, way_back = plan.run(*xs)
+        self._last, blank, spent = plan.last, Blank(y), False
+
+        def back(dy: Any, need_dx: bool = True) -> Any:
+            nonlocal spent
+            if spent:
+                raise called_twice(self)
+            (dy,) = gradients_in(self.label, dy, blank)
+            spent = True
+            return way_back(dy, need_dx)
+
+        return y, back
 
     def _run(self, *xs: Any) -> Any:
         """`call`, on the network's backend."""
@@ -274,15 +296,6 @@ class Network(Layer):
 
     def ends_with(self) -> Any:
         return self.last()
-
-
-def end_of(tape: Tape, y: Var) -> Any:
-    """The class of the layer that gave a Var; None for a sum and for an input."""
-    for call in tape.calls:
-        if y.index in call.outputs and isinstance(call.layer, Layer):
-            kinds = call.layer.ends_with()  # a single class where a layer has several outputs and knows no better
-            return as_several(kinds)[call.outputs.index(y.index)] if isinstance(kinds, (tuple, dict)) else kinds
-    return None
 
 
 def called_twice(network: Network) -> OptionError:

@@ -1,10 +1,11 @@
-"""Plans: what a network does in inference, prepared once for inputs of one shape.
+"""Plans: what a network does, prepared once for inputs of one shape.
 
 The first time that a built network is given such an input, its layers are asked for what they do (trace.py), and the
 backend makes of that list something that does all of it with fewer calls: the arrays in between have their place,
 what follows from shapes is known, nothing is checked again. Whatever the plan rests on is compared before it is used:
 settings of the layers, lists of layers, and where the parameters lie; what is in them may change. A network that is
-looked into (watch.py), in training, or whose `call` may do something else each time, runs as it is written.
+looked into (watch.py), or whose `call` may do something else each time, runs as it is written. Inference and training
+have plans of their own: one answers, the other has a way back.
 """
 
 import operator
@@ -29,10 +30,10 @@ class Plan:
 
     __slots__ = (
         *("_copies", "_edits", "_layers", "_last", "_lengths", "_lists", "_parameters", "_seen", "_values", "_views"),
-        *("backend", "dtype", "graph", "label", "run", "why"),
+        *("backend", "dtype", "graph", "label", "last", "run", "why"),
     )
 
-    def __init__(self, network: Any, x: Array) -> None:
+    def __init__(self, network: Any, x: Array, train: bool = False) -> None:
         layers = [layer for _, layer in network.named_layers()]
         self._last, self._edits = Edits.last, [*map(_edited, layers)]  # before the look at them
         self._layers = layers[1:]  # not the network, which holds its plans, and is to be gone when nobody else holds it
@@ -41,13 +42,15 @@ class Plan:
         self.label = network.label
         self.backend, self.dtype = network.backend, x.dtype
         with quiet():
-            written, self.graph, self.why = trace(network, x)
+            written, self.graph, self.why = trace(network, x, train)
         self._lists = [each for each in written.held if type(each) is list]  # of layers,
         self._copies = [each.copy() for each in self._lists]  # and what was in them
         self._views = [each for each in written.held if type(each) is not list]  # of dicts of layers, and of classes,
         self._lengths = [*map(len, self._views)]
         self._seen = [*chain.from_iterable(self._views)]  # and what was in these
-        self.run: Callable[[Array], Array] | None = None if self.graph is None else self.backend.plan(self.graph)
+        self.last = written.last
+        prepare = self.backend.plan_training if train else self.backend.plan
+        self.run: Callable[[Array], Any] | None = None if self.graph is None else prepare(self.graph)
 
     def __str__(self) -> str:
         """A line for each operation: what is called, with arrays of which shapes, and what comes out."""
@@ -66,6 +69,10 @@ class Plan:
             and self._lists == self._copies
             and (not self._views or self._sees_the_same())
         )
+
+    def is_looked_into(self) -> bool:
+        """Whether a block of watch.py, in whatever thread, has one of its layers."""
+        return not interceptions.keys().isdisjoint(map(id, self._layers))
 
     def _unedited(self, network: Any) -> bool:
         """Whether whatever was changed since the last look is in no layer of the network."""
@@ -86,6 +93,7 @@ class Plans:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, ...], Plan] = {}
+        self._trained: dict[tuple[int, ...], Plan] = {}  # those of training
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Plans":
         return Plans()  # a copy makes its own
@@ -107,12 +115,25 @@ class Plans:
     def make(self, network: Any, x: Array) -> Plan:
         """The plan for inputs like x."""
         plan = Plan(network, x)
-        known = [*self._known]
-        for shape in known[: max(0, len(known) + 1 - MOST)]:
-            self._known.pop(shape, None)  # unless another thread has
         if not interceptions:  # for whose time alone there is none
-            self._known[x.shape] = plan
+            _keep(self._known, x.shape, plan)
         return plan
+
+    def training(self, network: Any, x: Array) -> Plan | None:
+        """The plan whose `run` is the network's forward in training on x, made if there is none; None without one.
+
+        Whether there is one follows from the network and the shape alone: a training that was resumed has the same
+        bits. Who looks into other networks meanwhile does not change that.
+        """
+        if type(x) is not network.backend.planned or not network.is_built:
+            return None
+        plan = self._trained.get(x.shape)
+        if plan is None or x.dtype != plan.dtype or not plan.holds(network):
+            if not _is_own_kind(network, x):
+                return None
+            plan = Plan(network, x, train=True)
+            _keep(self._trained, x.shape, plan)
+        return None if interceptions and plan.is_looked_into() else plan
 
     def run_known(self, network: Any, x: Any, most: int) -> Array | None:
         """The output for x, an array of `most` samples or fewer for which there is a plan already: whoever made it has
@@ -130,6 +151,13 @@ class Plans:
             with quiet():
                 x = x.astype(plan.dtype)
         return plan.run(x)
+
+
+def _keep(plans: dict[tuple[int, ...], Plan], shape: tuple[int, ...], plan: Plan) -> None:
+    known = [*plans]
+    for each in known[: max(0, len(known) + 1 - MOST)]:
+        plans.pop(each, None)  # unless another thread has
+    plans[shape] = plan
 
 
 def _is_own_kind(network: Any, x: Array) -> bool:

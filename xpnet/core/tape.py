@@ -29,6 +29,8 @@ class Recordable(Protocol):
 
     def named_parameters(self) -> Iterator[Any]: ...
 
+    def ends_with(self) -> Any: ...
+
 
 class Var:
     """A value on a tape."""
@@ -105,6 +107,9 @@ class Sum:
 
     def named_parameters(self) -> Iterator[Any]:
         return iter(())
+
+    def ends_with(self) -> Any:
+        return None
 
 
 SUM = Sum()
@@ -186,6 +191,15 @@ def _add(grads: dict[int, Any], indices: Sequence[int], dxs: Sequence[Any]) -> N
     for x, dx in zip(indices, dxs, strict=True):
         if dx is not None:
             grads[x] = grads[x] + dx if x in grads else dx
+
+
+def end_of(tape: Tape, y: Var) -> Any:
+    """The class of the layer that gave a Var; None for a sum and for an input."""
+    for call in tape.calls:
+        if y.index in call.outputs:
+            kinds = call.layer.ends_with()  # a single class where a layer has several outputs and knows no better
+            return as_several(kinds)[call.outputs.index(y.index)] if isinstance(kinds, (tuple, dict)) else kinds
+    return None
 
 
 def common_tape(layer: Recordable, xs: Sequence[Any]) -> Tape:

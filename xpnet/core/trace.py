@@ -1,8 +1,9 @@
-"""What a network does in inference, written down: a list of the primitives that its layers ask their backend for.
+"""What a network does, written down: a list of the primitives that its layers ask their backend for.
 
 Every layer's forward runs once, on a copy of the layer whose backend is a `Recorder`: it computes what it is asked for,
 as the layer's own backend does, and writes it down. So no layer says twice what it does. What is no primitive, such as
-a function of the namespace on numbers, is not followed: of such a layer the list has the whole forward.
+a function of the namespace on numbers, is not followed: of such a layer the list has the whole forward, in inference;
+in training there is no list, for what leads back is made by whoever reads it.
 """
 
 import inspect
@@ -17,7 +18,7 @@ from xpnet.core.carried import Carried
 from xpnet.core.fixed import held_in, is_fixed, is_library_forward
 from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter
-from xpnet.core.tape import Tape, Var
+from xpnet.core.tape import Tape, Var, end_of
 
 # What depends on its arguments alone, and returns an array of as many rows as x has, perhaps with something behind it.
 PRIMITIVES = frozenset(
@@ -175,12 +176,13 @@ class _Namespace:
 class Trace(Tape):
     """A tape that writes down what the layers do, and nothing of a way back."""
 
-    def __init__(self, backend: Backend) -> None:
-        super().__init__(train=False)
+    def __init__(self, backend: Backend, train: bool = False) -> None:
+        super().__init__(train)
         self.ops: list[Op] = []
         self.shapes: list[tuple[int, ...]] = []
         self.dtypes: list[str] = []
         self.backend, self.recorder = backend, Recorder(backend, self)
+        self.last: Any = None  # the class of layer that gives the output
         self.held: list[Any] = []  # lists of layers, and what else its `call` looks into (fixed.py)
 
     def traced(self, array: Array) -> Traced:
@@ -191,24 +193,29 @@ class Trace(Tape):
 
     def run(self, layer: Any, values: tuple[Any, ...], train: bool) -> tuple[Any, Callable[..., Any]]:
         """What a layer makes of these, written down."""
-        if train or layer.backend is not self.backend or {*map(type, values)} != {Traced}:
-            raise Untraceable("a call in training mode, on another backend, or with other arrays")
-        if layer.composite:
-            output = layer.call(*[Var(value, self) for value in values])
-            if not isinstance(output, Var):
-                raise Untraceable("several outputs")
-            return output.value, _no_way_back
-        return self._forward(layer, values), _no_way_back
+        if train != self.train or layer.backend is not self.backend or {*map(type, values)} != {Traced}:
+            raise Untraceable("a call in another mode, on another backend, or with other arrays")
+        y = self.called(layer, values).value if layer.composite else self._forward(layer, values)
+        return y, _no_way_back
+
+    def called(self, network: Any, values: tuple[Any, ...]) -> Var:
+        """What the network's `call` makes of these."""
+        output = network.call(*[Var(value, self) for value in values])
+        if not isinstance(output, Var):
+            raise Untraceable("several outputs")
+        return output
 
     def _forward(self, layer: Layer, values: tuple[Any, ...]) -> Any:
         layer.check(*map(_array, values))  # by its own parameters, which a copy does not have
         done = len(self.ops), len(self.shapes)
         try:
-            y, _ = self._copy(layer).forward(*values, train=False)
+            y, _ = self._copy(layer).forward(*values, train=self.train)
             if isinstance(y, Traced):
                 return y
         except Exception:  # whatever it was: the layer's own forward tells, or has no trouble
             pass
+        if self.train:
+            raise Untraceable(f"{layer.label} does in training what is no list of primitives")
         del self.ops[done[0] :], self.shapes[done[1] :], self.dtypes[done[1] :]
         y = self.recorder.record("layer", lambda layer, xs: layer.forward(*xs, train=False)[0], layer=layer, xs=values)
         if not isinstance(y, Traced):
@@ -228,9 +235,9 @@ class Trace(Tape):
         return copied
 
 
-def trace(network: Any, x: Array) -> tuple[Trace, Graph | None, str]:
+def trace(network: Any, x: Array, train: bool = False) -> tuple[Trace, Graph | None, str]:
     """What the network does with x (N, ...): what it rests on, the list, if there is one, and why there is none."""
-    written = Trace(network.backend)
+    written = Trace(network.backend, train)
     for path, layer in network.named_layers():
         if layer.composite and not is_fixed(layer):
             whose = f"{path}: its" if path else "its"
@@ -241,14 +248,19 @@ def trace(network: Any, x: Array) -> tuple[Trace, Graph | None, str]:
             return written, None, f"{path} may do more than return its output, or carries a state"
     try:
         with on_backend(network.backend), random.preserved_state():
-            y, _ = written.run(network, (written.traced(x),), train=False)
+            output = written.called(network, (written.traced(x),))
+            if train:
+                own = {id(layer) for _, layer in network.named_layers()}
+                if not all(id(call.layer) in own for call in written.calls):
+                    raise Untraceable("a layer that is no attribute of the network")
+                written.last = end_of(written, output)
     except Untraceable as error:
         return written, None, str(error)
     except Exception as error:  # which it tells when it runs as it is
         return written, None, f"{type(error).__name__}: {error}"
     finally:
         del written.recorder._trace  # each holds the other, and with it layers, until the garbage collector comes
-    return written, Graph(written.ops, written.shapes, written.dtypes, y.number), ""
+    return written, Graph(written.ops, written.shapes, written.dtypes, output.value.number), ""
 
 
 def _does_more(layer: Any) -> bool:

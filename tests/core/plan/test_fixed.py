@@ -168,7 +168,7 @@ class Deciding(Model):
         (calling, "may do something else"),
         (Seeding, "may do something else"),
         (Written, "Written, 4 operations by a plan"),
-        (Stochastic, "a call in training mode"),
+        (Stochastic, "a call in another mode"),
     ],
 )
 def test_python_that_may_do_something_else_runs_each_time(kind: Callable[[], Any], why: str) -> None:

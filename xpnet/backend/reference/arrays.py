@@ -92,11 +92,17 @@ class Arrays(Sums):
 
     # ---- plans -----------------------------------------------------------------------------------------------------
 
-    planned: type | None = None  # the arrays that `plan` is for, if there are any
+    planned: type | None = None  # the arrays that `plan` and `plan_training` are for, if there are any
 
     def plan(self, graph: Any) -> Callable[[Array], Array] | None:
         """What does all that a graph of core/trace.py says with an x of the shape that it is for, in any number of
         threads at once, and returns an array that nothing else has; None where calling the primitives is as fast.
+        """
+        return None
+
+    def plan_training(self, graph: Any) -> Callable[[Array], tuple[Array, Callable[[Array, bool], Array | None]]] | None:
+        """The same of a forward pass in training: y, and what takes (dy, need_dx) back, once: it adds to the gradients
+        of the parameters, and returns that of x, or None if it is not needed.
         """
         return None
 
