@@ -35,9 +35,10 @@ from xpnet.backend.jit import (
 )
 from xpnet.backend.jit.attention import JitAttention
 from xpnet.backend.jit.plan import plan
+from xpnet.backend.jit.training.run import plan as training_plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
-from xpnet.backend.reference import AdamStep, Array
+from xpnet.backend.reference import AdamStep, Array, TrainingPlan
 from xpnet.backend.window import Window
 
 
@@ -62,6 +63,10 @@ class JitBackend(JitAttention, NumpyBackend):
     def plan(self, graph: Any) -> Callable[[Array], Array] | None:
         """One compiled call, if the kernel has all the operations."""
         return inference.plan(graph) or super().plan(graph)
+
+    def plan_training(self, graph: Any) -> TrainingPlan | None:
+        """Two compiled calls, one forward and one back."""
+        return training_plan(graph) or super().plan_training(graph)
 
     # ---- pooling ---------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ after what they belong to: `dy` is the gradient with respect to y. Nothing here 
 running statistics and the update steps, which change parameter and state in place.
 """
 
-from xpnet.backend.reference.arrays import Array, Memory, dtype_name
+from xpnet.backend.reference.arrays import Array, Memory, TrainingPlan, dtype_name
 from xpnet.backend.reference.attention import Attention
 from xpnet.backend.reference.dense import Dense
 from xpnet.backend.reference.dropout import Dropout
@@ -23,7 +23,7 @@ from xpnet.backend.reference.recurrent import Recurrent
 from xpnet.backend.reference.transposed import Transposed
 from xpnet.backend.reference.updates import AdamStep, Updates
 
-__all__ = ["AdamStep", "Array", "Backend", "Memory", "MomentStep", "MuonStep", "dtype_name"]
+__all__ = ["AdamStep", "Array", "Backend", "Memory", "MomentStep", "MuonStep", "TrainingPlan", "dtype_name"]
 
 
 class Backend(

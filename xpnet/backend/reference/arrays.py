@@ -10,7 +10,10 @@ from xpnet.backend.reference.sums import Array, Sums
 from xpnet.base.host import native, refuse_masked
 from xpnet.base.quiet import quiet, quietly
 
-__all__ = ["Array", "Arrays", "Memory", "dtype_name"]
+__all__ = ["Array", "Arrays", "Memory", "TrainingPlan", "dtype_name"]
+
+# Of x, what a network gives in training, and what takes (the gradient of that, whether that of x is needed) back.
+TrainingPlan = Callable[[Array], tuple[Array, Callable[[Array, bool], Array | None]]]
 
 
 class Memory(NamedTuple):
@@ -100,7 +103,7 @@ class Arrays(Sums):
         """
         return None
 
-    def plan_training(self, graph: Any) -> Callable[[Array], tuple[Array, Callable[[Array, bool], Array | None]]] | None:
+    def plan_training(self, graph: Any) -> TrainingPlan | None:
         """The same of a forward pass in training: y, and what takes (dy, need_dx) back, once: it adds to the gradients
         of the parameters, and returns that of x, or None if it is not needed.
         """

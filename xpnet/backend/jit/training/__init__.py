@@ -1,0 +1,1 @@
+"""A training step of a small network as two compiled calls, one forward and one back."""

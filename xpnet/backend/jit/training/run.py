@@ -1,0 +1,120 @@
+"""A network's forward and backward pass in training, each one compiled call on all threads."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from xpnet.backend.cpu.memory_pool import STEP, pool
+from xpnet.backend.cpu.threads import run_tiles, thread_count
+from xpnet.backend.jit.training.chain import Unknown, stages
+from xpnet.backend.jit.training.planner import SLACK, Planner, Table
+from xpnet.backend.jit.training.program import ARENA, DX, DY, GRADIENTS, LINE, OWN, X, Y, address, walk
+from xpnet.backend.like import require_like
+
+Array = Any
+Back = Callable[[Array, bool], Array | None]
+
+ALONE = 1 << 18  # multiplications that one thread has done before another one has come
+ALIGNMENT = 64  # bytes
+
+
+def plan(graph: Any) -> "Training | None":
+    """What takes batches like the graph's forward and back; None if the kernels do not have all of its operations."""
+    try:
+        return Training(Planner(stages(graph), graph.shapes[0][0]), graph.shapes)
+    except Unknown:
+        return None
+
+
+class Training:
+    """forward(x) gives y, and what takes its gradient back; several threads may call it, and several times before the
+    first way back.
+    """
+
+    def __init__(self, planner: Planner, shapes: list[tuple[int, ...]]) -> None:
+        self.planner, self.parameters = planner, planner.parameters
+        self.input, self.output = shapes[0], (planner.samples, planner.stages[-1].outputs)
+        self.ahead = planner.forward()
+        self.behind = {need_dx: planner.back(need_dx) for need_dx in (False, True)}
+        self.idle: list[Memory] = []
+
+    def __call__(self, x: Array) -> tuple[Array, Back]:
+        pool.count(STEP)
+        if not x.flags.c_contiguous:
+            x = np.ascontiguousarray(x)
+        y = np.empty(self.output, np.float32)
+        try:
+            memory = self.idle.pop()
+        except IndexError:
+            memory = Memory(self.planner)
+        memory.put(X, x)
+        memory.put(Y, y)
+        memory.run(self.ahead)
+        return y, functools.partial(self.back, memory, x, y)
+
+    def back(self, memory: "Memory", x: Array, y: Array, dy: Array, need_dx: bool) -> Array | None:
+        """Add to the gradients; x and y are what the pass went through."""
+        require_like(dy, y)
+        if not dy.flags.c_contiguous:
+            dy = np.ascontiguousarray(dy)
+        memory.put(DY, dy)
+        dx = np.empty(self.input, np.float32) if need_dx else None
+        if dx is not None:
+            memory.put(DX, dx)
+        places = []
+        for at, parameter in enumerate(self.parameters):
+            place = parameter.lend_grad()
+            if place is None or not place.flags.c_contiguous:
+                place = np.empty(parameter.shape, np.float32)
+            memory.put(GRADIENTS + at, place)
+            places.append(place)
+        memory.run(self.behind[need_dx])
+        for parameter, place in zip(self.parameters, places, strict=True):
+            parameter.add_grad(place)
+        self.idle.append(memory)
+        return dx
+
+
+class Memory:
+    """What a pass is worked out in: what all threads share, and what each has of its own."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.sizes = planner.sizes
+        self.threads = thread_count()
+        self.bases = np.zeros((self.threads, GRADIENTS + len(planner.parameters)), np.int64)
+        self.state = np.zeros(0, np.int64)
+        self.held: list[Any] = [None] * self.bases.shape[1]
+        self.arrays: list[Array] = []
+        self.bases[:, ARENA] = self._new(ARENA)
+        self.bases[0, OWN] = self._new(OWN)
+
+    def _new(self, base: int) -> int:
+        array = np.zeros(self.sizes[base] + SLACK + ALIGNMENT // 4, np.float32)
+        self.arrays.append(array)
+        start = int(array.ctypes.data)
+        return start + -start % ALIGNMENT
+
+    def put(self, base: int, array: Array) -> None:
+        """Let the base be where the array lies."""
+        if array is not self.held[base]:
+            self.held[base] = array
+            self.bases[:, base] = address(array)
+
+    def run(self, table: Table) -> None:
+        """All phases, by as many threads as it is worth."""
+        size = 2 * len(table.phases) * LINE // 8
+        if len(self.state) < size:
+            self.state = np.zeros(size, np.int64)
+        self.state[:] = 0
+        threads = min(self.threads, max(1, table.work // ALONE))
+        if threads == 1:
+            return self._work(table, 0)
+        return run_tiles(functools.partial(self._work, table), [(thread,) for thread in range(threads)], blas=False)
+
+    def _work(self, table: Table, thread: int) -> None:
+        bases = self.bases[thread]
+        if not bases[OWN]:
+            bases[OWN] = self._new(OWN)
+        walk(table.phases, table.pieces, table.rows, bases.ctypes.data, self.state)
