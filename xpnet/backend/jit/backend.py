@@ -28,6 +28,7 @@ from xpnet.backend.jit import (
     elementwise,
     inference,
     kernels,
+    losses,
     norm_loops,
     pooling,
     sequences,
@@ -40,6 +41,9 @@ from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
 from xpnet.backend.reference import AdamStep, Array, TrainingPlan
 from xpnet.backend.window import Window
+
+
+HALF = 1 << 15  # numbers to update that are worth a thread of their own
 
 
 class JitBackend(JitAttention, NumpyBackend):
@@ -161,6 +165,12 @@ class JitBackend(JitAttention, NumpyBackend):
             return super().lstm_backward(dhs, dh, dc, hs, cs, gates, w, alive, reverse)
         return sequences.back(dhs, dh, dc, hs, cs, gates, w, alive, reverse)
 
+    # ---- losses ----------------------------------------------------------------------------------------------------
+
+    def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array]:
+        found = losses.softmax_cross_entropy(y, t) if t.ndim == 1 and losses.takes(y, t) else None
+        return super().softmax_cross_entropy(y, t) if found is None else found
+
     # ---- update steps ----------------------------------------------------------------------------------------------
 
     def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
@@ -172,7 +182,7 @@ class JitBackend(JitAttention, NumpyBackend):
         shrink, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
         options = [np.float32(option) for option in (rate, beta1, 1 - beta1, beta2, 1 - beta2, least, decay, shrink)]
         flat = [a.reshape(-1) for a in arrays]
-        pieces = cut_ranges(p.size, count_units(p.size, ENTRIES))
+        pieces = cut_ranges(p.size, max(count_units(p.size, ENTRIES), min(2, p.size // HALF)))
         return run_tiles(lambda a, e: updates.adam(*(array[a:e] for array in flat), *options), pieces, blas=False)
 
     def forget(self, x: Array, least: float) -> None:

@@ -17,13 +17,15 @@ from xpnet.backend.jit.tiles import CHANNELS, PIXELS
 from xpnet.backend.jit.training import steps
 from xpnet.backend.jit.training.chain import Stage, Unknown
 from xpnet.backend.jit.training.program import ABSOLUTE, ARENA, DX, DY, GRADIENTS, OWN, PIECE, WIDTH, X, Y
-from xpnet.backend.jit.training.tiles import WIDE
+from xpnet.backend.jit.training.tiles import SUMS, WIDE
 from xpnet.backend.jit.work import UNITS, cut_ranges
 
 Array = Any
 Kind = Callable[[], Any]
 
 GROUPS = 8  # pieces of the samples: as many for two threads, for four and for eight
+CACHED = 1 << 18  # bytes that a thread's own images take, so that they stay in its level-2 cache
+LARGEST = 1 << 26  # entries of all that is worked out: of more, a plan is no gain
 SHARED = 1 << 17  # multiplications that are worth a piece of their own
 SLACK = 4 * LANES  # entries that tiles may read and write beyond the last one
 
@@ -78,9 +80,11 @@ class Planner:
         self.stages, self.samples = stages, samples
         self.sizes = {ARENA: 0, OWN: 0}  # entries
         self.keep: list[Array] = []  # what lies at addresses in the tables
-        self.groups = cut_ranges(samples, GROUPS)
-        self.most = max(end - first for first, end in self.groups)  # samples of a piece
         self.images = [stage for stage in stages if stage.window]
+        self.groups = cut_ranges(samples, GROUPS)
+        together = max(1, CACHED // (BYTES * self._entries()))
+        self.image_groups = cut_ranges(samples, max(GROUPS, -(-samples // together)))
+        self.most = max(end - first for first, end in self.image_groups)
         self.parameters: list[Any] = []  # whose gradients are at bases GRADIENTS and behind
         self.gradients: list[tuple[Place, Place | None]] = []  # of the stages: of their weight and bias
         for stage in stages:
@@ -89,6 +93,14 @@ class Planner:
         self.inputs: list[Place] = []  # of each stage
         self.codes: list[Place] = []  # of those that pool, which pixel was the largest
         self._lay_out()
+
+    def _entries(self) -> int:
+        """What an image takes on its way back: about the gradients of what convolutions give and of what they take."""
+        entries = 1
+        for stage in self.images:
+            (_, H, W), (KH, KW), (OH, _) = stage.shape, stage.window.kernel, stage.size  # type: ignore[union-attr]
+            entries += (stage.outputs * (OH + 2 * KH - 2) + stage.shape[0] * H) * (W + KW - 1)
+        return entries
 
     # ---- where things lie ------------------------------------------------------------------------------------------
 
@@ -162,6 +174,7 @@ class Planner:
     # ---- forward ---------------------------------------------------------------------------------------------------
 
     def forward(self) -> Table:
+        images: list[Row] = []
         rows: list[Row] = []
         for at, stage in enumerate(self.stages):
             if not stage.window:
@@ -175,16 +188,16 @@ class Planner:
                 continue
             if at == 0:
                 C, H, W = stage.shape
-                rows.append(self._copied(Place(X, 0, C * H * W * BYTES, H * W * BYTES, W * BYTES), 0))
-            rows += self._convolved(at)
-        return table([[Task(rows, self.groups)]], self.samples * sum(stage.work for stage in self.stages))
+                images.append(self._copied(Place(X, 0, C * H * W * BYTES, H * W * BYTES, W * BYTES)))
+            images += self._convolved(at)
+        phases = [[Task(images, self.image_groups)]] if images else []
+        return table([*phases, [Task(rows, self.groups)]], self.samples * sum(stage.work for stage in self.stages))
 
-    def _copied(self, source: Place, at: int, back: bool = False) -> Row:
-        """The pixels of a stage's input from somewhere, or there."""
-        pair = (source, self._inside(at))
-        x, y = reversed(pair) if back else pair
+    def _copied(self, x: Place) -> Row:
+        """The images into the middle of what the first convolution takes."""
+        y = self._inside(0)
         return _row(steps.copy, {
-            1: x.numbers, 4: y.numbers, **dict(zip((7, 8, 9), self.stages[at].shape, strict=True)), 10: x.cs, 11: x.rs,
+            1: x.numbers, 4: y.numbers, **dict(zip((7, 8, 9), self.stages[0].shape, strict=True)), 10: x.cs, 11: x.rs,
             12: y.cs, 13: y.rs,
         })  # fmt: skip
 
@@ -300,7 +313,8 @@ class Planner:
             (KH, KW), (OH, OW) = stage.window.kernel, stage.size  # type: ignore[union-attr]
             rs = x.rs // BYTES
             # dz with a margin of zeros around: as wide as the kernel above and below, and as wide behind each row.
-            cs = -(-((2 * KH - 2 + OH) * rs + KW - 1) // LANES) * LANES + LANES
+            # Behind a channel are as many zeros as a sum of its pixels reads beyond them.
+            cs = -(-((2 * KH - 2 + OH) * rs + KW - 1) // LANES) * LANES + SUMS * LANES
             own = self._once(f"dz {at}", functools.partial(self._samples, OWN, stage.outputs * cs + SLACK, cs, rs))
             inner = own.moved((KH - 1) * rs + KW - 1)
             rows.append(self._given_back(at, dy, inner))
@@ -332,12 +346,12 @@ class Planner:
             rows.append(_row(steps.copy, {
                 1: dy.numbers, 4: out.numbers, 7: C, 8: H, 9: W, 10: dy.cs, 11: dy.rs, 12: out.cs, 13: out.rs,
             }))  # fmt: skip
-        return [[Task(rows, self.groups)], sums]
+        return [[Task(rows, self.image_groups)], sums]
 
     def _parts(self, name: str, size: int) -> Place:
         """Room for so many sums of each piece."""
-        make = lambda: Place(ARENA, self._room(ARENA, len(self.groups) * size), size * BYTES)  # noqa: E731
-        return self._once(name, make)
+        count = len(self.image_groups)
+        return self._once(name, lambda: Place(ARENA, self._room(ARENA, count * size), size * BYTES))
 
     def _given_back(self, at: int, dy: Place, dz: Place) -> Row:
         """From the gradient of what the stage gave to that of its convolution."""
@@ -350,7 +364,7 @@ class Planner:
         return _row(steps.unpool, numbers | {7: self._code(at).numbers}) if stage.pooled else _row(steps.gate, numbers)
 
     def _summed(self, parts: Place, total: Place, size: int) -> Task:
-        row = _row(steps.reduce, {1: parts.numbers, 4: total.numbers, 7: len(self.groups)})
+        row = _row(steps.reduce, {1: parts.numbers, 4: total.numbers, 7: len(self.image_groups)})
         return Task([row], cut_ranges(size, min(GROUPS, size // 512)))
 
 

@@ -16,10 +16,11 @@ from numba.extending import intrinsic
 from xpnet.backend.jit.compiled import callback, compiled
 from xpnet.backend.jit.kernels import I64
 from xpnet.backend.jit.tiles import words
-from xpnet.backend.jit.training.tiles import look, take_number
+from xpnet.backend.jit.training.tiles import let_others, look, take_number
 
 WIDTH = 24  # numbers in a row
 PIECE = 5  # in a piece: first row, end, first image or block, end, number of the piece
+PATIENCE = 20_000  # looks at what another thread has not finished, some 10 microseconds
 LINE = 64  # bytes between numbers that different threads write
 # Bases: 0; what all threads share; what each has of its own; input, output and their gradients; then those of weights.
 ABSOLUTE, ARENA, OWN, X, Y, DY, DX, GRADIENTS = range(8)
@@ -67,8 +68,11 @@ def walk(phases, pieces, rows, bases, state):  # type: ignore[no-untyped-def]
                 call(rows[row, 0], rows.ctypes.data + row * WIDTH * 8, bases, piece[2], piece[3], piece[4])
             take_number(taken + LINE)
             number = take_number(taken)
+        looks = 0
         while look(taken + LINE) < count:
-            pass
+            looks += 1
+            if looks > PATIENCE:  # the other one may be waiting for this core
+                let_others()
 
 
 @compiled()

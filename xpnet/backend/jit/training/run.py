@@ -9,7 +9,7 @@ import numpy as np
 from xpnet.backend.cpu.memory_pool import STEP, pool
 from xpnet.backend.cpu.threads import run_tiles, thread_count
 from xpnet.backend.jit.training.chain import Unknown, stages
-from xpnet.backend.jit.training.planner import SLACK, Planner, Table
+from xpnet.backend.jit.training.planner import LARGEST, SLACK, Planner, Table
 from xpnet.backend.jit.training.program import ARENA, DX, DY, GRADIENTS, LINE, OWN, X, Y, address, walk
 from xpnet.backend.like import require_like
 
@@ -23,9 +23,10 @@ ALIGNMENT = 64  # bytes
 def plan(graph: Any) -> "Training | None":
     """What takes batches like the graph's forward and back; None if the kernels do not have all of its operations."""
     try:
-        return Training(Planner(stages(graph), graph.shapes[0][0]), graph.shapes)
+        plan = Training(Planner(stages(graph), graph.shapes[0][0]), graph.shapes)
     except Unknown:
         return None
+    return plan if sum(plan.planner.sizes.values()) <= LARGEST else None
 
 
 class Training:

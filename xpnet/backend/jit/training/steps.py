@@ -29,6 +29,7 @@ from xpnet.backend.jit.training.tiles import (
     gate_row,
     outer_tile,
     pool_row,
+    sum_row,
     unpool_row,
 )
 
@@ -140,22 +141,17 @@ def correlate(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
         o += CORRELATED[kind]
 
 
-@operation(fastmath={"reassoc", "contract"})
+@operation()
 def sum_pixels(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
     """The part of db (O) that these images give: dz 1, to 4, one behind the other for each piece; 7 O, 8 cs of dz, 9
-    entries. A channel of an image is added in float32 ROWS at a time, and these in double.
+    entries. Those of a channel are added in float32, in so many lanes at once, and these in double.
     """
     r = carray(words(row), (WIDTH,))
     db = run(place(r, 4, bases, 0, piece), r[7])
     for o in range(r[7]):
         total = 0.0
         for i in range(first, end):
-            pixels = run(place(r, 1, bases, first, i) + o * r[8], r[9])
-            for start in range(0, r[9], ROWS):
-                part = ZERO
-                for p in range(start, min(start + ROWS, r[9])):
-                    part += pixels[p]
-                total += np.float64(part)
+            total += np.float64(sum_row(place(r, 1, bases, first, i) + o * r[8], r[9]))
         db[o] = np.float32(total)
 
 

@@ -6,6 +6,7 @@ Arguments are addresses, and distances in bytes. Each result is one sum in a fix
 import functools
 from typing import Any
 
+import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -244,6 +245,30 @@ def gate_row(_: Any, dy: Any, y: Any, out: Any, count: Any, relu: Any) -> Any:
     return types.void(*[types.int64] * 5), generate
 
 
+SUMS = 4  # vectors that are added side by side
+
+
+@intrinsic
+def sum_row(_: Any, x: Any, count: Any) -> Any:
+    """The sum of x[i]. Reads up to SUMS vectors, of which what is behind the row must be 0."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        x, count = arguments
+        total = _tile_of_slots(b, 1, [LANES] * SUMS)[0]
+        for slot in total:
+            b.store(ZERO, slot)
+        with cgutils.for_range(b, b.sdiv(b.add(count, _const(SUMS * LANES - 1)), _const(SUMS * LANES))) as i:
+            at = b.mul(i.index, _const(SUMS * VECTOR))
+            for v, slot in enumerate(total):
+                b.store(b.fadd(b.load(slot), _load(b, b.add(x, at), _const(VECTOR * v), V)), slot)
+        vectors = [b.load(slot) for slot in total]
+        while len(vectors) > 1:
+            vectors = [b.fadd(one, other) for one, other in zip(vectors[::2], vectors[1::2], strict=True)]
+        return b.extract_element(_sums(b, vectors), ir.Constant(I32, 0))
+
+    return types.float32(types.int64, types.int64), generate
+
+
 @intrinsic
 def take_number(_: Any, address: Any) -> Any:
     """The int64 at an address, which is one more from now on; no two threads get the same."""
@@ -262,3 +287,19 @@ def look(_: Any, address: Any) -> Any:
         return b.load_atomic(b.inttoptr(arguments[0], I64.as_pointer()), "seq_cst", 8)
 
     return types.int64(types.int64), generate
+
+
+YIELD = "sched_yield"  # of POSIX: lets another thread have the core
+HAS_YIELD = bool(llvmlite.binding.address_of_symbol(YIELD))
+
+
+@intrinsic
+def let_others(_: Any) -> Any:
+    """Let another thread have the core, where the system has a call for that."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        if HAS_YIELD:
+            b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(I32, []), YIELD), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
