@@ -124,7 +124,10 @@ class Team:
 
     def __init__(self, helpers: int) -> None:
         self._job: Job | None = None
-        self._state = np.zeros(16, np.int64)  # [0]: the number of the job, [8]: how many help with it; two cache lines
+        # [0]: the number of the job, [8]: how many help with it; what stands behind is for compiled jobs, of which
+        # jit/together.py says more. Each is a cache line.
+        self.state = np.zeros(64, np.int64)
+        self._asleep = 0
         lock = threading.Lock()  # of all that stands here
         self._called, self._left = threading.Condition(lock), threading.Condition(lock)
         self._busy = threading.Lock()
@@ -146,56 +149,85 @@ class Team:
         if job.error is not None:
             raise job.error
 
+    def enter(self, wanted: int) -> bool:
+        """Before a compiled job, which so many threads may help with: whether this thread may open one; then it has to
+        `leave`.
+        """
+        if not self._busy.acquire(blocking=False):
+            return False
+        try:
+            self._make(min(self._most, wanted))
+            if self._asleep:
+                with self._called:
+                    self._called.notify(wanted)
+        except BaseException:
+            self._busy.release()
+            raise
+        return True
+
+    def leave(self) -> None:
+        """After it."""
+        self._busy.release()
+
     def close(self) -> None:
         """Send the threads home."""
         with self._called:
             self._closed = True
-            self._state[0] += 1
+            self.state[0] += 1
             self._called.notify_all()
 
     def _call(self, job: Job) -> None:
-        wanted = min(self._most, job.count - 1)
+        wanted = self._make(min(self._most, job.count - 1))
+        with self._called:
+            self._job = job
+            self.state[0] += 1
+            self._called.notify(wanted)
+
+    def _make(self, wanted: int) -> int:
+        """So many helpers, or as many as the system allows."""
         while self._made < wanted:
-            helper = threading.Thread(target=self._help, name="xpnet", daemon=True, args=(int(self._state[0]),))
+            helper = threading.Thread(target=self._help, name="xpnet", daemon=True, args=(int(self.state[0]),))
             try:
                 helper.start()
             except RuntimeError:  # the system allows no more of them
-                wanted = self._most = self._made
-                break
+                self._most = self._made
+                return self._made
             self._made += 1
-        with self._called:
-            self._job = job
-            self._state[0] += 1
-            self._called.notify(wanted)
+        return wanted
 
     def _finish(self) -> None:
         with self._left:
             self._job = None
-        if self._state[8] and not self._awake(8, 0, True):
+        if self.state[8] and not self._awake(8, 0, True):
             with self._left:
-                self._left.wait_for(lambda: self._state[8] == 0)
+                self._left.wait_for(lambda: self.state[8] == 0)
 
     def _help(self, seen: int) -> None:
         hold_in_helper()
         while True:
-            if not self._awake(0, seen, False):
+            if not _serve(self.state, seen, self._may_spin):
                 with self._called:
-                    self._called.wait_for(lambda: self._state[0] != seen)  # noqa: B023 (it is asked at once)
+                    if self.state[0] == seen:
+                        self._asleep += 1
+                        self._called.wait()
+                        self._asleep -= 1
+                    if self.state[0] == seen:  # it was woken for a compiled job
+                        continue
             if self._closed:
                 return
             with self._called:
-                seen, job = int(self._state[0]), self._job
-                self._state[8] += job is not None
+                seen, job = int(self.state[0]), self._job
+                self.state[8] += job is not None
             if job is not None:
                 job.help()
                 with self._left:
-                    self._state[8] -= 1
+                    self.state[8] -= 1
                     self._left.notify_all()
             del job  # and what its function holds
 
     def _awake(self, index: int, value: int, equal: bool) -> bool:
         """Wait awake, if that disturbs nobody; tells whether it came to what was waited for."""
-        return self._may_spin and _spin(self._state, index, value, equal)
+        return self._may_spin and _spin(self.state, index, value, equal)
 
 
 def _asleep(state: np.ndarray, index: int, value: int, equal: bool) -> bool:
@@ -208,10 +240,16 @@ Spin = Callable[[np.ndarray, int, int, bool], bool]
 _spin: Spin = _asleep
 
 
-def wait_with(spin: Spin) -> None:
-    """Let the threads wait with `spin`, which keeps them awake, before they fall asleep."""
-    global _spin
-    _spin = spin
+# Helps with compiled jobs until state[0] is another than this; waits awake for a moment only (`stay` true), or not at
+# all; tells whether it came to that.
+Serve = Callable[[np.ndarray, int, bool], bool]
+_serve: Serve = lambda state, seen, stay: False  # noqa: E731
+
+
+def wait_with(spin: Spin, serve: Serve) -> None:
+    """Let the threads wait with these, which keep them awake, before they fall asleep."""
+    global _spin, _serve
+    _spin, _serve = spin, serve
 
 
 @functools.cache

@@ -32,18 +32,19 @@ from xpnet.backend.jit import (
     norm_loops,
     pooling,
     sequences,
+    together,
     updates,
 )
 from xpnet.backend.jit.attention import JitAttention
 from xpnet.backend.jit.plan import plan
 from xpnet.backend.jit.training.run import plan as training_plan
 from xpnet.backend.jit.winograd import JitWinograd
-from xpnet.backend.jit.work import ENTRIES, count_units, cut_ranges
+from xpnet.backend.jit.work import ENTRIES, UNITS, count_units, cut_ranges
 from xpnet.backend.reference import AdamStep, Array, TrainingPlan
 from xpnet.backend.window import Window
 
 
-HALF = 1 << 15  # numbers to update that are worth a thread of their own
+PART = 1 << 14  # numbers to update that are worth a part of their own
 
 
 class JitBackend(JitAttention, NumpyBackend):
@@ -60,7 +61,7 @@ class JitBackend(JitAttention, NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        threads.wait_with(kernels.spin)
+        threads.wait_with(kernels.spin, together.wait_awake)
 
     # ---- plans -----------------------------------------------------------------------------------------------------
 
@@ -174,16 +175,15 @@ class JitBackend(JitAttention, NumpyBackend):
     # ---- update steps ----------------------------------------------------------------------------------------------
 
     def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
-        arrays = [p, g, m, v]
+        arrays = p, g, m, v
         if not all(a.dtype == np.float32 and a.flags.c_contiguous for a in arrays):
             return super().adam(p, g, m, v, how)
         _, lr, beta1, beta2, _, weight_decay, decoupled = how
         rate, least = fold_bias(how)
         shrink, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
-        options = [np.float32(option) for option in (rate, beta1, 1 - beta1, beta2, 1 - beta2, least, decay, shrink)]
-        flat = [a.reshape(-1) for a in arrays]
-        pieces = cut_ranges(p.size, max(count_units(p.size, ENTRIES), min(2, p.size // HALF)))
-        return run_tiles(lambda a, e: updates.adam(*(array[a:e] for array in flat), *options), pieces, blas=False)
+        options = [rate, beta1, 1 - beta1, beta2, 1 - beta2, least, decay, shrink]
+        parts = max(1, min(UNITS, p.size // PART))
+        return updates.adam_in_parts(tuple([a.reshape(-1) for a in arrays]), options, parts)
 
     def forget(self, x: Array, least: float) -> None:
         if x.dtype != np.float32 or not x.flags.c_contiguous:

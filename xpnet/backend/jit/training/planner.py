@@ -59,13 +59,13 @@ class Task(NamedTuple):
     ranges: list[tuple[int, int]]
 
 
-class Table(NamedTuple):
-    """What program.walk goes along."""
+class Table:
+    """What program.walk goes along: phases (first piece, end), pieces, rows."""
 
-    phases: Array
-    pieces: Array
-    rows: Array
-    work: int  # multiplications
+    def __init__(self, phases: Array, pieces: Array, rows: Array, work: int) -> None:
+        self.work = work  # multiplications
+        self.phases, self.pieces, self.rows = phases, pieces, rows
+        self.addresses = phases.ctypes.data, len(phases), pieces.ctypes.data, rows.ctypes.data
 
 
 @functools.lru_cache(maxsize=64)

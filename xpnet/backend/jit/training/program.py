@@ -16,11 +16,11 @@ from numba.extending import intrinsic
 from xpnet.backend.jit.compiled import callback, compiled
 from xpnet.backend.jit.kernels import I64
 from xpnet.backend.jit.tiles import words
-from xpnet.backend.jit.training.tiles import let_others, look, take_number
+from xpnet.backend.jit.together import SIGNATURE as SHARED
+from xpnet.backend.jit.together import take_number, wait_for
 
 WIDTH = 24  # numbers in a row
 PIECE = 5  # in a piece: first row, end, first image or block, end, number of the piece
-PATIENCE = 20_000  # looks at what another thread has not finished, some 10 microseconds
 LINE = 64  # bytes between numbers that different threads write
 # Bases: 0; what all threads share; what each has of its own; input, output and their gradients; then those of weights.
 ABSOLUTE, ARENA, OWN, X, Y, DY, DX, GRADIENTS = range(8)
@@ -55,24 +55,31 @@ def call(_: Any, function: Any, row: Any, bases: Any, first: Any, end: Any, piec
     return types.void(*[types.int64] * 6), generate
 
 
-@compiled()
-def walk(phases, pieces, rows, bases, state):  # type: ignore[no-untyped-def]
-    """All phases (first piece, end). `state` begins as zeros: of each phase how many pieces are taken, and done."""
-    for k in range(len(phases)):
-        begin, count = phases[k, 0], phases[k, 1] - phases[k, 0]
-        taken = state.ctypes.data + 2 * k * LINE
-        number = take_number(taken)
-        while number < count:
-            piece = pieces[begin + number]
-            for row in range(piece[0], piece[1]):
-                call(rows[row, 0], rows.ctypes.data + row * WIDTH * 8, bases, piece[2], piece[3], piece[4])
-            take_number(taken + LINE)
+@functools.cache
+def walk() -> Any:
+    """All phases; `part` is the number of the thread. The arguments are addresses and numbers:
+
+    0 the phases (first piece, end), 1 how many, 2 the pieces, 3 the rows, 4 the bases of the first thread, 5 from one
+    thread's to the next, 6 a state that begins as zeros: of each phase how many pieces are taken, and done.
+    """
+
+    @callback(SHARED)
+    def walk(arguments, part):  # type: ignore[no-untyped-def]
+        given = carray(words(arguments), (7,))
+        phases, rows, bases = carray(words(given[0]), (given[1], 2)), given[3], given[4] + part * given[5]
+        for k in range(given[1]):
+            begin, count, taken = phases[k, 0], phases[k, 1] - phases[k, 0], given[6] + 2 * k * LINE
             number = take_number(taken)
-        looks = 0
-        while look(taken + LINE) < count:
-            looks += 1
-            if looks > PATIENCE:  # the other one may be waiting for this core
-                let_others()
+            while number < count:
+                piece = carray(words(given[2] + (begin + number) * PIECE * 8), (PIECE,))
+                for row in range(piece[0], piece[1]):
+                    at = rows + row * WIDTH * 8
+                    call(carray(words(at), (1,))[0], at, bases, piece[2], piece[3], piece[4])
+                take_number(taken + LINE)
+                number = take_number(taken)
+            wait_for(taken + LINE, count)
+
+    return walk
 
 
 @compiled()

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.memory_pool import STEP, pool
-from xpnet.backend.cpu.threads import run_tiles, thread_count
+from xpnet.backend.cpu.threads import thread_count
+from xpnet.backend.jit.together import run_parts
 from xpnet.backend.jit.training.chain import Unknown, stages
 from xpnet.backend.jit.training.planner import LARGEST, SLACK, Planner, Table
 from xpnet.backend.jit.training.program import ARENA, DX, DY, GRADIENTS, LINE, OWN, X, Y, address, walk
@@ -18,6 +19,7 @@ Back = Callable[[Array, bool], Array | None]
 
 ALONE = 1 << 18  # multiplications that one thread has done before another one has come
 ALIGNMENT = 64  # bytes
+PHASES = 64  # at most
 
 
 def plan(graph: Any) -> "Training | None":
@@ -85,11 +87,13 @@ class Memory:
         self.sizes = planner.sizes
         self.threads = thread_count()
         self.bases = np.zeros((self.threads, GRADIENTS + len(planner.parameters)), np.int64)
-        self.state = np.zeros(0, np.int64)
+        self.state = np.zeros(PHASES * 2 * LINE // 8, np.int64)
         self.held: list[Any] = [None] * self.bases.shape[1]
         self.arrays: list[Array] = []
         self.bases[:, ARENA] = self._new(ARENA)
-        self.bases[0, OWN] = self._new(OWN)
+        self.bases[:, OWN] = [self._new(OWN) for _ in range(self.threads)]
+        self.arguments = np.zeros(7, np.int64)
+        self.arguments[4:] = address(self.bases), self.bases.strides[0], address(self.state)
 
     def _new(self, base: int) -> int:
         array = np.zeros(self.sizes[base] + SLACK + ALIGNMENT // 4, np.float32)
@@ -105,17 +109,6 @@ class Memory:
 
     def run(self, table: Table) -> None:
         """All phases, by as many threads as it is worth."""
-        size = 2 * len(table.phases) * LINE // 8
-        if len(self.state) < size:
-            self.state = np.zeros(size, np.int64)
         self.state[:] = 0
-        threads = min(self.threads, max(1, table.work // ALONE))
-        if threads == 1:
-            return self._work(table, 0)
-        return run_tiles(functools.partial(self._work, table), [(thread,) for thread in range(threads)], blas=False)
-
-    def _work(self, table: Table, thread: int) -> None:
-        bases = self.bases[thread]
-        if not bases[OWN]:
-            bases[OWN] = self._new(OWN)
-        walk(table.phases, table.pieces, table.rows, bases.ctypes.data, self.state)
+        self.arguments[:4] = table.addresses
+        run_parts(walk().address, address(self.arguments), min(self.threads, max(1, table.work // ALONE)))

@@ -6,7 +6,6 @@ Arguments are addresses, and distances in bytes. Each result is one sum in a fix
 import functools
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -267,39 +266,3 @@ def sum_row(_: Any, x: Any, count: Any) -> Any:
         return b.extract_element(_sums(b, vectors), ir.Constant(I32, 0))
 
     return types.float32(types.int64, types.int64), generate
-
-
-@intrinsic
-def take_number(_: Any, address: Any) -> Any:
-    """The int64 at an address, which is one more from now on; no two threads get the same."""
-
-    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        return b.atomic_rmw("add", b.inttoptr(arguments[0], I64.as_pointer()), _const(1), "seq_cst")
-
-    return types.int64(types.int64), generate
-
-
-@intrinsic
-def look(_: Any, address: Any) -> Any:
-    """The int64 at an address, read anew each time."""
-
-    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        return b.load_atomic(b.inttoptr(arguments[0], I64.as_pointer()), "seq_cst", 8)
-
-    return types.int64(types.int64), generate
-
-
-YIELD = "sched_yield"  # of POSIX: lets another thread have the core
-HAS_YIELD = bool(llvmlite.binding.address_of_symbol(YIELD))
-
-
-@intrinsic
-def let_others(_: Any) -> Any:
-    """Let another thread have the core, where the system has a call for that."""
-
-    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        if HAS_YIELD:
-            b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(I32, []), YIELD), [])
-        return context.get_dummy_value()
-
-    return types.void(), generate
