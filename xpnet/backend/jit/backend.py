@@ -43,7 +43,6 @@ from xpnet.backend.jit.work import ENTRIES, UNITS, count_units, cut_ranges
 from xpnet.backend.reference import AdamStep, Array, TrainingPlan
 from xpnet.backend.window import Window
 
-
 PART = 1 << 14  # numbers to update that are worth a part of their own
 
 

@@ -172,7 +172,8 @@ def run_parts(function: int, arguments: int, count: int) -> None:
         helpers = team()
         if helpers.enter(count - 1):
             try:
-                return share(helpers.state, function, arguments, count)
+                share(helpers.state, function, arguments, count)
             finally:
                 helpers.leave()
-    return alone(function, arguments, count)
+            return
+    alone(function, arguments, count)

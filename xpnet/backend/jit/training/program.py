@@ -1,8 +1,8 @@
 """The walk along a list of phases, by one thread or by several at once.
 
-A phase is some pieces of work that do not need each other; when all of them are done, the next begins. Who is free takes
-the next piece, so that nobody waits for a thread that has not come. A piece is some rows of the table, one after the
-other, for some images or for some columns of a product: which they are follows from shapes alone.
+A phase is some pieces of work that do not need each other; when all of them are done, the next begins. Who is free
+takes the next piece, so that nobody waits for a thread that has not come. A piece is some rows of the table, one after
+the other, for some images or for some columns of a product: which they are follows from shapes alone.
 """
 
 import functools

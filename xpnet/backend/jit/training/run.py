@@ -10,8 +10,10 @@ from xpnet.backend.cpu.memory_pool import STEP, pool
 from xpnet.backend.cpu.threads import thread_count
 from xpnet.backend.jit.together import run_parts
 from xpnet.backend.jit.training.chain import Unknown, stages
-from xpnet.backend.jit.training.planner import LARGEST, SLACK, Planner, Table
+from xpnet.backend.jit.training.layout import LARGEST, SLACK
+from xpnet.backend.jit.training.planner import Planner
 from xpnet.backend.jit.training.program import ARENA, DX, DY, GRADIENTS, LINE, OWN, X, Y, address, walk
+from xpnet.backend.jit.training.table import Table
 from xpnet.backend.like import require_like
 
 Array = Any

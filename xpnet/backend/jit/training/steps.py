@@ -8,6 +8,8 @@ from the first of the piece. All is float32; of images, channels are `cs` bytes 
 import numpy as np
 from numba import carray
 
+from xpnet.backend.jit.curves import tanh
+from xpnet.backend.jit.elementwise import sigmoid
 from xpnet.backend.jit.kernels import BYTES, LANES, ROWS
 from xpnet.backend.jit.program import run
 from xpnet.backend.jit.steps import PER_ROW
@@ -21,12 +23,12 @@ from xpnet.backend.jit.tiles import (
     words,
 )
 from xpnet.backend.jit.training import tiles
-from xpnet.backend.jit.training.program import OWN, WIDTH, operation, place
+from xpnet.backend.jit.training.program import WIDTH, operation, place
 from xpnet.backend.jit.training.tiles import (
     TAPS,
     WIDE,
+    back_row,
     correlation_tile,
-    gate_row,
     outer_tile,
     pool_row,
     sum_row,
@@ -89,7 +91,7 @@ def pool(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
 @operation()
 def unpool(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
     """The gradient of `pool`: dy from 1, y 4, 7 which it was, dz to 18; 10 channels, 11 H and 12 W of y, 13 cs and 14
-    rs of dy, 15 and 16 of y, 17 relu, 21 cs and 22 rs of dz.
+    rs of dy, 15 and 16 of y, 17 how (see tiles.py), 21 cs and 22 rs of dz.
     """
     r = carray(words(row), (WIDTH,))
     for i in range(first, end):
@@ -105,18 +107,38 @@ def unpool(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
 
 
 @operation()
-def gate(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
-    """dz = dy where y > 0: dy from 1, y 4, dz to 18; 10 channels, 11 H, 12 W, 13 cs and 14 rs of dy, 15 and 16 of y, 17
-    relu, without which it is dy, 21 cs and 22 rs of dz.
+def back_through(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
+    """dz = dy act'(z): dy from 1, y = act(z) 4, dz to 18; 10 channels, 11 H, 12 W, 13 cs and 14 rs of dy, 15 and 16 of
+    y, 17 how (see tiles.py), 21 cs and 22 rs of dz.
     """
     r = carray(words(row), (WIDTH,))
     for i in range(first, end):
         dy, y, dz = place(r, 1, bases, first, i), place(r, 4, bases, first, i), place(r, 18, bases, first, i)
         for c in range(r[10]):
             for h in range(r[11]):
-                gate_row(
+                back_row(
                     dy + c * r[13] + h * r[14], y + c * r[15] + h * r[16], dz + c * r[21] + h * r[22], r[12], r[17]
                 )
+
+
+@operation(error_model="numpy")
+def activate(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
+    """y = amplitude tanh(slope y), or with slope 0 sigmoid(y), where y lies: 1; 4 channels, 5 H, 6 W, 7 cs, 8 rs, 9 the
+    two numbers.
+    """
+    r = carray(words(row), (WIDTH,))
+    amplitude, slope = run(r[9], 2)
+    for i in range(first, end):
+        y = place(r, 1, bases, first, i)
+        for c in range(r[4]):
+            for h in range(r[5]):
+                values = run(y + c * r[7] + h * r[8], r[6])
+                if slope == ZERO:
+                    for k in range(values.size):
+                        values[k] = sigmoid(values[k]) if values[k] == values[k] else values[k]
+                else:
+                    for k in range(values.size):
+                        values[k] = amplitude * tanh(slope * values[k]) if values[k] == values[k] else values[k]
 
 
 @operation()
@@ -203,11 +225,11 @@ def dense(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
 
 @operation()
 def outer(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
-    """y[r, c] = sum over k of a[r, k] x[k, c], for columns c from block `first` on; where gate[r, c] > 0, if there is a
-    gate. A block of x stays in the cache while all rows meet it.
+    """y[r, c] = sum over k of a[r, k] x[k, c], for columns c from block `first` on; then back through the activation
+    that gave gate[r, c], if there is a gate. A block of x stays in the cache while all rows meet it.
 
     a 1, 4 distance of its rows, 5 of its k; x 6, whose rows are the step apart; y 9, gate 12 (base 0: none), the same;
-    15 K, 16 rows, 17 columns.
+    15 K, 16 rows, 17 columns, 18 how (see tiles.py).
     """
     r = carray(words(row), (WIDTH,))
     a, x, y = place(r, 1, bases, 0, 0), place(r, 6, bases, 0, 0), place(r, 9, bases, 0, 0)
@@ -220,8 +242,8 @@ def outer(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
             while OUTER_ROWS[kind] > r[16] - i:
                 kind += 1
             outer_tile(
-                3 * kind + width, a + i * r[4], r[4], r[5], x + c * BYTES, r[8], r[15], y + i * r[11] + c * BYTES, r[11],
-                last - c, passed + (i * r[14] + c * BYTES if passed else 0), r[14],
+                3 * kind + width, a + i * r[4], r[4], r[5], x + c * BYTES, r[8], r[15], y + i * r[11] + c * BYTES,
+                r[11], last - c, passed + (i * r[14] + c * BYTES if passed else 0), r[14], r[18],
             )  # fmt: skip
             i += OUTER_ROWS[kind]
         c += WIDE * LANES if width == 0 else LANES

@@ -4,6 +4,7 @@ Arguments are addresses, and distances in bytes. Each result is one sum in a fix
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -24,7 +25,6 @@ from xpnet.backend.jit.kernels import (
     _splat,
     _sums,
     _tile_of_slots,
-    _vector,
 )
 from xpnet.backend.jit.tiles import (
     VECTOR,
@@ -51,18 +51,36 @@ TAPS = {16: 4, 8: 3, 4: 4}[LANES]
 CORRELATION: Shapes = [(rows, taps) for rows in CHANNELS for taps in (TAPS, 1)]
 
 
+def _back_through(b: Any, how: Any) -> Callable[[Any, Any], Any]:
+    """What takes the gradient of an activation's output y to that of its input, for vectors.
+
+    `how` is the address of four numbers: 0, 1 for ReLU, whose gradient goes through where y > 0, or 2 for a derivative
+    low + y (middle + high y); and these three.
+    """
+    kind, low, middle, high = (_load(b, how, _const(BYTES * at), F32) for at in range(4))
+    numbers = [_splat(b, each, LANES) for each in (low, middle, high)]
+    relu, curve = (_splat(b, b.fcmp_ordered("==", kind, ir.Constant(F32, value)), LANES) for value in (1.0, 2.0))
+
+    def back(dy: Any, y: Any) -> Any:
+        passed = b.select(b.and_(relu, b.not_(b.fcmp_ordered(">", y, ZERO))), ZERO, dy)
+        slope = b.fadd(numbers[0], b.fmul(y, b.fadd(numbers[1], b.fmul(numbers[2], y))))
+        return b.select(curve, b.fmul(passed, slope), passed)
+
+    return back
+
+
 @intrinsic
 def outer_tile(
     _: Any, number: Any, a: Any, a_row: Any, a_step: Any, x: Any, x_step: Any, K: Any, y: Any, y_row: Any, count: Any,
-    gate: Any, gate_row: Any,
+    gate: Any, gate_row: Any, how: Any,
 ) -> Any:  # fmt: skip
-    """y[r, c] = sum over k of a[r, k] x[k, c], where gate[r, c] > 0, else 0; gate = 0: everywhere.
+    """y[r, c] = sum over k of a[r, k] x[k, c], and back through the activation that gave gate[r, c]; gate = 0: none.
 
     a[r, k] lies at a + r a_row + k a_step, x[k, c] in row k of x; of a tile of width 0 the first `count` columns count.
     """
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        number, a, a_row, a_step, x, x_step, K, y, y_row, count, gate, gate_row = arguments
+        number, a, a_row, a_step, x, x_step, K, y, y_row, count, gate, gate_row, how = arguments
         some, gated = _mask(b, count), b.icmp_signed("!=", gate, _const(0))
 
         def tile(rows: int, width: int) -> None:
@@ -84,11 +102,12 @@ def outer_tile(
                     for column, slot in zip(columns, total[r], strict=True):
                         _multiply_add(b, value, column, slot)
             with b.if_then(gated):
+                back = _back_through(b, how)
                 for r in range(rows):
                     row = _step(b, gate, gate_row, r)
                     for v, slot in enumerate(total[r]):
-                        passed = _load(b, row, _const(VECTOR * v), V) if width else _masked_load(b, row, some)
-                        b.store(b.select(b.fcmp_ordered(">", passed, ZERO), b.load(slot), ZERO), slot)
+                        given = _load(b, row, _const(VECTOR * v), V) if width else _masked_load(b, row, some)
+                        b.store(back(b.load(slot), given), slot)
             for r in range(rows):
                 row = _step(b, y, y_row, r)
                 for v, slot in enumerate(total[r]):
@@ -100,7 +119,7 @@ def outer_tile(
         _each_shape(b, number, OUTER, tile)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 12), generate
+    return types.void(*[types.int64] * 13), generate
 
 
 @intrinsic
@@ -187,15 +206,15 @@ def pool_row(_: Any, upper: Any, lower: Any, out: Any, places: Any, count: Any, 
 
 
 @intrinsic
-def unpool_row(_: Any, dy: Any, y: Any, places: Any, upper: Any, lower: Any, count: Any, relu: Any) -> Any:
-    """The gradient of `pool_row`: dy[i] goes to the place that was the largest, with `relu` if y[i] > 0; else 0.
+def unpool_row(_: Any, dy: Any, y: Any, places: Any, upper: Any, lower: Any, count: Any, how: Any) -> Any:
+    """The gradient of `pool_row`: dy[i], through the activation, goes to the place that was the largest; else 0.
 
     Writes zeros up to two vectors beyond the rows.
     """
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        dy, y, places, upper, lower, count, relu = arguments
-        free = _splat(b, b.icmp_signed("==", relu, _const(0)), LANES)
+        dy, y, places, upper, lower, count, how = arguments
+        back = _back_through(b, how)
         kinds = [ir.Constant(BYTES_OF_LANES, [place] * LANES) for place in range(4)]
         halves = [
             ir.Constant(ir.VectorType(I32, LANES), [lane // 2 + LANES * (lane % 2) for lane in range(first, end)])
@@ -208,11 +227,13 @@ def unpool_row(_: Any, dy: Any, y: Any, places: Any, upper: Any, lower: Any, cou
                 gradient, value = _load(b, dy, at, V), _load(b, y, at, V)
             else:
                 gradient, value = (_masked_load(b, b.add(each, at), mask) for each in (dy, y))
-            gradient = b.select(b.or_(free, b.fcmp_ordered(">", value, ZERO)), gradient, ZERO)
+            gradient = back(gradient, value)
             place = b.load(_at(b, places, first, BYTES_OF_LANES), align=1)
             even, odd = (b.select(b.icmp_signed("==", place, kind), gradient, ZERO) for kind in kinds)
             for half, offset in zip(halves, (0, VECTOR), strict=True):
-                _store(b, b.shuffle_vector(even, odd, half), b.add(row, b.mul(first, _const(2 * BYTES))), _const(offset))
+                _store(
+                    b, b.shuffle_vector(even, odd, half), b.add(row, b.mul(first, _const(2 * BYTES))), _const(offset)
+                )
 
         for row, own in ((upper, kinds[:2]), (lower, kinds[2:])):  # the zeros behind the upper one may reach the lower
             _whole_and_rest(b, count, functools.partial(work, row=row, kinds=own))
@@ -222,12 +243,12 @@ def unpool_row(_: Any, dy: Any, y: Any, places: Any, upper: Any, lower: Any, cou
 
 
 @intrinsic
-def gate_row(_: Any, dy: Any, y: Any, out: Any, count: Any, relu: Any) -> Any:
-    """out[i] = dy[i], with `relu` if y[i] > 0, else 0. Writes zeros up to a vector beyond."""
+def back_row(_: Any, dy: Any, y: Any, out: Any, count: Any, how: Any) -> Any:
+    """out[i] = dy[i], through the activation that gave y[i]. Writes zeros up to a vector beyond."""
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        dy, y, out, count, relu = arguments
-        free = _splat(b, b.icmp_signed("==", relu, _const(0)), LANES)
+        dy, y, out, count, how = arguments
+        back = _back_through(b, how)
 
         def work(first: Any, mask: Any) -> None:
             at = b.mul(first, _const(BYTES))
@@ -235,8 +256,7 @@ def gate_row(_: Any, dy: Any, y: Any, out: Any, count: Any, relu: Any) -> Any:
                 gradient, value = _load(b, dy, at, V), _load(b, y, at, V)
             else:
                 gradient, value = (_masked_load(b, b.add(each, at), mask) for each in (dy, y))
-            passed = b.or_(free, b.fcmp_ordered(">", value, ZERO))
-            _store(b, b.select(passed, gradient, ZERO), out, at)
+            _store(b, back(gradient, value), out, at)
 
         _whole_and_rest(b, count, work)
         return context.get_dummy_value()
