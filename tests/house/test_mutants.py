@@ -40,7 +40,16 @@ def test_every_room_has_its_mutants() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["backend/reference", "backend/cpu", "backend/jit", "backend/cuda/kernels", "data/augment", "callbacks"]
+    "folder",
+    [
+        "backend/reference",
+        "backend/cpu",
+        "backend/jit",
+        "backend/jit/training",
+        "backend/cuda/kernels",
+        "data/augment",
+        "callbacks",
+    ],
 )
 def test_so_has_every_file_of_those_that_compute_most(folder: str) -> None:
     """Not those that are but a frame for others, or only speak."""
@@ -50,6 +59,7 @@ def test_so_has_every_file_of_those_that_compute_most(folder: str) -> None:
             "__init__", "activation", "algorithm", "attention", "layouts", "products", "recurrent", "threads",
         },
         "backend/jit": {"__init__", "activation", "backend", "compiled", "direct", "elementwise", "work"},
+        "backend/jit/training": {"__init__"},
         "data/augment": {"__init__"},
         "callbacks": {
             "__init__", "base", "comparison", "display", "lambda_callback", "reset_state", "tensorboard",

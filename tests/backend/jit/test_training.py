@@ -15,6 +15,7 @@ from xpnet import Sequential, layers, networks, random
 from xpnet.backend import use_backend
 from xpnet.backend.cpu import threads
 from xpnet.core.plan import Plans
+from xpnet.errors import DTypeError
 
 pytestmark = pytest.mark.slow
 
@@ -210,3 +211,42 @@ def test_what_has_no_compiled_plan(parts: list[Any], N: int) -> None:
     model = built([type(part)(**part.config()) for part in parts], (8, 12, 12))
     plan = model._plans.training(model, normal((N, 8, 12, 12), 0, "float32"))
     assert plan is None or not isinstance(plan.run, run.Training)
+
+
+def test_many_rows_are_added_in_blocks() -> None:
+    """A tenth of them would be lost in float32, added one after the other."""
+    model = built([layers.Dense(3)], (2,))
+    N = 100_001
+    y, back = model.forward(np.zeros((N, 2), np.float32), train=True)
+    assert isinstance(plan_of(model, np.zeros((N, 2), np.float32)), run.Training)
+    back(np.full(y.shape, 0.1, np.float32))
+    np.testing.assert_allclose(model.layers[0].bias.grad, N * np.float64(np.float32(0.1)), rtol=1e-6)
+
+
+def test_the_first_of_equal_pixels_is_the_largest() -> None:
+    model = built([layers.Conv2D(1, 1, bias=False), layers.MaxPool2D(2), layers.Flatten(), layers.Dense(1)], (1, 2, 6))
+    for p, value in zip(model.parameters(), (1, [[1, 2, 3]], 0), strict=True):
+        p.value = np.full(p.shape, value, np.float32)
+    x = np.array([[[[1, 1, 0, 1, 0, 0], [1, 1, 1, 0, 1, 1]]]], np.float32)
+    dx = passed(model, x, np.ones((1, 1), np.float32))[-1]
+    assert dx.tolist() == [[[[1, 0, 0, 2, 0, 0], [0, 0, 0, 0, 3, 0]]]]
+
+
+def test_memory_of_other_batches_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "HELD", 1)
+    model = small()
+    for N in (3, 4, 5):
+        x = normal((N, 2, 14, 15), 1, "float32")
+        passed(model, x, normal((N, 6), 2, "float32"))
+    plans = [plan.run for plan in model._plans._trained.values()]
+    assert [len(plan.idle) for plan in plans] == [0, 0, 1]
+    JIT.free_memory()
+    assert [len(plan.idle) for plan in plans] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("dtype", [bool, np.float64])
+def test_a_gradient_of_another_type_is_refused(dtype: Any) -> None:
+    model, x = small(), normal((2, 2, 14, 15), 1, "float32")
+    with pytest.raises(DTypeError, match="float32"):
+        model.forward(x, train=True)[1](np.ones((2, 6), dtype))
+    assert not any(p.has_grad for p in model.parameters())

@@ -4,6 +4,7 @@ from itertools import chain
 
 from tests.kit.mutants import (
     of_callbacks,
+    of_compiled,
     of_core,
     of_cpu,
     of_cuda,
@@ -22,7 +23,7 @@ from tests.kit.mutants.mutant import Mutant
 __all__ = ["MUTANTS", "Mutant"]
 
 ROOMS = (
-    of_reference, of_cpu, of_cuda, of_layers, of_core, of_losses, of_optimizers, of_training, of_callbacks, of_files,
-    of_data, of_networks, of_tools,
+    of_reference, of_cpu, of_compiled, of_cuda, of_layers, of_core, of_losses, of_optimizers, of_training,
+    of_callbacks, of_files, of_data, of_networks, of_tools,
 )  # fmt: skip
 MUTANTS: list[Mutant] = list(chain.from_iterable(room.MUTANTS for room in ROOMS))

@@ -37,6 +37,7 @@ from xpnet.backend.jit import (
 )
 from xpnet.backend.jit.attention import JitAttention
 from xpnet.backend.jit.plan import plan
+from xpnet.backend.jit.training.run import let_go
 from xpnet.backend.jit.training.run import plan as training_plan
 from xpnet.backend.jit.winograd import JitWinograd
 from xpnet.backend.jit.work import ENTRIES, UNITS, count_units, cut_ranges
@@ -71,6 +72,10 @@ class JitBackend(JitAttention, NumpyBackend):
     def plan_training(self, graph: Any) -> TrainingPlan | None:
         """Two compiled calls, one forward and one back."""
         return training_plan(graph) or super().plan_training(graph)
+
+    def free_memory(self) -> None:
+        super().free_memory()
+        let_go()
 
     # ---- pooling ---------------------------------------------------------------------------------------------------
 

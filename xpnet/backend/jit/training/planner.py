@@ -140,11 +140,9 @@ class Planner(Forward):
             1: dy.numbers, 4: y.numbers, 18: dz.numbers, 10: stage.outputs, 11: H, 12: W, 13: dy.cs, 14: dy.rs,
             15: y.cs, 16: y.rs, 17: self.how(stage.act), 21: dz.cs, 22: dz.rs,
         }  # fmt: skip
-        return (
-            row_of(steps.unpool, numbers | {7: self.codes[at].numbers})
-            if stage.pooled
-            else row_of(steps.back_through, numbers)
-        )
+        if stage.pooled:
+            return row_of(steps.unpool, numbers | {7: self.codes[at].numbers})
+        return row_of(steps.back_through, numbers)
 
     def _summed(self, parts: Place, total: Place, size: int) -> Task:
         row = row_of(steps.reduce, {1: parts.numbers, 4: total.numbers, 7: len(self.image_groups)})

@@ -1,6 +1,7 @@
 """A network's forward and backward pass in training, each one compiled call on all threads."""
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ Back = Callable[[Array, bool], Array | None]
 
 ALONE = 1 << 18  # multiplications that one thread has done before another one has come
 ALIGNMENT = 64  # bytes
+HELD = 1 << 26  # entries that may wait for a next pass, when a batch of another size comes
 PHASES = 64  # at most
 
 
@@ -31,6 +33,12 @@ def plan(graph: Any) -> "Training | None":
     except Unknown:
         return None
     return plan if sum(plan.planner.sizes.values()) <= LARGEST else None
+
+
+def let_go() -> None:
+    """Free the memory that passes have left for the next one."""
+    for each in [*ALL]:
+        each.idle.clear()
 
 
 class Training:
@@ -44,6 +52,8 @@ class Training:
         self.ahead = planner.forward()
         self.behind = {need_dx: planner.back(need_dx) for need_dx in (False, True)}
         self.idle: list[Memory] = []
+        self.entries = sum(planner.sizes.values())
+        ALL.add(self)
 
     def __call__(self, x: Array) -> tuple[Array, Back]:
         pool.count(STEP)
@@ -53,6 +63,8 @@ class Training:
         try:
             memory = self.idle.pop()
         except IndexError:
+            if sum(each.entries * len(each.idle) for each in [*ALL]) > HELD:
+                let_go()
             memory = Memory(self.planner)
         memory.put(X, x)
         memory.put(Y, y)
@@ -80,6 +92,9 @@ class Training:
             parameter.add_grad(place)
         self.idle.append(memory)
         return dx
+
+
+ALL: "weakref.WeakSet[Training]" = weakref.WeakSet()
 
 
 class Memory:
