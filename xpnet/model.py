@@ -18,13 +18,13 @@ from xpnet.base.hints import explaining
 from xpnet.base.nested import as_several, first_leaf, mapped
 from xpnet.base.numbered import Numbered
 from xpnet.callbacks import Callback, History
+from xpnet.core.chain import run_chain
 from xpnet.core.declare import Shape
 from xpnet.core.inputs import check_dtype, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
 from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in
 from xpnet.core.parameter import FLOATS, Parameter
-from xpnet.core.relu import move_relu
 from xpnet.core.walk import held, refuse_depth
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file
@@ -81,8 +81,7 @@ class Model(TrainableNetwork):
         names = ["loss", *(metric.name for metric in counted)]
         if len(set(names)) < len(names):
             raise OptionError(
-                f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}:"
-                " name= gives another"
+                f"compile: every metric needs a name of its own, not 'loss'; they are {names[1:]}: name= gives another"
             )
         refuse_miswritten(updating := optimizers.get(optimizer))
         inside = [layer for _, layer in self.named_layers() if not layer.composite]  # models may save weights alone
@@ -299,11 +298,8 @@ class Sequential(Model):
             self._build_for(x)
         if train and (planned := self._forward_by_plan(x)):
             return planned
-        given, backs, spent = x, list[Back](), False
-        for layer in self.layers:
-            x, back = layer.forward(x, train=train)
-            backs.append(back)
-        move_relu(backs, self.backend)
+        given, spent = x, False
+        x, backs = run_chain(self.layers, x, train, self.backend)
         blanks, start = (mapped(Blank, x), Blank(given)) if isinstance(x, SEVERAL) else (Blank(x), None)
 
         def back_all(dy: Any, need_dx: bool = True) -> Any:
@@ -337,8 +333,7 @@ class Sequential(Model):
         if not hasattr(x, "shape"):
             raise no_arrays(self, x)
         written = bool(self.layers) and self.layers[0].composite and not isinstance(self.layers[0], Sequential)
-        whole = dtype_name(x.dtype) not in FLOATS
-        self.build(tuple(x.shape[1:]), dtype="int64" if whole and written else None)
+        self.build(tuple(x.shape[1:]), dtype="int64" if written and dtype_name(x.dtype) not in FLOATS else None)
 
     def _first_trained(self) -> int:
         """The index of the first layer with parameters: nobody asks for a gradient in front of it."""

@@ -22,7 +22,7 @@ from xpnet.core.inputs import INTEGERS, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.outputs import SEVERAL, Blank, gradients_in
 from xpnet.core.parameter import FLOATS, frozen
-from xpnet.core.plan import Plan, Plans
+from xpnet.core.plan import Plan, Plans, within
 from xpnet.core.tape import Tape, Var, end_of
 from xpnet.core.walk import refuse_depth
 from xpnet.errors import NotBuiltError, OptionError, ShapeError, TapeError, XpnetError
@@ -79,7 +79,8 @@ class Network(Layer):
             return planned
         tape, was_built = Tape(train), self._built
         inputs = [Var(x, tape) for x in xs]
-        output = self._run(*inputs)
+        with within:
+            output = self._run(*inputs)
         self._check_output(output, lambda y: isinstance(y, Var) and y.tape is tape)
         self._check_calls(tape)
         if train and not was_built and (planned := self._forward_by_plan(*xs)) is not None:

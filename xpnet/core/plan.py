@@ -9,6 +9,7 @@ have plans of their own: one answers, the other has a way back.
 """
 
 import operator
+import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
@@ -23,6 +24,23 @@ from xpnet.core.watch import interceptions
 MOST = 32  # plans of one network
 
 _edited, _value = operator.attrgetter("_edited"), operator.attrgetter("_value")
+
+
+class Within(threading.local):
+    """A block in which a network runs as it is written, in training: those inside have no plan of their own, so that
+    a nested network has the bits of a flat one.
+    """
+
+    depth = 0  # of such blocks, in this thread
+
+    def __enter__(self) -> None:
+        self.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.depth -= 1
+
+
+within = Within()
 
 
 class Plan:
@@ -125,7 +143,7 @@ class Plans:
         Whether there is one follows from the network and the shape alone: a training that was resumed has the same
         bits. Who looks into other networks meanwhile does not change that.
         """
-        if type(x) is not network.backend.planned or not network.is_built:
+        if within.depth or type(x) is not network.backend.planned or not network.is_built:
             return None
         plan = self._trained.get(x.shape)
         if plan is None or x.dtype != plan.dtype or not plan.holds(network):

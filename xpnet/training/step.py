@@ -12,6 +12,7 @@ from xpnet.base.nested import first_leaf
 from xpnet.core.flat import find_pieces
 from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter, zero_gradients
+from xpnet.core.plan import within
 from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.optimizers import Optimizer
@@ -45,7 +46,7 @@ class Step:
         an epoch always completes its group.
         """
         self.samples = self.weight = first_leaf(batch).shape[0]  # of the batch
-        self._applied = []
+        self._applied, within.depth = [], 0  # whatever a Ctrl-C has left of a step before
         if self.own:
             self._parameters.clear()  # networks may be built in any step
         self._enter_group(self.samples, last)

@@ -90,7 +90,7 @@ MUTANTS = [
     Mutant("core/parameter.py", "array += source", "pass", PARAMETER),
     Mutant("core/parameter.py", "array is None or gradient.lent or not", "array is None or not", PARAMETER),
     Mutant("core/parameter.py", "= part, part, False", "= part, part, gradient.lent", FLAT),
-    Mutant("core/relu.py", "functools.partial(backs[at], relu=True)", "backs[at]", MODEL),
+    Mutant("core/chain.py", "functools.partial(backs[at], relu=True)", "backs[at]", MODEL),
     Mutant("model.py", "first = 0 if need_dx else self._first_trained()", "first = 0 if need_dx else 1", MODEL),
     Mutant("base/numbered.py", "max(number, self._largest.get(stem, 0))", "self._largest.get(stem, 0) + 1", MODEL),
     Mutant(
