@@ -243,7 +243,7 @@ def outer(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
                 kind += 1
             outer_tile(
                 3 * kind + width, a + i * r[4], r[4], r[5], x + c * BYTES, r[8], r[15], y + i * r[11] + c * BYTES,
-                r[11], last - c, passed + (i * r[14] + c * BYTES if passed else 0), r[14], r[18],
+                r[11], last - c, 0, 0, 0, passed + (i * r[14] + c * BYTES if passed else 0), r[14], r[18],
             )  # fmt: skip
             i += OUTER_ROWS[kind]
         c += WIDE * LANES if width == 0 else LANES

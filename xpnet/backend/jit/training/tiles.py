@@ -72,30 +72,36 @@ def _back_through(b: Any, how: Any) -> Callable[[Any, Any], Any]:
 @intrinsic
 def outer_tile(
     _: Any, number: Any, a: Any, a_row: Any, a_step: Any, x: Any, x_step: Any, K: Any, y: Any, y_row: Any, count: Any,
-    gate: Any, gate_row: Any, how: Any,
+    start: Any, start_row: Any, relu: Any, gate: Any, gate_row: Any, how: Any,
 ) -> Any:  # fmt: skip
-    """y[r, c] = sum over k of a[r, k] x[k, c], and back through the activation that gave gate[r, c]; gate = 0: none.
+    """y[r, c] = act(start[r, c] + sum over k of a[r, k] x[k, c]), and back through what gave gate[r, c]; start or gate =
+    0: without.
 
     a[r, k] lies at a + r a_row + k a_step, x[k, c] in row k of x; of a tile of width 0 the first `count` columns count.
     """
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        number, a, a_row, a_step, x, x_step, K, y, y_row, count, gate, gate_row, how = arguments
-        some, gated = _mask(b, count), b.icmp_signed("!=", gate, _const(0))
+        number, a, a_row, a_step, x, x_step, K, y, y_row, count, start, start_row, relu, gate, gate_row, how = arguments
+        some, gated, given, rectified = _mask(b, count), *(b.icmp_signed("!=", each, _const(0)) for each in (gate, start, relu))
 
         def tile(rows: int, width: int) -> None:
             vectors = max(width, 1)
             total = _tile_of_slots(b, rows, [LANES] * vectors)
             for slot in (slot for row in total for slot in row):
                 b.store(ZERO, slot)
+
+            def taken(row: Any, v: int) -> Any:
+                return _load(b, row, _const(VECTOR * v), V) if width else _masked_load(b, row, some)
+
+            with b.if_then(given):
+                for r in range(rows):
+                    row = _step(b, start, start_row, r)
+                    for v, slot in enumerate(total[r]):
+                        b.store(taken(row, v), slot)
             places = [_step(b, a, a_row, r) for r in range(rows)]
             with cgutils.for_range(b, K) as k:
                 at = b.add(x, b.mul(k.index, x_step))
-                columns = (
-                    [_load(b, at, _const(VECTOR * v), V) for v in range(vectors)]
-                    if width
-                    else [_masked_load(b, at, some)]
-                )
+                columns = [taken(at, v) for v in range(vectors)]
                 place = b.mul(k.index, a_step)
                 for r in range(rows):
                     value = _splat(b, _load(b, places[r], place, F32), LANES)
@@ -106,8 +112,11 @@ def outer_tile(
                 for r in range(rows):
                     row = _step(b, gate, gate_row, r)
                     for v, slot in enumerate(total[r]):
-                        given = _load(b, row, _const(VECTOR * v), V) if width else _masked_load(b, row, some)
-                        b.store(back(b.load(slot), given), slot)
+                        b.store(back(b.load(slot), taken(row, v)), slot)
+            with b.if_then(rectified):  # a NaN is not below zero and stays
+                for slot in (slot for row in total for slot in row):
+                    y_now = b.load(slot)
+                    b.store(b.select(b.fcmp_ordered("<", y_now, ZERO), ZERO, y_now), slot)
             for r in range(rows):
                 row = _step(b, y, y_row, r)
                 for v, slot in enumerate(total[r]):
@@ -119,7 +128,7 @@ def outer_tile(
         _each_shape(b, number, OUTER, tile)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 13), generate
+    return types.void(*[types.int64] * 16), generate
 
 
 @intrinsic
