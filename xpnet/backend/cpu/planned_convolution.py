@@ -1,0 +1,238 @@
+"""A convolution of a plan of training, with pooling of 2x2 behind it or without.
+
+Arrays are (rows, channels, columns, N), images innermost, so that all is done in long runs. Before pooling, the two
+pixels of a window's row are two outputs of one product: its kernel is one column wider, and what it sees are windows two
+columns apart. So there are fewer columns to make, no product has few rows, and pooling takes the larger of whole
+blocks. Pooling comes before bias and ReLU, which then have a quarter to do, and its gradient takes the place of what
+was pooled. The gradient of the input is a product with the kernel and one addition for each of its columns, a row of
+windows at a time.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from xpnet.backend.cpu.activation import WHOLE
+from xpnet.backend.cpu.planned_dense import add_gradient
+from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.work import PRODUCT, WORTH, cut_bands, divide_evenly
+
+Array = np.ndarray
+Call = Callable[[], Any]
+
+BAND = 1 << 19  # bytes of a convolution's output, at most, that are made and pooled before the next
+
+
+class Map(NamedTuple):
+    """Where an image (H, C, W, N) is to be put, in pieces of its columns, and where its gradient is found."""
+
+    array: Array  # what the layer there is given
+    pieces: list[tuple[slice, Array, Array]]
+
+    @classmethod
+    def of_features(cls, x: Array, dx: Array, shape: tuple[int, ...]) -> "Map":
+        """As features (C*H*W, N) of a dense layer; shape: (N, C, H, W)."""
+        N, C, H, W = shape
+        x_image, dx_image = (each.reshape(C, H, W, N).transpose(1, 0, 2, 3) for each in (x, dx))
+        return cls(x, [(slice(None), x_image, dx_image)])
+
+
+class Convolution:
+    """y = pool(relu(conv(x, w) + b)), each of the three perhaps without pool, relu or b; into the Map of what follows.
+
+    `steps` is 2 with pooling, else 1. Of the padded input, x[h, c, p, v] is column v * steps + p. P x Q is the size of
+    the output, M = Q * N.
+    """
+
+    def __init__(self, stage: Any, dtype: Any, behind: Map, first: bool) -> None:
+        N, C, H, W = stage.given
+        _, O, P, Q = stage.gives
+        self.weight, self.bias, self.relu = stage.op.args["w"], stage.op.args["b"], bool(stage.activation)
+        self.behind, self.first, self.steps, self.dtype = behind, first, 2 if stage.pooled else 1, dtype
+        self.sizes, self.image = (N, C, O, P, Q), (H, W)
+        (self.KH, KW), ((top, bottom), (left, right)) = stage.op.args["window"].kernel, stage.op.args["window"].padding
+        self.wide, rows, wide = KW + self.steps - 1, top + H + bottom, -(-(left + W + right) // self.steps)
+        self.x, self.dx = (np.zeros((rows, C, self.steps, wide, N), dtype) for _ in range(2))
+        self.map = Map(self.x, [])
+        for part in range(self.steps):
+            start = (part - left) % self.steps  # the first column that lies there
+            where = slice((left + start) // self.steps, (left + start) // self.steps + len(range(start, W, self.steps)))
+            views = (each[top : top + H, :, part, where] for each in (self.x, self.dx))
+            self.map.pieces.append((slice(start, None, self.steps), *views))
+        self._make_products()
+        multiplications = 2 * self.steps * P * Q * N * self.KH * C * self.wide * O
+        self.alone = multiplications < 2 * WORTH
+        bands = cut_bands(P, divide_evenly(P, max(1, BAND // (self.z[0].nbytes * self.steps))))
+        self.bands = [(self._forward_calls(*band), self._back_calls(*band), self._dw_call(*band)) for band in bands]
+        self.dx_calls: list[Call] | None = None
+        if not first:
+            self._prepare_dx()
+
+    def _make_products(self) -> None:
+        """The columns of x, the kernel, and what comes of them."""
+        (N, C, O, P, Q), s, dtype = self.sizes, self.steps, self.dtype
+        M, K = Q * N, self.KH * C * self.wide
+        self.columns = np.empty((len(self.x), C, self.wide, Q, N), dtype)
+        row, item = self.columns.strides[0], dtype.itemsize
+        self.seen = as_strided(self.columns, (s * P, K, M), (row, M * item, item), writeable=False)  # by rows of output
+        self.kernel = np.zeros((s, O, self.KH, C, self.wide), dtype)
+        w, KW = self.weight.value.transpose(0, 2, 1, 3), self.wide - s + 1  # (O, KH, C, KW)
+        self.prepare = [functools.partial(self.kernel[q, ..., q : q + KW].__setitem__, ..., w) for q in range(s)]
+        for a, count, wide in self._taps():
+            n = self.x[:, :, :count, a : a + Q]
+            self.prepare.append(functools.partial(self.columns[:, :, wide].__setitem__, ..., n))
+        self.z = np.empty((s * P, s, O, M), dtype)
+        self.h = np.empty((P, s, O, M), dtype) if s == 2 else None
+        self.y = np.empty((P, O, Q, N), dtype) if s == 2 else self.z.reshape(P, O, Q, N)
+        self.dy = np.empty((P, O, Q, N), dtype)
+        self.dkernels, self.dkernel = np.empty((s * P, K, s * O), dtype), np.empty((K, s * O), dtype)
+
+    def _taps(self) -> list[tuple[int, int, slice]]:
+        """How far from its first column a window's columns lie in x, how many there are, and which they are."""
+        s = self.steps
+        return [(k // s, min(s, self.wide - k), slice(k, min(k + s, self.wide))) for k in range(0, self.wide, s)]
+
+    # ---- forward ---------------------------------------------------------------------------------------------------
+
+    def forward(self, x: Array) -> Array:
+        """x (N, C, H, W) if the layer is the first; else it is there already."""
+        if self.first:
+            image = x.transpose(2, 1, 3, 0)
+            for columns, place, _ in self.map.pieces:
+                place[...] = image[:, :, columns]
+        for call in self.prepare:
+            call()
+        run_tiles(_run, [(forward,) for forward, *_ in self.bands], alone=self.alone)
+        return self.behind.array
+
+    def _forward_calls(self, i0: int, i1: int) -> list[Call]:
+        """Of so many rows of the output."""
+        (N, _, O, _, Q), s, zero = self.sizes, self.steps, np.zeros((), self.dtype)
+        M, K, rows = Q * N, self.seen.shape[1], slice(s * i0, s * i1)
+        z, y = self.z[rows], self.y[i0:i1]
+        n = _part(M, s * O * K)
+        kernel, out = self.kernel.reshape(s * O, K), _cut(z.reshape(-1, s * O, M), n)
+        calls = [_bound(np.matmul, kernel, _cut(self.seen[rows], n), out=out)]
+        if self.h is not None:
+            h = self.h[i0:i1]
+            calls.append(_bound(np.maximum, z[:, 0], z[:, 1], out=h.reshape(-1, O, M)))
+            calls.append(_bound(np.maximum, h[:, 0], h[:, 1], out=y.reshape(-1, O, M)))
+        if self.bias is not None:
+            calls.append(_bound(np.add, y, self.bias.value.reshape(O, 1, 1), out=y))
+        for columns, place, _ in self.behind.pieces:
+            if self.relu:
+                calls.append(_bound(np.maximum, y[:, :, columns], zero, out=place[i0:i1]))
+            else:
+                calls.append(functools.partial(place[i0:i1].__setitem__, ..., y[:, :, columns]))
+        return calls
+
+    # ---- back ------------------------------------------------------------------------------------------------------
+
+    def back(self, _: Any, need_dx: bool) -> Array | None:
+        """From the gradient in the Map behind; dx (N, C, H, W) if the layer is the first, else to its own Map."""
+        taken = self.weight.takes_grad
+        run_tiles(_run, [(back + dw * taken,) for _, back, dw in self.bands], alone=self.alone)
+        add_gradient(self.weight, self._sum_dw)
+        if self.bias is not None:
+            add_gradient(self.bias, lambda place: np.add.reduce(self.dy, (0, 2, 3), None, place))
+        if not need_dx:
+            return None
+        if self.dx_calls is None:
+            self._prepare_dx()
+        _run(self.dx_calls)
+        if not self.first:
+            return self.dx
+        N, C, *_ = self.sizes
+        H, W = self.image
+        dx = np.empty((N, C, H, W), self.dtype)
+        image = dx.transpose(2, 1, 3, 0)
+        for columns, _, place in self.map.pieces:
+            image[:, :, columns] = place
+        return dx
+
+    def _back_calls(self, i0: int, i1: int) -> list[Call]:
+        """Of so many rows of the output: dy before bias and ReLU, and z's gradient in its place."""
+        (N, _, O, _, Q), s, whole = self.sizes, self.steps, WHOLE[self.dtype.itemsize]
+        dy, y, z = self.dy[i0:i1], self.y[i0:i1], self.z[s * i0 : s * i1]
+        bits, shift, calls = dy.view(whole), np.array(8 * self.dtype.itemsize - 1, whole), list[Call]()
+        if self.relu:  # as planned_dense.py does
+            calls.append(_bound(np.subtract, np.zeros((), self.dtype), y, out=dy))
+            calls.append(_bound(np.right_shift, bits, shift, out=bits))
+        for columns, _, place in self.behind.pieces:
+            if self.relu:
+                part = bits[:, :, columns]
+                calls.append(_bound(np.bitwise_and, part, place[i0:i1].view(whole), out=part))
+            else:
+                calls.append(functools.partial(dy[:, :, columns].__setitem__, ..., place[i0:i1]))
+        if self.h is not None:  # in place of h, and then of z: second = dy where first < second, and first the rest
+            h, flat = self.h[i0:i1], dy.reshape(-1, O, Q * N)
+            for given, first, second in ((flat, h[:, 0], h[:, 1]), (h.reshape(-1, O, Q * N), z[:, 0], z[:, 1])):
+                given, one, other = given.view(whole), first.view(whole), second.view(whole)
+                calls.append(_bound(np.subtract, first, second, out=second))
+                calls.append(_bound(np.right_shift, other, shift, out=other))
+                calls.append(_bound(np.bitwise_and, given, other, out=other))
+                calls.append(_bound(np.bitwise_xor, given, other, out=one))
+        return calls
+
+    @property
+    def dz(self) -> Array:
+        """The gradient of z."""
+        (N, _, O, _, Q), s = self.sizes, self.steps
+        return (self.dy if self.h is None else self.z).reshape(-1, s * O, Q * N)
+
+    def _dw_call(self, i0: int, i1: int) -> list[Call]:
+        """The weight's gradient from each of these rows."""
+        rows = slice(self.steps * i0, self.steps * i1)
+        return [_bound(np.matmul, self.seen[rows], self.dz[rows].swapaxes(1, 2), out=self.dkernels[rows])]
+
+    def _sum_dw(self, place: Array) -> None:
+        (_, C, O, *_), s, KW = self.sizes, self.steps, self.wide - self.steps + 1
+        total = np.add.reduce(self.dkernels, 0, None, self.dkernel)
+        each = total.reshape(self.KH, C, self.wide, s, O).transpose(3, 4, 1, 0, 2)  # (steps, O, C, KH, wide)
+        if s == 1:
+            place[...] = each[0]
+        else:
+            np.add(each[0, ..., :KW], each[1, ..., 1:], place)
+
+    def _prepare_dx(self) -> None:
+        """The calls for dx: each row of windows, as high as it is with both rows of pooling, adds its share."""
+        (N, C, O, P, Q), s, wide = self.sizes, self.steps, self.wide
+        high = self.KH + s - 1
+        kernel = np.zeros((s, s, O, high, C, wide), self.dtype)  # at each place of the window of pooling
+        share = np.empty((high, C, wide, Q, N), self.dtype)
+        calls: list[Call] = [
+            functools.partial(kernel[p, :, :, p : p + self.KH].__setitem__, ..., self.kernel) for p in range(s)
+        ]
+        calls.append(functools.partial(self.dx.fill, 0))
+        factor, dz = kernel.reshape(s * s * O, -1).T, self.dz.reshape(P, s * s * O, Q * N)
+        for i in range(P):
+            calls.append(_bound(np.matmul, factor, dz[i], out=share.reshape(-1, Q * N)))
+            for a, count, columns in self._taps():
+                place = self.dx[s * i : s * i + high, :, :count, a : a + Q]
+                calls.append(_bound(np.add, place, share[:, :, columns], out=place))
+        self.dx_calls = calls
+
+
+def _bound(function: Callable[..., Any], *arrays: Array, out: Array) -> Call:
+    return functools.partial(function, *arrays, out=out)
+
+
+def _run(calls: list[Call]) -> None:
+    for call in calls:
+        call()
+
+
+def _part(columns: int, multiplications: int) -> int:
+    """Of how many columns each product is, of so many multiplications for each: as many as BLAS does without packing."""
+    fitting = [n for n in range(16, columns + 1) if columns % n == 0 and n * multiplications <= PRODUCT]
+    return fitting[-1] if fitting else columns
+
+
+def _cut(matrices: Array, columns: int) -> Array:
+    """(rows, K, M) as (rows, M / columns, K, columns)."""
+    rows, K, M = matrices.shape
+    r, k, item = matrices.strides
+    return as_strided(matrices, (rows, M // columns, K, columns), (r, columns * item, k, item))
