@@ -60,7 +60,8 @@ class Dense:
         self.dx = np.empty((I, N), dtype) if turned else None
         self.own = None if last else np.empty(self.shape, dtype)  # for y
         self.dz = np.empty(self.shape, dtype)
-        self.bits, self.zero = self.dz.view(WHOLE[dtype.itemsize]), np.zeros((), dtype)
+        self.bits, self.zero = self.dz.view(WHOLE[dtype.itemsize]), np.zeros(self.shape, dtype)
+        self.ones = np.ones(N, dtype)
         self.shift = np.array(8 * dtype.itemsize - 1, self.bits.dtype)
         self.y = self.given = self.way_back = None
         if self.columns:
@@ -102,7 +103,7 @@ class Dense:
         self.given = self.y = self.way_back = None
         add_gradient(self.weight, lambda place: self.dw_product(across, x, place))
         if self.bias is not None:
-            add_gradient(self.bias, lambda place: np.add.reduce(across, 1, None, place))
+            add_gradient(self.bias, lambda place: np.matmul(across, self.ones, place))
         if not need_dx:
             return None
         if self.turned:
