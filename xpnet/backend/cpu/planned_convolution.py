@@ -24,7 +24,7 @@ from xpnet.backend.cpu.work import PRODUCT, WORTH, cut_bands, divide_evenly
 Array = np.ndarray
 Call = Callable[[], Any]
 
-BAND = 1 << 19  # bytes of a convolution's output, at most, that are made and pooled before the next
+BAND = 1 << 20  # bytes of a convolution's output, at most, that are made and pooled before the next
 
 
 class Map(NamedTuple):
@@ -64,11 +64,11 @@ class Convolution:
             views = (each[top : top + H, :, part, where] for each in (self.x, self.dx))
             self.map.pieces.append((slice(start, None, self.steps), *views))
         self._make_products()
-        multiplications = 2 * self.steps * P * Q * N * self.KH * C * self.wide * O
-        self.alone = multiplications < 2 * WORTH
-        bands = cut_bands(P, divide_evenly(P, max(1, BAND // (self.z[0].nbytes * self.steps))))
+        self.alone = self.z.size * self.seen.shape[1] < WORTH // 2  # the same multiplications are done three times
+        most = max(1, BAND // (self.z[0].nbytes * self.steps))
+        bands = cut_bands(P, divide_evenly(P, most if self.alone else min(most, -(-P // 2))))
         self.bands = [(self._forward_calls(*band), self._back_calls(*band), self._dw_call(*band)) for band in bands]
-        self.dx_calls: list[Call] | None = None
+        self.dx_calls: list[tuple[list[Call]]] = []
         if not first:
             self._prepare_dx()
 
@@ -142,9 +142,10 @@ class Convolution:
             add_gradient(self.bias, self._sum_db)
         if not need_dx:
             return None
-        if self.dx_calls is None:
+        if not self.dx_calls:
             self._prepare_dx()
-        _run(self.dx_calls)
+        _run(self.prepare_dx)
+        run_tiles(_run, self.dx_calls, alone=self.alone)
         if not self.first:
             return self.dx
         N, C, *_ = self.sizes
@@ -209,24 +210,36 @@ class Convolution:
         np.add.reduce(np.matmul(self.dy.reshape(P, O, Q * N), ones), 0, None, place)  # which sums up faster
 
     def _prepare_dx(self) -> None:
-        """The calls for dx: each row of windows, as high as it is with both rows of pooling, adds its share."""
-        (N, C, O, P, Q), s, wide = self.sizes, self.steps, self.wide
-        high = self.KH + s - 1
-        kernel = np.zeros((s, s, O, high, C, wide), self.dtype)  # at each place of the window of pooling
-        share = np.empty((high, C, wide, Q, N), self.dtype)
-        calls: list[Call] = [
+        """The calls for dx: each row of windows, as high as it is with both rows of pooling, adds its share; half of
+        the channels at a time.
+        """
+        (_, C, O, *_), s = self.sizes, self.steps
+        kernel = np.zeros((s, s, O, self.KH + s - 1, C, self.wide), self.dtype)  # at each place of the pooling window
+        self.prepare_dx: list[Call] = [
             functools.partial(kernel[p, :, :, p : p + self.KH].__setitem__, ..., self.kernel) for p in range(s)
         ]
-        calls.append(functools.partial(self.dx.fill, 0))
-        factor, dz = kernel.reshape(s * s * O, -1).T, self.dz.reshape(P, s * s * O, Q * N)
-        h = _height(len(factor), dz[0].size, len(factor))
-        factor, out = factor.T.reshape(len(factor.T), -1, h).transpose(1, 2, 0), share.reshape(-1, h, Q * N)
+        for band in cut_bands(C, C if self.alone else -(-C // 2)):
+            self.dx_calls.append((self._dx_calls(kernel.reshape(s * s * O, -1, C, self.wide), slice(*band)),))
+
+    def _dx_calls(self, kernel: Array, channels: slice) -> list[Call]:
+        """For these channels; kernel (K, high, C, wide)."""
+        (N, _, _, P, Q), s, dx = self.sizes, self.steps, self.dx[:, channels]
+        count, high, C, wide = len(kernel), kernel.shape[1], dx.shape[1], self.wide
+        share, dz = np.empty((high, C, wide, Q, N), self.dtype), self.dz.reshape(P, count, Q * N)
+        h = _height(C * wide, dz[0].size, C * wide)
+        item = self.dtype.itemsize
+        factor = as_strided(
+            kernel[:, :, channels],
+            (high, C * wide // h, h, count),
+            (kernel.strides[1], h * item, item, kernel.strides[0]),
+        )
+        calls: list[Call] = [functools.partial(dx.__setitem__, ..., 0)]
         for i in range(P):
-            calls.append(_bound(np.matmul, factor, dz[i], out=out))
-            for a, count, columns in self._taps():
-                place = self.dx[s * i : s * i + high, :, :count, a : a + Q]
+            calls.append(_bound(np.matmul, factor, dz[i], out=share.reshape(high, -1, h, Q * N)))
+            for a, taps, columns in self._taps():
+                place = dx[s * i : s * i + high, :, :taps, a : a + Q]
                 calls.append(_bound(np.add, place, share[:, :, columns], out=place))
-        self.dx_calls = calls
+        return calls
 
 
 def _bound(function: Callable[..., Any], *arrays: Array, out: Array) -> Call:
