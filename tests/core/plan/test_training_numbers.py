@@ -50,7 +50,10 @@ def two_convolutions() -> Any:
 
 def three_convolutions() -> Any:
     """One with nothing behind it, and one that is pooled behind ReLU."""
-    first, second = layers.Conv2D(4, (3, 2), padding=((0, 1), (1, 0)), activation="relu"), layers.Conv2D(3, 2, padding=1)
+    first, second = (
+        layers.Conv2D(4, (3, 2), padding=((0, 1), (1, 0)), activation="relu"),
+        layers.Conv2D(3, 2, padding=1),
+    )
     third = [layers.Conv2D(6, 3, padding=1), layers.ReLU(), layers.MaxPool2D(2)]
     return Sequential([first, second, *third, *ends()])
 

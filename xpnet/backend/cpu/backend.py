@@ -81,7 +81,9 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
     def plan(self, graph: Any) -> Callable[[Array], Array] | None:
         return plan(self, graph)
 
-    def plan_training(self, graph: Any) -> Callable[[Array], tuple[Array, Callable[[Array, bool], Array | None]]] | None:
+    def plan_training(
+        self, graph: Any
+    ) -> Callable[[Array], tuple[Array, Callable[[Array, bool], Array | None]]] | None:
         return plan_training(self, graph)
 
     def computing(self) -> contextlib.AbstractContextManager[None]:

@@ -8,6 +8,7 @@ was pooled. The gradient of the input is a product with the kernel and one addit
 windows at a time.
 """
 
+import contextvars
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from xpnet.backend.cpu.work import PRODUCT, WORTH, cut_bands, divide_evenly
 Array = np.ndarray
 Call = Callable[[], Any]
 
+BUFFER = 512  # entries: with more, NumPy first copies even what lies in runs of some hundreds, and takes twice as long
 BAND = 1 << 20  # bytes of a convolution's output, at most, that are made and pooled before the next
 
 
@@ -67,8 +69,10 @@ class Convolution:
         self.alone = self.z.size * self.seen.shape[1] < WORTH // 2  # the same multiplications are done three times
         most = max(1, BAND // (self.z[0].nbytes * self.steps))
         bands = cut_bands(P, divide_evenly(P, most if self.alone else min(most, -(-P // 2))))
-        self.bands = [(self._forward_calls(*band), self._back_calls(*band), self._dw_call(*band)) for band in bands]
-        self.dx_calls: list[tuple[list[Call]]] = []
+        self.bands = [
+            (_context(), self._forward_calls(*band), self._back_calls(*band), self._dw_call(*band)) for band in bands
+        ]
+        self.dx_calls: list[tuple[contextvars.Context, list[Call]]] = []
         if not first:
             self._prepare_dx()
 
@@ -104,9 +108,8 @@ class Convolution:
             image = x.transpose(2, 1, 3, 0)
             for columns, place, _ in self.map.pieces:
                 place[...] = image[:, :, columns]
-        for call in self.prepare:
-            call()
-        run_tiles(_run, [(forward,) for forward, *_ in self.bands], alone=self.alone)
+        _run(self.prepare)
+        run_tiles(_run_in, [(context, forward) for context, forward, *_ in self.bands], alone=self.alone)
         return self.behind.array
 
     def _forward_calls(self, i0: int, i1: int) -> list[Call]:
@@ -136,7 +139,8 @@ class Convolution:
     def back(self, _: Any, need_dx: bool) -> Array | None:
         """From the gradient in the Map behind; dx (N, C, H, W) if the layer is the first, else to its own Map."""
         taken = self.weight.takes_grad
-        run_tiles(_run, [(back + dw * taken,) for _, back, dw in self.bands], alone=self.alone)
+        bands = [(context, back + dw * taken) for context, _, back, dw in self.bands]
+        run_tiles(_run_in, bands, alone=self.alone)
         add_gradient(self.weight, self._sum_dw)
         if self.bias is not None:
             add_gradient(self.bias, self._sum_db)
@@ -145,7 +149,7 @@ class Convolution:
         if not self.dx_calls:
             self._prepare_dx()
         _run(self.prepare_dx)
-        run_tiles(_run, self.dx_calls, alone=self.alone)
+        run_tiles(_run_in, self.dx_calls, alone=self.alone)
         if not self.first:
             return self.dx
         N, C, *_ = self.sizes
@@ -219,7 +223,8 @@ class Convolution:
             functools.partial(kernel[p, :, :, p : p + self.KH].__setitem__, ..., self.kernel) for p in range(s)
         ]
         for band in cut_bands(C, C if self.alone else -(-C // 2)):
-            self.dx_calls.append((self._dx_calls(kernel.reshape(s * s * O, -1, C, self.wide), slice(*band)),))
+            calls = self._dx_calls(kernel.reshape(s * s * O, -1, C, self.wide), slice(*band))
+            self.dx_calls.append((_context(), calls))
 
     def _dx_calls(self, kernel: Array, channels: slice) -> list[Call]:
         """For these channels; kernel (K, high, C, wide)."""
@@ -244,6 +249,18 @@ class Convolution:
 
 def _bound(function: Callable[..., Any], *arrays: Array, out: Array) -> Call:
     return functools.partial(function, *arrays, out=out)
+
+
+def _context() -> contextvars.Context:
+    """Settings of NumPy for one thread at a time: it tells of no error, and gathers short runs in small buffers."""
+    context = contextvars.Context()
+    context.run(np.setbufsize, BUFFER)
+    context.run(np.seterr, all="ignore")
+    return context
+
+
+def _run_in(context: contextvars.Context, calls: list[Call]) -> None:
+    context.run(_run, calls)
 
 
 def _run(calls: list[Call]) -> None:

@@ -23,9 +23,7 @@ def product_of(rows: int, shape: tuple[int, int], a_turned: bool, b_turned: bool
     if height == rows:
         return np.matmul
     if a_turned:
-        return lambda a, b, out: np.matmul(
-            a.T.reshape(K, -1, height).transpose(1, 2, 0), b, out.reshape(-1, height, N)
-        )
+        return lambda a, b, out: np.matmul(a.T.reshape(K, -1, height).transpose(1, 2, 0), b, out.reshape(-1, height, N))
     return lambda a, b, out: np.matmul(a.reshape(-1, height, K), b, out.reshape(-1, height, N))
 
 
@@ -33,10 +31,13 @@ def add_gradient(parameter: Any, compute: Callable[[Array], Any]) -> None:
     """Let `compute` write the gradient where the parameter wants it; if that takes none now, it is not computed."""
     if parameter.takes_grad:
         place = parameter.lend_grad()
-        if place is None:
-            place = np.empty(parameter.shape, parameter.dtype)
-        compute(place)
-        parameter.add_grad(place)
+        written = place
+        if place is None or not place.flags.c_contiguous:  # what is written in another shape would go elsewhere
+            written = np.empty(parameter.shape, parameter.dtype)
+        compute(written)
+        if place is not None and written is not place:
+            place[...] = written
+        parameter.add_grad(written if place is None else place)
 
 
 class Dense:

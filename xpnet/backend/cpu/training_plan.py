@@ -22,9 +22,11 @@ Array = np.ndarray
 Back = Callable[[Array, bool], Array | None]
 
 HALVED = Window((2, 2), (2, 2))  # the pooling that a convolution may have behind it
-FEWEST = 4  # images, of which shorter runs in memory cost more than is gained
+SAMPLES = 1 << 10  # in a batch, of which the calls are a small part whatever the layers
 MULTIPLICATIONS = 1 << 27  # of a convolution or a dense layer; of more, calls are no part worth speaking of
-KEPT = 1 << 24  # bytes of what a convolution keeps for its way back; beyond, other algorithms are better
+KEPT = 1 << 24  # bytes of what a convolution keeps for its way back
+# Numbers in a kernel, beyond which other algorithms are as fast; and where dx is needed and nothing is pooled.
+WEIGHTS, WEIGHTS_BETWEEN = 1 << 13, 1 << 10
 
 
 class Stage(NamedTuple):
@@ -98,17 +100,26 @@ def plan_training(backend: Any, graph: Any) -> TrainingPlan | None:
     stages, dtype = chain(graph), np.dtype(graph.dtypes[0])
     if not stages or {*graph.dtypes} != {dtype.name} or dtype.name not in ("float32", "float64"):
         return None
-    return TrainingPlan(backend, stages, dtype) if all(map(_is_small, stages)) else None
+    if backend.lanes and any(stage.op.name == "conv2d" for stage in stages):
+        return None  # compiled kernels are faster
+    gains = all(_is_small(stage) and (stage is stages[0] or _is_small_between(stage)) for stage in stages)
+    return TrainingPlan(backend, stages, dtype) if gains else None
 
 
 def _is_small(stage: Stage) -> bool:
     """Whether there is anything to be gained."""
     weight, N = stage.op.args["w"], stage.given[0]
+    if N > SAMPLES:
+        return False
     if stage.op.name == "dense":
         return bool(N * weight.size <= MULTIPLICATIONS)
-    (H, W), O = stage.op.args["window"].output_size(stage.given[2:]), len(weight.value)
-    kept = weight.dtype.itemsize * N * H * W * O
-    return FEWEST <= N and N * H * W * weight.size <= MULTIPLICATIONS and kept <= KEPT
+    H, W = stage.op.args["window"].output_size(stage.given[2:])
+    kept = weight.dtype.itemsize * N * H * W * len(weight.value)
+    return weight.size <= WEIGHTS and N * H * W * weight.size <= MULTIPLICATIONS and kept <= KEPT
+
+
+def _is_small_between(stage: Stage) -> bool:
+    return stage.op.name == "dense" or stage.pooled or stage.op.args["w"].size <= WEIGHTS_BETWEEN
 
 
 def chain(graph: Any) -> list[Stage]:

@@ -100,7 +100,9 @@ class Arrays(Sums):
         """
         return None
 
-    def plan_training(self, graph: Any) -> Callable[[Array], tuple[Array, Callable[[Array, bool], Array | None]]] | None:
+    def plan_training(
+        self, graph: Any
+    ) -> Callable[[Array], tuple[Array, Callable[[Array, bool], Array | None]]] | None:
         """The same of a forward pass in training: y, and what takes (dy, need_dx) back, once: it adds to the gradients
         of the parameters, and returns that of x, or None if it is not needed.
         """
