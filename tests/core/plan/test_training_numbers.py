@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.core.plan.nets import IMAGE, images, lenet5
+from tests.core.plan.nets import images, lenet5
 from tests.kit.strategies import integers
 from xpnet import Sequential, layers, networks, optimizers, random
-from xpnet.backend import make_backend
 from xpnet.core.plan import Plans
 from xpnet.errors import OptionError, XpnetError
 
-RUNNING = make_backend("numpy")
 Make = Callable[[], Any]
 
 
@@ -175,7 +173,7 @@ def test_gradients_that_are_not_as_the_output(make: Make) -> None:
             expected = step_back(model, x, dy)
         agree(step_back(model, x, dy), expected)
     back(y)
-    with pytest.raises(OptionError, match="twice|already|once"):
+    with pytest.raises(OptionError, match="back"):
         back(y)
 
 
@@ -278,9 +276,3 @@ def test_new_numbers_in_the_weights_count() -> None:
     with as_written():
         expected = step_back(model, x)
     agree(step_back(model, x), expected)
-
-
-def test_lenet5_is_planned() -> None:
-    model, x = lenet5(), images(64, 0, IMAGE)
-    plan = model._plans.training(model, x)
-    assert plan is not None and plan.run is not None

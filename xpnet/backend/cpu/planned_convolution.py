@@ -1,8 +1,8 @@
 """A convolution of a plan of training, with pooling of 2x2 behind it or without.
 
 Arrays are (rows, channels, columns, N), images innermost, so that all is done in long runs. Before pooling, the two
-pixels of a window's row are two outputs of one product: its kernel is one column wider, and what it sees are windows two
-columns apart. So there are fewer columns to make, no product has few rows, and pooling takes the larger of whole
+pixels of a window's row are two outputs of one product: its kernel is one column wider, and it sees windows that lie
+two columns apart. So there are fewer columns to make, no product has few rows, and pooling takes the larger of whole
 blocks. Pooling comes before bias and ReLU, which then have a quarter to do, and its gradient takes the place of what
 was pooled. The gradient of the input is a product with the kernel and one addition for each of its columns, a row of
 windows at a time.
@@ -22,7 +22,7 @@ from xpnet.backend.cpu.products import SMALL
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.work import PRODUCT, WORTH, cut_bands, divide_evenly
 
-Array = np.ndarray
+Array = Any
 Call = Callable[[], Any]
 
 BUFFER = 512  # entries: with more, NumPy first copies even what lies in runs of some hundreds, and takes twice as long
@@ -63,8 +63,9 @@ class Convolution:
         for part in range(self.steps):
             start = (part - left) % self.steps  # the first column that lies there
             where = slice((left + start) // self.steps, (left + start) // self.steps + len(range(start, W, self.steps)))
-            views = (each[top : top + H, :, part, where] for each in (self.x, self.dx))
-            self.map.pieces.append((slice(start, None, self.steps), *views))
+            x, dx = (each[top : top + H, :, part, where] for each in (self.x, self.dx))
+            self.map.pieces.append((slice(start, None, self.steps), x, dx))
+        self.whole: Any = WHOLE[dtype.itemsize]
         self._make_products()
         self.alone = self.z.size * self.seen.shape[1] < WORTH // 2  # the same multiplications are done three times
         most = max(1, BAND // (self.z[0].nbytes * self.steps))
@@ -85,10 +86,12 @@ class Convolution:
         self.seen = as_strided(self.columns, (s * P, K, M), (row, M * item, item), writeable=False)  # by rows of output
         self.kernel = np.zeros((s, O, self.KH, C, self.wide), dtype)
         w, KW = self.weight.value.transpose(0, 2, 1, 3), self.wide - s + 1  # (O, KH, C, KW)
-        self.prepare = [functools.partial(self.kernel[q, ..., q : q + KW].__setitem__, ..., w) for q in range(s)]
-        for a, count, wide in self._taps():
-            n = self.x[:, :, :count, a : a + Q]
-            self.prepare.append(functools.partial(self.columns[:, :, wide].__setitem__, ..., n))
+        self.prepare: list[Call] = [
+            functools.partial(self.kernel[q, ..., q : q + KW].__setitem__, ..., w) for q in range(s)
+        ]
+        for a, taps, columns in self._taps():
+            place, seen = self.columns[:, :, columns], self.x[:, :, :taps, a : a + Q]
+            self.prepare.append(functools.partial(place.__setitem__, ..., seen))
         self.z = np.empty((s * P, s, O, M), dtype)
         self.h = np.empty((P, s, O, M), dtype) if s == 2 else None
         self.y = np.empty((P, O, Q, N), dtype) if s == 2 else self.z.reshape(P, O, Q, N)
@@ -162,7 +165,7 @@ class Convolution:
 
     def _back_calls(self, i0: int, i1: int) -> list[Call]:
         """Of so many rows of the output: dy before bias and ReLU, and z's gradient in its place."""
-        (N, _, O, _, Q), s, whole = self.sizes, self.steps, WHOLE[self.dtype.itemsize]
+        (N, _, O, _, Q), s, whole = self.sizes, self.steps, self.whole
         dy, y, z = self.dy[i0:i1], self.y[i0:i1], self.z[s * i0 : s * i1]
         bits, shift, calls = dy.view(whole), np.array(8 * self.dtype.itemsize - 1, whole), list[Call]()
         if self.relu:  # as planned_dense.py does
@@ -202,7 +205,7 @@ class Convolution:
 
     def _sum_dw(self, place: Array) -> None:
         (_, C, O, *_), s, KW = self.sizes, self.steps, self.wide - self.steps + 1
-        total = np.add.reduce(self.dkernels, 0, None, self.dkernel)
+        total = np.add.reduce(self.dkernels, 0, out=self.dkernel)
         each = total.reshape(self.KH, C, self.wide, s, O).transpose(3, 4, 1, 0, 2)  # (steps, O, C, KH, wide)
         if s == 1:
             place[...] = each[0]
@@ -211,7 +214,7 @@ class Convolution:
 
     def _sum_db(self, place: Array) -> None:
         (N, _, O, P, Q), ones = self.sizes, self.ones
-        np.add.reduce(np.matmul(self.dy.reshape(P, O, Q * N), ones), 0, None, place)  # which sums up faster
+        np.add.reduce(np.matmul(self.dy.reshape(P, O, Q * N), ones), 0, out=place)  # which sums up faster
 
     def _prepare_dx(self) -> None:
         """The calls for dx: each row of windows, as high as it is with both rows of pooling, adds its share; half of
@@ -269,13 +272,13 @@ def _run(calls: list[Call]) -> None:
 
 
 def _part(columns: int, multiplications: int) -> int:
-    """Of how many columns each product is, of so many multiplications for each: as many as BLAS does without packing."""
+    """How many columns a product takes, each of so many multiplications: as many as BLAS does without packing."""
     fitting = [n for n in range(16, columns + 1) if columns % n == 0 and n * multiplications <= PRODUCT]
     return fitting[-1] if fitting else columns
 
 
 def _height(rows: int, multiplications: int, most: int) -> int:
-    """Of how many rows, at most, each product is for the same."""
+    """How many rows it takes, `most` at most, for the same reason."""
     fitting = [n for n in range(4, min(rows, most) + 1) if rows % n == 0 and n * multiplications <= PRODUCT]
     return fitting[-1] if fitting else rows
 

@@ -8,7 +8,7 @@ import numpy as np
 from xpnet.backend.cpu.activation import WHOLE
 from xpnet.backend.cpu.products import PRODUCT_WORK, product, rows_at_once
 
-Array = np.ndarray
+Array = Any
 Product = Callable[[Array, Array, Array], Any]
 
 
@@ -61,10 +61,13 @@ class Dense:
         self.dx = np.empty((I, N), dtype) if turned else None
         self.own = None if last else np.empty(self.shape, dtype)  # for y
         self.dz = np.empty(self.shape, dtype)
-        self.bits, self.zero = self.dz.view(WHOLE[dtype.itemsize]), np.zeros(self.shape, dtype)
+        whole: Any = WHOLE[dtype.itemsize]
+        self.bits, self.zero = self.dz.view(whole), np.zeros(self.shape, dtype)
         self.ones = np.ones(N, dtype)
         self.shift = np.array(8 * dtype.itemsize - 1, self.bits.dtype)
-        self.y = self.given = self.way_back = None
+        self.y: Array = None
+        self.given: Array = None
+        self.way_back: Any = None
         if self.columns:
             self.product = product_of(O, (I, N), False, False)
         else:

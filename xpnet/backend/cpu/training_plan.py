@@ -115,11 +115,11 @@ def _is_small(stage: Stage) -> bool:
         return bool(N * weight.size <= MULTIPLICATIONS)
     H, W = stage.op.args["window"].output_size(stage.given[2:])
     kept = weight.dtype.itemsize * N * H * W * len(weight.value)
-    return weight.size <= WEIGHTS and N * H * W * weight.size <= MULTIPLICATIONS and kept <= KEPT
+    return bool(weight.size <= WEIGHTS and N * H * W * weight.size <= MULTIPLICATIONS and kept <= KEPT)
 
 
 def _is_small_between(stage: Stage) -> bool:
-    return stage.op.name == "dense" or stage.pooled or stage.op.args["w"].size <= WEIGHTS_BETWEEN
+    return bool(stage.op.name == "dense" or stage.pooled or stage.op.args["w"].size <= WEIGHTS_BETWEEN)
 
 
 def chain(graph: Any) -> list[Stage]:
