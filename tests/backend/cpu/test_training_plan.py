@@ -16,6 +16,7 @@ from xpnet.backend.cpu import planned_convolution, threads, training_plan
 from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.backend.cpu.training_plan import TrainingPlan
 from xpnet.backend.cpu.work import PRODUCT
+from xpnet.core.parameter import Parameter
 from xpnet.core.trace import trace
 
 BACKEND = NumpyBackend()
@@ -83,6 +84,7 @@ UNPLANNED: list[tuple[Callable[[], Any], int]] = [
     (lambda: Sequential([layers.Flatten(), layers.Dense(4), layers.Tanh(), layers.Sigmoid()]), 8),
     (lambda: Sequential([layers.Flatten(), layers.Dense(4), layers.Softmax()]), 8),
     (lambda: Sequential([layers.Reshape((28, 28)), layers.Dense(4)]), 8),
+    (lambda: chain(conv(8), layers.Reshape((4, 4, 338)), conv(8)), 8),
     (lambda: Sequential([conv(8)]), 8),
     (layers.Flatten, 8),
 ]
@@ -188,6 +190,14 @@ def test_a_place_for_a_gradient_that_lies_otherwise() -> None:
     plan, x = plan_of(networks.MLP, 32), normal((32, *IMAGE), 0, "float32")
     expected = back_and_forth(plan, x)
     weight = plan.stages[0].op.args["w"]
-    weight.gradient.array = np.asfortranarray(weight.gradient.array)
+    weight.gradient.array = np.zeros(weight.shape, np.float32, order="F")
     for one, other in zip(back_and_forth(plan, x), expected, strict=True):
         assert (one == other).all()
+
+
+def test_gradients_that_nobody_takes_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = built(networks.LeNet5), normal((4, *IMAGE), 0, "float32")
+    monkeypatch.setattr(Parameter, "add_grad", None)
+    with model.frozen():
+        y, back = model.forward(x, train=True)
+        back(y)

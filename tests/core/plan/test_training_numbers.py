@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.plan.nets import images, lenet5
 from tests.kit.strategies import integers
-from xpnet import Sequential, layers, networks, optimizers, random
+from xpnet import Model, Sequential, layers, networks, optimizers, random
 from xpnet.core.plan import Plans
 from xpnet.errors import OptionError, XpnetError
 
@@ -263,6 +263,26 @@ def test_a_layer_that_comes_twice_gets_both_gradients() -> None:
         agree(step_back(model, x), expected)
     model.compile("adam", "softmax_cross_entropy")  # whose parameters lie together, and take gradients in their places
     model.train_on_batch(x, np.arange(6))
+    with as_written():
+        expected = step_back(model, x)
+    agree(step_back(model, x), expected)
+
+
+class Aside(Model):
+    """With a layer of which nothing comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat, self.first, self.aside, self.last = layers.Flatten(), *(layers.Dense(8) for _ in range(3))
+
+    def call(self, x: Any) -> Any:
+        h = self.first(self.flat(x))
+        self.aside(h)
+        return self.last(h)
+
+
+def test_what_nothing_comes_of() -> None:
+    model, x = built(Aside), images(6, 2, SMALL)
     with as_written():
         expected = step_back(model, x)
     agree(step_back(model, x), expected)

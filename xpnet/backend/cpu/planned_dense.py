@@ -31,13 +31,10 @@ def add_gradient(parameter: Any, compute: Callable[[Array], Any]) -> None:
     """Let `compute` write the gradient where the parameter wants it; if that takes none now, it is not computed."""
     if parameter.takes_grad:
         place = parameter.lend_grad()
-        written = place
-        if place is None or not place.flags.c_contiguous:  # what is written in another shape would go elsewhere
-            written = np.empty(parameter.shape, parameter.dtype)
-        compute(written)
-        if place is not None and written is not place:
-            place[...] = written
-        parameter.add_grad(written if place is None else place)
+        if place is None:
+            place = np.empty(parameter.shape, parameter.dtype)
+        compute(place)
+        parameter.add_grad(place)
 
 
 class Dense:
