@@ -2,6 +2,7 @@
 
 import functools
 import tracemalloc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -130,12 +131,14 @@ def test_blas_takes_the_products_of_lenet5_without_packing(monkeypatch: pytest.M
     sizes = list[int]()
     matmul = np.matmul
 
-    def measured(a: Any, b: Any, out: Any) -> Any:
+    def measured(a: Any, b: Any, out: Any = None) -> Any:
         sizes.append(a.shape[-2] * a.shape[-1] * b.shape[-1] if b.ndim > 1 else 0)
         return matmul(a, b, out)
 
     monkeypatch.setattr(np, "matmul", measured)
     plan = plan_of(networks.LeNet5, 64)
+    y, back = plan(normal((64, *IMAGE), 0, "float32"))
+    back(y, False)
     sizes.clear()
     convolutions = [layer for layer in plan.idle[0].layers if hasattr(layer, "bands")]
     for layer in convolutions:
@@ -151,7 +154,9 @@ def test_blas_takes_the_products_of_lenet5_without_packing(monkeypatch: pytest.M
 
 def test_a_set_of_arrays_for_each_that_is_under_way() -> None:
     plan, x = plan_of(networks.LeNet5, 2), normal((2, *IMAGE), 0, "float32")
-    first = plan.idle[0]
+    y, back = plan(x)
+    back(y, False)
+    (first,) = plan.idle
     (y, back), (_, other), _ = plan(x), plan(x), plan(x)
     assert plan.idle == []
     other(y, False)
@@ -201,3 +206,20 @@ def test_gradients_that_nobody_takes_are_not_computed(monkeypatch: pytest.Monkey
     with model.frozen():
         y, back = model.forward(x, train=True)
         back(y)
+
+
+def test_arrays_are_not_kept_for_ever() -> None:
+    x, plans = normal((1, *IMAGE), 0, "float32"), [plan_of(networks.MLP, 1) for _ in range(training_plan.MOST + 2)]
+    for plan in plans:
+        y, back = plan(x)
+        back(y, False)
+        plan(x)[1](y, False)
+    assert [len(plan.idle) for plan in plans] == [0, 0] + [1] * training_plan.MOST
+    plans[2](x)[1](y, False)
+    plans[0](x)[1](y, False)
+    assert [len(plan.idle) for plan in plans[:5]] == [1, 0, 1, 0, 1]
+    BACKEND.free_memory()
+    assert not any(plan.idle for plan in plans)
+    gone = weakref.ref(plans[0])
+    del plans, plan, back
+    assert gone() is None

@@ -61,6 +61,8 @@ MUTANTS = [
     Mutant("backend/cpu/training_plan.py", "or window.dilation != (1, 1)", "", TRAINING),
     Mutant("backend/cpu/training_plan.py", "if backend.lanes and", "if", TRAINING),
     Mutant("backend/cpu/training_plan.py", 'or (stages[-1].op.name == "conv2d" and name != "relu")', "", TRAINING),
+    Mutant("backend/cpu/training_plan.py", "            plan.idle.clear()", "            pass", TRAINING),
+    Mutant("backend/cpu/training_plan.py", "            old.idle.clear()", "            pass", TRAINING),
     Mutant("backend/cpu/planned_dense.py", "if parameter.takes_grad:", "if True:", TRAINING),
     Mutant(
         "backend/cpu/planned_dense.py",

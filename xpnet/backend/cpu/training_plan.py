@@ -7,6 +7,7 @@ Gradients are written where the parameters want them.
 """
 
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from xpnet.backend.window import Window
 Array = np.ndarray
 Back = Callable[[Array, bool], Array | None]
 
+MOST = 16  # plans that keep the arrays of forwards that are done
 HALVED = Window((2, 2), (2, 2))  # the pooling that a convolution may have behind it
 SAMPLES = 1 << 10  # in a batch, of which the calls are a small part whatever the layers
 MULTIPLICATIONS = 1 << 27  # of a convolution or a dense layer; of more, calls are no part worth speaking of
@@ -44,7 +46,8 @@ class TrainingPlan:
 
     def __init__(self, backend: Any, stages: list[Stage], dtype: np.dtype[Any]) -> None:
         self.backend, self.stages, self.dtype = backend, stages, dtype
-        self.idle = [Prepared(backend, stages, dtype)]
+        self.idle = list[Prepared]()
+        self.known = weakref.ref(self)
 
     def __call__(self, x: Array) -> tuple[Array, Back]:
         try:
@@ -59,9 +62,33 @@ class TrainingPlan:
             with blas_held():
                 dx = prepared.back(dy, need_dx)
             self.idle.append(prepared)  # nothing that was handed out lies in it
+            if not _recent or _recent[-1] is not self.known:
+                _keep(self.known)
             return None if dx is None else dx.reshape(x.shape)
 
         return y, back
+
+
+_recent: list[weakref.ref[TrainingPlan]] = []  # those that keep arrays, the one last used at the end
+
+
+def _keep(plan: weakref.ref[TrainingPlan]) -> None:
+    """Let it keep its arrays, and the one that was not used for the longest time none, if there are many."""
+    others = [each for each in _recent if each is not plan]
+    for each in others[: max(0, len(others) + 1 - MOST)]:
+        others.remove(each)
+        old = each()
+        if old is not None:
+            old.idle.clear()
+    _recent[:] = [*others, plan]
+
+
+def free_arrays() -> None:
+    """Of all plans, those that no forward uses."""
+    while _recent:
+        plan = _recent.pop()()
+        if plan is not None:
+            plan.idle.clear()
 
 
 class Prepared:
