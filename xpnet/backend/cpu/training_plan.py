@@ -74,7 +74,7 @@ _recent: list[weakref.ref[TrainingPlan]] = []  # those that keep arrays, the one
 
 def _keep(plan: weakref.ref[TrainingPlan]) -> None:
     """Let it keep its arrays, and the one that was not used for the longest time none, if there are many."""
-    others = [each for each in _recent if each is not plan]
+    others = [each for each in _recent if each is not plan and each() is not None]
     for each in others[: max(0, len(others) + 1 - MOST)]:
         others.remove(each)
         old = each()
