@@ -24,6 +24,7 @@ from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.sums import CpuSums, add_arrays, add_groups
 from xpnet.backend.cpu.threads import Computing, run_tiles
+from xpnet.backend.cpu.training_plan import free_arrays, plan_training
 from xpnet.backend.cpu.updates import CpuUpdates
 from xpnet.backend.cpu.winograd import Winograd
 from xpnet.backend.cpu.work import share_rows
@@ -70,6 +71,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         return contextlib.nullcontext()  # arrays live in the memory of the process
 
     def free_memory(self) -> None:
+        free_arrays()
         pool.clear()
 
     def handed_out(self, x: Array) -> Array:
@@ -79,6 +81,11 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
 
     def plan(self, graph: Any) -> Callable[[Array], Array] | None:
         return plan(self, graph)
+
+    def plan_training(
+        self, graph: Any
+    ) -> Callable[[Array], tuple[Array, Callable[[Array, bool], Array | None]]] | None:
+        return plan_training(self, graph)
 
     def computing(self) -> contextlib.AbstractContextManager[None]:
         pool.count(STEP)

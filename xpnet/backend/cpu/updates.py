@@ -22,7 +22,6 @@ class CpuUpdates(Backend):
     def adam(self, p: Array, g: Array, m: Array, v: Array, how: AdamStep) -> None:
         _, lr, beta1, beta2, _, weight_decay, decoupled = how
         rate, least = fold_bias(how)
-        few, pieces = p.size <= LEAST, pieces_of(p, g, m, v)
 
         def work(p: Array, g: Array, m: Array, v: Array) -> None:
             if weight_decay and decoupled:
@@ -42,7 +41,10 @@ class CpuUpdates(Backend):
             buffer *= rate
             p -= buffer
 
-        run_tiles(work, pieces, blas=False, alone=few)
+        if p.size <= LEAST:
+            work(p, g, m, v)
+        else:
+            run_tiles(work, pieces_of(p, g, m, v), blas=False)
 
     def moments(self, p: Array, g: Array, m: Array, v: Array, how: MomentStep) -> None:
         pieces = pieces_of(p, g, m, v)
