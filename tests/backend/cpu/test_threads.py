@@ -14,7 +14,10 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from tests.kit.strategies import normal
-from xpnet.backend.cpu import blas, threads
+from xpnet.backend.cpu import activation, blas, threads
+from xpnet.backend.cpu.backend import NumpyBackend
+from xpnet.backend.cpu.work import share_rows
+from xpnet.backend.window import Window
 from xpnet.errors import OptionError
 from xpnet.layers import Conv2D, Dense
 
@@ -190,6 +193,37 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch, t
             np.testing.assert_array_equal(a, b)
 
 
+def test_threads_come_to_each_of_many_jobs(three: None) -> None:
+    """None sleeps through its call, also where it comes while the thread is about to fall asleep."""
+    meet = threading.Barrier(THREADS)
+    for _ in range(200):
+        threads.run_tiles(lambda i: meet.wait(10), [(i,) for i in range(THREADS)])  # every thread has a tile
+
+
+def test_a_thread_that_was_called_sleeps_no_more() -> None:
+    team = threads.Team(0)
+    helper, done = threads.Helper(team), list[int]()
+
+    def sleep() -> None:
+        for _ in range(2):
+            helper.sleep(team.called)
+            done.append(team.called)
+
+    helper.asleep = True
+    helper.call()
+    helper.call()  # which has not come yet
+    sleeper = threading.Thread(target=sleep, daemon=True)
+    sleeper.start()
+    while not (done and helper.asleep):
+        assert sleeper.is_alive()
+    assert done == [0]  # one call, one time
+    team.run(threads.Job(done.append, [(7,)]))
+    helper.call()
+    sleeper.join(10)
+    helper.sleep(0)  # there has been a job
+    assert sorted(done) == [0, 1, 7] and not helper.asleep
+
+
 def test_a_tile_may_have_tiles_and_two_jobs_may_meet(three: None) -> None:
     """A job that finds the threads busy is done by the thread that has it."""
     done: list[tuple[str, int, int]] = []
@@ -244,6 +278,65 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", script], timeout=60).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no thread to a processor")
+@pytest.mark.parametrize("cpus", ["all", "one"])
+def test_no_thread_is_bound_to_a_processor(cpus: str) -> None:
+    """Children, other libraries and other processes have the processors that they had, and nobody waits awake for the
+    only one."""
+    script = (
+        "import os, sys, threading\n"
+        f"bound = sorted(os.sched_getaffinity(0))[: {None if cpus == 'all' else 1}]\n"
+        "os.sched_setaffinity(0, bound)\n"
+        "def refuse(*how): raise PermissionError\n"
+        "os.sched_setaffinity = refuse\n"
+        "from xpnet.backend.cpu import threads\n"
+        f"assert {cpus == 'all'} or threads.usable_cpus() == 1\n"
+        "awake, seen, meet = [], [], threading.Barrier(2)\n"
+        "threads.wait_with(lambda *how: False, lambda state, seen, stay: bool(stay and awake.append(1)))\n"
+        "def tile(i):\n    meet.wait(10)\n    seen.append((i, os.sched_getaffinity(0)))\n"
+        "for _ in range(5): threads.run_tiles(tile, [(0,), (1,)])\n"
+        "assert all(cpus == set(bound) for _, cpus in seen) and len(seen) == 10, seen\n"
+        "assert bool(awake) == (threads.usable_cpus() > 1)\n"
+        "child = os.fork()\n"
+        "if child == 0: os._exit(0 if os.sched_getaffinity(0) == set(bound) else 1)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    environment = os.environ | {"XPNET_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], timeout=60, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("awake", [False, True])
+def test_what_is_done_sooner_than_a_thread_wakes_is_left_to_one(monkeypatch: pytest.MonkeyPatch, awake: bool) -> None:
+    """Cut into the same tiles, so that it has the same bits; a thread that waits awake gets it."""
+    jobs: list[int] = []
+
+    class Counting(threads.Team):
+        def run(self, job: threads.Job) -> None:
+            jobs.append(job.count)
+            super().run(job)
+
+    monkeypatch.setattr(threads, "thread_count", lambda: 2)
+    monkeypatch.setattr(threads, "team", lambda: Counting(0))
+    if awake:
+        monkeypatch.setattr(threads, "_spin", lambda *how: False)
+    else:
+        monkeypatch.setattr(threads, "_spin", threads._asleep)
+    backend, window = NumpyBackend(), Window(kernel=(2, 2), stride=(2, 2))
+    for rows, few in ((96, True), (512, False)):
+        jobs.clear()
+        x = normal((2, 16, rows, 96), 0, "float32")
+        y = backend.max_pool2d(x, window)
+        backend.max_pool2d_backward(y, x, y, window)
+        counts = [len(share_rows(rows // 2, x.size))] * 2
+        activation.before_activation(x.reshape(rows, -1, 96), x.reshape(rows, -1, 96))
+        counts.append(len(share_rows(rows, x.size)))
+        assert min(counts) > 1
+        assert jobs == ([] if few and not awake else counts)
 
 
 @pytest.mark.parametrize(("wish", "found"), [("3", 3), (" 2 ", 2), ("", None)])

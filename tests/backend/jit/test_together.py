@@ -110,7 +110,7 @@ def test_helpers_that_have_fallen_asleep_are_woken(three: threads.Team) -> None:
     counted()
     three._may_spin = False  # from their next job on they fall asleep at once
     end = time.monotonic() + 60
-    while three._asleep < 2:
+    while sum(helper.asleep for helper in three._helpers) < 2:
         three.run(threads.Job(lambda part: None, [(0,), (1,), (2,)]))
         assert time.monotonic() < end
     for _ in range(20):

@@ -6,7 +6,7 @@ import numpy as np
 
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.sums import add_runs
-from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.threads import is_little, run_tiles
 from xpnet.backend.cpu.work import share_rows
 
 Array = Any
@@ -36,5 +36,5 @@ def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
             pick(dy[i0:i1], y[i0:i1] > 0, dz[i0:i1])
         sums[i0:i1] = add_runs(dz[i0:i1])
 
-    run_tiles(work, share_rows(len(dy), dy.size))
+    run_tiles(work, share_rows(len(dy), dy.size), alone=is_little(dy.size, 1 if y is None else 4))
     return dz, sums

@@ -23,7 +23,7 @@ from xpnet.backend.cpu.plan import plan
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.recurrent import CpuRecurrent
 from xpnet.backend.cpu.sums import CpuSums, add_arrays, add_groups
-from xpnet.backend.cpu.threads import Computing, run_tiles
+from xpnet.backend.cpu.threads import Computing, is_little, run_tiles
 from xpnet.backend.cpu.training_plan import free_arrays, plan_training
 from xpnet.backend.cpu.updates import CpuUpdates
 from xpnet.backend.cpu.winograd import Winograd
@@ -180,7 +180,7 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
             for other in others:
                 np.maximum(out, other, out=out)
 
-        run_tiles(work, share_rows(OH, x.size))
+        run_tiles(work, share_rows(OH, x.size), alone=is_little(y.size * len(taps), 2))
         return hwcn_to_nchw(y)
 
     def max_pool2d_backward(self, dy: Array, x: Array, y: Array, window: Window, relu: bool = False) -> Array:
@@ -211,7 +211,8 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
                     pick(dout, hit, share)
                     dx[met_here] += share
 
-        run_tiles(work, share_rows(OH, x.size) if rows_apart else [(0, OH)])
+        bands = share_rows(OH, x.size) if rows_apart else [(0, OH)]
+        run_tiles(work, bands, alone=is_little(y.size * len(taps), 5))
         return hwcn_to_nchw(dx[top : top + H, left : left + W])
 
     def avg_pool2d(self, x: Array, window: Window) -> Array:

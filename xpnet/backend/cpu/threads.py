@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from xpnet.backend.cpu.blas import hold_in_helper, local, single_threaded_blas
 from xpnet.backend.cpu.processors import usable_cpus
+from xpnet.backend.cpu.work import PASSES
 from xpnet.base.quiet import quiet
 from xpnet.errors import OptionError
 
@@ -91,6 +92,12 @@ def run_tiles(
     return None
 
 
+def is_little(entries: int, passes: int) -> bool:
+    """Whether so many passes over so many entries are done sooner than a thread is awake and has had its turns with the
+    interpreter; one that waits awake is asked for less. What is left to one thread is cut into the same tiles."""
+    return _spin is _asleep and entries * passes < PASSES
+
+
 class Job:
     """Tiles, which the threads take one after the other."""
 
@@ -99,19 +106,52 @@ class Job:
         self.error: BaseException | None = None
         self.count = len(tiles)
         self._waiting = iter(tiles)  # to take the next of a list is one step of the interpreter: no two take the same
-        self._settings = np.geterr()  # of the thread that asked; the others take them over
+        self.settings: Mapping[str, Any] = np.geterr()  # of the thread that asked; the others take them over
 
     def work(self) -> None:
         for tile in self._waiting:
             self.function(*tile)
 
-    def help(self) -> None:
+    def help(self, helper: "Helper") -> None:
         """`work`, in another thread: what goes wrong there is told to the one that asked."""
         try:
-            with np.errstate(**self._settings):
-                self.work()
+            helper.take_over(self.settings)
+            self.work()
         except BaseException as error:
             self.error = self.error or error
+
+
+class Helper(threading.Thread):
+    """One of a team's threads, which sleeps at a lock: to wake it is to release the lock, one call of the system."""
+
+    def __init__(self, team: "Team") -> None:
+        super().__init__(name="xpnet", daemon=True)
+        self.asleep = False
+        self._settings: Mapping[str, Any] = {}  # of NumPy, in this thread
+        self._team, self._wake = team, threading.Lock()
+        self._wake.acquire()
+
+    def call(self) -> None:
+        """Wake it, if it sleeps and was not called already. One that finds nothing to do falls asleep again."""
+        if self.asleep and self._wake.locked():
+            self._wake.release()
+
+    def sleep(self, seen: int) -> None:
+        """Until it is called, unless there was a job since `seen`: one is counted before it is asked who sleeps."""
+        self.asleep = True
+        if self._team.called == seen:
+            self._wake.acquire()
+        self.asleep = False
+
+    def take_over(self, settings: Mapping[str, Any]) -> None:
+        """What NumPy does about errors. To set it takes longer than to see that it is so already."""
+        if settings != self._settings:
+            np.seterr(**settings)
+            self._settings = settings
+
+    def run(self) -> None:
+        hold_in_helper()
+        self._team.help(self)
 
 
 class Team:
@@ -119,7 +159,8 @@ class Team:
 
     To wake a thread takes longer than many a tile does, so nobody waits for one that has not begun. Threads beyond the
     cores only compete with each other: one is made when a job first has a tile for it, no more are woken than there are
-    tiles, and where there are more threads than cores, nobody waits awake.
+    tiles, and where there are more threads than cores, nobody waits awake. None is bound to a core: a free one is what
+    it is woken on, and where another process has them all, that of the caller is the better place.
     """
 
     def __init__(self, helpers: int) -> None:
@@ -127,13 +168,17 @@ class Team:
         # [0]: the number of the job, [8]: how many help with it; what stands behind is for compiled jobs, of which
         # jit/together.py says more. Each is a cache line.
         self.state = np.zeros(64, np.int64)
-        self._asleep = 0
-        lock = threading.Lock()  # of all that stands here
-        self._called, self._left = threading.Condition(lock), threading.Condition(lock)
+        self._lock = threading.Lock()  # of all that stands here
+        self._left = threading.Condition(self._lock)
         self._busy = threading.Lock()
         self._closed = False
-        self._most, self._made = helpers, 0
+        self._most, self._helpers = helpers, list[Helper]()
         self._may_spin = helpers < usable_cpus()
+
+    @property
+    def called(self) -> int:
+        """How many jobs there have been."""
+        return int(self.state[0])
 
     def run(self, job: Job) -> None:
         if not self._busy.acquire(blocking=False):  # another thread has a job, or this is a tile of one
@@ -156,10 +201,11 @@ class Team:
         if not self._busy.acquire(blocking=False):
             return False
         try:
-            self._make(min(self._most, wanted))
-            if self._asleep:
-                with self._called:
-                    self._called.notify(wanted)
+            wanted = min(self._most, wanted)
+            if len(self._helpers) < wanted:
+                self._make(wanted)
+            for helper in self._helpers[:wanted]:
+                helper.call()
         except BaseException:
             self._busy.release()
             raise
@@ -171,55 +217,53 @@ class Team:
 
     def close(self) -> None:
         """Send the threads home."""
-        with self._called:
+        with self._lock:
             self._closed = True
             self.state[0] += 1
-            self._called.notify_all()
+        for helper in self._helpers:
+            helper.call()
 
     def _call(self, job: Job) -> None:
-        wanted = self._make(min(self._most, job.count - 1))
-        with self._called:
+        wanted = min(self._most, job.count - 1)
+        if len(self._helpers) < wanted:
+            self._make(wanted)
+        helpers = self._helpers[:wanted]
+        with self._lock:
             self._job = job
             self.state[0] += 1
-            self._called.notify(wanted)
+        for helper in helpers:
+            helper.call()
 
-    def _make(self, wanted: int) -> int:
-        """So many helpers, or as many as the system allows."""
-        while self._made < wanted:
-            helper = threading.Thread(target=self._help, name="xpnet", daemon=True, args=(int(self.state[0]),))
+    def _make(self, wanted: int) -> None:
+        while len(self._helpers) < wanted:
+            helper = Helper(self)
             try:
                 helper.start()
             except RuntimeError:  # the system allows no more of them
-                self._most = self._made
-                return self._made
-            self._made += 1
-        return wanted
+                self._most = len(self._helpers)
+                return
+            self._helpers.append(helper)
 
     def _finish(self) -> None:
-        with self._left:
+        with self._lock:
             self._job = None
         if self.state[8] and not self._awake(8, 0, True):
             with self._left:
                 self._left.wait_for(lambda: self.state[8] == 0)
 
-    def _help(self, seen: int) -> None:
-        hold_in_helper()
+    def help(self, helper: Helper) -> None:
+        """With all jobs, until the team is closed."""
+        seen = 0  # so that a thread that has just been made looks for a job at once
         while True:
-            if not _serve(self.state, seen, self._may_spin):
-                with self._called:
-                    if self.state[0] == seen:
-                        self._asleep += 1
-                        self._called.wait()
-                        self._asleep -= 1
-                    if self.state[0] == seen:  # it was woken for a compiled job
-                        continue
+            if self.called == seen and not _serve(self.state, seen, self._may_spin):
+                helper.sleep(seen)
             if self._closed:
                 return
-            with self._called:
+            with self._lock:
                 seen, job = int(self.state[0]), self._job
                 self.state[8] += job is not None
             if job is not None:
-                job.help()
+                job.help(helper)
                 with self._left:
                     self.state[8] -= 1
                     self._left.notify_all()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.threads import run_tiles
+from xpnet.backend.cpu.threads import is_little, run_tiles
 from xpnet.backend.cpu.work import share_rows
 from xpnet.backend.window import Window
 
@@ -34,4 +34,4 @@ def max_pool(image: Array, out: Array) -> None:
         larger = np.maximum(windows[i0:i1, 0], windows[i0:i1, 1])
         np.maximum(larger[:, :, 0], larger[:, :, 1], out=y[i0:i1])
 
-    run_tiles(work, share_rows(H // 2, image.size))
+    run_tiles(work, share_rows(H // 2, image.size), alone=is_little(image.size, 2))

@@ -16,6 +16,7 @@ CHANNELS = 16  # of output in such a product, where there are as many: a vector 
 # What is worth a second thread: less is done sooner than one is awake, and has had its turns with the interpreter.
 WORTH = 10**7  # multiplications
 LEAST = 1 << 17  # entries of an array
+PASSES = 1 << 21  # over an entry, if the thread sleeps: some 350 microseconds, with all the calls that they take
 
 
 def believed(found: Caches) -> tuple[int, int]:

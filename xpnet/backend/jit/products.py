@@ -108,8 +108,8 @@ def part() -> Any:
                         at = out + (i * C + c0 + c) * BYTES
                         start = at if k0 else bias + (c0 + c) * BYTES if bias else 0
                         outer_tile(
-                            3 * kind + which, a + i * a_row + k0 * a_step, a_row, a_step, packed.ctypes.data + c * BYTES,
-                            BLOCK * BYTES, deep, at, C * BYTES, width - c, start, C * BYTES if k0 else 0, relu, 0, 0, 0,
+                            3 * kind + which, a + i * a_row + k0 * a_step, a_row, a_step,
+                            packed.ctypes.data + c * BYTES, BLOCK * BYTES, deep, at, C * BYTES, width - c, start, C * BYTES if k0 else 0, relu, 0, 0, 0,
                         )  # fmt: skip
                         c += BLOCK if which == 0 else LANES
                     i += ROWS[kind]

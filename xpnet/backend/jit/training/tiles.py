@@ -74,15 +74,16 @@ def outer_tile(
     _: Any, number: Any, a: Any, a_row: Any, a_step: Any, x: Any, x_step: Any, K: Any, y: Any, y_row: Any, count: Any,
     start: Any, start_row: Any, relu: Any, gate: Any, gate_row: Any, how: Any,
 ) -> Any:  # fmt: skip
-    """y[r, c] = act(start[r, c] + sum over k of a[r, k] x[k, c]), and back through what gave gate[r, c]; start or gate =
-    0: without.
+    """y[r, c] = act(start[r, c] + sum over k of a[r, k] x[k, c]), and back through what gave gate[r, c]; a start or gate
+    of 0 is none.
 
     a[r, k] lies at a + r a_row + k a_step, x[k, c] in row k of x; of a tile of width 0 the first `count` columns count.
     """
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         number, a, a_row, a_step, x, x_step, K, y, y_row, count, start, start_row, relu, gate, gate_row, how = arguments
-        some, gated, given, rectified = _mask(b, count), *(b.icmp_signed("!=", each, _const(0)) for each in (gate, start, relu))
+        some = _mask(b, count)
+        gated, given, rectified = (b.icmp_signed("!=", each, _const(0)) for each in (gate, start, relu))
 
         def tile(rows: int, width: int) -> None:
             vectors = max(width, 1)
