@@ -5,7 +5,9 @@ as the layer's own backend does, and writes it down. So no layer says twice what
 a function of the namespace on numbers, is not followed: of such a layer the list has the whole forward.
 """
 
+import functools
 import inspect
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,12 +24,14 @@ from xpnet.core.tape import Tape, Var
 # What depends on its arguments alone, and returns an array of as many rows as x has, perhaps with something behind it.
 PRIMITIVES = frozenset(
     (
-        *("activate", "activation", "avg_pool2d", "conv2d", "conv2d_transposed", "dense", "embedding", "group_norm"),
-        *("local_response_norm", "max_pool2d", "mean", "pad", "repeat2d", "running_norm", "softmax", "sum"),
+        *("activate", "activation", "attention", "avg_pool2d", "conv2d", "conv2d_transposed", "dense", "embedding"),
+        *("group_norm", "local_response_norm", "max_pool2d", "mean", "pad", "repeat2d", "running_norm", "softmax"),
+        "sum",
     )
 )
 
 
+INDICES = {slice, int, type(None), type(...)}  # with which [] gives a view
 REST = "constants"  # what a primitive calls arguments of which there may be any number
 
 
@@ -37,11 +41,29 @@ class Value(NamedTuple):
     number: int
 
 
-class Op(NamedTuple):
-    """A call of a primitive of the backend, or "reshape", "concat", "add" (of two arrays) or "layer" (a whole forward).
+class Part:
+    """Some of a parameter's numbers, or all with an axis more: `value` is a view of those that it has now."""
 
-    args: by the primitive's own names, defaults included: a computed array is a Value, a learned one the Parameter, all
-    else is as the layer gave it. outputs: the numbers of the arrays that it returned, None for what is no array.
+    __slots__ = ("indices", "parameter")
+
+    def __init__(self, parameter: Parameter, indices: tuple[Any, ...]) -> None:
+        self.parameter, self.indices = parameter, indices  # which are taken one after the other
+
+    @property
+    def value(self) -> Any:
+        return functools.reduce(operator.getitem, self.indices, self.parameter.value)
+
+    shape = property(lambda self: tuple(self.value.shape))
+    size = property(lambda self: math.prod(self.shape))
+
+
+class Op(NamedTuple):
+    """A call of a primitive of the backend, or of what arranges numbers: "reshape", "slice" (x[index]), "permute",
+    "concat", "zeros_like"; "add" (of two arrays, or of one and what is learned) or "layer" (a whole forward).
+
+    args: by the primitive's own names, defaults included: a computed array is a Value, a learned one the Parameter, or
+    a Part of one, all else is as the layer gave it. outputs: the numbers of the arrays that it returned, None for what
+    is no array.
     """
 
     name: str
@@ -60,6 +82,9 @@ class Op(NamedTuple):
         return [each.number for each in _values(found)]
 
 
+LEARNED = Parameter, Part
+
+
 class Graph(NamedTuple):
     """All of a network, for inputs of one shape: shapes and data types are those of the arrays by their numbers."""
 
@@ -72,7 +97,7 @@ class Graph(NamedTuple):
         """The operation in a line."""
         name = op.args["layer"].label if op.name == "layer" else op.name
         inputs = ", ".join(str(self.shapes[number]) for number in op.inputs())
-        learned = ", ".join(f"{key} {each.shape}" for key, each in op.args.items() if isinstance(each, Parameter))
+        learned = ", ".join(f"{key} {each.shape}" for key, each in op.args.items() if isinstance(each, LEARNED))
         then = f", {op.args['activation']}" if op.args.get("activation") else ""
         return f"  {name:<20} {inputs} -> {self.shapes[op.outputs[0] or 0]}" + (f"  {learned}{then}" if learned else "")
 
@@ -95,30 +120,49 @@ class Traced:
     dtype = property(lambda self: self.array.dtype)
 
     def __add__(self, other: Any) -> "Traced":
-        if not isinstance(other, Traced) or self.shape != other.shape or self.dtype != other.dtype:
+        like = self.shape if isinstance(other, Traced) else self.shape[1:] if isinstance(other, Learned) else None
+        if like is None or like != other.shape or self.dtype != other.dtype:
             raise Untraceable("+ of what is no array like it")
         total: Traced = self.recorder.record("add", operator.add, x=self, y=other)
         return total
+
+    def __getitem__(self, index: Any) -> "Traced":
+        index = index if type(index) is tuple else (index,)
+        if index[0] != slice(None) or not {*map(type, index)} <= INDICES:
+            raise Untraceable("[] of the batch, or by numbers that are computed")
+        taken, forward = self.array[index].shape, all((getattr(each, "step", 1) or 1) > 0 for each in index)
+        if forward and math.prod(taken) == math.prod(self.shape):  # all of it: there are axes of one more, or fewer
+            return self if taken == self.shape else self.recorder.xp.reshape(self, taken)
+        part: Traced = self.recorder.record("slice", operator.getitem, x=self, index=index)
+        return part
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise Untraceable("its numbers")
 
 
 class Learned:
-    """A parameter, in the place of which a layer's forward has this: its value may go to a primitive, as it is."""
+    """A parameter, in the place of which a layer's forward has this: its value may go to a primitive, as it is or in
+    part.
+    """
 
-    __slots__ = ("parameter",)
+    __slots__ = ("noted",)
     __array_ufunc__ = None
     __array__ = Traced.__array__
 
-    def __init__(self, parameter: Parameter) -> None:
-        self.parameter = parameter
+    def __init__(self, noted: Parameter | Part) -> None:
+        self.noted = noted
 
     value = property(lambda self: self)
-    array = property(lambda self: self.parameter.value)
-    shape = property(lambda self: self.parameter.shape)
-    ndim = property(lambda self: len(self.parameter.shape))
-    dtype = property(lambda self: self.parameter.dtype)
+    array = property(lambda self: self.noted.value)
+    shape = property(lambda self: self.noted.shape)
+    ndim = property(lambda self: len(self.noted.shape))
+    dtype = property(lambda self: self.array.dtype)
+
+    def __getitem__(self, index: Any) -> "Learned":
+        if not {*map(type, index if type(index) is tuple else (index,))} <= INDICES:
+            raise Untraceable("[] by numbers that are computed")
+        noted = self.noted if isinstance(self.noted, Part) else Part(self.noted, ())
+        return Learned(Part(noted.parameter, (*noted.indices, index)))
 
 
 class Recorder:
@@ -163,6 +207,16 @@ class _Namespace:
     def reshape(self, x: Any, shape: tuple[int, ...]) -> Any:
         xp = self._recorder._backend.xp
         return self._recorder.record("reshape", xp.reshape, x=_computed(x), shape=shape)
+
+    def permute_dims(self, x: Any, axes: tuple[int, ...]) -> Any:
+        xp = self._recorder._backend.xp
+        return self._recorder.record("permute", xp.permute_dims, x=_computed(x), axes=axes)
+
+    def zeros_like(self, x: Any) -> Any:
+        return self._recorder.record("zeros_like", self._recorder._backend.xp.zeros_like, x=_computed(x))
+
+    def finfo(self, dtype: Any) -> Any:
+        return self._recorder._backend.xp.finfo(dtype)
 
     def concat(self, arrays: Any, axis: int = 0) -> Any:
         xp = self._recorder._backend.xp
@@ -276,7 +330,7 @@ def _array(value: Any) -> Any:
 def _noted(value: Any) -> Any:
     if isinstance(value, Traced):
         return Value(value.number)
-    return value.parameter if isinstance(value, Learned) else value
+    return value.noted if isinstance(value, Learned) else value
 
 
 def _values(values: Any) -> list[Value]:

@@ -235,11 +235,28 @@ class Prepared:
             place = self.place(made)
             self.copy(place.reshape(self.graph.shapes[number]), self.places[number])
             return
+        if not self.places[number].flags.c_contiguous:
+            self.copy(self.place(made).reshape(self.graph.shapes[number]), self.places[number])
+        else:
+            self._view(number, made, self.places[number].reshape(self.graph.shapes[made]))
+
+    def _view(self, number: int, made: int, view: Array) -> None:
+        """What is made lies in the place of another array."""
         self.root[made] = root = self.root.get(number, number)
         self.uses[root] += self.uses[made]
-        self.places[made] = self.places[number].reshape(self.graph.shapes[made])
-        if made in self.padding:
-            del self.padding[made]  # it lies where it lies
+        self.places[made] = view
+        self.padding.pop(made, None)  # it lies where it lies
+
+    def _slice(self, op: Any, index: int) -> None:
+        number = op.args["x"].number
+        self._view(number, op.outputs[0], self.places[number][op.args["index"]])
+
+    def _permute(self, op: Any, index: int) -> None:
+        number = op.args["x"].number
+        self._view(number, op.outputs[0], self.places[number].transpose(op.args["axes"]))
+
+    def _zeros_like(self, op: Any, index: int) -> None:
+        self.places[op.outputs[0]] = np.zeros(self.graph.shapes[op.outputs[0]], self.graph.dtypes[op.outputs[0]])
 
     def _concat(self, op: Any, index: int) -> None:
         arrays, axis = self.value(op.args["xs"]), op.args["axis"]

@@ -13,7 +13,7 @@ import numpy as np
 
 from xpnet.backend.cpu.memory_pool import STEP, pool
 from xpnet.backend.cpu.threads import run_tiles, thread_count
-from xpnet.backend.jit import program, steps
+from xpnet.backend.jit import program, steps, transposed
 from xpnet.backend.jit.buffers import BLOCK, Segments, lay_out
 from xpnet.backend.jit.kernels import BYTES, LANES
 from xpnet.backend.jit.operations import Planner, Unknown
@@ -28,6 +28,7 @@ SHARED = 1 << 21  # multiplications that are worth a thread's while
 LARGE = 1 << 25  # multiplications of an image that the threads share, where there are fewer images than threads
 LONGEST = 1 << 33  # multiplications, some tenths of a second, after which Ctrl-C is heard
 ALIGNMENT = 64  # bytes
+WHOLE_BLOCKS = steps.dense, steps.norm, transposed.turn, transposed.project  # operations that take many images at once
 
 
 def plan(graph: Any) -> "Answers | None":
@@ -35,18 +36,18 @@ def plan(graph: Any) -> "Answers | None":
     try:
         planner = Planner(graph)
         planner.run()
-        end = planner.values[graph.output]
+        end, shape = planner.last(graph.output)
         read = {id(buffer) for row in planner.rows for buffer in (row.source, *row.others)}
         if not end.compact or end.buffer.base != ARENA or id(end.buffer) in read:
             end = planner.copied(end)
     except Unknown:
         return None
-    end.buffer.base, end.buffer.size = OUTPUT, math.prod(end.shape)
+    end.buffer.base, end.buffer.size = OUTPUT, math.prod(shape)
     segments = [
         (each, list(rows)) for each, rows in itertools.groupby(planner.norms + planner.rows, lambda row: row.each)
     ]
     size = lay_out(segments, (planner.input, end.buffer))
-    return Answers(planner, write(segments), size, end.shape)
+    return Answers(planner, write(segments), size, shape)
 
 
 def write(segments: Segments) -> Array:
@@ -60,7 +61,7 @@ def write(segments: Segments) -> Array:
             places = [(b.base, b.offset + extra, b.step) for b, extra in ((row.source, 0), (row.out, first))]
             values = [row.kind().address, *places[0], *places[1], *map(_number, rest)]
             line = next(lines)
-            line[: len(values)], line[WHOLE] = values, row.kind in (steps.dense, steps.norm)
+            line[: len(values)], line[WHOLE] = values, row.kind in WHOLE_BLOCKS
     return table
 
 
