@@ -176,26 +176,35 @@ class Recorder:
         if name not in PRIMITIVES:
             raise Untraceable(name)
         primitive = getattr(self._backend, name)
-        signature = inspect.signature(primitive)
+        names, defaults, several = _signature(getattr(primitive, "__func__", primitive))
 
         def recorded(*args: Any, **options: Any) -> Any:
-            bound = signature.bind(*args, **options)
-            bound.apply_defaults()
-            return self.record(name, primitive, **bound.arguments)
+            given = defaults | dict(zip(names, args, strict=False)) | options
+            if len(given) != len(names) or (len(args) > len(names) and not several):
+                raise Untraceable(f"{name} with these arguments")
+            inputs = {each: given[each] for each in names}
+            return self.record(name, primitive, **inputs, **({REST: args[len(names) :]} if several else {}))
 
         return recorded
 
     def record(self, op: str, compute: Callable[..., Any], **args: Any) -> Any:
         """Call `compute` with the arrays, and write it down; returns what it returned, arrays as Traced."""
-        result = compute(*Op(op, args, ()).positional(lambda value: _mapped(_array, value)))
-        several = isinstance(result, tuple)
-        outputs = tuple(self._new(each) for each in (result if several else (result,)))
-        numbers = tuple(each.number if isinstance(each, Traced) else None for each in outputs)
+        *inputs, last = [_mapped(_array, value) for value in args.values()]
+        result = compute(*inputs, *(last if REST in args else (last,)))
+        several, new = isinstance(result, tuple), self._trace.traced
+        outputs = [new(each) if hasattr(each, "shape") else each for each in (result if several else (result,))]
+        numbers = tuple([each.number if isinstance(each, Traced) else None for each in outputs])
         self._trace.ops.append(Op(op, {name: _mapped(_noted, value) for name, value in args.items()}, numbers))
-        return outputs if several else outputs[0]
+        return tuple(outputs) if several else outputs[0]
 
-    def _new(self, result: Any) -> Any:
-        return self._trace.traced(result) if hasattr(result, "shape") else result
+
+@functools.lru_cache(maxsize=256)
+def _signature(primitive: Any) -> tuple[list[str], dict[str, Any], bool]:
+    """Of a method: the names of its arguments, defaults, and whether there may be any number of arguments more."""
+    _, *arguments = inspect.signature(primitive).parameters.values()
+    named = [each for each in arguments if each.kind is not each.VAR_POSITIONAL]
+    defaults = {each.name: each.default for each in named if each.default is not each.empty}
+    return [each.name for each in named], defaults, len(named) < len(arguments)
 
 
 class _Namespace:
@@ -240,7 +249,7 @@ class Trace(Tape):
     def traced(self, array: Array) -> Traced:
         """The array with the next number."""
         self.shapes.append(tuple(array.shape))
-        self.dtypes.append(dtype_name(array.dtype))
+        self.dtypes.append(_name_of(array.dtype))
         return Traced(array, len(self.shapes) - 1, self.recorder)
 
     def run(self, layer: Any, values: tuple[Any, ...], train: bool) -> tuple[Any, Callable[..., Any]]:
@@ -294,7 +303,7 @@ def trace(network: Any, x: Array) -> tuple[Trace, Graph | None, str]:
         elif _does_more(layer):
             return written, None, f"{path} may do more than return its output, or carries a state"
     try:
-        with on_backend(network.backend), random.preserved_state():
+        with on_backend(network.backend), network.backend.computing(), random.preserved_state():
             y, _ = written.run(network, (written.traced(x),), train=False)
     except Untraceable as error:
         return written, None, str(error)
@@ -303,6 +312,9 @@ def trace(network: Any, x: Array) -> tuple[Trace, Graph | None, str]:
     finally:
         del written.recorder._trace  # each holds the other, and with it layers, until the garbage collector comes
     return written, Graph(written.ops, written.shapes, written.dtypes, y.number), ""
+
+
+_name_of = functools.lru_cache(maxsize=16)(dtype_name)
 
 
 def _does_more(layer: Any) -> bool:

@@ -94,7 +94,10 @@ def test_zeros_and_parts_beside_others() -> None:
     half = net.then("slice", index=(slice(None), slice(None), slice(None, None, 2), slice(None, None, 2)))
     nothing = net.then("zeros_like", x=half)
     made = net.then("conv2d", x=half, w=learned(2, 3, 2, 2, seed=1, whole=True), b=None, window=Window((2, 2), padding=((1, 0), (0, 1))))  # fmt: skip  # noqa: E501
-    net.then("concat", xs=(half, nothing, made, nothing, half), axis=1)
+    last = net.then("slice", x=made, index=(slice(None), slice(-1, None)))
+    net.then("slice", index=(slice(None), -1))
+    net.then("reshape", shape=(1, 1, *net.shapes[-1][1:]))
+    net.then("concat", xs=(half, nothing, made, nothing, half, last, net.value), axis=1)
     for _ in range(2):
         assert_same(planned(net)(x), net.expected(x))
 

@@ -7,7 +7,7 @@ before it is written.
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,15 +25,6 @@ Array = Any
 
 class Unknown(Exception):
     """The kernel does not have this operation, or not in this form."""
-
-
-def numbers(args: Iterable[Any]) -> Iterator[int]:
-    """Of the values among the arguments, also in tuples of them."""
-    for arg in args:
-        if hasattr(arg, "number"):
-            yield arg.number
-        elif isinstance(arg, (tuple, list)):
-            yield from numbers(arg)
 
 
 def _length(view: View) -> int:
@@ -68,12 +59,12 @@ class Planner:
         self.values = {0: full(self.input, self.shapes[0])}
         self.parts: dict[int, Lines] = {}  # values that are part of others, or these in another order, not yet copied
         self.zeros: set[int] = set()  # values that are nothing else
-        self.uses = [0] * len(self.shapes)
-        for op in graph.ops:
-            for number in numbers(op.args.values()):
-                self.uses[number] += 1
-        self.uses[graph.output] += 1
         self.ops = list(graph.ops)
+        self.readers: list[list[int]] = [[] for _ in self.shapes]  # of each value the operations, as often as they do
+        for at, op in enumerate(self.ops):
+            for number in op.inputs():
+                self.readers[number].append(at)
+        self.output = graph.output
         self.fused: set[int] = set()
         self.makers = {number: at for at, op in enumerate(self.ops) for number in op.outputs if number is not None}
 
@@ -169,20 +160,19 @@ class Planner:
         of an image of one row, or the other way round.
         """
         number = self.ops[at].outputs[0]
-        if self.uses[number] != 1:
+        if len(self.readers[number]) != 1 or number == self.output:
             return None
-        later = (i for i in range(at + 1, len(self.ops)) if number in numbers(self.ops[i].args.values()))
-        place = next(later, None)
-        if place is not None and self.ops[place].name == "reshape" != name:
+        (place,) = self.readers[number]
+        if self.ops[place].name == "reshape" != name:
             shapes = [self.shapes[each] for each in (number, self.ops[place].outputs[0] or 0)]
             same = self.rows_of[number] == 1 and (is_line(*shapes) or is_line(*shapes[::-1]))
             return self.followed_by(place, name) if same else None
-        return place if place is not None and self.ops[place].name == name else None
+        return place if self.ops[place].name == name else None
 
     def absorb(self, place: int) -> None:
         """The operation, and the other shape that it reads, are done with one before it."""
         self.fused.add(place)
-        maker = self.makers.get(next(numbers(self.ops[place].args.values())), 0)
+        maker = self.makers.get(self.ops[place].inputs()[0], 0)
         if self.ops[maker].name == "reshape":
             self.fused.add(maker)
 
@@ -343,7 +333,7 @@ class Planner:
             if at in self.fused:
                 continue
             write = OPERATIONS.get(op.name)
-            if write is None or (len(op.outputs) > 1 and any(n is not None and self.uses[n] for n in op.outputs[1:])):
+            if write is None or any(number is not None and self.readers[number] for number in op.outputs[1:]):
                 raise Unknown
             write(self, at, **op.args)
 
