@@ -49,7 +49,8 @@ NETS: dict[str, tuple[Make, tuple[int, ...], int]] = {  # and how many operation
     "turned": (
         lambda: Sequential([
             layers.Conv2D(4, 3), layers.Permute((2, 3, 1)), layers.Permute((1, 3, 2)), layers.Reshape((4, 42)),
-            layers.Dense(5), layers.RMSNorm(),
+            layers.Dense(5), layers.RMSNorm(), layers.Permute((2, 1)), layers.Reshape((2, 5, 2)),
+            layers.Conv2D(3, 3, padding=1),
         ]),
         (2, 8, 9), 0,
     ),

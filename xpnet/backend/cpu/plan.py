@@ -21,6 +21,7 @@ from numpy.lib.stride_tricks import as_strided
 from xpnet.backend.cpu.blas import single_threaded_blas
 from xpnet.backend.cpu.memory_pool import STEP, pool
 from xpnet.backend.cpu.products import PRODUCT_WORK, product, rows_together
+from xpnet.backend.cpu.shared_plan import SharedPlan, rows_of_a_part
 from xpnet.backend.cpu.threads import Computing
 from xpnet.backend.cpu.work import PRODUCT
 from xpnet.backend.window import Pads, Window
@@ -45,18 +46,25 @@ class NumpyPlan:
 
     def __call__(self, x: Array) -> Array:
         pool.count(STEP)
-        try:
-            prepared = self.idle.pop()
-        except IndexError:
-            prepared = Prepared(self.backend, self.graph)
+        prepared = self.take()
         y = prepared.way(prepared, x)
         self.idle.append(prepared)
         return y
 
+    def take(self) -> "Prepared":
+        """One that nobody uses; to be given back to `idle`."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return Prepared(self.backend, self.graph)
 
-def plan(backend: Any, graph: Any) -> NumpyPlan | None:
+
+def plan(backend: Any, graph: Any) -> NumpyPlan | SharedPlan | None:
     """A plan, unless the batch is so large that the primitives are as good."""
-    return NumpyPlan(backend, graph) if all(_is_small(op, graph) for op in graph.ops) else None
+    if not all(_is_small(op, graph) for op in graph.ops):
+        return None
+    make, rows = functools.partial(NumpyPlan, backend), rows_of_a_part(graph)
+    return SharedPlan(make, graph, rows) if rows else make(graph)
 
 
 def _is_small(op: Any, graph: Any) -> bool:
@@ -147,10 +155,13 @@ class Prepared:
             return self._run(x)
 
     def _run(self, x: Array) -> Array:
+        return self.compute(x).copy()
+
+    def compute(self, x: Array) -> Array:
         self.input[...] = x
         for call in self.calls:
             call()
-        return self.output.copy()
+        return self.output
 
     # ---- where arrays lie ------------------------------------------------------------------------------------------
 
@@ -231,14 +242,11 @@ class Prepared:
 
     def _reshape(self, op: Any, index: int) -> None:
         number, (made,) = op.args["x"].number, op.outputs
-        if number not in self.blocks and number not in self.root:
-            place = self.place(made)
-            self.copy(place.reshape(self.graph.shapes[number]), self.places[number])
-            return
-        if not self.places[number].flags.c_contiguous:
-            self.copy(self.place(made).reshape(self.graph.shapes[number]), self.places[number])
-        else:
-            self._view(number, made, self.places[number].reshape(self.graph.shapes[made]))
+        x, lent = self.places[number], number in self.blocks or number in self.root
+        if lent and x.flags.c_contiguous:
+            return self._view(number, made, x.reshape(self.graph.shapes[made]))
+        self.padding.pop(made, None)  # it lies in one piece
+        return self.copy(self.place(made).reshape(x.shape), x)
 
     def _view(self, number: int, made: int, view: Array) -> None:
         """What is made lies in the place of another array."""
