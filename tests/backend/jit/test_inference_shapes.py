@@ -232,6 +232,7 @@ def test_the_same_bits_in_every_batch_on_any_threads_and_the_weights_of_now(
     model, shape = made(name)
     x, found = normal((19, *shape), 1, "float32"), set()
     monkeypatch.setattr(inference, "SHARED", 1)
+    monkeypatch.setattr(inference, "ONCE", 0)
     for count in (1, 3):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
         threads.team.cache_clear()

@@ -25,6 +25,7 @@ Array = Any
 
 SLACK = 4 * LANES  # entries that tiles may read beyond the last one
 SHARED = 1 << 21  # multiplications that are worth a thread's while
+ONCE = 400  # multiplications that are worth for a thread to turn another number of the weights
 LARGE = 1 << 25  # multiplications of an image that the threads share, where there are fewer images than threads
 LONGEST = 1 << 33  # multiplications, some tenths of a second, after which Ctrl-C is heard
 ALIGNMENT = 64  # bytes
@@ -126,7 +127,7 @@ class Answers:
         self.arenas: list[tuple[int, Array]] = []  # free ones; a list gives and takes in one step of the interpreter
         steps = planner.input.step, math.prod(shape) * BYTES
         self.start = (table.ctypes.data, len(table), BLOCK, *steps)
-        self.least = max(1, SHARED // max(1, self.work))  # images of a piece of work
+        self.least = max(1, max(SHARED, ONCE * planner.once) // max(1, self.work))  # images of a piece of work
         self.least = max(self.least // BLOCK * BLOCK, BLOCK) if self.least > 1 else 1  # whole blocks, if they are small
         self.parts: list[list[Array]] = divided(table) if self.work >= LARGE else []
 

@@ -45,6 +45,7 @@ class Planner:
         self.norms: list[Row] = []
         self.keep: list[Any] = []  # arrays whose addresses are in the table
         self.work = 0  # multiplications of an image
+        self.once = 0  # numbers that are put in another order for each piece of work, whatever the images
         N = graph.shapes[0][0] if graph.shapes[0] else 0
         if any(not shape or shape[0] % N for shape in graph.shapes):
             raise Unknown

@@ -61,7 +61,7 @@ def conv2d_transposed(
     ):
         return from_pixel(planner, planner.compact(view, x), weights, planner.affine(b, O, norm), relu, number)
     affine = planner.affine(b, O, norm)
-    planner.work += C * OG * KH * KW * H * W
+    planner.work, planner.once = planner.work + weights.size * H * W, planner.once + weights.size
     given = zip(size, window.stride, window.dilation, window.kernel, (pads[0] for pads in window.padding), strict=True)
     vertical, horizontal = (phases_of(*each) for each in given)
     (top, bottom), (left, right) = pads = margins(vertical, H), margins(horizontal, W)
@@ -88,7 +88,9 @@ def conv2d_transposed(
             return
         distances = part.cs * BYTES, rs * BYTES, math.prod(size) * BYTES, window.stride[0] * size[1] * BYTES
         start = (rows.first * size[1] + columns.first) * BYTES
-        planner.add(spread, part.buffer, out.buffer, *part.shape, *distances, window.stride[1], first=start)
+        planner.add(
+            spread, part.buffer, out.buffer, *part.shape, *distances, window.stride[1], first=start
+        )  # fmt: skip
     planner.values[number] = out
 
 
