@@ -56,6 +56,8 @@ class Net:
             return np.concatenate(a["xs"], axis=a["axis"])
         if op == "reshape":
             return a["x"].reshape(-1, *a["shape"][1:])
+        if op == "max":
+            return np.max(a["x"], axis=a["axis"])
         if op == "slice":
             return a["x"][a["index"]]
         if op in ("permute", "zeros_like"):

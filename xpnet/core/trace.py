@@ -59,7 +59,8 @@ class Part:
 
 class Op(NamedTuple):
     """A call of a primitive of the backend, or of what arranges numbers: "reshape", "slice" (x[index]), "permute",
-    "concat", "zeros_like"; "add" (of two arrays, or of one and what is learned) or "layer" (a whole forward).
+    "concat", "zeros_like"; "max" (along axes), "add" (of two arrays, or of one and what is learned) or "layer" (a whole
+    forward).
 
     args: by the primitive's own names, defaults included: a computed array is a Value, a learned one the Parameter, or
     a Part of one, all else is as the layer gave it. outputs: the numbers of the arrays that it returned, None for what
@@ -223,6 +224,10 @@ class _Namespace:
 
     def zeros_like(self, x: Any) -> Any:
         return self._recorder.record("zeros_like", self._recorder._backend.xp.zeros_like, x=_computed(x))
+
+    def max(self, x: Any, axis: tuple[int, ...]) -> Any:
+        xp = self._recorder._backend.xp
+        return self._recorder.record("max", lambda x, axis: xp.max(x, axis=axis), x=_computed(x), axis=axis)
 
     def finfo(self, dtype: Any) -> Any:
         return self._recorder._backend.xp.finfo(dtype)

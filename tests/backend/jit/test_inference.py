@@ -298,7 +298,7 @@ def test_an_output_that_is_needed_again() -> None:
 
 def test_what_it_does_not_know() -> None:
     net = Net(3, 4, 4)
-    net.then("repeat2d", times=(2, 2))
+    net.then("sum", axis=(2, 3))
     assert inference.plan(net) is None
     net = small()
     net.dtypes[3] = "float64"

@@ -89,6 +89,36 @@ def test_parts_and_other_orders(shape: tuple[int, ...], steps: int, first: bool,
     assert_same(planned(net)(x), net.expected(x))
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_the_largest_and_pixels_that_are_repeated(behind: bool) -> None:
+    net, x = Net(3, 5, 7), integers((4, 3, 5, 7), 1, "float32")
+    x[1, 2, 3, 4] = np.nan
+    if behind:
+        net.then("conv2d", w=learned(4, 3, 1, 1, seed=1, whole=True), b=None, window=Window(), groups=1)
+    net.then("repeat2d", times=(2, 3))
+    np.testing.assert_array_equal(planned(net)(x), net.expected(x))
+    net.then("max", axis=(2, 3))
+    np.testing.assert_array_equal(planned(net)(x), net.expected(x))
+    net = Net(6, 9)
+    net.then("max", axis=(2,))
+    signals = integers((2, 6, 9), 2, "float32")
+    assert_same(planned(net)(signals), net.expected(signals))
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (2, 3, 8)])
+def test_softmax_of_rows(shape: tuple[int, ...]) -> None:
+    net, x = Net(*shape), normal((4, *shape), 1, "float32")
+    net.then("softmax", axis=-1)
+    assert_close(planned(net)(x), net.expected(x), JIT, tolerance=1e-6)
+    net.then("reshape", shape=(shape[0] * shape[1], int(np.prod(shape[2:]))))
+    net.then("softmax", axis=1)
+    net.then("reshape", shape=(1, *shape))
+    if len(shape) == 3:
+        assert_close(planned(net)(x), net.expected(x), JIT, tolerance=1e-6)
+    net.then("softmax", axis=1)
+    assert inference.plan(net) is None
+
+
 def test_zeros_and_parts_beside_others() -> None:
     net, x = Net(3, 6, 8), integers((4, 3, 6, 8), 1, "float32")
     half = net.then("slice", index=(slice(None), slice(None), slice(None, None, 2), slice(None, None, 2)))

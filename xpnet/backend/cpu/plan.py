@@ -74,8 +74,7 @@ def _is_small(op: Any, graph: Any) -> bool:
         return _columns(op, graph) <= (FEW_COLUMNS if shape[0] == 1 else COLUMNS)
     if op.name == "dense":
         return bool(shape[0] * op.args["w"].size <= MULTIPLICATIONS)
-    copied = not hasattr(Prepared, f"_{op.name}") or op.name == "layer"
-    return not copied or math.prod(shape) <= ENTRIES
+    return (hasattr(Prepared, f"_{op.name}") and op.name != "layer") or math.prod(shape) <= ENTRIES
 
 
 def _bands(rows: int, multiplications: int, pool: Window) -> int:
@@ -127,8 +126,7 @@ class Prepared:
         self.uses[graph.output] += 1
         self.root: dict[int, int] = {}  # of an array that is another one in another shape
         self.skipped: set[int] = set()
-        self.mixed = False  # whether there are calls of layers or primitives
-        self.padding = self._paddings()
+        self.mixed, self.padding = False, self._paddings()  # whether there are calls of layers or primitives
         self.input = self.place(0)
         for index, op in enumerate(graph.ops):
             if index not in self.skipped:
@@ -244,27 +242,29 @@ class Prepared:
         number, (made,) = op.args["x"].number, op.outputs
         x, lent = self.places[number], number in self.blocks or number in self.root
         if lent and x.flags.c_contiguous:
-            return self._view(number, made, x.reshape(self.graph.shapes[made]))
+            return self._view(op, x.reshape(self.graph.shapes[made]))
         self.padding.pop(made, None)  # it lies in one piece
         return self.copy(self.place(made).reshape(x.shape), x)
 
-    def _view(self, number: int, made: int, view: Array) -> None:
+    def _view(self, op: Any, view: Array) -> None:
         """What is made lies in the place of another array."""
+        number, (made,) = op.args["x"].number, op.outputs
         self.root[made] = root = self.root.get(number, number)
         self.uses[root] += self.uses[made]
         self.places[made] = view
         self.padding.pop(made, None)  # it lies where it lies
 
     def _slice(self, op: Any, index: int) -> None:
-        number = op.args["x"].number
-        self._view(number, op.outputs[0], self.places[number][op.args["index"]])
+        self._view(op, self.value(op.args["x"])[op.args["index"]])
 
     def _permute(self, op: Any, index: int) -> None:
-        number = op.args["x"].number
-        self._view(number, op.outputs[0], self.places[number].transpose(op.args["axes"]))
+        self._view(op, self.value(op.args["x"]).transpose(op.args["axes"]))
 
     def _zeros_like(self, op: Any, index: int) -> None:
         self.places[op.outputs[0]] = np.zeros(self.graph.shapes[op.outputs[0]], self.graph.dtypes[op.outputs[0]])
+
+    def _max(self, op: Any, index: int) -> None:
+        self.then(np.maximum.reduce, self.value(op.args["x"]), op.args["axis"], None, out=self.place(op.outputs[0]))
 
     def _concat(self, op: Any, index: int) -> None:
         arrays, axis = self.value(op.args["xs"]), op.args["axis"]

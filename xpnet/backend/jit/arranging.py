@@ -123,6 +123,16 @@ def _keep(planner: Any, at: int, x: Any, lines: Lines) -> None:
         planner.parts[number] = lines
 
 
+def repeat2d(planner: Any, at: int, x: Any, times: tuple[int, int]) -> None:
+    lines, (down, right) = planner.lines(x), times
+    if len(lines.shape) != 3:
+        planner.unknown()
+    (C, H, W), (a, b, c) = lines.shape, lines.strides
+    out = planner.result(at, (C, H * down, W * right))
+    repeated = lines._replace(shape=(C, H, down, W, right), strides=(a, b, 0, c, 0))
+    put_together(planner, repeated, out.buffer)
+
+
 def zeros_like(planner: Any, at: int, x: Any) -> None:
     """They are written where they are put beside others, and nowhere else."""
     planner.zeros.add(planner.ops[at].outputs[0])

@@ -1,5 +1,6 @@
 """Pooling, and what else a compiled plan does with pixels and scores: which rows of the table they become."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,19 @@ def mean(planner: Any, at: int, x: Any, axis: Any, keepdims: bool = False) -> No
     planner.add(steps.mean, view.buffer, planner.result(at).buffer, C, H, L, cs * BYTES, rs * BYTES)
 
 
+def largest(planner: Any, at: int, x: Any, axis: tuple[int, ...]) -> None:
+    """Of each channel, which is a window."""
+    view, axes = planner.value(x), len(planner.shapes[x.number]) + 1
+    if axes not in (3, 4) or tuple(axis) != tuple(range(2, axes)):
+        planner.unknown()
+    C, H, W = view.shape if len(view.shape) == 3 else (view.shape[0], 1, view.shape[1])
+    cs, rs = (view.cs, view.rs) if len(view.shape) == 3 else (W, W)
+    geometry = H, W, 1, 1, 1, 1, 0, 0
+    planner.add(
+        steps.max_pool, view.buffer, planner.result(at).buffer, C, H, W, cs * BYTES, rs * BYTES, 1, 1, *geometry
+    )
+
+
 def pad(planner: Any, at: int, x: Any, padding: Any, value: float = 0.0) -> None:
     view, out = planner.value(x), planner.result(at)
     (top, _), (left, _) = padding
@@ -52,10 +66,12 @@ def pad(planner: Any, at: int, x: Any, padding: Any, value: float = 0.0) -> None
 
 
 def softmax(planner: Any, at: int, x: Any, axis: int = 1) -> None:
-    view = planner.value(x)
-    if len(view.shape) != 1 or axis not in (1, -1):
+    view, rows = planner.compact(planner.whole(x), x), planner.rows_of[x.number]
+    shape = planner.shapes[x.number]
+    if axis not in (-1, len(shape) - (rows > 1)):
         planner.unknown()
-    planner.add(steps.softmax, view.buffer, planner.result(at).buffer, *view.shape, each=False)
+    rest = shape[-1], math.prod(shape[:-1])
+    planner.add(steps.softmax, view.buffer, planner.result(at).buffer, *rest, each=len(shape) > 1)
 
 
 def local_response_norm(planner: Any, at: int, x: Any, size: int, alpha: float, beta: float, k: float) -> None:
