@@ -74,7 +74,7 @@ def _is_small(op: Any, graph: Any) -> bool:
         return _columns(op, graph) <= (FEW_COLUMNS if shape[0] == 1 else COLUMNS)
     if op.name == "dense":
         return bool(shape[0] * op.args["w"].size <= MULTIPLICATIONS)
-    return (hasattr(Prepared, f"_{op.name}") and op.name != "layer") or math.prod(shape) <= ENTRIES
+    return (op.name != "layer" and hasattr(Prepared, f"_{op.name}")) or bool(math.prod(shape) <= ENTRIES)
 
 
 def _bands(rows: int, multiplications: int, pool: Window) -> int:
