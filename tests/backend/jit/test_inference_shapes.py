@@ -211,6 +211,23 @@ def test_what_mixes_the_images_has_no_plan() -> None:
     assert inference.plan(net) is None
 
 
+def test_threads_share_the_rows_of_a_large_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = Net(31, 24), integers((2, 31, 24), 1, "float32")
+    net.then("reshape", shape=(31, 24))
+    for seed, (inputs, outputs) in enumerate(((24, 20), (20, 9))):
+        w, b = (learned(*shape, seed=seed, whole=True) for shape in ((outputs, inputs), (outputs,)))
+        net.then("dense", w=w, b=b, activation="relu")
+    net.then("reshape", shape=(1, 31, 9))
+    for name, value in (("LARGE", 1), ("SHARED", 1 << 11), ("thread_count", lambda: 3)):
+        monkeypatch.setattr(inference, name, value)
+    monkeypatch.setattr(threads, "thread_count", lambda: 3)
+    threads.team.cache_clear()
+    answers = planned(net)
+    assert [len(tables) for tables in answers.parts] == [7, 2]
+    assert_same(answers(x), net.expected(x))
+    threads.team.cache_clear()
+
+
 # ---- networks --------------------------------------------------------------------------------------------------------
 
 signals: list[Callable[[], layers.Layer]] = [

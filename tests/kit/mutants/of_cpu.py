@@ -157,8 +157,11 @@ MUTANTS = [
     Mutant("backend/jit/operations.py", "(rows % SH).tolist()", "(rows % 1).tolist()", INFERENCE, "convolution"),
     Mutant("backend/jit/buffers.py", "end if own else at, own)", "at, own)", INFERENCE, "network or bit"),
     Mutant("backend/jit/inference.py", "min(last * unit, count)", "min(last * unit, count - 1)", INFERENCE, "bit"),
-    Mutant("backend/jit/inference.py", "piece[[9, 11]] += first", "piece[[11]] += first", INFERENCE, "large_image"),
+    Mutant("backend/jit/inference.py", "9: BYTES, 11: BYTES", "11: BYTES", INFERENCE, "large_image"),
     Mutant("backend/jit/arranging.py", "each % size * stride", "each * stride", INFERENCE_SHAPES, "parts"),
+    Mutant(
+        "backend/jit/inference.py", "15, IMAGES[0], {2: K", "15, IMAGES[0], {2: O", INFERENCE_SHAPES, "threads_share"
+    ),
     Mutant("backend/jit/pixels.py", "pads[0] for pads in", "pads[1] for pads in", INFERENCE, "pooling"),
     Mutant("backend/jit/rows.py", "top = ZERO if top == LEAST else top", "pass", INFERENCE_SHAPES, "attention"),
     Mutant("backend/jit/rows.py", "min(S, t + n + 1) if causal", "S if causal", INFERENCE_SHAPES, "attention"),

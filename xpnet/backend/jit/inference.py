@@ -93,29 +93,34 @@ def _table(*rows: Array) -> Array:
 
 
 def _pieces(row: Array) -> Iterator[Array]:
-    """The row, cut by its channels or pixels if it is a large product."""
-    kind, by_channels = row[0], True
+    """The row, cut by its channels, pixels or rows if it is a large product."""
+    kind = row[0]
     if kind == steps.convolution().address:
         K, groups, O, vectors, width = (int(row[at]) for at in (14, 15, 16, 19, 20))
-        work, channel = K * groups * O * vectors * LANES, int(row[18])
-        by_channels = groups == 1 and vectors * LANES <= O
-        size, length, unit = (16, O, CHANNELS[0]) if by_channels else (19, vectors, width)
+        work, moves = K * groups * O * vectors * LANES, {2: LANES * BYTES, 5: LANES * BYTES}
+        size, length, unit = 19, vectors, width
+        if groups == 1 and vectors * LANES <= O:
+            size, length, unit, moves = 16, O, CHANNELS[0], _by_channels(K, int(row[18]))
     elif kind == steps.dense().address:
         K, O = int(row[13]), int(row[14])
-        work, channel, size, length, unit = K * O, BYTES, 14, O, LANES
+        work, size, length, unit, moves = K * O, 14, O, LANES, _by_channels(K, BYTES)
+    elif steps.dense_rows.cache_info().currsize and kind == steps.dense_rows().address:  # type: ignore[attr-defined]
+        K, O, length = int(row[13]), int(row[14]), int(row[15])
+        work, size, unit, moves = K * O * length, 15, IMAGES[0], {2: K * BYTES, 5: O * BYTES}
     else:
         yield row
         return
     for first, last in cut_ranges(-(-length // unit), min(UNITS, work // SHARED)):
         piece, first = row.copy(), first * unit
         piece[size] = min(last * unit, length) - first
-        if by_channels:
-            piece[7] += first * K * BYTES
-            piece[[9, 11]] += first * BYTES
-            piece[5] += first * channel
-        else:
-            piece[[2, 5]] += first * LANES * BYTES
+        for column, distance in moves.items():
+            piece[column] += first * distance
         yield piece
+
+
+def _by_channels(K: int, distance: int) -> dict[int, int]:
+    """How far weights, scale, shift and output of a channel are from those of the one before, by their columns."""
+    return {7: K * BYTES, 9: BYTES, 11: BYTES, 5: distance}
 
 
 class Answers:
