@@ -47,7 +47,7 @@ class Planner:
         self.work = 0  # multiplications of an image
         self.once = 0  # numbers that are put in another order for each piece of work, whatever the images
         N = graph.shapes[0][0] if graph.shapes[0] else 0
-        if any(not shape or shape[0] % N for shape in graph.shapes):
+        if N < 1 or any(not shape or shape[0] % N for shape in graph.shapes):
             raise Unknown
         if any(str(dtype) != "float32" for dtype in graph.dtypes):
             raise Unknown
