@@ -55,7 +55,13 @@ class Net:
         if op == "concat":
             return np.concatenate(a["xs"], axis=a["axis"])
         if op == "reshape":
-            return a["x"].reshape(len(a["x"]), *a["shape"][1:])
+            return a["x"].reshape(-1, *a["shape"][1:])
+        if op == "max":
+            return np.max(a["x"], axis=a["axis"])
+        if op == "slice":
+            return a["x"][a["index"]]
+        if op in ("permute", "zeros_like"):
+            return np.zeros_like(a["x"]) if op == "zeros_like" else np.transpose(a["x"], a["axes"])
         if op == "activation":
             return REFERENCE.activation(a["x"], a["name"], *a["constants"])
         return getattr(REFERENCE, op)(**a)

@@ -6,7 +6,9 @@ a function of the namespace on numbers, is not followed: of such a layer the lis
 in training there is no list, for what leads back is made by whoever reads it.
 """
 
+import functools
 import inspect
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,12 +25,14 @@ from xpnet.core.tape import Tape, Var, end_of
 # What depends on its arguments alone, and returns an array of as many rows as x has, perhaps with something behind it.
 PRIMITIVES = frozenset(
     (
-        *("activate", "activation", "avg_pool2d", "conv2d", "conv2d_transposed", "dense", "embedding", "group_norm"),
-        *("local_response_norm", "max_pool2d", "mean", "pad", "repeat2d", "running_norm", "softmax", "sum"),
+        *("activate", "activation", "attention", "avg_pool2d", "conv2d", "conv2d_transposed", "dense", "embedding"),
+        *("group_norm", "local_response_norm", "max_pool2d", "mean", "pad", "repeat2d", "running_norm", "softmax"),
+        "sum",
     )
 )
 
 
+INDICES = {slice, int, type(None), type(...)}  # with which [] gives a view
 REST = "constants"  # what a primitive calls arguments of which there may be any number
 
 
@@ -38,11 +42,30 @@ class Value(NamedTuple):
     number: int
 
 
-class Op(NamedTuple):
-    """A call of a primitive of the backend, or "reshape", "concat", "add" (of two arrays) or "layer" (a whole forward).
+class Part:
+    """Some of a parameter's numbers, or all with an axis more: `value` is a view of those that it has now."""
 
-    args: by the primitive's own names, defaults included: a computed array is a Value, a learned one the Parameter, all
-    else is as the layer gave it. outputs: the numbers of the arrays that it returned, None for what is no array.
+    __slots__ = ("indices", "parameter")
+
+    def __init__(self, parameter: Parameter, indices: tuple[Any, ...]) -> None:
+        self.parameter, self.indices = parameter, indices  # which are taken one after the other
+
+    @property
+    def value(self) -> Any:
+        return functools.reduce(operator.getitem, self.indices, self.parameter.value)
+
+    shape = property(lambda self: tuple(self.value.shape))
+    size = property(lambda self: math.prod(self.shape))
+
+
+class Op(NamedTuple):
+    """A call of a primitive of the backend, or of what arranges numbers: "reshape", "slice" (x[index]), "permute",
+    "concat", "zeros_like"; "max" (along axes), "add" (of two arrays, or of one and what is learned) or "layer" (a whole
+    forward).
+
+    args: by the primitive's own names, defaults included: a computed array is a Value, a learned one the Parameter, or
+    a Part of one, all else is as the layer gave it. outputs: the numbers of the arrays that it returned, None for what
+    is no array.
     """
 
     name: str
@@ -61,6 +84,9 @@ class Op(NamedTuple):
         return [each.number for each in _values(found)]
 
 
+LEARNED = Parameter, Part
+
+
 class Graph(NamedTuple):
     """All of a network, for inputs of one shape: shapes and data types are those of the arrays by their numbers."""
 
@@ -73,7 +99,7 @@ class Graph(NamedTuple):
         """The operation in a line."""
         name = op.args["layer"].label if op.name == "layer" else op.name
         inputs = ", ".join(str(self.shapes[number]) for number in op.inputs())
-        learned = ", ".join(f"{key} {each.shape}" for key, each in op.args.items() if isinstance(each, Parameter))
+        learned = ", ".join(f"{key} {each.shape}" for key, each in op.args.items() if isinstance(each, LEARNED))
         then = f", {op.args['activation']}" if op.args.get("activation") else ""
         return f"  {name:<20} {inputs} -> {self.shapes[op.outputs[0] or 0]}" + (f"  {learned}{then}" if learned else "")
 
@@ -96,30 +122,49 @@ class Traced:
     dtype = property(lambda self: self.array.dtype)
 
     def __add__(self, other: Any) -> "Traced":
-        if not isinstance(other, Traced) or self.shape != other.shape or self.dtype != other.dtype:
+        like = self.shape if isinstance(other, Traced) else self.shape[1:] if isinstance(other, Learned) else None
+        if like is None or like != other.shape or self.dtype != other.dtype:
             raise Untraceable("+ of what is no array like it")
         total: Traced = self.recorder.record("add", operator.add, x=self, y=other)
         return total
+
+    def __getitem__(self, index: Any) -> "Traced":
+        index = index if type(index) is tuple else (index,)
+        if index[0] != slice(None) or not {*map(type, index)} <= INDICES:
+            raise Untraceable("[] of the batch, or by numbers that are computed")
+        taken, forward = self.array[index].shape, all((getattr(each, "step", 1) or 1) > 0 for each in index)
+        if forward and math.prod(taken) == math.prod(self.shape):  # all of it: there are axes of one more, or fewer
+            return self if taken == self.shape else self.recorder.xp.reshape(self, taken)
+        part: Traced = self.recorder.record("slice", operator.getitem, x=self, index=index)
+        return part
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise Untraceable("its numbers")
 
 
 class Learned:
-    """A parameter, in the place of which a layer's forward has this: its value may go to a primitive, as it is."""
+    """A parameter, in the place of which a layer's forward has this: its value may go to a primitive, as it is or in
+    part.
+    """
 
-    __slots__ = ("parameter",)
+    __slots__ = ("noted",)
     __array_ufunc__ = None
     __array__ = Traced.__array__
 
-    def __init__(self, parameter: Parameter) -> None:
-        self.parameter = parameter
+    def __init__(self, noted: Parameter | Part) -> None:
+        self.noted = noted
 
     value = property(lambda self: self)
-    array = property(lambda self: self.parameter.value)
-    shape = property(lambda self: self.parameter.shape)
-    ndim = property(lambda self: len(self.parameter.shape))
-    dtype = property(lambda self: self.parameter.dtype)
+    array = property(lambda self: self.noted.value)
+    shape = property(lambda self: self.noted.shape)
+    ndim = property(lambda self: len(self.noted.shape))
+    dtype = property(lambda self: self.array.dtype)
+
+    def __getitem__(self, index: Any) -> "Learned":
+        if not {*map(type, index if type(index) is tuple else (index,))} <= INDICES:
+            raise Untraceable("[] by numbers that are computed")
+        noted = self.noted if isinstance(self.noted, Part) else Part(self.noted, ())
+        return Learned(Part(noted.parameter, (*noted.indices, index)))
 
 
 class Recorder:
@@ -133,26 +178,35 @@ class Recorder:
         if name not in PRIMITIVES:
             raise Untraceable(name)
         primitive = getattr(self._backend, name)
-        signature = inspect.signature(primitive)
+        names, defaults, several = _signature(getattr(primitive, "__func__", primitive))
 
         def recorded(*args: Any, **options: Any) -> Any:
-            bound = signature.bind(*args, **options)
-            bound.apply_defaults()
-            return self.record(name, primitive, **bound.arguments)
+            given = defaults | dict(zip(names, args, strict=False)) | options
+            if len(given) != len(names) or (len(args) > len(names) and not several):
+                raise Untraceable(f"{name} with these arguments")
+            inputs = {each: given[each] for each in names}
+            return self.record(name, primitive, **inputs, **({REST: args[len(names) :]} if several else {}))
 
         return recorded
 
     def record(self, op: str, compute: Callable[..., Any], **args: Any) -> Any:
         """Call `compute` with the arrays, and write it down; returns what it returned, arrays as Traced."""
-        result = compute(*Op(op, args, ()).positional(lambda value: _mapped(_array, value)))
-        several = isinstance(result, tuple)
-        outputs = tuple(self._new(each) for each in (result if several else (result,)))
-        numbers = tuple(each.number if isinstance(each, Traced) else None for each in outputs)
+        *inputs, last = [_mapped(_array, value) for value in args.values()]
+        result = compute(*inputs, *(last if REST in args else (last,)))
+        several, new = isinstance(result, tuple), self._trace.traced
+        outputs = [new(each) if hasattr(each, "shape") else each for each in (result if several else (result,))]
+        numbers = tuple([each.number if isinstance(each, Traced) else None for each in outputs])
         self._trace.ops.append(Op(op, {name: _mapped(_noted, value) for name, value in args.items()}, numbers))
-        return outputs if several else outputs[0]
+        return tuple(outputs) if several else outputs[0]
 
-    def _new(self, result: Any) -> Any:
-        return self._trace.traced(result) if hasattr(result, "shape") else result
+
+@functools.lru_cache(maxsize=256)
+def _signature(primitive: Any) -> tuple[list[str], dict[str, Any], bool]:
+    """Of a method: the names of its arguments, defaults, and whether there may be any number of arguments more."""
+    _, *arguments = inspect.signature(primitive).parameters.values()
+    named = [each for each in arguments if each.kind is not each.VAR_POSITIONAL]
+    defaults = {each.name: each.default for each in named if each.default is not each.empty}
+    return [each.name for each in named], defaults, len(named) < len(arguments)
 
 
 class _Namespace:
@@ -164,6 +218,20 @@ class _Namespace:
     def reshape(self, x: Any, shape: tuple[int, ...]) -> Any:
         xp = self._recorder._backend.xp
         return self._recorder.record("reshape", xp.reshape, x=_computed(x), shape=shape)
+
+    def permute_dims(self, x: Any, axes: tuple[int, ...]) -> Any:
+        xp = self._recorder._backend.xp
+        return self._recorder.record("permute", xp.permute_dims, x=_computed(x), axes=axes)
+
+    def zeros_like(self, x: Any) -> Any:
+        return self._recorder.record("zeros_like", self._recorder._backend.xp.zeros_like, x=_computed(x))
+
+    def max(self, x: Any, axis: tuple[int, ...]) -> Any:
+        xp = self._recorder._backend.xp
+        return self._recorder.record("max", lambda x, axis: xp.max(x, axis=axis), x=_computed(x), axis=axis)
+
+    def finfo(self, dtype: Any) -> Any:
+        return self._recorder._backend.xp.finfo(dtype)
 
     def concat(self, arrays: Any, axis: int = 0) -> Any:
         xp = self._recorder._backend.xp
@@ -188,7 +256,7 @@ class Trace(Tape):
     def traced(self, array: Array) -> Traced:
         """The array with the next number."""
         self.shapes.append(tuple(array.shape))
-        self.dtypes.append(dtype_name(array.dtype))
+        self.dtypes.append(_name_of(array.dtype))
         return Traced(array, len(self.shapes) - 1, self.recorder)
 
     def run(self, layer: Any, values: tuple[Any, ...], train: bool) -> tuple[Any, Callable[..., Any]]:
@@ -247,7 +315,7 @@ def trace(network: Any, x: Array, train: bool = False) -> tuple[Trace, Graph | N
         elif _does_more(layer):
             return written, None, f"{path} may do more than return its output, or carries a state"
     try:
-        with on_backend(network.backend), random.preserved_state():
+        with on_backend(network.backend), network.backend.computing(), random.preserved_state():
             output = written.called(network, (written.traced(x),))
             if train:
                 own = {id(layer) for _, layer in network.named_layers()}
@@ -261,6 +329,9 @@ def trace(network: Any, x: Array, train: bool = False) -> tuple[Trace, Graph | N
     finally:
         del written.recorder._trace  # each holds the other, and with it layers, until the garbage collector comes
     return written, Graph(written.ops, written.shapes, written.dtypes, output.value.number), ""
+
+
+_name_of = functools.lru_cache(maxsize=16)(dtype_name)
 
 
 def _does_more(layer: Any) -> bool:
@@ -288,7 +359,7 @@ def _array(value: Any) -> Any:
 def _noted(value: Any) -> Any:
     if isinstance(value, Traced):
         return Value(value.number)
-    return value.parameter if isinstance(value, Learned) else value
+    return value.noted if isinstance(value, Learned) else value
 
 
 def _values(values: Any) -> list[Value]:

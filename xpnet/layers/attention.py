@@ -164,8 +164,7 @@ class MultiHeadAttention(Layer):
             L, F = inputs[place].shape[1:]
             rows = xp.reshape(inputs[place], (N * L, F))
             z = xp.reshape(backend.dense(rows, weight, bias), (N, L, count, H, E // H))
-            z = xp.permute_dims(z, (2, 0, 3, 1, 4))  # (count, N, H, L, D)
-            heads += [z[i, ...] for i in range(count)]
+            heads += [xp.permute_dims(z[:, :, i, ...], (0, 2, 1, 3)) for i in range(count)]  # (N, H, L, D)
             parts.append((place, count, rows, weight))
         q, k, v = heads
         kept = self._kept((N, H, T, S), q.dtype) if train and self.dropout else None

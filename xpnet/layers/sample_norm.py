@@ -25,9 +25,7 @@ class _SampleNorm(Layer):
 
     def _forward(self, x: Array, shape: Shape, groups: int) -> tuple[Array, Back]:
         """In this shape (rows, channels, ...), in so many groups of channels."""
-        weight, bias = (
-            None if p is None else self.backend.xp.reshape(p.value, (-1,)) for p in (self.weight, self.bias)
-        )
+        weight, bias = map(self._flat, (self.weight, self.bias))
         eps = self.xp.finfo(x.dtype).eps if self.eps is None else self.eps
         rows = self.xp.reshape(x, shape)
         y, mean, rstd = self.backend.group_norm(rows, groups, weight, bias, eps, self.centred)
@@ -42,6 +40,11 @@ class _SampleNorm(Layer):
             return self.xp.reshape(dx, x.shape)
 
         return self.xp.reshape(y, x.shape), back
+
+    def _flat(self, parameter: Parameter | None) -> Array | None:
+        if parameter is None or len(parameter.shape) == 1:
+            return None if parameter is None else parameter.value
+        return self.xp.reshape(parameter.value, (-1,))
 
 
 class _LastAxes(_SampleNorm):

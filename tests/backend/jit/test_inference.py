@@ -84,6 +84,13 @@ def test_pooling(kind: str, case: PoolCase) -> None:
     assert_close(planned(net)(x), net.expected(x), JIT, tolerance=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["max_pool2d", "avg_pool2d"])
+def test_pooling_beyond_the_edges(kind: str) -> None:
+    net, x = Net(2, 6, 7), normal((3, 2, 6, 7), 1, "float32")
+    net.then(kind, window=Window((3, 3), padding=((0, 2), (1, 2))))
+    assert_close(planned(net)(x), net.expected(x), JIT, tolerance=1e-6)
+
+
 @given(C=st.integers(1, 3), H=st.integers(2, 12), W=st.integers(2, 80), seed=seeds)
 def test_pooling_of_pairs(C: int, H: int, W: int, seed: int) -> None:
     """Behind another operation, where it goes through rows in vectors; with edges and what is not finite."""
@@ -298,7 +305,7 @@ def test_an_output_that_is_needed_again() -> None:
 
 def test_what_it_does_not_know() -> None:
     net = Net(3, 4, 4)
-    net.then("repeat2d", times=(2, 2))
+    net.then("sum", axis=(2, 3))
     assert inference.plan(net) is None
     net = small()
     net.dtypes[3] = "float64"

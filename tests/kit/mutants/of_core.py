@@ -35,6 +35,8 @@ MUTANTS = [
     Mutant("core/plan.py", "len(x) > most or interceptions", "interceptions", PLAN),
     Mutant("core/plan.py", "return Plans()  # a copy", "return self  # a copy", PLAN),
     Mutant("core/trace.py", "if train != self.train or layer.backend", "if layer.backend", PLAN),
+    Mutant("core/trace.py", "if forward and math", "if math", PLAN),
+    Mutant("core/trace.py", "(*noted.indices, index)", "(index,)", PLAN),
     Mutant("core/trace.py", "elif _does_more(layer):", "if layer.composite is None:", PLAN),
     Mutant("core/fixed.py", '"STORE_ATTR", ', "", PLAN),
     Mutant(

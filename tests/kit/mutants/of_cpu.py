@@ -11,6 +11,7 @@ LOSSES = "tests/losses/test_losses.py"
 CELLS = "tests/backend/test_recurrent.py"
 JIT_CELLS = "tests/backend/jit/test_cells.py"
 INFERENCE = "tests/backend/jit/test_inference.py"
+INFERENCE_SHAPES = "tests/backend/jit/test_inference_shapes.py"
 THREADS = "tests/backend/cpu/test_threads.py"
 POOL = "tests/backend/cpu/test_memory_pool.py"
 CHOICE = "tests/backend/cpu/test_choice.py"
@@ -43,10 +44,14 @@ TRAINING = "tests/backend/cpu/test_training_plan.py"
 MUTANTS = [
     Mutant("backend/cpu/plan.py", 'self.context.run(np.seterr, all="ignore")', "pass", PLAN),
     Mutant("backend/cpu/plan.py", "self.idle.append(prepared)", "self.idle.extend([prepared, prepared])", PLAN),
-    Mutant("backend/cpu/plan.py", "return self.output.copy()", "return self.output", PLAN),
+    Mutant("backend/cpu/plan.py", "self.compute(x).copy()", "self.compute(x)", PLAN),
     Mutant("backend/cpu/plan.py", "OH // bands * SH * h, c,", "OH // bands * h, c,", PLAN),
     Mutant("backend/cpu/plan.py", "ends = out if activation is None else y", "ends = out", PLAN),
     Mutant("backend/cpu/plan.py", "self.uses[root] += self.uses[made]", "self.uses[root] += 0", PLAN),
+    Mutant("backend/cpu/plan.py", "if lent and x.flags.c_contiguous:", "if lent:", PLAN),
+    Mutant("backend/cpu/plan.py", "self.padding.pop(made, None)  # it lies in one", "pass  # it lies in one", PLAN),
+    Mutant("backend/cpu/shared_plan.py", "for w in dense] == together", "for w in dense]", PLAN),
+    Mutant("backend/cpu/shared_plan.py", "x[first:end]", "x[: end - first]", PLAN),
     Mutant("backend/cpu/plan.py", "if known != pads:", "if known is None:", PLAN),
     Mutant("backend/cpu/plan.py", "if extent > stride or rows % stride:", "if rows % stride:", PLAN),
     Mutant("backend/cpu/plan.py", "if len(arrays) == 1:", "if len(arrays) <= 2:", PLAN),
@@ -206,7 +211,15 @@ MUTANTS = [
     Mutant("backend/jit/operations.py", "(rows % SH).tolist()", "(rows % 1).tolist()", INFERENCE, "convolution"),
     Mutant("backend/jit/buffers.py", "end if own else at, own)", "at, own)", INFERENCE, "network or bit"),
     Mutant("backend/jit/inference.py", "min(last * unit, count)", "min(last * unit, count - 1)", INFERENCE, "bit"),
-    Mutant("backend/jit/inference.py", "piece[[9, 11]] += first", "piece[[11]] += first", INFERENCE, "large_image"),
+    Mutant("backend/jit/inference.py", "9: BYTES, 11: BYTES", "11: BYTES", INFERENCE, "large_image"),
+    Mutant("backend/jit/arranging.py", "each % size * stride", "each * stride", INFERENCE_SHAPES, "parts"),
+    Mutant(
+        "backend/jit/inference.py", "15, IMAGES[0], {2: K", "15, IMAGES[0], {2: O", INFERENCE_SHAPES, "threads_share"
+    ),
+    Mutant("backend/jit/pixels.py", "pads[0] for pads in", "pads[1] for pads in", INFERENCE, "pooling"),
+    Mutant("backend/jit/rows.py", "top = ZERO if top == LEAST else top", "pass", INFERENCE_SHAPES, "attention"),
+    Mutant("backend/jit/rows.py", "min(S, t + n + 1) if causal", "S if causal", INFERENCE_SHAPES, "attention"),
+    Mutant("backend/jit/transposed.py", "(top + i) * rs", "(top - i) * rs", INFERENCE_SHAPES, "transposed"),
     # update steps, in pieces
     Mutant("backend/cpu/updates.py", "flat[start + size : end] = 0", "pass", "tests/core/test_flat.py"),
     Mutant("backend/cpu/updates.py", "how.lr * c / (1 - how.beta1**how.step)", "how.lr * c", OPTIMIZERS),

@@ -21,6 +21,7 @@ from numpy.lib.stride_tricks import as_strided
 from xpnet.backend.cpu.blas import single_threaded_blas
 from xpnet.backend.cpu.memory_pool import STEP, pool
 from xpnet.backend.cpu.products import PRODUCT_WORK, product, rows_together
+from xpnet.backend.cpu.shared_plan import SharedPlan, rows_of_a_part
 from xpnet.backend.cpu.threads import Computing
 from xpnet.backend.cpu.work import PRODUCT
 from xpnet.backend.window import Pads, Window
@@ -45,18 +46,25 @@ class NumpyPlan:
 
     def __call__(self, x: Array) -> Array:
         pool.count(STEP)
-        try:
-            prepared = self.idle.pop()
-        except IndexError:
-            prepared = Prepared(self.backend, self.graph)
+        prepared = self.take()
         y = prepared.way(prepared, x)
         self.idle.append(prepared)
         return y
 
+    def take(self) -> "Prepared":
+        """One that nobody uses; to be given back to `idle`."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return Prepared(self.backend, self.graph)
 
-def plan(backend: Any, graph: Any) -> NumpyPlan | None:
+
+def plan(backend: Any, graph: Any) -> NumpyPlan | SharedPlan | None:
     """A plan, unless the batch is so large that the primitives are as good."""
-    return NumpyPlan(backend, graph) if all(_is_small(op, graph) for op in graph.ops) else None
+    if not all(_is_small(op, graph) for op in graph.ops):
+        return None
+    make, rows = functools.partial(NumpyPlan, backend), rows_of_a_part(graph)
+    return SharedPlan(make, graph, rows) if rows else make(graph)
 
 
 def _is_small(op: Any, graph: Any) -> bool:
@@ -66,8 +74,7 @@ def _is_small(op: Any, graph: Any) -> bool:
         return _columns(op, graph) <= (FEW_COLUMNS if shape[0] == 1 else COLUMNS)
     if op.name == "dense":
         return bool(shape[0] * op.args["w"].size <= MULTIPLICATIONS)
-    copied = not hasattr(Prepared, f"_{op.name}") or op.name == "layer"
-    return not copied or math.prod(shape) <= ENTRIES
+    return (op.name != "layer" and hasattr(Prepared, f"_{op.name}")) or bool(math.prod(shape) <= ENTRIES)
 
 
 def _bands(rows: int, multiplications: int, pool: Window) -> int:
@@ -119,8 +126,7 @@ class Prepared:
         self.uses[graph.output] += 1
         self.root: dict[int, int] = {}  # of an array that is another one in another shape
         self.skipped: set[int] = set()
-        self.mixed = False  # whether there are calls of layers or primitives
-        self.padding = self._paddings()
+        self.mixed, self.padding = False, self._paddings()  # whether there are calls of layers or primitives
         self.input = self.place(0)
         for index, op in enumerate(graph.ops):
             if index not in self.skipped:
@@ -147,10 +153,13 @@ class Prepared:
             return self._run(x)
 
     def _run(self, x: Array) -> Array:
+        return self.compute(x).copy()
+
+    def compute(self, x: Array) -> Array:
         self.input[...] = x
         for call in self.calls:
             call()
-        return self.output.copy()
+        return self.output
 
     # ---- where arrays lie ------------------------------------------------------------------------------------------
 
@@ -231,15 +240,31 @@ class Prepared:
 
     def _reshape(self, op: Any, index: int) -> None:
         number, (made,) = op.args["x"].number, op.outputs
-        if number not in self.blocks and number not in self.root:
-            place = self.place(made)
-            self.copy(place.reshape(self.graph.shapes[number]), self.places[number])
-            return
+        x, lent = self.places[number], number in self.blocks or number in self.root
+        if lent and x.flags.c_contiguous:
+            return self._view(op, x.reshape(self.graph.shapes[made]))
+        self.padding.pop(made, None)  # it lies in one piece
+        return self.copy(self.place(made).reshape(x.shape), x)
+
+    def _view(self, op: Any, view: Array) -> None:
+        """What is made lies in the place of another array."""
+        number, (made,) = op.args["x"].number, op.outputs
         self.root[made] = root = self.root.get(number, number)
         self.uses[root] += self.uses[made]
-        self.places[made] = self.places[number].reshape(self.graph.shapes[made])
-        if made in self.padding:
-            del self.padding[made]  # it lies where it lies
+        self.places[made] = view
+        self.padding.pop(made, None)  # it lies where it lies
+
+    def _slice(self, op: Any, index: int) -> None:
+        self._view(op, self.value(op.args["x"])[op.args["index"]])
+
+    def _permute(self, op: Any, index: int) -> None:
+        self._view(op, self.value(op.args["x"]).transpose(op.args["axes"]))
+
+    def _zeros_like(self, op: Any, index: int) -> None:
+        self.places[op.outputs[0]] = np.zeros(self.graph.shapes[op.outputs[0]], self.graph.dtypes[op.outputs[0]])
+
+    def _max(self, op: Any, index: int) -> None:
+        self.then(np.maximum.reduce, self.value(op.args["x"]), op.args["axis"], None, out=self.place(op.outputs[0]))
 
     def _concat(self, op: Any, index: int) -> None:
         arrays, axis = self.value(op.args["xs"]), op.args["axis"]

@@ -5,9 +5,12 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from xpnet.backend.jit.kernels import BYTES, LANES
 from xpnet.backend.jit.program import ARENA
 
+CACHED = 1 << 18  # bytes of a convolution's weights that stay in a level-2 cache beside the rest
 BLOCK = 8  # images that meet the weights of a dense layer together
 Shape = tuple[int, ...]
 Kind = Callable[[], Any]  # gives an operation of steps.py or curves.py, compiled
@@ -105,3 +108,16 @@ def lives_of(segments: Segments) -> dict[Buffer, Life]:
                      life.own and buffer.own)
         for buffer, life in lives.items()
     }  # fmt: skip
+
+
+def together(largest: int, K: int) -> int:
+    """Channels of a convolution at once, with `largest` in a tile: those whose weights stay in the cache."""
+    return max(largest, CACHED // (BYTES * max(K, 1)) // largest * largest)
+
+
+def buffers_of(affine: tuple[Any, ...]) -> tuple[Buffer, ...]:
+    return tuple(place[0] for place in affine if isinstance(place, tuple))
+
+
+def bits(number: float) -> int:
+    return int(np.float64(number).view(np.int64))

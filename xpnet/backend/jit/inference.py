@@ -13,7 +13,7 @@ import numpy as np
 
 from xpnet.backend.cpu.memory_pool import STEP, pool
 from xpnet.backend.cpu.threads import run_tiles, thread_count
-from xpnet.backend.jit import program, steps
+from xpnet.backend.jit import program, steps, transposed
 from xpnet.backend.jit.buffers import BLOCK, Segments, lay_out
 from xpnet.backend.jit.kernels import BYTES, LANES
 from xpnet.backend.jit.operations import Planner, Unknown
@@ -25,9 +25,11 @@ Array = Any
 
 SLACK = 4 * LANES  # entries that tiles may read beyond the last one
 SHARED = 1 << 21  # multiplications that are worth a thread's while
+ONCE = 400  # multiplications that are worth for a thread to turn another number of the weights
 LARGE = 1 << 25  # multiplications of an image that the threads share, where there are fewer images than threads
 LONGEST = 1 << 33  # multiplications, some tenths of a second, after which Ctrl-C is heard
 ALIGNMENT = 64  # bytes
+WHOLE_BLOCKS = steps.dense, steps.norm, transposed.turn, transposed.project  # operations that take many images at once
 
 
 def plan(graph: Any) -> "Answers | None":
@@ -35,18 +37,18 @@ def plan(graph: Any) -> "Answers | None":
     try:
         planner = Planner(graph)
         planner.run()
-        end = planner.values[graph.output]
+        end, shape = planner.last(graph.output)
         read = {id(buffer) for row in planner.rows for buffer in (row.source, *row.others)}
         if not end.compact or end.buffer.base != ARENA or id(end.buffer) in read:
             end = planner.copied(end)
     except Unknown:
         return None
-    end.buffer.base, end.buffer.size = OUTPUT, math.prod(end.shape)
+    end.buffer.base, end.buffer.size = OUTPUT, math.prod(shape)
     segments = [
         (each, list(rows)) for each, rows in itertools.groupby(planner.norms + planner.rows, lambda row: row.each)
     ]
     size = lay_out(segments, (planner.input, end.buffer))
-    return Answers(planner, write(segments), size, end.shape)
+    return Answers(planner, write(segments), size, shape)
 
 
 def write(segments: Segments) -> Array:
@@ -60,7 +62,7 @@ def write(segments: Segments) -> Array:
             places = [(b.base, b.offset + extra, b.step) for b, extra in ((row.source, 0), (row.out, first))]
             values = [row.kind().address, *places[0], *places[1], *map(_number, rest)]
             line = next(lines)
-            line[: len(values)], line[WHOLE] = values, row.kind in (steps.dense, steps.norm)
+            line[: len(values)], line[WHOLE] = values, row.kind in WHOLE_BLOCKS
     return table
 
 
@@ -91,29 +93,34 @@ def _table(*rows: Array) -> Array:
 
 
 def _pieces(row: Array) -> Iterator[Array]:
-    """The row, cut by its channels or pixels if it is a large product."""
-    kind, by_channels = row[0], True
+    """The row, cut by its channels, pixels or rows if it is a large product."""
+    kind = row[0]
     if kind == steps.convolution().address:
         K, groups, O, vectors, width = (int(row[at]) for at in (14, 15, 16, 19, 20))
-        work, channel = K * groups * O * vectors * LANES, int(row[18])
-        by_channels = groups == 1 and vectors * LANES <= O
-        size, length, unit = (16, O, CHANNELS[0]) if by_channels else (19, vectors, width)
+        work, moves = K * groups * O * vectors * LANES, {2: LANES * BYTES, 5: LANES * BYTES}
+        size, length, unit = 19, vectors, width
+        if groups == 1 and vectors * LANES <= O:
+            size, length, unit, moves = 16, O, CHANNELS[0], _by_channels(K, int(row[18]))
     elif kind == steps.dense().address:
         K, O = int(row[13]), int(row[14])
-        work, channel, size, length, unit = K * O, BYTES, 14, O, LANES
+        work, size, length, unit, moves = K * O, 14, O, LANES, _by_channels(K, BYTES)
+    elif steps.dense_rows.cache_info().currsize and kind == steps.dense_rows().address:  # type: ignore[attr-defined]
+        K, O, length = int(row[13]), int(row[14]), int(row[15])
+        work, size, unit, moves = K * O * length, 15, IMAGES[0], {2: K * BYTES, 5: O * BYTES}
     else:
         yield row
         return
     for first, last in cut_ranges(-(-length // unit), min(UNITS, work // SHARED)):
         piece, first = row.copy(), first * unit
         piece[size] = min(last * unit, length) - first
-        if by_channels:
-            piece[7] += first * K * BYTES
-            piece[[9, 11]] += first * BYTES
-            piece[5] += first * channel
-        else:
-            piece[[2, 5]] += first * LANES * BYTES
+        for column, distance in moves.items():
+            piece[column] += first * distance
         yield piece
+
+
+def _by_channels(K: int, distance: int) -> dict[int, int]:
+    """How far weights, scale, shift and output of a channel are from those of the one before, by their columns."""
+    return {7: K * BYTES, 9: BYTES, 11: BYTES, 5: distance}
 
 
 class Answers:
@@ -125,7 +132,7 @@ class Answers:
         self.arenas: list[tuple[int, Array]] = []  # free ones; a list gives and takes in one step of the interpreter
         steps = planner.input.step, math.prod(shape) * BYTES
         self.start = (table.ctypes.data, len(table), BLOCK, *steps)
-        self.least = max(1, SHARED // max(1, self.work))  # images of a piece of work
+        self.least = max(1, max(SHARED, ONCE * planner.once) // max(1, self.work))  # images of a piece of work
         self.least = max(self.least // BLOCK * BLOCK, BLOCK) if self.least > 1 else 1  # whole blocks, if they are small
         self.parts: list[list[Array]] = divided(table) if self.work >= LARGE else []
 

@@ -7,13 +7,14 @@ before it is written.
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from xpnet.backend.jit import curves, steps
-from xpnet.backend.jit.buffers import Buffer, Kind, Row, Shape, View, full
+from xpnet.backend.jit import arranging, curves, pixels, rows, steps, transposed
+from xpnet.backend.jit.arranging import Lines, is_line, lines_of, put_together
+from xpnet.backend.jit.buffers import Buffer, Kind, Row, Shape, View, bits, buffers_of, full, together
 from xpnet.backend.jit.kernels import BYTES, LANES
 from xpnet.backend.jit.program import ABSOLUTE, ARENA, INPUT
 from xpnet.backend.jit.tiles import CHANNELS, PIXELS
@@ -21,34 +22,9 @@ from xpnet.backend.window import Window
 
 Array = Any
 
-CACHED = 1 << 18  # bytes of a convolution's weights that stay in a level-2 cache beside the rest
-BESIDE = Window((2, 2), (2, 2))
-
 
 class Unknown(Exception):
     """The kernel does not have this operation, or not in this form."""
-
-
-def numbers(args: Iterable[Any]) -> Iterator[int]:
-    """Of the values among the arguments, also in tuples of them."""
-    for arg in args:
-        if hasattr(arg, "number"):
-            yield arg.number
-        elif isinstance(arg, (tuple, list)):
-            yield from numbers(arg)
-
-
-def _values(args: dict[str, Any]) -> list[Any]:
-    """The values among the arguments."""
-    found: list[Any] = []
-    for arg in args.values():
-        several = isinstance(arg, (tuple, list)) and not hasattr(arg, "number")
-        found += [each for each in (arg if several else [arg]) if hasattr(each, "number")]
-    return found
-
-
-def _buffers(affine: tuple[Any, ...]) -> tuple[Buffer, ...]:
-    return tuple(place[0] for place in affine if isinstance(place, tuple))
 
 
 def _length(view: View) -> int:
@@ -61,10 +37,6 @@ def _filled(size: int, value: float) -> Array:
     return np.full(size, value, np.float32)
 
 
-def bits(number: float) -> int:
-    return int(np.float64(number).view(np.int64))
-
-
 class Planner:
     """Goes through the operations of a graph, and writes rows."""
 
@@ -73,30 +45,66 @@ class Planner:
         self.norms: list[Row] = []
         self.keep: list[Any] = []  # arrays whose addresses are in the table
         self.work = 0  # multiplications of an image
-        self.shapes = [tuple(shape[1:]) for shape in graph.shapes]
-        batch = {shape[0] if shape else None for shape in graph.shapes}
-        if len(batch) != 1 or any(str(dtype) != "float32" for dtype in graph.dtypes):
+        self.once = 0  # numbers that are put in another order for each piece of work, whatever the images
+        N = graph.shapes[0][0] if graph.shapes[0] else 0
+        if N < 1 or any(not shape or shape[0] % N for shape in graph.shapes):
             raise Unknown
+        if any(str(dtype) != "float32" for dtype in graph.dtypes):
+            raise Unknown
+        self.rows_of = [shape[0] // N for shape in graph.shapes]  # of an image, where (N, T, ...) became (N * T, ...)
+        self.shapes = [
+            (rows, *shape[1:]) if rows > 1 else tuple(shape[1:])
+            for rows, shape in zip(self.rows_of, graph.shapes, strict=True)
+        ]
         self.input = Buffer(math.prod(self.shapes[0]), INPUT)
         self.values = {0: full(self.input, self.shapes[0])}
-        self.uses = [0] * len(self.shapes)
-        for op in graph.ops:
-            for number in numbers(op.args.values()):
-                self.uses[number] += 1
-        self.uses[graph.output] += 1
+        self.parts: dict[int, Lines] = {}  # values that are part of others, or these in another order, not yet copied
+        self.zeros: set[int] = set()  # values that are nothing else
         self.ops = list(graph.ops)
+        self.readers: list[list[int]] = [[] for _ in self.shapes]  # of each value the operations, as often as they do
+        for at, op in enumerate(self.ops):
+            for number in op.inputs():
+                self.readers[number].append(at)
+        self.output = graph.output
         self.fused: set[int] = set()
+        self.makers = {number: at for at, op in enumerate(self.ops) for number in op.outputs if number is not None}
 
     # ---- what operations are made of -----------------------------------------------------------------------------
 
-    def value(self, arg: Any) -> View:
-        number = getattr(arg, "number", None)
+    def unknown(self) -> Any:
+        raise Unknown
+
+    def whole(self, arg: Any) -> View:
+        """A value as an array of its own; of (C, T) it may be an image (C, 1, T)."""
+        return self.at(getattr(arg, "number", -1))
+
+    def at(self, number: int) -> View:
+        if number in self.parts:
+            self.values[number] = self.joined(self.parts.pop(number))
         if number not in self.values:
             raise Unknown
         return self.values[number]
 
-    def compact(self, arg: Any) -> View:
-        view = self.value(arg)
+    def value(self, arg: Any) -> View:
+        """Likewise, of one whose rows are images."""
+        view = self.whole(arg)
+        return view if self.rows_of[arg.number] == 1 else self.unknown()
+
+    def last(self, number: int) -> tuple[View, Shape]:
+        """The network's output, and the shape of one."""
+        return self.at(number) if self.rows_of[number] == 1 else self.unknown(), self.shapes[number]
+
+    def joined(self, lines: Lines) -> View:
+        out = full(Buffer(math.prod(lines.shape)), lines.shape)
+        put_together(self, lines, out.buffer)
+        return out
+
+    def lines(self, arg: Any) -> Lines:
+        """Where the numbers of a value lie."""
+        number = getattr(arg, "number", None)
+        return self.parts[number] if number in self.parts else lines_of(self.whole(arg), self.shapes[arg.number])
+
+    def compact(self, view: View, arg: Any) -> View:
         if not view.compact:
             self.values[arg.number] = view = self.copied(view)
         return view
@@ -116,6 +124,10 @@ class Planner:
         first: int = 0,
     ) -> None:  # fmt: skip
         self.rows.append(Row(kind, source, out, (first, *rest), each, others))
+
+    def first(self, kind: Kind, out: Buffer, *rest: Any) -> None:
+        """What is done once for a block of images, before all else."""
+        self.norms.append(Row(kind, out, out, (0, *rest), False))
 
     def array(self, arg: Any, size: int | None = None) -> Array:
         """Of a parameter, as it lies in memory; or of numbers that never change."""
@@ -141,17 +153,29 @@ class Planner:
         a, buffer = norm.args, Buffer(2 * size, own=False)
         arrays = a["gamma"], a["beta"], a["mean"], a["var"], bias
         rest = [*(self.address(each, size) for each in arrays), size, bits(a["eps"])]
-        self.norms.append(Row(steps.norm, buffer, buffer, (0, *rest), False))
+        self.first(steps.norm, buffer, *rest)
         return ARENA, (buffer, 0), ARENA, (buffer, size)
 
     def followed_by(self, at: int, name: str) -> int | None:
-        """The place of the operation of this name that alone reads what the operation at `at` gives."""
+        """The place of the operation of this name that alone reads what the operation at `at` gives, be it as a signal
+        of an image of one row, or the other way round.
+        """
         number = self.ops[at].outputs[0]
-        if self.uses[number] != 1:
+        if len(self.readers[number]) != 1 or number == self.output:
             return None
-        later = (i for i in range(at + 1, len(self.ops)) if number in numbers(self.ops[i].args.values()))
-        place = next(later, None)
-        return place if place is not None and self.ops[place].name == name else None
+        (place,) = self.readers[number]
+        if self.ops[place].name == "reshape" != name:
+            shapes = [self.shapes[each] for each in (number, self.ops[place].outputs[0] or 0)]
+            same = self.rows_of[number] == 1 and (is_line(*shapes) or is_line(*shapes[::-1]))
+            return self.followed_by(place, name) if same else None
+        return place if self.ops[place].name == name else None
+
+    def absorb(self, place: int) -> None:
+        """The operation, and the other shape that it reads, are done with one before it."""
+        self.fused.add(place)
+        maker = self.makers.get(self.ops[place].inputs()[0], 0)
+        if self.ops[maker].name == "reshape":
+            self.fused.add(maker)
 
     def take_over(self, at: int, activation: str | None) -> tuple[Any, int, int]:
         """The batch normalization and ReLU right behind: the norm or None, whether there is a ReLU, and the last."""
@@ -160,10 +184,10 @@ class Planner:
             raise Unknown
         if not relu and (place := self.followed_by(at, "running_norm")) is not None:
             norm, at = self.ops[place], place
-            self.fused.add(place)
+            self.absorb(place)
         if not relu and (place := self.followed_by(at, "activate")) is not None:
             relu, at = self.ops[place].args["activation"] == "relu", place
-            self.fused.add(place)
+            self.absorb(place)
         return norm, int(relu), self.ops[at].outputs[0]
 
     # ---- operations ------------------------------------------------------------------------------------------------
@@ -177,18 +201,17 @@ class Planner:
         affine = self.affine(b, O, norm)
         self.work += O * K * OH * OW
         if groups == 1 and window.kernel == (H, W) and window.padding == ((0, 0), (0, 0)):  # one pixel comes out
-            self.product(self.compact(x), w, K, O, affine, relu, number)
+            self.product(self.compact(self.value(x), x), w, K, O, affine, relu, number)
             return
         buffer, cs, rs, places = self.taps(view, window, (OH, OW))
         vectors = -(-((OH - 1) * rs + OW) // LANES)
         offsets = (np.arange(CG)[:, None] * cs + places).reshape(-1) * BYTES
         out = View(Buffer(O * vectors * LANES), (O, OH, OW), vectors * LANES, rs)
         largest = next(size for size in CHANNELS if size <= O // groups)
-        together = max(largest, CACHED // (BYTES * K) // largest * largest)
         self.add(
             steps.convolution, buffer, out.buffer, self.array(w).ctypes.data, *affine, relu,
             self.constant(offsets.astype(np.int64)), K, groups, O // groups, CG * cs * BYTES, out.cs * BYTES, vectors,
-            PIXELS[largest], together, others=_buffers(affine),
+            PIXELS[largest], together(largest, K), others=buffers_of(affine),
         )  # fmt: skip
         self.values[number] = out
 
@@ -216,34 +239,23 @@ class Planner:
         return padded, len(starts) * cs, WQ, places.reshape(-1)
 
     def dense(self, at: int, x: Any, w: Any, b: Any, activation: Any = None) -> None:
-        view = self.compact(x)
+        view, rows = self.compact(self.whole(x), x), self.rows_of[x.number]
         norm, relu, number = self.take_over(at, activation)
         O, K = self.array(w).shape
-        if view.shape != (K,):
+        if math.prod(view.shape) != rows * K or self.shapes[x.number][-1:] != (K,):
             raise Unknown
-        self.work += O * K
-        self.product(view, w, K, O, self.affine(b, O, norm), relu, number)
+        self.work += rows * O * K
+        self.product(view, w, K, O, self.affine(b, O, norm), relu, number, rows)
 
-    def product(self, x: View, w: Any, K: int, O: int, affine: tuple[Any, ...], relu: int, number: int) -> None:
-        out = full(Buffer(O), self.shapes[number])
-        rest = self.array(w).ctypes.data, *affine, relu, K, O
-        self.add(steps.dense, x.buffer, out.buffer, *rest, each=False, others=_buffers(affine))
+    def product(
+        self, x: View, w: Any, K: int, O: int, affine: tuple[Any, ...], relu: int, number: int, rows: int = 1
+    ) -> None:
+        """Of all images of a block with the weights, or of the rows of one."""
+        out = full(Buffer(rows * O), self.shapes[number])
+        rest = self.array(w).ctypes.data, *affine, relu, K, O, rows
+        kind = steps.dense if rows == 1 else steps.dense_rows
+        self.add(kind, x.buffer, out.buffer, *rest, each=rows > 1, others=buffers_of(affine))
         self.values[number] = out
-
-    def max_pool2d(self, at: int, x: Any, window: Window) -> None:
-        self.pool(at, self.value(x), window, steps.max_pool)
-
-    def avg_pool2d(self, at: int, x: Any, window: Window) -> None:
-        self.pool(at, self.value(x), window, steps.avg_pool)
-
-    def pool(self, at: int, view: View, window: Window, kind: Kind) -> None:
-        C, H, W = view.shape
-        OH, OW = window.output_size((H, W))
-        out = self.result(at, (C, OH, OW))
-        if kind == steps.max_pool and window == BESIDE and view.buffer.base == ARENA:
-            kind = steps.pool2
-        geometry = *window.kernel, *window.stride, *window.dilation, *(pads[0] for pads in window.padding)
-        self.add(kind, view.buffer, out.buffer, C, H, W, view.cs * BYTES, view.rs * BYTES, OH, OW, *geometry)
 
     def result(self, at: int, shape: Shape | None = None) -> View:
         """Room for what the operation gives."""
@@ -260,16 +272,17 @@ class Planner:
     def activation(self, at: int, x: Any, name: str, constants: tuple[float, ...] = ()) -> None:
         if name not in curves.NAMES:
             raise Unknown
-        view = self.value(x) if self.value(x).buffer.base == ARENA else self.compact(x)
+        view = self.whole(x)
+        view = view if view.buffer.base == ARENA else self.compact(view, x)
         out = self.like(at, view)
         constants = tuple(bits(constant) for constant in constants)
         kernel = functools.partial(curves.activation, curves.NAMES.index(name))
         rest = _length(view), *constants
-        self.add(kernel, view.buffer, out.buffer, *rest, each=len(view.shape) == 3)
+        self.add(kernel, view.buffer, out.buffer, *rest, each=len(view.shape) > 1)
 
     def activate(self, at: int, y: Any, activation: Any) -> None:
         if activation is None:
-            self.values[self.ops[at].outputs[0]] = self.value(y)
+            self.values[self.ops[at].outputs[0]] = self.whole(y)
         else:
             self.activation(at, y, activation)
 
@@ -279,90 +292,49 @@ class Planner:
         relu = place is not None and self.ops[place].args["activation"] == "relu"
         out = self.like(at, view)
         if relu and place is not None:
-            self.fused.add(place)
+            self.absorb(place)
             self.values[self.ops[place].outputs[0]] = out
         C = view.shape[0]
         affine = self.affine(None, C, op)
         rest = C, *affine, view.entries if len(view.shape) == 3 else math.prod(view.shape[1:]), int(relu)
-        each = len(view.shape) == 3
-        self.add(steps.scale_channels, view.buffer, out.buffer, *rest, each=each, others=_buffers(affine))
+        each = len(view.shape) > 1
+        self.add(steps.scale_channels, view.buffer, out.buffer, *rest, each=each, others=buffers_of(affine))
 
     def scale_channels(self, at: int, x: Any, slope: Any, shift: Any) -> None:
         view = self.value(x)
         C, out = view.shape[0], self.like(at, view)
         places = ABSOLUTE, self.address(slope, C), *self.affine(shift, C, None)[2:]
         entries = view.entries if len(view.shape) == 3 else math.prod(view.shape[1:])
-        self.add(steps.scale_channels, view.buffer, out.buffer, C, *places, entries, 0, each=len(view.shape) == 3)
+        self.add(steps.scale_channels, view.buffer, out.buffer, C, *places, entries, 0, each=len(view.shape) > 1)
 
-    def add_values(self, at: int, **args: Any) -> None:
-        one, other = _values(args)
-        a, b = self.value(one), self.value(other)
-        if a.shape != b.shape:
-            raise Unknown
-        if a[1:] != b[1:]:
-            a, b = self.compact(one), self.compact(other)
+    def add_values(self, at: int, x: Any, y: Any) -> None:
+        a, learned = self.whole(x), not hasattr(y, "number")
+        second: tuple[Any, ...]
+        if not learned:
+            b = self.whole(y)
+            if self.shapes[x.number] != self.shapes[y.number]:
+                raise Unknown
+            if a[1:] != b[1:]:
+                a, b = self.compact(a, x), self.compact(b, y)
+            second = b.buffer.base, (b.buffer, 0), (b.buffer,)
+        else:
+            a = self.compact(a, x)
+            second = ABSOLUTE, self.address(y, math.prod(a.shape)), 0
         place = self.followed_by(at, "activate")
         relu = place is not None and self.ops[place].args["activation"] == "relu"
         out = self.like(at, a)
         if relu and place is not None:
-            self.fused.add(place)
+            self.absorb(place)
             self.values[self.ops[place].outputs[0]] = out
-        rest = b.buffer.base, (b.buffer, 0), (b.buffer,), _length(a), int(relu)
-        self.add(steps.add, a.buffer, out.buffer, *rest, each=len(a.shape) == 3, others=(b.buffer,))
-
-    def concat(self, at: int, **args: Any) -> None:
-        first, views = 0, [self.value(each) for each in _values(args)]
-        out = self.result(at)
-        if args.get("axis", 1) not in (1, -len(out.shape)) or any(view.shape[1:] != out.shape[1:] for view in views):
-            raise Unknown
-        for view in views:
-            self.copy(view, out.buffer, out, first * BYTES)
-            first += math.prod(view.shape)
-
-    def reshape(self, at: int, x: Any, **_: Any) -> None:
-        number = self.ops[at].outputs[0]
-        shape, view = self.shapes[number], self.compact(x)
-        if math.prod(shape) != math.prod(view.shape):
-            raise Unknown
-        self.values[number] = full(view.buffer, shape)
-
-    def mean(self, at: int, x: Any, axis: Any, keepdims: bool = False) -> None:
-        view = self.value(x)
-        spatial = tuple(range(2, len(view.shape) + 1))
-        if len(view.shape) not in (2, 3) or tuple(np.atleast_1d(axis) % (len(view.shape) + 1)) != spatial:
-            raise Unknown
-        (C, *_, L), cs, rs = view.shape, view.cs or view.shape[-1], view.rs
-        H = view.shape[1] if len(view.shape) == 3 else 1
-        self.add(steps.mean, view.buffer, self.result(at).buffer, C, H, L, cs * BYTES, rs * BYTES)
-
-    def pad(self, at: int, x: Any, padding: Any, value: float = 0.0) -> None:
-        view, out = self.value(x), self.result(at)
-        (top, _), (left, _) = padding
-        self.add(
-            steps.pad, view.buffer, out.buffer, *view.shape, view.cs * BYTES, view.rs * BYTES, top, left,
-            *out.shape[1:], 1, 1, self.constant(np.zeros((1, 2), np.int64)), 1, bits(value), out.cs,
-        )  # fmt: skip
-
-    def softmax(self, at: int, x: Any, axis: int = 1) -> None:
-        view = self.value(x)
-        if len(view.shape) != 1 or axis not in (1, -1):
-            raise Unknown
-        self.add(steps.softmax, view.buffer, self.result(at).buffer, *view.shape, each=False)
-
-    def local_response_norm(self, at: int, x: Any, size: int, alpha: float, beta: float, k: float) -> None:
-        view = self.value(x)
-        if len(view.shape) != 3:
-            raise Unknown
-        out = self.like(at, view)
-        rest = view.shape[0], view.cs, size, *map(bits, (alpha / size, beta, k))
-        self.add(steps.local_response_norm, view.buffer, out.buffer, *rest)
+        rest = *second, _length(a), int(relu)
+        self.add(steps.add, a.buffer, out.buffer, *rest, each=len(a.shape) > 1, others=buffers_of(second))
 
     def run(self) -> None:
         for at, op in enumerate(self.ops):
             if at in self.fused:
                 continue
             write = OPERATIONS.get(op.name)
-            if write is None or (len(op.outputs) > 1 and any(n is not None and self.uses[n] for n in op.outputs[1:])):
+            if write is None or any(number is not None and self.readers[number] for number in op.outputs[1:]):
                 raise Unknown
             write(self, at, **op.args)
 
@@ -372,8 +344,23 @@ OPERATIONS: dict[str, Callable[..., None]] = {
     **{
         name: getattr(Planner, name)
         for name in (
-            "conv2d", "dense", "max_pool2d", "avg_pool2d", "activation", "activate", "running_norm", "scale_channels",
-            "concat", "reshape", "mean", "pad", "softmax", "local_response_norm",
+            "conv2d", "dense", "activation", "activate", "running_norm", "scale_channels",
         )
     },
+    "attention": rows.attention,
+    "avg_pool2d": pixels.avg_pool2d,
+    "concat": arranging.concat,
+    "conv2d_transposed": transposed.conv2d_transposed,
+    "group_norm": rows.group_norm,
+    "local_response_norm": pixels.local_response_norm,
+    "max": pixels.largest,
+    "max_pool2d": pixels.max_pool2d,
+    "mean": pixels.mean,
+    "pad": pixels.pad,
+    "permute": arranging.permute,
+    "repeat2d": arranging.repeat2d,
+    "reshape": arranging.reshape,
+    "softmax": pixels.softmax,
+    "slice": arranging.slice_,
+    "zeros_like": arranging.zeros_like,
 }  # fmt: skip

@@ -9,7 +9,7 @@ from numba import carray
 from xpnet.backend.jit.compiled import compiled
 from xpnet.backend.jit.elementwise import exp
 from xpnet.backend.jit.kernels import BYTES, LANES, ROWS
-from xpnet.backend.jit.program import ARENA, number, opened, operation, place, run
+from xpnet.backend.jit.program import ARENA, INPUT, number, opened, operation, place, run
 from xpnet.backend.jit.tiles import (
     CHANNELS,
     IMAGES,
@@ -34,10 +34,11 @@ def convolution(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped
     """act(scale (w * x) + shift): 7 weights, 8 scale, 10 shift, 12 relu, 13 offsets of the taps, 14 how many.
 
     15 groups, 16 outputs of one, 17 bytes of x that it has, 18 bytes of a channel of y, 19 vectors of pixels, 20 of a
-    tile, 21 channels at once: those whose weights stay in the cache while all pixels meet them.
+    tile, 21 channels at once: those whose weights stay in the cache while all pixels meet them; 22 whether the weights
+    are in the arena.
     """
     r, x, y = opened(row, arena, inputs, outputs, i)
-    relu, offsets, K, OG, y_step = r[12], r[13], r[14], r[16], r[18]
+    relu, offsets, K, OG, y_step, w = r[12], r[13], r[14], r[16], r[18], r[7] + (arena if r[22] else 0)
     for g in range(r[15]):
         for together in range(g * OG, (g + 1) * OG, r[21]):
             last = min(together + r[21], (g + 1) * OG)
@@ -48,7 +49,7 @@ def convolution(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped
                     while CHANNELS[kind] > last - o:
                         kind += 1
                     convolution_tile(
-                        kind * WIDEST + vectors - 1, r[7] + o * K * BYTES, K * BYTES, x + g * r[17] + at, offsets, K,
+                        kind * WIDEST + vectors - 1, w + o * K * BYTES, K * BYTES, x + g * r[17] + at, offsets, K,
                         y + o * y_step + at, y_step, place(r, 8, arena) + o * BYTES, place(r, 10, arena) + o * BYTES,
                         relu,
                     )  # fmt: skip
@@ -57,11 +58,21 @@ def convolution(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped
 
 @operation()
 def dense(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
-    """7 weights, 8 scale, 10 shift, 12 relu, 13 inputs, 14 outputs.
-
-    Images in tiles of IMAGES[kind], as many as there are; a group of weights meets all of them before the next does.
-    """
+    """7 weights, 8 scale, 10 shift, 12 relu, 13 inputs, 14 outputs."""
     r, x, y = opened(row, arena, inputs, outputs, i)
+    many_dense(r, x, r[3], y, r[6], arena, i, end)
+
+
+@operation()
+def dense_rows(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
+    """As `dense`, of 15 rows that an image has."""
+    r, x, y = opened(row, arena, inputs, outputs, i)
+    many_dense(r, x, r[13] * BYTES, y, r[14] * BYTES, arena, 0, r[15])
+
+
+@compiled()
+def many_dense(r, x, x_step, y, y_step, arena, i, end):  # type: ignore[no-untyped-def]
+    """Images in tiles of IMAGES[kind], as many as there are: a group of weights meets all of them, then the next."""
     relu, K, O = r[12], r[13], r[14]
     for kind in range(len(IMAGES)):
         last, o = i + (end - i) // IMAGES[kind] * IMAGES[kind], 0
@@ -69,11 +80,12 @@ def dense(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
             which = 0 if O - o >= PER_ROW[kind] else 1 if O - o >= 2 else 2
             for n in range(0, last - i, IMAGES[kind]):
                 dense_tile(
-                    3 * kind + which, r[7] + o * K * BYTES, K * BYTES, x + n * r[3], r[3], K, y + n * r[6] + o * BYTES,
-                    r[6], place(r, 8, arena) + o * BYTES, place(r, 10, arena) + o * BYTES, relu,
+                    3 * kind + which, r[7] + o * K * BYTES, K * BYTES, x + n * x_step, x_step, K,
+                    y + n * y_step + o * BYTES, y_step, place(r, 8, arena) + o * BYTES, place(r, 10, arena) + o * BYTES,
+                    relu,
                 )  # fmt: skip
             o += PER_ROW[kind] if which == 0 else 3 - which
-        x, y, i = x + (last - i) * r[3], y + (last - i) * r[6], last
+        x, y, i = x + (last - i) * x_step, y + (last - i) * y_step, last
 
 
 @operation(error_model="numpy")
@@ -293,7 +305,7 @@ def scale_channels(row, arena, inputs, outputs, i, end):  # type: ignore[no-unty
 def add(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
     """7 the second place, 10 entries, 11 relu."""
     r, x, y = opened(row, arena, inputs, outputs, i)
-    second = (arena if r[7] == ARENA else inputs) + r[8] + i * r[9]
+    second = (arena if r[7] == ARENA else inputs if r[7] == INPUT else 0) + r[8] + i * r[9]
     one, other, out, relu = run(x, r[10]), run(second, r[10]), run(y, r[10]), r[11] != 0
     for i in range(r[10]):
         value = one[i] + other[i]
@@ -302,18 +314,20 @@ def add(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
 
 @operation(error_model="numpy")
 def softmax(row, arena, inputs, outputs, i, end):  # type: ignore[no-untyped-def]
-    """exp(x) / sum(exp(x)): 7 entries."""
+    """exp(x) / sum(exp(x)): 7 entries, 8 times."""
     r, x, y = opened(row, arena, inputs, outputs, i)
-    scores, out, top, total = run(x, r[7]), run(y, r[7]), LEAST, 0.0
-    for i in range(r[7]):  # a NaN stays
-        top = scores[i] if scores[i] > top or scores[i] != scores[i] else top
-    for i in range(r[7]):
-        below = scores[i] - top
-        out[i] = exp(below) if below == below else below
-        total += out[i]
-    share = np.float32(1.0 / total)
-    for i in range(r[7]):
-        out[i] *= share
+    for _ in range(r[8]):
+        scores, out, top, total = run(x, r[7]), run(y, r[7]), LEAST, 0.0
+        for i in range(r[7]):  # a NaN stays
+            top = scores[i] if scores[i] > top or scores[i] != scores[i] else top
+        for i in range(r[7]):
+            below = scores[i] - top
+            out[i] = exp(below) if below == below else below
+            total += out[i]
+        share = np.float32(1.0 / total)
+        for i in range(r[7]):
+            out[i] *= share
+        x, y = x + r[7] * BYTES, y + r[7] * BYTES
 
 
 @operation(error_model="numpy")
