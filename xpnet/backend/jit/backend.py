@@ -21,6 +21,7 @@ from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
+from xpnet.backend.cpu.work import LEAST
 from xpnet.backend.jit import (
     cells,
     depthwise,
@@ -103,8 +104,14 @@ class JitBackend(JitAttention, NumpyBackend):
 
     def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Callable[[Array], Array]]:
         if name in elementwise.LOOPS and x.dtype == np.float32:
-            return elementwise.activation(x, name)
+            return elementwise.activation(x, name, *constants)
         return super().activation(x, name, *constants)
+
+    def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
+        alike = dy.shape == y.shape and dy.dtype == y.dtype == np.float32
+        if activation == "relu" and alike and y.size > LEAST:
+            return elementwise.relu_backward(dy, y)
+        return super().activate_backward(dy, y, activation)
 
     # ---- dense layers ----------------------------------------------------------------------------------------------
 
