@@ -65,6 +65,20 @@ class Weighted(Activated):
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}
 
+    @property
+    def _take_grads(self) -> tuple[bool, bool]:
+        """Whether the gradients of weight and bias are wanted: a layer without a bias has none, and within
+        `network.frozen()` nobody takes any.
+        """
+        return self.weight.takes_grad, self.bias is not None and self.bias.takes_grad
+
+    def _add_grads(self, dw: Array | None, db: Array | None) -> None:
+        """Those of them that were computed."""
+        if dw is not None:
+            self.weight.add_grad(dw)
+        if db is not None and self.bias is not None:
+            self.bias.add_grad(db)
+
     def weight_and_bias(self, shape: Shape, fan_in: int, fan_out: int, tied: Layer | None = None) -> Iterator[Declared]:
         """A weight (outputs, ...) of this shape, that of the `tied` layer if there is one, and a bias (outputs,)."""
         yield Declared("weight", shape, self.initializer, fan_in, fan_out, regularizer=self.regularizer, tied=tied)

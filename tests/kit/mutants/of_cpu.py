@@ -17,6 +17,8 @@ CHOICE = "tests/backend/cpu/test_choice.py"
 PRODUCTS = "tests/backend/cpu/test_backend.py"
 ELEMENTWISE = "tests/backend/test_elementwise.py"
 NORMS = "tests/backend/test_normalization.py"
+NEEDED = "tests/backend/test_needed.py"
+JIT_NEEDED = "tests/backend/jit/test_needed.py"
 GROUP_NORM = "tests/backend/test_group_norm.py"
 ATTENTION = "tests/backend/test_attention.py"
 JIT_ATTENTION = "tests/backend/jit/test_attention.py"
@@ -88,7 +90,7 @@ MUTANTS = [
         "\n\n\ndef why_not_compiled",
         CHOICE,
     ),
-    Mutant("backend/cpu/algorithm.py", "if need_dx else None\n    found", "\n    found", DEPTHWISE),
+    Mutant("backend/cpu/algorithm.py", "if need_dx and need_dw else None", "if need_dw else None", JIT_NEEDED),
     Mutant("backend/jit/winograd.py", "both - m2[n] - m3[n]", "both - m2[n] + m3[n]", WINOGRAD),
     Mutant("backend/jit/winograd.py", "y3[q] = -z1[q]", "y3[q] = z1[q]", WINOGRAD),
     Mutant("backend/cpu/elementwise.py", "return pick(dy, y > 0)", "return pick(-dy, y > 0)", DERIVATIVE),
@@ -160,6 +162,11 @@ MUTANTS = [
     Mutant("backend/cpu/updates.py", "i : i + UPDATE]", "i : i + UPDATE - 1]", "tests/backend/cpu/test_updates.py"),
     Mutant("backend/cpu/updates.py", "~(np.abs(x) < least)", "np.abs(x) >= least", PRIMITIVES),  # of a NaN
     Mutant("backend/cpu/updates.py", "~(np.abs(x) < least)", "~(np.abs(x) <= least)", PRIMITIVES),
+    # gradients that nobody needs
+    Mutant("backend/cpu/columns.py", "if y is None and not need_db", "if not need_db", NEEDED),
+    Mutant("backend/cpu/winograd.py", "if y is None and not need_db", "if not need_db", NEEDED),
+    Mutant("backend/jit/direct.py", "if y is None and not need_db", "if not need_db", JIT_NEEDED),
+    Mutant("backend/jit/depthwise.py", "if db is None and need_db else db", "if db is None else db", JIT_NEEDED),
     # normalization
     Mutant("backend/cpu/normalization.py", "squares + counts * (means - mean) ** 2", "squares", NORMS),
     Mutant("backend/cpu/normalization.py", "square / count + (mean - middle) ** 2", "square / count", NORMS),

@@ -203,12 +203,14 @@ def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, re
     return hcwn_to_nchw(out)
 
 
-def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
+def before_activation(dy: Array, y: Array | None, need_db: bool) -> tuple[Array, Array | None]:
     dy = nchw_to_hcwn(dy)
+    if y is None and not need_db:
+        return hcwn_to_nchw(dy), None
     OH, O = dy.shape[:2]
     y = None if y is None else nchw_to_hcwn(y).reshape(OH, O, -1)
     dz, sums = activation.before_activation(dy.reshape(OH, O, -1), y)
-    return hcwn_to_nchw(dz.reshape(dy.shape)), add_first(sums).astype(dy.dtype, copy=False)
+    return hcwn_to_nchw(dz.reshape(dy.shape)), add_first(sums).astype(dy.dtype, copy=False) if need_db else None
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:

@@ -13,7 +13,7 @@ from xpnet.backend.cpu.threads import run_tiles, scratch
 from xpnet.backend.cpu.work import LEAST, cut_bands
 from xpnet.backend.like import converted
 from xpnet.backend.reference import Array, Backend
-from xpnet.backend.reference.elementwise import FAR, FORMULAS
+from xpnet.backend.reference.elementwise import FAR, FORMULAS, Formula
 
 Back = Callable[[Array], Array]
 BAND = 1 << 15  # entries that are passed over several times: with what is made of them, they stay in the cache
@@ -141,7 +141,7 @@ def _times(a: Array, slope: Array) -> Array:
     return np.multiply(a, slopes, out=slopes if a.dtype == slopes.dtype else None)
 
 
-FEW_PASSES = {"gelu": gelu, "leaky_relu": leaky_relu, "hard_tanh": hard_tanh}
+FEW_PASSES: dict[str, Formula] = {"gelu": gelu, "leaky_relu": leaky_relu, "hard_tanh": hard_tanh}
 
 
 def gelu_tanh(x: Array) -> tuple[Array, Back]:

@@ -129,11 +129,14 @@ class JitBackend(JitAttention, NumpyBackend):
         activation: str | None = None,
         need_dx: bool = True,
         out: Array | None = None,
-    ) -> tuple[Array | None, Array, Array]:
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
         fits = activation is None and out is None and dy.dtype == np.float32 and dy.flags.c_contiguous
         if not fits or dy.shape != y.shape or not sequences.takes_inputs(x, w):
-            return super().dense_backward(dy, x, w, y, activation, need_dx, out)
-        return product(dy, w) if need_dx else None, sequences.inputs_gradient(dy, x), self.sum(dy, 0)
+            return super().dense_backward(dy, x, w, y, activation, need_dx, out, need_dw, need_db)
+        dx, dw = product(dy, w) if need_dx else None, sequences.inputs_gradient(dy, x) if need_dw else None
+        return dx, dw, self.sum(dy, 0) if need_db else None
 
     # ---- recurrent layers ------------------------------------------------------------------------------------------
 
