@@ -18,13 +18,13 @@ from xpnet.base.hints import explaining
 from xpnet.base.nested import as_several, first_leaf, mapped
 from xpnet.base.numbered import Numbered
 from xpnet.callbacks import Callback, History
+from xpnet.core.chains import forwards, move_relu
 from xpnet.core.declare import Shape
 from xpnet.core.inputs import check_dtype, no_arrays
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import called_twice
 from xpnet.core.outputs import NO_ARRAY, SEVERAL, Blank, gradients, gradients_for, gradients_in
 from xpnet.core.parameter import FLOATS, Parameter
-from xpnet.core.relu import move_relu
 from xpnet.core.walk import held, refuse_depth
 from xpnet.errors import OptionError, ShapeError, XpnetError
 from xpnet.files import network as network_file
@@ -298,8 +298,8 @@ class Sequential(Model):
         if not self._built:
             self._build_for(x)
         given, backs, spent = x, list[Back](), False
-        for layer in self.layers:
-            x, back = layer.forward(x, train=train)
+        for forward in forwards(self.layers, train):
+            x, back = forward(x, train=train)
             backs.append(back)
         move_relu(backs, self.backend)
         blanks, start = (mapped(Blank, x), Blank(given)) if isinstance(x, SEVERAL) else (Blank(x), None)

@@ -17,6 +17,8 @@ CHOICE = "tests/backend/cpu/test_choice.py"
 PRODUCTS = "tests/backend/cpu/test_backend.py"
 ELEMENTWISE = "tests/backend/test_elementwise.py"
 NORMS = "tests/backend/test_normalization.py"
+NORM_THEN = "tests/backend/test_norm_then.py"
+JIT_THEN = "tests/backend/jit/test_norm_then.py"
 NEEDED = "tests/backend/test_needed.py"
 JIT_NEEDED = "tests/backend/jit/test_needed.py"
 GROUP_NORM = "tests/backend/test_group_norm.py"
@@ -181,6 +183,12 @@ MUTANTS = [
         "s += run[k] * (run[k] - middle) * 2",
         JIT_NORMS,
     ),
+    Mutant("backend/cpu/normalization.py", "np.zeros_like(slope) if then", "np.ones_like(slope) if then", JIT_THEN),
+    Mutant("backend/cpu/norm_loops.py", "np.minimum(out, above, out=out)", "pass", NORM_THEN),
+    Mutant("backend/cpu/elementwise.py", "np.maximum(part, 0, out=part)", "pass", NORM_THEN),
+    Mutant("backend/jit/norm_then.py", "return NOTHING if z >= above else dz", "return dz", JIT_THEN),
+    Mutant("backend/jit/norm_then.py", "return above if y > above else y", "return y", JIT_THEN),
+    Mutant("backend/jit/norm_then.py", "else dy * below", "else dy", JIT_THEN),
     # elementwise, in bands
     Mutant("backend/cpu/elementwise.py", "slope -= np.copysign(tail, x)", "slope += np.copysign(tail, x)", ELEMENTWISE),
     Mutant("backend/cpu/elementwise.py", "part *= 0.044715 * factor", "part *= 0.04 * factor", ELEMENTWISE),

@@ -41,6 +41,18 @@ class CpuElementwise(Backend):
         run_tiles(lambda a, e: pick(dout[a:e], flat[a:e] > 0, out[a:e]), bands, blas=False)
         return dx
 
+    def add_relu(self, x: Array, y: Array) -> Array:
+        axes = memory_axes(x)
+        z = empty_in_axes(x, axes)
+        out, first, second = (flat_in_axes(each, axes) for each in (z, x, y))
+
+        def work(i0: int, i1: int) -> None:
+            part = np.add(first[i0:i1], second[i0:i1], out=out[i0:i1])
+            np.maximum(part, 0, out=part)
+
+        run_tiles(work, cut_bands(x.size, BAND), blas=False, alone=x.size <= LEAST)
+        return z
+
     def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Back]:
         if name == "gelu_tanh" and x.dtype == np.float32:
             return gelu_tanh(x)
@@ -114,25 +126,51 @@ ONE_BITS = int(np.float32(1).view(np.int32))
 
 def leaky_relu(xp: Any, x: Array, negative_slope: float) -> tuple[Array, Back]:
     """As the reference's, of float32."""
+    back = leaky_relu_back(x, negative_slope)
+    return back(x), back
+
+
+def leaky_relu_back(x: Array, negative_slope: float) -> Back:
     below = int(np.float32(negative_slope).view(np.int32))
 
-    def times_slope(a: Array) -> Array:
+    def back(dy: Array) -> Array:
         slope = np.multiply(x > 0, np.int32(ONE_BITS - below))
         slope += np.int32(below)
-        return _times(a, slope)
+        return _times(dy, slope)
 
-    return times_slope(x), times_slope
+    return back
 
 
 def hard_tanh(xp: Any, x: Array, low: float, high: float) -> tuple[Array, Back]:
     """As the reference's, of float32."""
+    return np.clip(x, low, high), hard_tanh_back(x, low, high)
 
+
+def hard_tanh_back(x: Array, low: float, high: float) -> Back:
     def back(dy: Array) -> Array:
         chosen = x > low
         chosen &= x < high
         return _times(dy, np.multiply(chosen, np.int32(ONE_BITS)))
 
-    return np.clip(x, low, high), back
+    return back
+
+
+def pass_on(dy: Array, y: Array, below: float, above: float) -> Array:
+    """dy times the slope of what `batch_norm_then` ends with, of float32, told from what came of it."""
+    axes = memory_axes(y)
+    flat, dout, dx = flat_in_axes(y, axes), flat_in_axes(dy, axes), empty_in_axes(y, axes)
+    out = flat_in_axes(dx, axes)
+
+    def work(i0: int, i1: int) -> None:
+        if above < math.inf:
+            out[i0:i1] = hard_tanh_back(flat[i0:i1], 0.0, above)(dout[i0:i1])
+        elif below:
+            out[i0:i1] = leaky_relu_back(flat[i0:i1], below)(dout[i0:i1])
+        else:
+            pick(dout[i0:i1], flat[i0:i1] > 0, out[i0:i1])
+
+    run_tiles(work, cut_bands(y.size, LEAST), blas=False)
+    return dx
 
 
 def _times(a: Array, slope: Array) -> Array:

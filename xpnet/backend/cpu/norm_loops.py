@@ -43,6 +43,21 @@ def scale(
         out += _beside(shift[p0:p1, l0:l1], part)
 
 
+def scale_then(
+    x: Array, y: Array, mean: Array | None, slope: Array, shift: Array | None, then: tuple[float, float],
+    a0: int, a1: int, p0: int, p1: int, l0: int, l1: int,
+) -> None:  # fmt: skip
+    """`scale`, and what the activation of `batch_norm_then` makes of it."""
+    scale(x, y, mean, slope, shift, a0, a1, p0, p1, l0, l1)
+    out, (below, above) = y[a0:a1, p0:p1, :, l0:l1], then
+    lower = np.zeros(out.shape[2:], out.dtype)  # an array: four times as fast as the number 0
+    if below:
+        lower = np.multiply(out, out.dtype.type(below), out=scratch(out.size, out.dtype).reshape(out.shape))
+    np.maximum(out, lower, out=out)
+    if above != np.inf:
+        np.minimum(out, above, out=out)
+
+
 def products(
     dy: Array, x: Array, mean: Array | None, total: Array, product: Array,
     a0: int, a1: int, p0: int, p1: int, l0: int, l1: int,

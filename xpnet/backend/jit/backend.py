@@ -30,6 +30,7 @@ from xpnet.backend.jit import (
     inference,
     kernels,
     norm_loops,
+    norm_then,
     pooling,
     sequences,
     updates,
@@ -99,6 +100,9 @@ class JitBackend(JitAttention, NumpyBackend):
 
     def norm_loops(self, dtype: Any) -> Any:
         return norm_loops if dtype == np.float32 else super().norm_loops(dtype)
+
+    def loops_then(self, dtype: Any) -> Any:
+        return norm_then if dtype == np.float32 else super().loops_then(dtype)
 
     # ---- activations -----------------------------------------------------------------------------------------------
 
