@@ -115,7 +115,10 @@ def test_an_activation_of_large_numbers_is_finite_and_warns_of_nothing(
         assert np.all(np.abs(backend.to_numpy(dx)) <= 2), name
 
 
-@pytest.mark.parametrize(("name", "constants"), [("gelu", ()), ("gelu_tanh", ()), ("leaky_relu", (0.2,))])
+MANY = [("gelu", ()), ("gelu_tanh", ()), ("leaky_relu", (0.2,)), ("hard_tanh", (-0.3, 1.5))]
+
+
+@pytest.mark.parametrize(("name", "constants"), MANY)
 def test_an_activation_of_many_entries_agrees_with_the_reference(
     backend: Backend, name: str, constants: tuple[float, ...]
 ) -> None:

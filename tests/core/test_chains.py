@@ -14,7 +14,7 @@ from xpnet.backend import use_backend
 from xpnet.backend.cpu.backend import NumpyBackend
 from xpnet.core.chains import add_and, forwards
 from xpnet.core.tape import Tape, Var
-from xpnet.core.watch import watched
+from xpnet.core.watch import intercepted, watched
 from xpnet.errors import ShapeError, TapeError
 
 
@@ -104,6 +104,15 @@ def test_they_are_one_in_training_alone(name: str, norms: int, sums: int, monkey
     model.trainable = False
     model.forward(x, train=True)
     assert "batch_norm_then" not in asked
+
+
+@pytest.mark.parametrize("looked_at", [1, 2])
+def test_a_look_at_one_of_two_is_a_look_at_both(looked_at: int) -> None:
+    model, seen = xpnet.Sequential([layers.Dense(7), layers.BatchNorm1D(), layers.ReLU()]), []
+    x = normal((20, 5), 1, "float32")
+    with intercepted([model.layers[looked_at]], lambda layer, y, back: (seen.append(y.copy()), (y, back))[1]):
+        y, _ = model.forward(x, train=True)
+    assert (seen[0].min() < 0) == (looked_at == 1) and y.min() == 0
 
 
 class Own(layers.BatchNorm1D):

@@ -94,7 +94,7 @@ def test_an_activation_is_its_definition(name: str, constants: tuple[float, ...]
     assert JIT.activation(far, name, *constants)[0].shape == (0,)
 
 
-@pytest.mark.parametrize(("name", "constants"), [("gelu", ()), ("gelu_tanh", ()), ("leaky_relu", (0.2,))])
+@pytest.mark.parametrize(("name", "constants"), test_elementwise.MANY)
 def test_an_activation_keeps_the_order_of_memory(name: str, constants: tuple[float, ...]) -> None:
     test_elementwise.test_an_activation_of_many_entries_agrees_with_the_reference(JIT, name, constants)
 

@@ -164,6 +164,13 @@ MUTANTS = [
     Mutant("backend/cpu/updates.py", "i : i + UPDATE]", "i : i + UPDATE - 1]", "tests/backend/cpu/test_updates.py"),
     Mutant("backend/cpu/updates.py", "~(np.abs(x) < least)", "np.abs(x) >= least", PRIMITIVES),  # of a NaN
     Mutant("backend/cpu/updates.py", "~(np.abs(x) < least)", "~(np.abs(x) <= least)", PRIMITIVES),
+    Mutant(
+        "backend/cpu/columns.py",
+        "(kernel, stride, pad, size) == ((1, 1), (1, 1), (0, 0), (H, W))",
+        "(kernel, stride, pad) == ((1, 1), (1, 1), (0, 0))",
+        COLUMNS,
+    ),
+    Mutant("backend/cpu/columns.py", "[g0:g1, i0:i1, :, columns_of", "[g0:g1, : i1 - i0, :, columns_of", COLUMNS),
     # gradients that nobody needs
     Mutant("backend/cpu/columns.py", "if y is None and not need_db", "if not need_db", NEEDED),
     Mutant("backend/cpu/winograd.py", "if y is None and not need_db", "if not need_db", NEEDED),
@@ -202,7 +209,7 @@ MUTANTS = [
     Mutant("backend/jit/elementwise.py", "(ONE + THRICE * square)", "(ONE + CUBE * square)", JIT_NORMS, "gelu_tanh"),
     Mutant("backend/jit/elementwise.py", "dy[i] if y[i] > NOTHING", "dy[i] if y[i] != NOTHING", JIT_NORMS, "relu"),
     Mutant("backend/jit/elementwise.py", "ONE if low < x[i] < high", "ONE if low < x[i]", JIT_NORMS, "hard_tanh"),
-    Mutant("backend/cpu/elementwise.py", "chosen &= x < high", "chosen &= x <= high + 1", ELEMENTWISE, "hard_tanh"),
+    Mutant("backend/cpu/elementwise.py", "chosen &= x < high", "pass", ELEMENTWISE, "hard_tanh"),
     Mutant("backend/cpu/elementwise.py", "slope += np.int32(below)", "slope += np.int32(0)", ELEMENTWISE, "leaky_relu"),
     Mutant("backend/jit/attention.py", "if x == x else x", "if x == x else NOTHING", JIT_ATTENTION),
     Mutant("backend/jit/attention.py", "range(whole, row.size)", "range(whole + 1, row.size)", JIT_ATTENTION),
