@@ -177,6 +177,17 @@ MUTANTS = [
     Mutant("backend/jit/direct.py", "if y is None and not need_db", "if not need_db", JIT_NEEDED),
     Mutant("backend/jit/depthwise.py", "if db is None and need_db else db", "if db is None else db", JIT_NEEDED),
     # normalization
+    Mutant("backend/cpu/normalization.py", "products -= mean[:, None] * sums", "pass", NORMS),
+    Mutant("backend/cpu/normalization.py", "shift -= mean * factor", "pass", NORMS),
+    Mutant(
+        "backend/cpu/normalization.py",
+        "(0 if beta is None else beta) - mean",
+        "(0 if beta is None else beta) + mean",
+        NORMS,
+    ),
+    Mutant(
+        "backend/cpu/normalization.py", "mean * mean <= NEAR**2 * ", "mean * mean <= 1e30 * ", NORMS, "mean_is_taken"
+    ),
     Mutant("backend/cpu/normalization.py", "squares + counts * (means - mean) ** 2", "squares", NORMS),
     Mutant("backend/cpu/normalization.py", "square / count + (mean - middle) ** 2", "square / count", NORMS),
     Mutant("backend/cpu/normalization.py", "-slope * dbeta * share", "slope * dbeta * share", NORMS),
@@ -191,7 +202,7 @@ MUTANTS = [
         JIT_NORMS,
     ),
     Mutant("backend/cpu/normalization.py", "np.zeros_like(slope) if then", "np.ones_like(slope) if then", JIT_THEN),
-    Mutant("backend/cpu/norm_loops.py", "np.minimum(out, above, out=out)", "pass", NORM_THEN),
+    Mutant("backend/cpu/norm_loops.py", "np.clip(out, 0, above, out=out)", "pass", NORM_THEN),
     Mutant("backend/cpu/elementwise.py", "np.maximum(part, 0, out=part)", "pass", NORM_THEN),
     Mutant("backend/jit/norm_then.py", "return NOTHING if z >= above else dz", "return dz", JIT_THEN),
     Mutant("backend/jit/norm_then.py", "return above if y > above else y", "return y", JIT_THEN),

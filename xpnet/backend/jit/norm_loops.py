@@ -18,6 +18,7 @@ Array = Any
 NOTHING, ONE = np.float32(0), np.float32(1)
 BAND = 1 << 20  # entries of what is nothing but rows that are done at a time: of fewer the loops are soon done
 ROWS, RUN = 128, 1024  # rows, and entries of a run (as vectors), that are added before they go to a double
+COMPILED = True
 loops = compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 entrywise = compiled(error_model="numpy")  # the same bits with an activation behind, or without
 
