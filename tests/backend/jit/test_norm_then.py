@@ -37,6 +37,10 @@ def test_whoever_looks_changes_no_bit(name: str) -> None:
         test_chains.test_whoever_looks_changes_no_bit(name)
 
 
+def test_a_sum_with_relu() -> None:
+    test_norm_then.test_a_sum_with_relu(JIT)
+
+
 def test_a_gradient_passes_where_the_output_says_so() -> None:
     test_norm_then.test_a_gradient_passes_where_the_output_says_so(JIT)
 

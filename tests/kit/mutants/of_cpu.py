@@ -203,9 +203,11 @@ MUTANTS = [
     ),
     Mutant("backend/cpu/normalization.py", "np.zeros_like(slope) if then", "np.ones_like(slope) if then", JIT_THEN),
     Mutant("backend/cpu/norm_loops.py", "np.clip(out, 0, above, out=out)", "pass", NORM_THEN),
-    Mutant("backend/cpu/elementwise.py", "np.maximum(part, 0, out=part)", "pass", NORM_THEN),
+    Mutant("backend/cpu/elementwise.py", "relu(part, part)", "pass", NORM_THEN),
     Mutant("backend/jit/norm_then.py", "return NOTHING if z >= above else dz", "return dz", JIT_THEN),
     Mutant("backend/jit/norm_then.py", "return above if y > above else y", "return y", JIT_THEN),
+    Mutant("backend/cpu/activation.py", "if whole < len(x):", "if False:", NORM_THEN),
+    Mutant("backend/jit/elementwise.py", "NOTHING if total <= NOTHING else total", "total", JIT_THEN),
     Mutant("backend/jit/norm_then.py", "else dy * below", "else dy", JIT_THEN),
     # elementwise, in bands
     Mutant("backend/cpu/elementwise.py", "slope -= np.copysign(tail, x)", "slope += np.copysign(tail, x)", ELEMENTWISE),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.activation import pick
+from xpnet.backend.cpu.activation import pick, relu
 from xpnet.backend.cpu.layouts import empty_in_axes, flat_in_axes, memory_axes
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles, scratch
@@ -26,7 +26,7 @@ class CpuElementwise(Backend):
         axes = memory_axes(y)
         z = empty_in_axes(y, axes)
         flat, out = flat_in_axes(y, axes), flat_in_axes(z, axes)
-        run_tiles(lambda a, e: np.maximum(flat[a:e], 0, out=out[a:e]), cut_bands(y.size, LEAST), blas=False)
+        run_tiles(lambda a, e: relu(flat[a:e], out[a:e]), cut_bands(y.size, LEAST), blas=False)
         return z
 
     def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
@@ -48,7 +48,7 @@ class CpuElementwise(Backend):
 
         def work(i0: int, i1: int) -> None:
             part = np.add(first[i0:i1], second[i0:i1], out=out[i0:i1])
-            np.maximum(part, 0, out=part)
+            relu(part, part)
 
         run_tiles(work, cut_bands(x.size, BAND), blas=False, alone=x.size <= LEAST)
         return z

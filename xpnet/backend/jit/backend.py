@@ -111,6 +111,11 @@ class JitBackend(JitAttention, NumpyBackend):
             return elementwise.activation(x, name, *constants)
         return super().activation(x, name, *constants)
 
+    def add_relu(self, x: Array, y: Array) -> Array:
+        if not x.dtype == y.dtype == np.float32 or x.shape != y.shape:
+            return super().add_relu(x, y)
+        return elementwise.add_relu(x, y)
+
     def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
         alike = dy.shape == y.shape and dy.dtype == y.dtype == np.float32
         if activation == "relu" and alike and y.size > LEAST:

@@ -173,6 +173,13 @@ def relu_back(dy, y, dx):  # type: ignore[no-untyped-def]
         dx[i] = dy[i] if y[i] > NOTHING else NOTHING
 
 
+@fast
+def add_relu_all(x, y, z):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        total = x[i] + y[i]
+        z[i] = NOTHING if total <= NOTHING else total
+
+
 LOOPS: dict[str, tuple[Callable[..., None], Callable[..., None]]] = {
     "gelu": (gelu_all, gelu_back), "gelu_tanh": (gelu_tanh_all, gelu_tanh_back), "silu": (silu_all, silu_back),
     "leaky_relu": (leaky_relu_all, leaky_relu_back), "hard_tanh": (hard_tanh_all, hard_tanh_back),
@@ -195,6 +202,16 @@ def activation(x: Array, name: str, *constants: float) -> tuple[Array, Callable[
         return dx
 
     return y, back
+
+
+def add_relu(x: Array, y: Array) -> Array:
+    """max(x + y, 0), in the order of memory that x has."""
+    axes = memory_axes(x)
+    z = empty_in_axes(x, axes)
+    out, first, second = (flat_in_axes(each, axes) for each in (z, x, y))
+    bands = cut_ranges(x.size, count_units(x.size, ENTRIES))
+    run_tiles(lambda i0, i1: add_relu_all(first[i0:i1], second[i0:i1], out[i0:i1]), bands, blas=False)
+    return z
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
