@@ -7,7 +7,7 @@ from xpnet import initializers, regularizers
 from xpnet.backend import Array
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
-from xpnet.core.parameter import Parameter
+from xpnet.core.parameter import Parameter, frozen
 from xpnet.errors import OptionError
 from xpnet.layers.activations import activation_layer
 from xpnet.layers.relu import ReLU
@@ -70,7 +70,8 @@ class Weighted(Activated):
         """Whether the gradients of weight and bias are wanted: a layer without a bias has none, and within
         `network.frozen()` nobody takes any.
         """
-        return self.weight.takes_grad, self.bias is not None and self.bias.takes_grad
+        taken_by_nobody, bias = frozen.get(), self.bias  # as `takes_grad` says, with fewer calls
+        return id(self.weight) not in taken_by_nobody, bias is not None and id(bias) not in taken_by_nobody
 
     def _add_grads(self, dw: Array | None, db: Array | None) -> None:
         """Those of them that were computed."""
