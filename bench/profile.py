@@ -7,7 +7,9 @@ On one thread. Kinds: `products` (matrix products, and the compiled convolutions
 other memory orders, packing), `elementwise` (pooling, activations, updates and other passes over arrays), and `python`
 (all that is left: the interpreter, small NumPy calls). GFLOP/s counts a multiplication and an addition as two, those of
 a direct convolution and those with padding too, and stands beside what one large product reaches here. `MB` are the
-arrays that a layer reads and writes at least. Below stands which algorithm each convolution takes, and why.
+arrays that a layer reads and writes at least. Layers that are measured do nothing for the next one, as a batch
+normalization does in training for the ReLU behind it (core/chains.py). Below stands which algorithm each convolution
+takes, and why.
 """
 
 import argparse
@@ -86,7 +88,9 @@ def watch(backend: Any) -> Clock:
     clock.patch(winograd, "finish before_activation", "elementwise")
     clock.patch(cpu_backend, "pad", "copies")
     names = "max_pool2d max_pool2d_backward avg_pool2d avg_pool2d_backward softmax_cross_entropy dropout_mask"
-    clock.patch(backend, f"{names} activate_backward adam batch_norm batch_norm_backward", "elementwise")
+    clock.patch(
+        backend, f"{names} activate activate_backward activation adam batch_norm batch_norm_backward", "elementwise"
+    )
     if backend.jit:
         from xpnet.backend.jit import kernels, registers
 

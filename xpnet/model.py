@@ -18,7 +18,7 @@ from xpnet.base.hints import explaining
 from xpnet.base.nested import as_several, first_leaf, mapped
 from xpnet.base.numbered import Numbered
 from xpnet.callbacks import Callback, History
-from xpnet.core.chain import run_chain
+from xpnet.core.chains import run_forward
 from xpnet.core.declare import Shape
 from xpnet.core.inputs import check_dtype, no_arrays
 from xpnet.core.layer import Back, Layer
@@ -299,7 +299,7 @@ class Sequential(Model):
         if train and (planned := self._forward_by_plan(x)):
             return planned
         given, spent = x, False
-        x, backs = run_chain(self.layers, x, train, self.backend)
+        x, backs = run_forward(self.layers, x, train, self.backend)
         blanks, start = (mapped(Blank, x), Blank(given)) if isinstance(x, SEVERAL) else (Blank(x), None)
 
         def back_all(dy: Any, need_dx: bool = True) -> Any:

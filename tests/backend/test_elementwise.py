@@ -115,15 +115,20 @@ def test_an_activation_of_large_numbers_is_finite_and_warns_of_nothing(
         assert np.all(np.abs(backend.to_numpy(dx)) <= 2), name
 
 
-@pytest.mark.parametrize("name", ["gelu", "gelu_tanh"])
-def test_an_activation_of_many_entries_agrees_with_the_reference(backend: Backend, name: str) -> None:
+MANY = [("gelu", ()), ("gelu_tanh", ()), ("leaky_relu", (0.2,)), ("hard_tanh", (-0.3, 1.5))]
+
+
+@pytest.mark.parametrize(("name", "constants"), MANY)
+def test_an_activation_of_many_entries_agrees_with_the_reference(
+    backend: Backend, name: str, constants: tuple[float, ...]
+) -> None:
     """More than are computed at a time, in the memory order of a convolution's output."""
     x, dy = normal((3, 14, 70, 60), 1, "float32"), normal((3, 14, 70, 60), 2, "float32")
     assert x.size > LEAST
     turned = lying_in(backend.asarray(x), (2, 3, 1, 0), backend)
-    expected, expected_back = REFERENCE.activation(x, name)
+    expected, expected_back = REFERENCE.activation(x, name, *constants)
     for given_x in (backend.asarray(x), turned):
-        y, back = backend.activation(given_x, name)
+        y, back = backend.activation(given_x, name, *constants)
         assert_close(y, expected, backend)
         assert_close(back(backend.asarray(dy)), expected_back(dy), backend)
 

@@ -131,3 +131,22 @@ def test_local_response_norm_of_many_channels_is_its_definition(backend: Backend
     assert_close(
         backend.local_response_norm_backward(backend.asarray(dy), given, found, size, alpha, beta), dx, backend
     )
+
+
+def test_where_the_mean_is_taken_off_is_seen_in_the_rounding_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From what the pass makes, unless it is many standard deviations: then little but rounding would be left."""
+    backend, seen = NumpyBackend(), []
+    own = backend.scale_cells
+    monkeypatch.setattr(
+        backend, "scale_cells", lambda view, x, mean, *rest: (seen.append(mean), own(view, x, mean, *rest))[1]
+    )
+    for offset, folds in ((0, True), (4, True), (100, False)):
+        x, dy = normal((16, 6, 24, 24), 1, "float32") + np.float32(offset), normal((16, 6, 24, 24), 2, "float32")
+        w, b = normal((6,), 3, "float32"), normal((6,), 4, "float32")
+        wide = [v.astype("float64") for v in (x, dy, w, b)]
+        y, mean, var = REFERENCE.batch_norm(wide[0], *wide[2:], 0.1)
+        expected = y, *REFERENCE.batch_norm_backward(wide[1], wide[0], mean, var, wide[2], 0.1)
+        got, *moments = backend.batch_norm(x, w, b, 0.1)
+        assert (seen.pop() is None) == folds
+        for ours, theirs in zip((got, *backend.batch_norm_backward(dy, x, *moments, w, 0.1)), expected, strict=True):
+            assert np.abs(ours - theirs).max() <= 1e-6 * (2 + offset) * np.abs(theirs).max()

@@ -195,7 +195,9 @@ class MultiHeadAttention(Layer):
         taken = iter(gradients)
         for place, count, rows, weight in parts:
             dz = self.backend.side_by_side([next(taken) for _ in range(count)])  # (N*L, count*E)
-            dx, dw, db = self.backend.dense_backward(dz, rows, weight, dz, None, need_dx)
+            dx, dw, db = self.backend.dense_backward(
+                dz, rows, weight, dz, None, need_dx, need_db=self.in_proj_bias is not None
+            )
             dws.append(dw)
             dbs.append(db)
             if need_dx:

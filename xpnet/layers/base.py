@@ -7,7 +7,7 @@ from xpnet import initializers, regularizers
 from xpnet.backend import Array
 from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
-from xpnet.core.parameter import Parameter
+from xpnet.core.parameter import Parameter, frozen
 from xpnet.errors import OptionError
 from xpnet.layers.activations import activation_layer
 from xpnet.layers.relu import ReLU
@@ -64,6 +64,21 @@ class Weighted(Activated):
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"bias": self.has_bias}
+
+    @property
+    def _take_grads(self) -> tuple[bool, bool]:
+        """Whether the gradients of weight and bias are wanted: a layer without a bias has none, and within
+        `network.frozen()` nobody takes any.
+        """
+        taken_by_nobody, bias = frozen.get(), self.bias  # as `takes_grad` says, with fewer calls
+        return id(self.weight) not in taken_by_nobody, bias is not None and id(bias) not in taken_by_nobody
+
+    def _add_grads(self, dw: Array | None, db: Array | None) -> None:
+        """Those of them that were computed."""
+        if dw is not None:
+            self.weight.add_grad(dw)
+        if db is not None and self.bias is not None:
+            self.bias.add_grad(db)
 
     def weight_and_bias(self, shape: Shape, fan_in: int, fan_out: int, tied: Layer | None = None) -> Iterator[Declared]:
         """A weight (outputs, ...) of this shape, that of the `tied` layer if there is one, and a bias (outputs,)."""

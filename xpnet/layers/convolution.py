@@ -81,11 +81,9 @@ class Conv2D(Convolving):
 
         def back(dy: Array, need_dx: bool = True, activation: str | None = self.fused) -> Array:
             dx, dw, db = self.backend.conv2d_backward(
-                dy, x, self.weight.value, y, window, self.groups, activation, need_dx
+                dy, x, self.weight.value, y, window, self.groups, activation, need_dx, *self._take_grads
             )
-            self.weight.add_grad(dw)
-            if self.bias:
-                self.bias.add_grad(db)
+            self._add_grads(dw, db)
             return dx
 
         back.gives_relu = self.fused == "relu"  # type: ignore[attr-defined]

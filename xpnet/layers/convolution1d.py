@@ -86,10 +86,10 @@ class Conv1D(Convolving):
         y = self.backend.conv2d(x, w, b, window, self.groups, self.fused)
 
         def back(dy: Array, need_dx: bool = True) -> Array:
-            dx, dw, db = self.backend.conv2d_backward(as_image(dy), x, w, y, window, self.groups, self.fused, need_dx)
-            self.weight.add_grad(as_signal(dw))
-            if self.bias:
-                self.bias.add_grad(db)
+            dx, dw, db = self.backend.conv2d_backward(
+                as_image(dy), x, w, y, window, self.groups, self.fused, need_dx, *self._take_grads
+            )
+            self._add_grads(None if dw is None else as_signal(dw), db)
             return None if dx is None else as_signal(dx)
 
         return self.activated(as_signal(y), back, train)

@@ -68,10 +68,8 @@ class Dense(Weighted):
 
         def back(dy: Array, need_dx: bool = True) -> Array:
             w, place = self.weight.value, self.weight.lend_grad()
-            dx, dw, db = self.backend.dense_backward(dy, x, w, y, self.fused, need_dx, place)
-            self.weight.add_grad(dw)
-            if self.bias:
-                self.bias.add_grad(db)
+            dx, dw, db = self.backend.dense_backward(dy, x, w, y, self.fused, need_dx, place, *self._take_grads)
+            self._add_grads(dw, db)
             return dx
 
         y, rows_back = self.activated(y, back, train)

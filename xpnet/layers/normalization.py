@@ -1,7 +1,9 @@
 """Normalization of each channel: of a batch, of each sample, and by the channels beside it."""
 
+import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from xpnet.backend import Array
 from xpnet.base.checks import at_least_zero, flag, positive, whole
@@ -10,6 +12,8 @@ from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
+from xpnet.layers.rectifiers import LeakyReLU, ReLU6
+from xpnet.layers.relu import ReLU
 
 __all__ = ["BatchNorm1D", "BatchNorm2D", "InstanceNorm1D", "InstanceNorm2D", "LocalResponseNorm"]
 
@@ -134,11 +138,7 @@ class _BatchNorm(_RunningNorm):
             return self._with_running_statistics(x)
         gamma, beta = self._values()
         y, mean, var = self.backend.batch_norm(x, gamma, beta, self.eps)
-        count = x.shape[0] * math.prod(x.shape[2:])
-        if train:
-            self._warn_of_one(count, ONE_SAMPLE)
-        if train and self.running_statistics:
-            self._follow(mean, var, count)
+        self._learn_from(x, mean, var, train)
 
         def back(dy: Array) -> Array:
             dx, dgamma, dbeta = self.backend.batch_norm_backward(dy, x, mean, var, gamma, self.eps)
@@ -146,6 +146,51 @@ class _BatchNorm(_RunningNorm):
             return dx
 
         return y, back
+
+    def with_next(self, following: Layer) -> Callable[..., tuple[Array, Back]] | None:
+        """The forward of this layer and of an activation behind it (core/chains.py), if it is one that can be undone
+        from its output: the sign is that of the input. None where somebody looks at either.
+        """
+        describe = ACTIVATIONS.get(type(following))
+        if describe is None or self.backend is not following.backend or not self.backend.fills:
+            return None
+        own = type(self).forward is _BatchNorm.forward and not ("forward" in vars(self) or "forward" in vars(following))
+        below, above = describe(following)
+        if not own or below > 1 or (self.running_statistics and self.is_frozen):
+            return None
+        return functools.partial(self._forward_with, following, (below, above))
+
+    def _forward_with(
+        self, following: Layer, then: tuple[float, float], x: Array, train: bool = False
+    ) -> tuple[Array, Back]:
+        self.check(x)
+        following.check(x)
+        gamma, beta = self._values()
+        y, mean, var = self.backend.batch_norm_then(x, gamma, beta, self.eps, *then)
+        self._learn_from(x, mean, var, train)
+
+        def back(dy: Array) -> Array:
+            dx, dgamma, dbeta = self.backend.batch_norm_then_backward(dy, x, y, mean, var, gamma, beta, self.eps, *then)
+            self._add_gradients(dgamma, dbeta)
+            return dx
+
+        return y, back
+
+    def _learn_from(self, x: Array, mean: Array, var: Array, train: bool) -> None:
+        """Tell of a batch that has nothing to normalize by, and follow its statistics."""
+        count = x.shape[0] * math.prod(x.shape[2:])
+        if train:
+            self._warn_of_one(count, ONE_SAMPLE)
+        if train and self.running_statistics:
+            self._follow(mean, var, count)
+
+
+# Activations that are x where 0 < x < above, and below times x where x is not above 0.
+ACTIVATIONS: dict[type[Layer], Callable[[Any], tuple[float, float]]] = {
+    ReLU: lambda _: (0.0, math.inf),
+    ReLU6: lambda layer: layer.constants if layer.constants == (0.0, 6.0) else (math.inf, 0.0),
+    LeakyReLU: lambda layer: (layer.negative_slope, math.inf),
+}
 
 
 class BatchNorm2D(_BatchNorm):

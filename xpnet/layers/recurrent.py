@@ -178,7 +178,7 @@ class Recurrent(Layer):
                 dsequence = xp.where(alive[:, :, None], dsequence, 0)
             dz, dw_hh, db_hh, dfirst = steps_back(dsequence, dlast)
             dz = xp.reshape(dz, (T * N, -1))
-            drows, dw_ih, db_ih = self.backend.dense_backward(dz, rows, w, dz, None, need_dx)
+            drows, dw_ih, db_ih = self.backend.dense_backward(dz, rows, w, dz, None, need_dx, need_db=bool(b_ih))
             w_ih.add_grad(dw_ih)
             w_hh.add_grad(dw_hh)
             if b_ih and b_hh:

@@ -1,5 +1,7 @@
 """The rectifier: the shortest layer that shows the protocol."""
 
+from collections.abc import Callable
+
 from xpnet.backend import Array
 from xpnet.core.layer import Back, Layer
 
@@ -20,5 +22,21 @@ class ReLU(Layer):
 
         def back(dy: Array) -> Array:
             return self.backend.activate_backward(dy, y, "relu")
+
+        return y, back
+
+    def with_sum(self) -> Callable[[Array, Array], tuple[Array, Back]] | None:
+        """The forward of a sum (core/chains.py); None where somebody looks at the sum or at what comes of it."""
+        if type(self) is not ReLU or "forward" in vars(self) or not self.backend.fills:
+            return None
+        return self._forward_of_sum
+
+    def _forward_of_sum(self, a: Array, b: Array) -> tuple[Array, Back]:
+        self.check(a)
+        y = self.backend.add_relu(a, b)
+
+        def back(dy: Array) -> tuple[Array, Array]:
+            dx = self.backend.activate_backward(dy, y, "relu")
+            return dx, dx
 
         return y, back

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from xpnet.core.chains import add_and, run_chain
 from xpnet.core.layer import Layer, layers_in
 from xpnet.core.network import Network
 from xpnet.errors import OptionError, ShapeError
@@ -51,8 +52,7 @@ class Residual(Network):
                 f"{self.label}: the block gives {gives}, the shortcut {is_here}: give a shortcut that changes the shape"
                 f" too, such as shortcut=Conv2D({y.shape[1] if y.ndim > 1 else 1}, 1, stride=2)"
             )
-        y = y + around
-        return y if self.then is None else self.then(y)
+        return y + around if self.then is None else add_and(self.then, y, around)
 
 
 def _path(option: str, path: Any) -> Layer | list[Layer]:
@@ -63,6 +63,4 @@ def _path(option: str, path: Any) -> Layer | list[Layer]:
 
 
 def _run(path: Layer | list[Layer] | None, x: Any) -> Any:
-    for layer in path if isinstance(path, list) else [] if path is None else [path]:
-        x = layer(x)
-    return x
+    return run_chain(path if isinstance(path, list) else [] if path is None else [path], x)

@@ -116,11 +116,9 @@ class _ConvTranspose(Convolving):
 
         def back(dy: Array, need_dx: bool = True) -> Array:
             dx, dw, db = self.backend.conv2d_transposed_backward(
-                as_image(dy) if signal else dy, x, w, y, window, self.groups, self.fused, need_dx
+                as_image(dy) if signal else dy, x, w, y, window, self.groups, self.fused, need_dx, *self._take_grads
             )
-            self.weight.add_grad(as_signal(dw) if signal else dw)
-            if self.bias:
-                self.bias.add_grad(db)
+            self._add_grads(as_signal(dw) if signal and dw is not None else dw, db)
             if dx is None:
                 return None
             dx = dx[:, :, :H, :W] if any(surplus) else dx

@@ -180,6 +180,7 @@ class TableConv2D(Layer):
 
         def back(dy: Array) -> Array:
             dx, dw, db = self.backend.conv2d_backward(dy, x, full, y, self.window)
+            assert dw is not None  # as it was not left out
             connected = [dw[o : o + 1, c, ...] for o, row in enumerate(self.table) for c in row]  # each (1, K, K)
             self.weight.add_grad(self.xp.concat(connected, axis=0))
             self.bias.add_grad(db)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 from xpnet.backend import Array
 from xpnet.backend.window import Window
 from xpnet.base.checks import whole
+from xpnet.core.chains import add_and
 from xpnet.core.declare import Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.network import Network
@@ -80,9 +81,8 @@ class BasicBlock(Network):
         self.downsample = shortcut_layers(shortcut, filters, stride)
 
     def call(self, x: Any) -> Any:
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return self.relu(y + through(self.downsample, x) if self.shortcut else y)
+        y = through([self.conv1, self.bn1, self.relu, self.conv2, self.bn2], x)
+        return add_and(self.relu, y, through(self.downsample, x)) if self.shortcut else self.relu(y)
 
 
 class Bottleneck(Network):
@@ -108,10 +108,8 @@ class Bottleneck(Network):
         self.downsample = shortcut_layers(shortcut, 4 * filters, stride)
 
     def call(self, x: Any) -> Any:
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
-        return self.relu(y + through(self.downsample, x) if self.shortcut else y)
+        y = through([self.conv1, self.bn1, self.relu, self.conv2, self.bn2, self.relu, self.conv3, self.bn3], x)
+        return add_and(self.relu, y, through(self.downsample, x)) if self.shortcut else self.relu(y)
 
 
 def shortcut_layers(shortcut: Shortcut, filters: int, stride: int) -> list[Layer]:

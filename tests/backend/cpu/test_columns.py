@@ -13,7 +13,7 @@ from tests.kit.strategies import ConvCase, convolutions, normal
 from xpnet.backend import make_backend
 from xpnet.backend.cpu import backend as cpu_backend
 from xpnet.backend.cpu import choice, columns, threads, work
-from xpnet.backend.window import Window
+from xpnet.backend.window import Pads, Window
 
 dtypes = st.sampled_from(["float32", "float64"])
 
@@ -133,3 +133,28 @@ def test_convolution_makes_no_float64_from_float32(monkeypatch: pytest.MonkeyPat
     results = conv_and_pool(BIG, "float32")
     assert scratched and products
     assert {a.dtype.name for a in (*results, *scratched, *products)} == {"float32"}
+
+
+@pytest.mark.parametrize("pads", [((0, 0), (0, 0)), ((0, 1), (0, 0)), ((0, 0), (0, 2))], ids=str)
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("images", [3, 23])
+def test_single_pixels_are_columns_already(
+    images: int, groups: int, pads: Pads, monkeypatch: pytest.MonkeyPatch, small_tiles: None
+) -> None:
+    """Unless there are some beside the image."""
+    by_columns = choice.COLUMNS, "", ""
+    monkeypatch.setattr(cpu_backend, "choose", lambda *case: by_columns)
+    filled: list[object] = []
+    monkeypatch.setattr(
+        columns.Walk, "fill", lambda self, *args, own=columns.Walk.fill: (filled.append(1), own(self, *args))
+    )
+    window = Window((1, 1), padding=pads)
+    x, w = normal((images, 4, 9, 7), 1, "float64"), normal((6, 4 // groups, 1, 1), 2, "float64")
+    backend, reference = make_backend("numpy"), make_backend("reference")
+    y = backend.conv2d(x, w, None, window, groups)
+    assert bool(filled) == (pads != ((0, 0), (0, 0)))
+    assert_close(y, reference.conv2d(x, w, None, window, groups), backend)
+    dy = normal(y.shape, 3, "float64")
+    wanted = reference.conv2d_backward(dy, x, w, y, window, groups)
+    for got, want in zip(backend.conv2d_backward(dy, x, w, y, window, groups), wanted, strict=True):
+        assert_close(got, want, backend)

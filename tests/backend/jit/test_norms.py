@@ -20,9 +20,9 @@ jit_backend = pytest.importorskip("xpnet.backend.jit.backend", reason='needs Num
 
 JIT = jit_backend.JitBackend()
 REFERENCE = Backend()
+COMPILED = "gelu", "gelu_tanh", "silu", "leaky_relu", "hard_tanh"
 each_compiled = pytest.mark.parametrize(
-    ("name", "definition"),
-    [(name, value) for name, _, value in test_elementwise.DEFINITIONS if name in ("gelu", "gelu_tanh", "silu")],
+    ("name", "constants", "definition"), [row for row in test_elementwise.DEFINITIONS if row[0] in COMPILED]
 )
 
 
@@ -80,18 +80,31 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
 
 
 @each_compiled
-def test_an_activation_is_its_definition(name: str, definition: object) -> None:
-    test_elementwise.test_an_activation_of_large_numbers_is_finite_and_warns_of_nothing(JIT, name, (), definition)
+def test_an_activation_is_its_definition(name: str, constants: tuple[float, ...], definition: object) -> None:
+    test_elementwise.test_an_activation_of_large_numbers_is_finite_and_warns_of_nothing(
+        JIT, name, constants, definition
+    )
     x, dy = np.linspace(-60, 60, 200_001, dtype=np.float32), normal((200_001,), 1, "float32")
-    y, back = JIT.activation(x, name)
-    expected, expected_back = REFERENCE.activation(x.astype("float64"), name)
+    y, back = JIT.activation(x, name, *constants)
+    expected, expected_back = REFERENCE.activation(x.astype("float64"), name, *constants)
     assert np.all(np.abs(y - expected) <= 3e-7 * np.maximum(1, np.abs(x)))
     assert_close(back(dy), expected_back(dy).astype("float32"), JIT, tolerance=1e-6)
-    empty, far = JIT.activation(np.array([np.nan, np.inf, 0], np.float32), name)[0], x[:0]
-    assert np.isnan(empty[0]) and empty[1] == np.inf and empty[2] == 0
-    assert JIT.activation(far, name)[0].shape == (0,)
+    empty, far = JIT.activation(np.array([np.nan, np.inf, 0], np.float32), name, *constants)[0], x[:0]
+    assert np.isnan(empty[0]) and empty[1] == (1.5 if name == "hard_tanh" else np.inf) and empty[2] == 0
+    assert JIT.activation(far, name, *constants)[0].shape == (0,)
 
 
-@pytest.mark.parametrize("name", ["gelu", "gelu_tanh"])
-def test_an_activation_keeps_the_order_of_memory(name: str) -> None:
-    test_elementwise.test_an_activation_of_many_entries_agrees_with_the_reference(JIT, name)
+@pytest.mark.parametrize(("name", "constants"), test_elementwise.MANY)
+def test_an_activation_keeps_the_order_of_memory(name: str, constants: tuple[float, ...]) -> None:
+    test_elementwise.test_an_activation_of_many_entries_agrees_with_the_reference(JIT, name, constants)
+
+
+def test_the_gradient_of_relu_is_chosen_bit_by_bit() -> None:
+    """What does not pass is 0 whatever it is; y and dy may lie in other orders."""
+    y, dy = (normal((16, 4, 50, 50), i, "float32") for i in (1, 2))
+    y[0, 0, 0, :3], dy[0, 0, 0, :3] = (0, np.nan, -1), np.inf
+    expected = np.where(y > 0, dy, np.float32(0))
+    turned = np.ascontiguousarray(y.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)
+    for given in (y, turned):
+        dx = JIT.activate_backward(dy, given, "relu")
+        assert bits(dx) == bits(expected) and dx.strides == given.strides

@@ -10,6 +10,7 @@ TAPE = "tests/core/test_tape.py"
 FLAT = "tests/core/test_flat.py"
 PARAMETER = "tests/core/test_parameter.py"
 NESTING = "tests/core/test_nesting.py"
+CHAINS = "tests/core/test_chains.py"
 MODEL = "tests/test_model.py"
 BUILD = "tests/core/test_build.py"
 CARRIED = "tests/core/test_carried.py"
@@ -92,7 +93,9 @@ MUTANTS = [
     Mutant("core/parameter.py", "array += source", "pass", PARAMETER),
     Mutant("core/parameter.py", "array is None or gradient.lent or not", "array is None or not", PARAMETER),
     Mutant("core/parameter.py", "= part, part, False", "= part, part, gradient.lent", FLAT),
-    Mutant("core/chain.py", "functools.partial(backs[at], relu=True)", "backs[at]", MODEL),
+    Mutant("core/chains.py", "functools.partial(backs[at], relu=True)", "backs[at]", MODEL),
+    Mutant("core/chains.py", "range(1, len(layers) if train else 0)", "range(1, len(layers))", CHAINS),
+    Mutant("core/chains.py", "x.tape is y.tape and", "", CHAINS),
     Mutant("model.py", "first = 0 if need_dx else self._first_trained()", "first = 0 if need_dx else 1", MODEL),
     Mutant("base/numbered.py", "max(number, self._largest.get(stem, 0))", "self._largest.get(stem, 0) + 1", MODEL),
     Mutant(

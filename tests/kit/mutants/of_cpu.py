@@ -18,6 +18,10 @@ CHOICE = "tests/backend/cpu/test_choice.py"
 PRODUCTS = "tests/backend/cpu/test_backend.py"
 ELEMENTWISE = "tests/backend/test_elementwise.py"
 NORMS = "tests/backend/test_normalization.py"
+NORM_THEN = "tests/backend/test_norm_then.py"
+JIT_THEN = "tests/backend/jit/test_norm_then.py"
+NEEDED = "tests/backend/test_needed.py"
+JIT_NEEDED = "tests/backend/jit/test_needed.py"
 GROUP_NORM = "tests/backend/test_group_norm.py"
 ATTENTION = "tests/backend/test_attention.py"
 JIT_ATTENTION = "tests/backend/jit/test_attention.py"
@@ -147,7 +151,7 @@ MUTANTS = [
         "\n\n\ndef why_not_compiled",
         CHOICE,
     ),
-    Mutant("backend/cpu/algorithm.py", "if need_dx else None\n    found", "\n    found", DEPTHWISE),
+    Mutant("backend/cpu/algorithm.py", "if need_dx and need_dw else None", "if need_dw else None", JIT_NEEDED),
     Mutant("backend/jit/winograd.py", "both - m2[n] - m3[n]", "both - m2[n] + m3[n]", WINOGRAD),
     Mutant("backend/jit/winograd.py", "y3[q] = -z1[q]", "y3[q] = z1[q]", WINOGRAD),
     Mutant("backend/cpu/elementwise.py", "return pick(dy, y > 0)", "return pick(-dy, y > 0)", DERIVATIVE),
@@ -227,7 +231,30 @@ MUTANTS = [
     Mutant("backend/cpu/updates.py", "i : i + UPDATE]", "i : i + UPDATE - 1]", "tests/backend/cpu/test_updates.py"),
     Mutant("backend/cpu/updates.py", "~(np.abs(x) < least)", "np.abs(x) >= least", PRIMITIVES),  # of a NaN
     Mutant("backend/cpu/updates.py", "~(np.abs(x) < least)", "~(np.abs(x) <= least)", PRIMITIVES),
+    Mutant(
+        "backend/cpu/columns.py",
+        "(kernel, stride, pad, size) == ((1, 1), (1, 1), (0, 0), (H, W))",
+        "(kernel, stride, pad) == ((1, 1), (1, 1), (0, 0))",
+        COLUMNS,
+    ),
+    Mutant("backend/cpu/columns.py", "[g0:g1, i0:i1, :, columns_of", "[g0:g1, : i1 - i0, :, columns_of", COLUMNS),
+    # gradients that nobody needs
+    Mutant("backend/cpu/columns.py", "if y is None and not need_db", "if not need_db", NEEDED),
+    Mutant("backend/cpu/winograd.py", "if y is None and not need_db", "if not need_db", NEEDED),
+    Mutant("backend/jit/direct.py", "if y is None and not need_db", "if not need_db", JIT_NEEDED),
+    Mutant("backend/jit/depthwise.py", "if db is None and need_db else db", "if db is None else db", JIT_NEEDED),
     # normalization
+    Mutant("backend/cpu/normalization.py", "products -= mean[:, None] * sums", "pass", NORMS),
+    Mutant("backend/cpu/normalization.py", "shift -= mean * factor", "pass", NORMS),
+    Mutant(
+        "backend/cpu/normalization.py",
+        "(0 if beta is None else beta) - mean",
+        "(0 if beta is None else beta) + mean",
+        NORMS,
+    ),
+    Mutant(
+        "backend/cpu/normalization.py", "mean * mean <= NEAR**2 * ", "mean * mean <= 1e30 * ", NORMS, "mean_is_taken"
+    ),
     Mutant("backend/cpu/normalization.py", "squares + counts * (means - mean) ** 2", "squares", NORMS),
     Mutant("backend/cpu/normalization.py", "square / count + (mean - middle) ** 2", "square / count", NORMS),
     Mutant("backend/cpu/normalization.py", "-slope * dbeta * share", "slope * dbeta * share", NORMS),
@@ -241,6 +268,14 @@ MUTANTS = [
         "s += run[k] * (run[k] - middle) * 2",
         JIT_NORMS,
     ),
+    Mutant("backend/cpu/normalization.py", "np.zeros_like(slope) if then", "np.ones_like(slope) if then", JIT_THEN),
+    Mutant("backend/cpu/norm_loops.py", "np.clip(out, 0, above, out=out)", "pass", NORM_THEN),
+    Mutant("backend/cpu/elementwise.py", "relu(part, part)", "pass", NORM_THEN),
+    Mutant("backend/jit/norm_then.py", "return NOTHING if z >= above else dz", "return dz", JIT_THEN),
+    Mutant("backend/jit/norm_then.py", "return above if y > above else y", "return y", JIT_THEN),
+    Mutant("backend/cpu/activation.py", "if whole < len(x):", "if False:", NORM_THEN),
+    Mutant("backend/jit/elementwise.py", "NOTHING if total <= NOTHING else total", "total", JIT_THEN),
+    Mutant("backend/jit/norm_then.py", "else dy * below", "else dy", JIT_THEN),
     # elementwise, in bands
     Mutant("backend/cpu/elementwise.py", "slope -= np.copysign(tail, x)", "slope += np.copysign(tail, x)", ELEMENTWISE),
     Mutant("backend/cpu/elementwise.py", "part *= 0.044715 * factor", "part *= 0.04 * factor", ELEMENTWISE),
@@ -252,6 +287,10 @@ MUTANTS = [
     Mutant("backend/jit/attention.py", "row[k] *= inverse", "row[k] *= ONE", JIT_ATTENTION),
     Mutant("backend/jit/attention.py", "(d[k] - mean) * p[k]", "(d[k] + mean) * p[k]", JIT_ATTENTION),
     Mutant("backend/jit/elementwise.py", "(ONE + THRICE * square)", "(ONE + CUBE * square)", JIT_NORMS, "gelu_tanh"),
+    Mutant("backend/jit/elementwise.py", "dy[i] if y[i] > NOTHING", "dy[i] if y[i] != NOTHING", JIT_NORMS, "relu"),
+    Mutant("backend/jit/elementwise.py", "ONE if low < x[i] < high", "ONE if low < x[i]", JIT_NORMS, "hard_tanh"),
+    Mutant("backend/cpu/elementwise.py", "chosen &= x < high", "pass", ELEMENTWISE, "hard_tanh"),
+    Mutant("backend/cpu/elementwise.py", "slope += np.int32(below)", "slope += np.int32(0)", ELEMENTWISE, "leaky_relu"),
     Mutant("backend/jit/attention.py", "if x == x else x", "if x == x else NOTHING", JIT_ATTENTION),
     Mutant("backend/jit/attention.py", "range(whole, row.size)", "range(whole + 1, row.size)", JIT_ATTENTION),
     Mutant("backend/cpu/sums.py", "out=sums[i0:i1])", "out=sums[: i1 - i0])", SUMS),

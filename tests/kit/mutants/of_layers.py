@@ -13,11 +13,15 @@ NORM_OF_ONE = "tests/layers/test_norm_of_one.py"
 ATTENTION = "tests/layers/test_attention.py"
 ELEMENTWISE = "tests/backend/test_elementwise.py"
 DEFINITIONS = "tests/layers/test_definitions.py"
+CHAINS = "tests/core/test_chains.py"
 BUILD = "tests/core/test_build.py"
 COUNTS = "tests/networks/test_counts.py"
 TRANSFORMERS = "tests/networks/test_transformers.py"
 
 MUTANTS = [
+    Mutant("layers/normalization.py", "or (self.running_statistics and self.is_frozen)", "", CHAINS),
+    Mutant("layers/normalization.py", 'or "forward" in vars(following))', ")", CHAINS),
+    Mutant("layers/relu.py", "type(self) is not ReLU or ", "", CHAINS),
     Mutant("layers/recurrent.py", "dx if masks[layer] is None else dx * masks[layer]", "dx", DERIVATIVE),
     Mutant("layers/recurrent.py", "db_ih if db_hh is None else db_hh", "db_ih", DERIVATIVE, "gru"),
     Mutant("layers/recurrent.py", "first = random.first_sample() *", "first = 0 *", RECURRENT),

@@ -26,8 +26,8 @@ WINDOW_MEAN = "tests/backend/test_sums.py::test_the_mean_of_a_large_window"
 MUTANTS = [
     Mutant(
         "backend/reference/convolution.py",
-        "db = xp.reshape(self.sum(dz, ",
-        "db = -xp.reshape(self.sum(dz, ",
+        "xp.reshape(self.sum(dz, axis=(0, 3)",
+        "-xp.reshape(self.sum(dz, axis=(0, 3)",
         DERIVATIVE,
     ),
     Mutant(
@@ -37,7 +37,7 @@ MUTANTS = [
         DERIVATIVE,
     ),
     Mutant("backend/reference/convolution.py", "xp.matmul(kernels.mT, dz)", "-xp.matmul(kernels.mT, dz)", DERIVATIVE),
-    Mutant("backend/reference/transposed.py", "db = self.sum(dz, ", "db = -self.sum(dz, ", DERIVATIVE),
+    Mutant("backend/reference/transposed.py", "self.sum(dz, axis", "-self.sum(dz, axis", DERIVATIVE),
     Mutant(
         "backend/reference/transposed.py", "self.sum(xp.matmul(pixels, ", "-self.sum(xp.matmul(pixels, ", DERIVATIVE
     ),

@@ -1,5 +1,6 @@
 """The way back through the activation that dense layers and convolutions have built in."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from xpnet.backend.cpu.work import share_rows
 
 Array = Any
 
+ZEROS = 1 << 13
 WHOLE = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # numbers of so many bytes
 
 
@@ -24,6 +26,23 @@ def pick(dy: Array, chosen: Array, out: Array | None = None) -> Array:
     whole = WHOLE[dy.itemsize]
     picked = np.multiply(dy.view(whole), chosen, out=None if out is None else out.view(whole))
     return picked.view(dy.dtype) if out is None else out
+
+
+def relu(x: Array, out: Array) -> Array:
+    """max(x, 0) of what has one axis, by an array of zeros: it takes a third of the time of that with the number 0."""
+    zeros, whole = _zeros(x.dtype.char), len(x) // ZEROS * ZEROS
+    if whole:
+        np.maximum(x[:whole].reshape(-1, ZEROS), zeros, out=out[:whole].reshape(-1, ZEROS))
+    if whole < len(x):
+        np.maximum(x[whole:], zeros[: len(x) - whole], out=out[whole:])
+    return out
+
+
+@functools.cache
+def _zeros(dtype: str) -> Array:
+    zeros = np.zeros(ZEROS, dtype)
+    zeros.flags.writeable = False
+    return zeros
 
 
 def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:

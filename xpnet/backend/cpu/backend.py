@@ -109,10 +109,13 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         groups: int = 1,
         activation: str | None = None,
         need_dx: bool = True,
-    ) -> tuple[Array | None, Array, Array]:
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
         require_like(dy, y)
+        relu, need = activation == "relu", (need_dx, need_dw, need_db)
         algorithm = self.algorithms[choose(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
-        return backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
+        return backward(algorithm, dy, x, w, y, window, groups, relu, need)
 
     def conv2d_transposed(
         self,
@@ -138,16 +141,21 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         groups: int = 1,
         activation: str | None = None,
         need_dx: bool = True,
-    ) -> tuple[Array | None, Array, Array]:
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
         require_like(dy, y)
+        relu, need = activation == "relu", (need_dx, need_dw, need_db)
         algorithm = self.algorithms[choose(dy.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)[0]]
-        return transposed_backward(algorithm, dy, x, w, y, window, groups, activation == "relu", need_dx)
+        return transposed_backward(algorithm, dy, x, w, y, window, groups, relu, need)
 
     def explain_conv2d(self, x: Array, w: Array, window: Window, groups: int = 1) -> str:
         return choice.explain(x.shape, w.shape, (x.dtype, w.dtype), window, groups, self.lanes)
 
+    product = staticmethod(product)
+
     def dense(self, x: Array, w: Array, b: Array | None, activation: str | None = None) -> Array:
-        return product(x, w.T, None, b, activation == "relu")
+        return self.product(x, w.T, None, b, activation == "relu")
 
     def dense_backward(
         self,
@@ -158,10 +166,13 @@ class NumpyBackend(CpuAttention, CpuElementwise, CpuGroupNorm, CpuRecurrent, Cpu
         activation: str | None = None,
         need_dx: bool = True,
         out: Array | None = None,
-    ) -> tuple[Array | None, Array, Array]:
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
         require_like(dy, y)
         dz = self.activate_backward(dy, y, activation)
-        return product(dz, w) if need_dx else None, product(dz.T, x, out), self.sum(dz, 0)
+        dx, dw = self.product(dz, w) if need_dx else None, self.product(dz.T, x, out) if need_dw else None
+        return dx, dw, self.sum(dz, 0) if need_db else None
 
     # ---- pooling: over views (H, W, C, N), in the memory order of x, where every slice is made of runs of images -----
 

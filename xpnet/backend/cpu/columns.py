@@ -59,6 +59,7 @@ class Walk:
         self.grouped = x.reshape(H, groups, self.C, W, N).transpose(1, 0, 2, 3, 4)  # (G, H, C/G, W, N), a view
         self.units = size[0] * size[1] * x.shape[3] * outputs * (self.inputs + PASSES) // WORTH
         self.shared = dilation[0] == 1  # consecutive rows of columns are one matrix
+        self.is_columns = (kernel, stride, pad, size) == ((1, 1), (1, 1), (0, 0), (H, W))  # x: nothing is gathered
 
     def tiles(self) -> tuple[Tile, ...]:
         """The same for any number of threads; the first is the largest."""
@@ -80,8 +81,10 @@ class Walk:
 
     def matrices(self, tile: Tile, g0: int, g1: int) -> Array:
         """The columns of each output row of the tile, of some groups: (groups, rows, KH*C*KW, P), a view of this
-        thread's scratch space."""
+        thread's scratch space, or of x."""
         i0, i1, j0, j1, n0, n1 = tile
+        if self.is_columns:
+            return self.grouped.reshape(*self.grouped.shape[:3], -1)[g0:g1, i0:i1, :, columns_of(tile, self.x.shape[3])]
         (KH, KW), (SH, _), (DH, _) = self.kernel, self.stride, self.dilation
         C, N, G, rows, width = self.C, n1 - n0, g1 - g0, i1 - i0, j1 - j0
         x = self.grouped[g0:g1, ..., n0:n1]
@@ -203,12 +206,14 @@ def forward(x: Array, w: Array, b: Array | None, window: Window, groups: int, re
     return hcwn_to_nchw(out)
 
 
-def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
+def before_activation(dy: Array, y: Array | None, need_db: bool) -> tuple[Array, Array | None]:
     dy = nchw_to_hcwn(dy)
+    if y is None and not need_db:
+        return hcwn_to_nchw(dy), None
     OH, O = dy.shape[:2]
     y = None if y is None else nchw_to_hcwn(y).reshape(OH, O, -1)
     dz, sums = activation.before_activation(dy.reshape(OH, O, -1), y)
-    return hcwn_to_nchw(dz.reshape(dy.shape)), add_first(sums).astype(dy.dtype, copy=False)
+    return hcwn_to_nchw(dz.reshape(dy.shape)), add_first(sums).astype(dy.dtype, copy=False) if need_db else None
 
 
 def weight_gradient(dz: Array, x: Array, w: Array, window: Window, groups: int) -> Array:

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.activation import pick
+from xpnet.backend.cpu.activation import pick, relu
 from xpnet.backend.cpu.layouts import empty_in_axes, flat_in_axes, memory_axes
 from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.threads import run_tiles, scratch
 from xpnet.backend.cpu.work import LEAST, cut_bands
 from xpnet.backend.like import converted
 from xpnet.backend.reference import Array, Backend
-from xpnet.backend.reference.elementwise import FAR, FORMULAS
+from xpnet.backend.reference.elementwise import FAR, FORMULAS, Formula
 
 Back = Callable[[Array], Array]
 BAND = 1 << 15  # entries that are passed over several times: with what is made of them, they stay in the cache
@@ -26,7 +26,7 @@ class CpuElementwise(Backend):
         axes = memory_axes(y)
         z = empty_in_axes(y, axes)
         flat, out = flat_in_axes(y, axes), flat_in_axes(z, axes)
-        run_tiles(lambda a, e: np.maximum(flat[a:e], 0, out=out[a:e]), cut_bands(y.size, LEAST), blas=False)
+        run_tiles(lambda a, e: relu(flat[a:e], out[a:e]), cut_bands(y.size, LEAST), blas=False)
         return z
 
     def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
@@ -41,10 +41,22 @@ class CpuElementwise(Backend):
         run_tiles(lambda a, e: pick(dout[a:e], flat[a:e] > 0, out[a:e]), bands, blas=False)
         return dx
 
+    def add_relu(self, x: Array, y: Array) -> Array:
+        axes = memory_axes(x)
+        z = empty_in_axes(x, axes)
+        out, first, second = (flat_in_axes(each, axes) for each in (z, x, y))
+
+        def work(i0: int, i1: int) -> None:
+            part = np.add(first[i0:i1], second[i0:i1], out=out[i0:i1])
+            relu(part, part)
+
+        run_tiles(work, cut_bands(x.size, BAND), blas=False, alone=x.size <= LEAST)
+        return z
+
     def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Back]:
         if name == "gelu_tanh" and x.dtype == np.float32:
             return gelu_tanh(x)
-        formula = gelu if name == "gelu" and x.dtype == np.float32 else FORMULAS[name]
+        formula = FEW_PASSES.get(name, FORMULAS[name]) if x.dtype == np.float32 else FORMULAS[name]
         if x.size <= LEAST:
             return formula(np, x, *constants)
         axes = memory_axes(x)
@@ -105,6 +117,69 @@ def gelu(xp: Any, x: Array) -> tuple[Array, Back]:
         return slope
 
     return y, back
+
+
+# Of the formulas below nothing but x is kept; slopes are made of their bits, for which whole numbers suffice: float32
+# times bool takes four times as long.
+ONE_BITS = int(np.float32(1).view(np.int32))
+
+
+def leaky_relu(xp: Any, x: Array, negative_slope: float) -> tuple[Array, Back]:
+    """As the reference's, of float32."""
+    back = leaky_relu_back(x, negative_slope)
+    return back(x), back
+
+
+def leaky_relu_back(x: Array, negative_slope: float) -> Back:
+    below = int(np.float32(negative_slope).view(np.int32))
+
+    def back(dy: Array) -> Array:
+        slope = np.multiply(x > 0, np.int32(ONE_BITS - below))
+        slope += np.int32(below)
+        return _times(dy, slope)
+
+    return back
+
+
+def hard_tanh(xp: Any, x: Array, low: float, high: float) -> tuple[Array, Back]:
+    """As the reference's, of float32."""
+    return np.clip(x, low, high), hard_tanh_back(x, low, high)
+
+
+def hard_tanh_back(x: Array, low: float, high: float) -> Back:
+    def back(dy: Array) -> Array:
+        chosen = x > low
+        chosen &= x < high
+        return _times(dy, np.multiply(chosen, np.int32(ONE_BITS)))
+
+    return back
+
+
+def pass_on(dy: Array, y: Array, below: float, above: float) -> Array:
+    """dy times the slope of what `batch_norm_then` ends with, of float32, told from what came of it."""
+    axes = memory_axes(y)
+    flat, dout, dx = flat_in_axes(y, axes), flat_in_axes(dy, axes), empty_in_axes(y, axes)
+    out = flat_in_axes(dx, axes)
+
+    def work(i0: int, i1: int) -> None:
+        if above < math.inf:
+            out[i0:i1] = hard_tanh_back(flat[i0:i1], 0.0, above)(dout[i0:i1])
+        elif below:
+            out[i0:i1] = leaky_relu_back(flat[i0:i1], below)(dout[i0:i1])
+        else:
+            pick(dout[i0:i1], flat[i0:i1] > 0, out[i0:i1])
+
+    run_tiles(work, cut_bands(y.size, LEAST), blas=False)
+    return dx
+
+
+def _times(a: Array, slope: Array) -> Array:
+    """a times the numbers whose bits are given, into which it is written if they are of its kind."""
+    slopes = slope.view(np.float32)
+    return np.multiply(a, slopes, out=slopes if a.dtype == slopes.dtype else None)
+
+
+FEW_PASSES: dict[str, Formula] = {"gelu": gelu, "leaky_relu": leaky_relu, "hard_tanh": hard_tanh}
 
 
 def gelu_tanh(x: Array) -> tuple[Array, Back]:

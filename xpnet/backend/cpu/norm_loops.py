@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.sums import add_cells, add_rows, weigh_rows
+from xpnet.backend.cpu.sums import add_cells, add_rows, length_of_runs, weigh_rows
 from xpnet.backend.cpu.threads import scratch
 
 Array = Any
 
 BAND = 1 << 19  # entries of what is nothing but rows that are done at a time: more fall out of the cache
 LONG = 1 << 12  # entries of a row up to which rows are normalized by products of matrices
+COMPILED = False
+LEAST_RUN = 64  # entries behind one another that are worth a product of their own
 RUN = 512  # entries behind one another from which on NumPy's loop over them is worth a number of each cell
 
 
@@ -26,8 +28,7 @@ def moments(
     np.divide(add_cells(part), part.shape[0] * part.shape[2], out=middle)
     off = scratch(part.size, x.dtype).reshape(part.shape)
     np.subtract(part, _beside(middle.astype(x.dtype), part), out=off)
-    np.square(off, out=off)
-    square[p0:p1, l0:l1] = add_cells(off)
+    square[p0:p1, l0:l1] = _add_products(off, off, off)
 
 
 def scale(
@@ -43,6 +44,22 @@ def scale(
         out += _beside(shift[p0:p1, l0:l1], part)
 
 
+def scale_then(
+    x: Array, y: Array, mean: Array | None, slope: Array, shift: Array | None, then: tuple[float, float],
+    a0: int, a1: int, p0: int, p1: int, l0: int, l1: int,
+) -> None:  # fmt: skip
+    """`scale`, and what the activation of `batch_norm_then` makes of it."""
+    scale(x, y, mean, slope, shift, a0, a1, p0, p1, l0, l1)
+    out, (below, above) = y[a0:a1, p0:p1, :, l0:l1], then
+    if above != np.inf:
+        np.clip(out, 0, above, out=out)
+        return
+    lower = np.zeros(out.shape[2:], out.dtype)  # an array: twice as fast as the number 0
+    if below:
+        lower = np.multiply(out, out.dtype.type(below), out=scratch(out.size, out.dtype).reshape(out.shape))
+    np.maximum(out, lower, out=out)
+
+
 def products(
     dy: Array, x: Array, mean: Array | None, total: Array, product: Array,
     a0: int, a1: int, p0: int, p1: int, l0: int, l1: int,
@@ -53,8 +70,7 @@ def products(
     off = scratch(part.size, x.dtype).reshape(part.shape)
     if mean is not None:
         part = np.subtract(part, _beside(mean[p0:p1, l0:l1], part), out=off)
-    np.multiply(part, d, out=off)
-    product[p0:p1, l0:l1] = add_cells(off)
+    product[p0:p1, l0:l1] = _add_products(d, part, off)
 
 
 def combine(
@@ -111,6 +127,16 @@ def normalize_rows_backward(
     if mean is not None:
         out -= weigh_rows(d, share)
     out *= inverse
+
+
+def _add_products(a: Array, b: Array, space: Array) -> Array:
+    """(a, p, m, l) twice -> (p, l): the sums of their products over a and m, by BLAS's where entries lie in runs."""
+    length = length_of_runs(a.shape[2]) if a.shape[3] == 1 and a.dtype == np.float32 else 0
+    if length < LEAST_RUN:
+        return add_cells(np.multiply(a, b, out=space))
+    shape = (*a.shape[:2], a.shape[2] // length, length)
+    sums = np.matmul(a[..., 0].reshape(shape)[..., None, :], b[..., 0].reshape(shape)[..., None])
+    return np.add.reduce(sums[..., 0], axis=(0, 2), dtype=np.float64)
 
 
 def _beside(v: Array, part: Array) -> Array:

@@ -53,7 +53,7 @@ def add_cells(part: Array) -> Array:
     if l == 1 and part.dtype == np.float64:
         return add_first(add_runs(part[..., 0]))[:, None]
     if l == 1:
-        length = _length_of_runs(m)
+        length = length_of_runs(m)
         sums = part.reshape(-1, length) @ _ones(length, part.dtype.char) if length else np.add.reduce(part, axis=2)
         return _reduce(sums.reshape(a, p, m // length if length else 1), axis=(0, 2), dtype=np.float64)[:, None]
     return add_first(add_rows(part))
@@ -94,7 +94,7 @@ def _add_blocks(sums: Array) -> Array:
 def add_runs(x: Array) -> Array:
     """(..., m) -> (...), of entries that lie behind one another."""
     m = x.shape[-1]
-    length = _length_of_runs(m)
+    length = length_of_runs(m)
     if length == m:
         return x @ _ones(m, x.dtype.char)
     if not length:
@@ -130,7 +130,7 @@ def add_groups(x: Array, starts: Array) -> Array:
 
 def weigh_rows(x: Array, weights: Array, out: Array | None = None) -> Array:
     """(n, m) times weights (m, 1) -> (n, 1)."""
-    (n, m), length = x.shape, _length_of_runs(x.shape[1])
+    (n, m), length = x.shape, length_of_runs(x.shape[1])
     if length == m:
         return np.matmul(x, weights, out=out)
     if not length:
@@ -140,7 +140,7 @@ def weigh_rows(x: Array, weights: Array, out: Array | None = None) -> Array:
 
 
 @functools.lru_cache(maxsize=4096)
-def _length_of_runs(m: int) -> int:
+def length_of_runs(m: int) -> int:
     """Into runs of what length m entries are cut: not more than RUN, all alike; 0 where there is no such number."""
     return next((n for n in range(min(m, RUN), min(m, RUN // 4) - 1, -1) if n and m % n == 0), 0) if m else m
 

@@ -119,9 +119,12 @@ class Winograd(Safeguards):
             return self.directly(dz).input_gradient(dz, w, b, window, size, groups, relu)
         return hwcn_to_nchw(dx)
 
-    def before_activation(self, dy: Array, y: Array | None) -> tuple[Array, Array]:
-        dz, db = self.before_activation_of(nchw_to_hwcn(dy), None if y is None else nchw_to_hwcn(y))
-        return hwcn_to_nchw(dz), db
+    def before_activation(self, dy: Array, y: Array | None, need_db: bool) -> tuple[Array, Array | None]:
+        dy = nchw_to_hwcn(dy)
+        if y is None and not need_db:
+            return hwcn_to_nchw(dy), None
+        dz, db = self.before_activation_of(dy, None if y is None else nchw_to_hwcn(y))
+        return hwcn_to_nchw(dz), db if need_db else None
 
     def _correlate(
         self, x: Array, w: Array, b: Array | None, pad: tuple[int, int], size: tuple[int, int], relu: bool

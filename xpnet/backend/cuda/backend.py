@@ -58,13 +58,17 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
         activation: str | None = None,
         need_dx: bool = True,
         out: Array | None = None,
-    ) -> tuple[Array | None, Array, Array]:
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
         require_like(dy, y)
         cp = self._cp
-        dz, db = self._activation_backward(dy, y, activation, self.empty(dy.shape, dy.dtype))
+        dz, db = self._activation_backward(dy, y, activation, self.empty(dy.shape, dy.dtype), need_db)
         x, w = cp.ascontiguousarray(x), cp.ascontiguousarray(w)
-        dw, dx = self.empty(w.shape, w.dtype), self.empty(x.shape, x.dtype) if need_dx else None
-        self._product(dz.T, x, dw)
+        dw = self.empty(w.shape, w.dtype) if need_dw else None
+        dx = self.empty(x.shape, x.dtype) if need_dx else None
+        if dw is not None:
+            self._product(dz.T, x, dw)
         if dx is not None:
             self._product(dz, w, dx)
         return dx, dw, db

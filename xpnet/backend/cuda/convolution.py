@@ -66,29 +66,34 @@ class CupyConvolution(CupyArrays):
         groups: int = 1,
         activation: str | None = None,
         need_dx: bool = True,
-    ) -> tuple[Array | None, Array, Array]:
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
         require_like(dy, y)
         cp, N, O, G = self._cp, x.shape[0], w.shape[0], groups
         OH, OW = dy.shape[2:]
-        dz, db = self._activation_backward(dy, y, activation, self.empty((O, N, OH, OW), x.dtype).transpose(1, 0, 2, 3))
+        out = self.empty((O, N, OH, OW), x.dtype).transpose(1, 0, 2, 3)
+        dz, db = self._activation_backward(dy, y, activation, out, need_db)
         rows = _channels_first(dz, G)  # (G, O/G, N*OH*OW)
         kernels = cp.ascontiguousarray(w).reshape(G, O // G, -1)  # (G, O/G, C/G*KH*KW)
-        dw = self.empty(kernels.shape, x.dtype)
+        dw = self.empty(kernels.shape, x.dtype) if need_dw else None
         dx = self._like(x) if need_dx else None
         if _is_columns(x, window):
-            self._product(rows, _channels_first(x, G).transpose(0, 2, 1), dw)
+            if dw is not None:
+                self._product(rows, _channels_first(x, G).transpose(0, 2, 1), dw)
             if dx is not None:
                 self._product(kernels.transpose(0, 2, 1), rows, _channels_first(dx, G))
-            return dx, dw.reshape(w.shape), db
+            return dx, None if dw is None else dw.reshape(w.shape), db
         for tile, cols in tiles(self.empty, x, window):
             matrix = cols.reshape(G, kernels.shape[2], -1)  # (G, C/G*KH*KW, n*OH*OW)
             out = _pixels(rows, tile, N)
-            self._im2col(_images(x, tile), cols, window)
-            self._product(out, matrix.transpose(0, 2, 1), dw, add=tile.start > 0)
+            if dw is not None:
+                self._im2col(_images(x, tile), cols, window)
+                self._product(out, matrix.transpose(0, 2, 1), dw, add=tile.start > 0)
             if dx is not None:  # the columns have done their work: their gradient takes their place
                 self._product(kernels.transpose(0, 2, 1), out, matrix)
                 self._col2im(cols, _images(dx, tile), window)
-        return dx, dw.reshape(w.shape), db
+        return dx, None if dw is None else dw.reshape(w.shape), db
 
     def conv2d_transposed(
         self,
@@ -123,21 +128,23 @@ class CupyConvolution(CupyArrays):
         groups: int = 1,
         activation: str | None = None,
         need_dx: bool = True,
-    ) -> tuple[Array | None, Array, Array]:
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
         require_like(dy, y)
         (N, C, H, W), G, O = x.shape, groups, dy.shape[1]
         out = self.empty((O, N, *dy.shape[2:]), x.dtype).transpose(1, 0, 2, 3)
-        dz, db = self._activation_backward(dy, y, activation, out)
+        dz, db = self._activation_backward(dy, y, activation, out, need_db)
         rows = _channels_first(self._as_output(x), G)  # (G, C/G, N*H*W)
         kernels = self._cp.ascontiguousarray(w).reshape(G, C // G, -1)  # (G, C/G, O/G*KH*KW)
-        dw, dx = self.empty(kernels.shape, x.dtype), None
-        if need_dx:
-            dx = self.empty((C, N, H, W), x.dtype).transpose(1, 0, 2, 3)
+        dw = self.empty(kernels.shape, x.dtype) if need_dw else None
+        dx = self.empty((C, N, H, W), x.dtype).transpose(1, 0, 2, 3) if need_dx else None
         for tile, matrix in self._columns(dz, window, G):  # (G, O/G*KH*KW, n*H*W)
-            self._product(_pixels(rows, tile, N), matrix.transpose(0, 2, 1), dw, add=tile.start > 0)
+            if dw is not None:
+                self._product(_pixels(rows, tile, N), matrix.transpose(0, 2, 1), dw, add=tile.start > 0)
             if dx is not None:
                 self._product(kernels, matrix, _pixels(_channels_first(dx, G), tile, N))
-        return dx, dw.reshape(w.shape), db
+        return dx, None if dw is None else dw.reshape(w.shape), db
 
     def _columns(self, x: Array, window: Window, groups: int) -> Iterator[tuple[slice, Array]]:
         """Of each tile of images the columns (G, C/G*KH*KW, n*OH*OW), where they can be used until the next."""
@@ -168,9 +175,15 @@ class CupyConvolution(CupyArrays):
             b = None if b is None else self._cp.ascontiguousarray(b)
             elementwise("bias_activation", y.dtype, y.size, y, b, y.size, inner, channels, int(activation == "relu"))
 
-    def _activation_backward(self, dy: Array, y: Array, activation: str | None, out: Array) -> tuple[Array, Array]:
-        """(dz, db), dz in the memory order of `out`: `out` itself, or dy where it is the same."""
+    def _activation_backward(
+        self, dy: Array, y: Array, activation: str | None, out: Array, need_db: bool
+    ) -> tuple[Array, Array | None]:
+        """(dz, db), dz in the memory order of `out`: `out` itself, or dy where it is the same. Without `need_db` db is
+        None, and where dz is dy nothing is launched.
+        """
         relu = activation == "relu"
+        if not relu and not need_db and dy.strides == out.strides:
+            return dy, None
         dz = dy if not relu and dy.strides == out.strides else out
         dy4, dz4 = four_axes(dy), four_axes(dz)
         y4 = four_axes(y) if relu else dy4
@@ -187,7 +200,7 @@ class CupyConvolution(CupyArrays):
         )  # fmt: skip
         if chunks > 1:
             by_block("sum_chunks", dy.dtype, (C,), chunks, sums, db, chunks)
-        return dz, db
+        return dz, db if need_db else None
 
 
 def tiles(empty: Any, x: Array, window: Window) -> Iterator[tuple[slice, Array]]:

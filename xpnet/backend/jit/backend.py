@@ -21,6 +21,7 @@ from xpnet.backend.cpu.memory_pool import pool
 from xpnet.backend.cpu.products import product
 from xpnet.backend.cpu.threads import run_tiles
 from xpnet.backend.cpu.updates import fold_bias
+from xpnet.backend.cpu.work import LEAST
 from xpnet.backend.jit import (
     cells,
     depthwise,
@@ -30,7 +31,9 @@ from xpnet.backend.jit import (
     kernels,
     losses,
     norm_loops,
+    norm_then,
     pooling,
+    products,
     sequences,
     together,
     updates,
@@ -113,12 +116,26 @@ class JitBackend(JitAttention, NumpyBackend):
     def norm_loops(self, dtype: Any) -> Any:
         return norm_loops if dtype == np.float32 else super().norm_loops(dtype)
 
+    def loops_then(self, dtype: Any) -> Any:
+        return norm_then if dtype == np.float32 else super().loops_then(dtype)
+
     # ---- activations -----------------------------------------------------------------------------------------------
 
     def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Callable[[Array], Array]]:
         if name in elementwise.LOOPS and x.dtype == np.float32:
-            return elementwise.activation(x, name)
+            return elementwise.activation(x, name, *constants)
         return super().activation(x, name, *constants)
+
+    def add_relu(self, x: Array, y: Array) -> Array:
+        if not x.dtype == y.dtype == np.float32 or x.shape != y.shape:
+            return super().add_relu(x, y)
+        return elementwise.add_relu(x, y)
+
+    def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
+        alike = dy.shape == y.shape and dy.dtype == y.dtype == np.float32
+        if activation == "relu" and alike and y.size > LEAST:
+            return elementwise.relu_backward(dy, y)
+        return super().activate_backward(dy, y, activation)
 
     # ---- dense layers ----------------------------------------------------------------------------------------------
 
@@ -136,11 +153,14 @@ class JitBackend(JitAttention, NumpyBackend):
         activation: str | None = None,
         need_dx: bool = True,
         out: Array | None = None,
-    ) -> tuple[Array | None, Array, Array]:
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
         fits = activation is None and out is None and dy.dtype == np.float32 and dy.flags.c_contiguous
         if not fits or dy.shape != y.shape or not sequences.takes_inputs(x, w):
-            return super().dense_backward(dy, x, w, y, activation, need_dx, out)
-        return product(dy, w) if need_dx else None, sequences.inputs_gradient(dy, x), self.sum(dy, 0)
+            return super().dense_backward(dy, x, w, y, activation, need_dx, out, need_dw, need_db)
+        dx, dw = product(dy, w) if need_dx else None, sequences.inputs_gradient(dy, x) if need_dw else None
+        return dx, dw, self.sum(dy, 0) if need_db else None
 
     # ---- recurrent layers ------------------------------------------------------------------------------------------
 
@@ -169,6 +189,12 @@ class JitBackend(JitAttention, NumpyBackend):
         if not sequences.takes(hs.shape[2], hs, cs, gates, w):
             return super().lstm_backward(dhs, dh, dc, hs, cs, gates, w, alive, reverse)
         return sequences.back(dhs, dh, dc, hs, cs, gates, w, alive, reverse)
+
+    # ---- dense ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def product(a: Array, b: Array, out: Array | None = None, bias: Array | None = None, relu: bool = False) -> Array:
+        return (products.product if products.takes(a, b, out) else product)(a, b, out, bias, relu)
 
     # ---- losses ----------------------------------------------------------------------------------------------------
 

@@ -32,10 +32,15 @@ forward, input_gradient, weight_gradient = direct.forward, direct.input_gradient
 before_activation = direct.before_activation
 
 
-def at_once(dy: Array, x: Array, w: Array, y: Array | None, window: Window, groups: int) -> Any:
-    """(dx, dw, db), or None where not everything is finite: then zeros beside the image must not be met, or must be."""
+def at_once(dy: Array, x: Array, w: Array, y: Array | None, window: Window, groups: int, need_db: bool) -> Any:
+    """(dx, dw, db), db None without `need_db`; or None where not everything is finite: then zeros beside the image must
+    not be met, or must be.
+    """
     rows, places, covering = met_by(x.shape[2:], dy.shape[2:], window)
-    dz, db = (dy, None) if y is None and covering >= 0 else direct.before_activation(dy, y)
+    if y is None and (covering >= 0 or not need_db):
+        dz, db = dy, None
+    else:
+        dz, db = direct.before_activation(dy, y, need_db)
     dz, x = nchw_to_hwcn(dz), nchw_to_hwcn(x)
     (_, W, C, N), taps = x.shape, np.ascontiguousarray(w.reshape(groups, -1))
     T = taps.shape[1]
@@ -46,7 +51,7 @@ def at_once(dy: Array, x: Array, w: Array, y: Array | None, window: Window, grou
     run_tiles(lambda c0, c1: kernel(dz, x, taps, dx, dw, rows, places, zeros, c0, c1), bands, blas=False)
     if not (math.isfinite(dw.sum()) and math.isfinite(taps.sum())):
         return None
-    db = dw[:, T].copy() if db is None else db
+    db = dw[:, T].copy() if db is None and need_db else db
     return hwcn_to_nchw(dx), dw[:, :T].reshape(w.shape), db
 
 

@@ -50,9 +50,12 @@ def input_gradient(dz: Array, w: Array, b: Array | None, window: Window, size: P
     return correlate(nchw_to_hwcn(dz), flipped, bias, tables, relu)[0]
 
 
-def before_activation(dy: Array, y: Array | None) -> tuple[Array, Array]:
-    dz, db = activation.before_activation(nchw_to_hwcn(dy), None if y is None else nchw_to_hwcn(y))
-    return hwcn_to_nchw(dz), db
+def before_activation(dy: Array, y: Array | None, need_db: bool) -> tuple[Array, Array | None]:
+    dy = nchw_to_hwcn(dy)
+    if y is None and not need_db:
+        return hwcn_to_nchw(dy), None
+    dz, db = activation.before_activation(dy, None if y is None else nchw_to_hwcn(y))
+    return hwcn_to_nchw(dz), db if need_db else None
 
 
 def correlate(x: Array, w: Array, b: Array, tables: tuple[np.ndarray, np.ndarray], relu: bool) -> tuple[Array, bool]:

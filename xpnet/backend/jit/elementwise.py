@@ -1,7 +1,8 @@
 """Activations of float32 with Numba: value and slope of one number, and the loop over many, in vector registers.
 
 They are those that transformers and image networks have behind many a layer; the others are NumPy's. Nothing but x is
-kept for the way back: to compute again takes no longer than to read what was kept. A NaN stays one.
+kept for the way back (of ReLU y, which its layer has): to compute again takes no longer than to read what was kept. A
+NaN stays one.
 """
 
 import math
@@ -142,24 +143,82 @@ def silu_back(dy, x, dx):  # type: ignore[no-untyped-def]
         dx[i] = dy[i] * silu_slope(x[i])
 
 
+@fast
+def leaky_relu_all(x, y, negative_slope):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        y[i] = x[i] * (ONE if x[i] > NOTHING else negative_slope)
+
+
+@fast
+def leaky_relu_back(dy, x, dx, negative_slope):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        dx[i] = dy[i] * (ONE if x[i] > NOTHING else negative_slope)
+
+
+@fast
+def hard_tanh_all(x, y, low, high):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        y[i] = low if x[i] < low else high if x[i] > high else x[i]
+
+
+@fast
+def hard_tanh_back(dy, x, dx, low, high):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        dx[i] = dy[i] * (ONE if low < x[i] < high else NOTHING)
+
+
+@fast
+def relu_back(dy, y, dx):  # type: ignore[no-untyped-def]
+    for i in range(y.size):
+        dx[i] = dy[i] if y[i] > NOTHING else NOTHING
+
+
+@fast
+def add_relu_all(x, y, z):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        total = x[i] + y[i]
+        z[i] = NOTHING if total <= NOTHING else total
+
+
 LOOPS: dict[str, tuple[Callable[..., None], Callable[..., None]]] = {
-    "gelu": (gelu_all, gelu_back), "gelu_tanh": (gelu_tanh_all, gelu_tanh_back), "silu": (silu_all, silu_back)
+    "gelu": (gelu_all, gelu_back), "gelu_tanh": (gelu_tanh_all, gelu_tanh_back), "silu": (silu_all, silu_back),
+    "leaky_relu": (leaky_relu_all, leaky_relu_back), "hard_tanh": (hard_tanh_all, hard_tanh_back),
 }  # fmt: skip
 
 
-def activation(x: Array, name: str) -> tuple[Array, Callable[[Array], Array]]:
+def activation(x: Array, name: str, *constants: float) -> tuple[Array, Callable[[Array], Array]]:
     """y and the way back, in the order of memory that x has."""
-    axes, (forward, backward) = memory_axes(x), LOOPS[name]
+    axes, (forward, backward), own = memory_axes(x), LOOPS[name], [*map(np.float32, constants)]
     flat, y = flat_in_axes(x, axes), empty_in_axes(x, axes)
     bands, out = cut_ranges(x.size, count_units(x.size, ENTRIES)), flat_in_axes(y, axes)
-    run_tiles(lambda i0, i1: forward(flat[i0:i1], out[i0:i1]), bands, blas=False)
+    run_tiles(lambda i0, i1: forward(flat[i0:i1], out[i0:i1], *own), bands, blas=False)
 
     def back(dy: Array) -> Array:
         dy = converted(dy, x.dtype)
         dy = dy if dy.shape == x.shape else np.broadcast_to(dy, x.shape)  # the kernel reads as many as x has
         dout, dx = flat_in_axes(dy, axes), empty_in_axes(x, axes)
         out = flat_in_axes(dx, axes)
-        run_tiles(lambda i0, i1: backward(dout[i0:i1], flat[i0:i1], out[i0:i1]), bands, blas=False)
+        run_tiles(lambda i0, i1: backward(dout[i0:i1], flat[i0:i1], out[i0:i1], *own), bands, blas=False)
         return dx
 
     return y, back
+
+
+def add_relu(x: Array, y: Array) -> Array:
+    """max(x + y, 0), in the order of memory that x has."""
+    axes = memory_axes(x)
+    z = empty_in_axes(x, axes)
+    out, first, second = (flat_in_axes(each, axes) for each in (z, x, y))
+    bands = cut_ranges(x.size, count_units(x.size, ENTRIES))
+    run_tiles(lambda i0, i1: add_relu_all(first[i0:i1], second[i0:i1], out[i0:i1]), bands, blas=False)
+    return z
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    """dy where y > 0, else 0, in the order of memory that y has."""
+    axes = memory_axes(y)
+    dx = empty_in_axes(y, axes)
+    out, dout, flat = (flat_in_axes(each, axes) for each in (dx, dy, y))
+    bands = cut_ranges(y.size, count_units(y.size, ENTRIES))
+    run_tiles(lambda i0, i1: relu_back(dout[i0:i1], flat[i0:i1], out[i0:i1]), bands, blas=False)
+    return dx

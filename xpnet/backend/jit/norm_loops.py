@@ -7,6 +7,10 @@ each time. Cells side by side are summed side by side. Arrays are contiguous; No
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from xpnet.backend.jit.compiled import compiled
 
@@ -14,7 +18,21 @@ Array = Any
 NOTHING, ONE = np.float32(0), np.float32(1)
 BAND = 1 << 20  # entries of what is nothing but rows that are done at a time: of fewer the loops are soon done
 ROWS, RUN = 128, 1024  # rows, and entries of a run (as vectors), that are added before they go to a double
+COMPILED = True
 loops = compiled(error_model="numpy", fastmath={"reassoc", "contract"})
+entrywise = compiled(error_model="numpy")  # the same bits with an activation behind, or without
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fma(_: Any, x: Any, y: Any, z: Any) -> Any:
+    """x y + z of float32, rounded once."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FloatType()
+        function = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [kind] * 3), "llvm.fma.f32")
+        return b.call(function, arguments)
+
+    return types.float32(types.float32, types.float32, types.float32), generate
 
 
 def moments(x: Array, mean: Array, square: Array, *tile: int) -> None:
@@ -22,17 +40,17 @@ def moments(x: Array, mean: Array, square: Array, *tile: int) -> None:
     if x.shape[3] == 1:
         moments_of_runs(x[..., 0], mean[:, 0], square[:, 0], *tile[:4])
     else:
-        (x,), tile = _inner_rows(tile, x)
+        (x,), tile = inner_rows(tile, x)
         moments_of_lanes(x, mean, square, *tile)
 
 
 def scale(x: Array, y: Array, mean: Array | None, slope: Array, shift: Array | None, *tile: int) -> None:
     """y = (x - mean) slope + shift."""
-    vectors = _zero(slope, mean), slope, _zero(slope, shift)
+    vectors = zero(slope, mean), slope, zero(slope, shift)
     if x.shape[3] == 1:
         scale_runs(x[..., 0], y[..., 0], *(v[:, 0] for v in vectors), *tile[:4])
     else:
-        (x, y), tile = _inner_rows(tile, x, y)
+        (x, y), tile = inner_rows(tile, x, y)
         scale_lanes(x, y, *vectors, *tile)
 
 
@@ -42,7 +60,7 @@ def products(dy: Array, x: Array, mean: Array | None, total: Array, product: Arr
     if x.shape[3] == 1:
         products_of_runs(dy[..., 0], x[..., 0], centre[:, 0], total[:, 0], product[:, 0], *tile[:4])
     else:
-        (dy, x), tile = _inner_rows(tile, dy, x)
+        (dy, x), tile = inner_rows(tile, dy, x)
         products_of_lanes(dy, x, centre, total, product, *tile)
 
 
@@ -50,11 +68,11 @@ def combine(
     dy: Array, x: Array, dx: Array, mean: Array | None, slope: Array, factor: Array, shift: Array | None, *tile: int
 ) -> None:
     """dx = dy slope + (x - mean) factor + shift."""
-    vectors = _zero(slope, mean), slope, factor, _zero(slope, shift)
+    vectors = zero(slope, mean), slope, factor, zero(slope, shift)
     if x.shape[3] == 1:
         combine_runs(dy[..., 0], x[..., 0], dx[..., 0], *(v[:, 0] for v in vectors), *tile[:4])
     else:
-        (dy, x, dx), tile = _inner_rows(tile, dy, x, dx)
+        (dy, x, dx), tile = inner_rows(tile, dy, x, dx)
         combine_lanes(dy, x, dx, *vectors, *tile)
 
 
@@ -64,7 +82,7 @@ def normalize_rows(
 ) -> None:  # fmt: skip
     """Layer normalization of the rows i0 ... i1 of x (M, F): weight, bias (F,); mean and rstd (M, 1) are filled."""
     weight = np.ones(x.shape[1], x.dtype) if weight is None else weight
-    scale_rows(x, y, weight, _zero(weight, bias), mean, rstd, np.float32(eps), centred, i0, i1)
+    scale_rows(x, y, weight, zero(weight, bias), mean, rstd, np.float32(eps), centred, i0, i1)
 
 
 def normalize_rows_backward(
@@ -73,14 +91,14 @@ def normalize_rows_backward(
 ) -> None:  # fmt: skip
     """Its way back; total and product (F,) are filled with the sums of dy, and of dy times what is normalized."""
     weight = np.ones(x.shape[1], x.dtype) if weight is None else weight
-    combine_rows(dy, x, dx, weight, _zero(rstd, mean), rstd, mean is not None, total, product, i0, i1)
+    combine_rows(dy, x, dx, weight, zero(rstd, mean), rstd, mean is not None, total, product, i0, i1)
 
 
-def _zero(like: Array, v: Array | None) -> Array:
+def zero(like: Array, v: Array | None) -> Array:
     return np.zeros_like(like) if v is None else v
 
 
-def _inner_rows(tile: tuple[int, ...], *arrays: Array) -> tuple[list[Array], tuple[int, ...]]:
+def inner_rows(tile: tuple[int, ...], *arrays: Array) -> tuple[list[Array], tuple[int, ...]]:
     """Where A alone are rows, those of the tile as M, over which the inner loops are."""
     a0, a1, *rest = tile
     if arrays[0].shape[1:3] != (1, 1):
@@ -89,7 +107,7 @@ def _inner_rows(tile: tuple[int, ...], *arrays: Array) -> tuple[list[Array], tup
 
 
 @loops
-def _pour(part, total):  # type: ignore[no-untyped-def]
+def pour(part, total):  # type: ignore[no-untyped-def]
     """total += part, and part = 0."""
     for k in range(part.size):
         total[k] += part[k]
@@ -120,13 +138,13 @@ def moments_of_runs(x, mean, square, a0, a1, p0, p1):  # type: ignore[no-untyped
         square[p] = total
 
 
-@loops
+@entrywise
 def scale_runs(x, y, mean, slope, shift, a0, a1, p0, p1):  # type: ignore[no-untyped-def]
     for a in range(a0, a1):
         for p in range(p0, p1):
             run, out, m, s, b = x[a, p], y[a, p], mean[p], slope[p], shift[p]
             for k in range(run.size):
-                out[k] = (run[k] - m) * s + b
+                out[k] = fma(run[k] - m, s, b)
 
 
 @loops
@@ -145,13 +163,13 @@ def products_of_runs(dy, x, mean, total, product, a0, a1, p0, p1):  # type: igno
                 product[p] += t
 
 
-@loops
+@entrywise
 def combine_runs(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1):  # type: ignore[no-untyped-def]
     for a in range(a0, a1):
         for p in range(p0, p1):
             d, run, out, m, s, f, b = dy[a, p], x[a, p], dx[a, p], mean[p], slope[p], factor[p], shift[p]
             for k in range(run.size):
-                out[k] = d[k] * s + (run[k] - m) * f + b
+                out[k] = fma(d[k], s, fma(run[k] - m, f, b))
 
 
 # ---- lanes: cells side by side; x (A, P, M, L) -----------------------------------------------------------------------
@@ -171,7 +189,7 @@ def moments_of_lanes(x, mean, square, a0, a1, p0, p1, l0, l1):  # type: ignore[n
                         run = x[i, p, j, l0:l1]
                         for k in range(run.size):
                             part[k] += run[k]
-                _pour(part, total)
+                pour(part, total)
         for k in range(middle.size):
             total[k] /= (a1 - a0) * M
             middle[k] = total[k]
@@ -183,10 +201,10 @@ def moments_of_lanes(x, mean, square, a0, a1, p0, p1, l0, l1):  # type: ignore[n
                         run = x[i, p, j, l0:l1]
                         for k in range(run.size):
                             part[k] += (run[k] - middle[k]) * (run[k] - middle[k])
-                _pour(part, squares)
+                pour(part, squares)
 
 
-@loops
+@entrywise
 def scale_lanes(x, y, mean, slope, shift, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
     for a in range(a0, a1):
         for p in range(p0, p1):
@@ -194,7 +212,7 @@ def scale_lanes(x, y, mean, slope, shift, a0, a1, p0, p1, l0, l1):  # type: igno
             for m in range(x.shape[2]):
                 run, out = x[a, p, m, l0:l1], y[a, p, m, l0:l1]
                 for k in range(run.size):
-                    out[k] = (run[k] - centre[k]) * s[k] + b[k]
+                    out[k] = fma(run[k] - centre[k], s[k], b[k])
 
 
 @loops
@@ -213,11 +231,11 @@ def products_of_lanes(dy, x, mean, total, product, a0, a1, p0, p1, l0, l1):  # t
                         for k in range(run.size):
                             sums[k] += d[k]
                             weighted[k] += d[k] * (run[k] - middle[k])
-                _pour(sums, total[p, l0:l1])
-                _pour(weighted, product[p, l0:l1])
+                pour(sums, total[p, l0:l1])
+                pour(weighted, product[p, l0:l1])
 
 
-@loops
+@entrywise
 def combine_lanes(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1, l0, l1):  # type: ignore[no-untyped-def]
     for a in range(a0, a1):
         for p in range(p0, p1):
@@ -225,7 +243,7 @@ def combine_lanes(dy, x, dx, mean, slope, factor, shift, a0, a1, p0, p1, l0, l1)
             for m in range(x.shape[2]):
                 d, run, out = dy[a, p, m, l0:l1], x[a, p, m, l0:l1], dx[a, p, m, l0:l1]
                 for k in range(run.size):
-                    out[k] = d[k] * s[k] + (run[k] - centre[k]) * f[k] + b[k]
+                    out[k] = fma(d[k], s[k], fma(run[k] - centre[k], f[k], b[k]))
 
 
 # ---- rows: of x (M, F) each has its mean, and each column its weight -------------------------------------------------
@@ -270,5 +288,5 @@ def combine_rows(dy, x, dx, weight, mean, rstd, centred, total, product, i0, i1)
             t *= share
             for k in range(row.size):
                 out[k] = (d[k] * weight[k] - s - (row[k] - middle) * inverse * t) * inverse
-        _pour(sums, total)
-        _pour(products, product)
+        pour(sums, total)
+        pour(products, product)

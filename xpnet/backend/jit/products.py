@@ -26,6 +26,7 @@ BLOCK = WIDE * LANES  # columns of a block
 DEEP = 256  # terms of a sum that a packed block has
 LEAST, MOST = 1 << 20, 1 << 28  # multiplications for which this is faster than BLAS
 TALL, NARROW = 48, 48  # rows and columns from which on it is
+ALL = 512  # rows that are worth turning a transposed factor for
 PART = 1 << 20  # multiplications that are worth a part of their own
 NUMBERS = 16
 
@@ -35,7 +36,7 @@ def takes(a: Array, b: Array, out: Array | None) -> bool:
     (R, K), C = a.shape, b.shape[1]
     return (
         LEAST <= R * K * C <= MOST
-        and R >= TALL
+        and (TALL if b.flags.c_contiguous else ALL) <= R
         and C >= NARROW
         and a.dtype == b.dtype == np.float32
         and (out is None or (out.dtype == np.float32 and out.flags.c_contiguous))
@@ -109,7 +110,8 @@ def part() -> Any:
                         start = at if k0 else bias + (c0 + c) * BYTES if bias else 0
                         outer_tile(
                             3 * kind + which, a + i * a_row + k0 * a_step, a_row, a_step,
-                            packed.ctypes.data + c * BYTES, BLOCK * BYTES, deep, at, C * BYTES, width - c, start, C * BYTES if k0 else 0, relu, 0, 0, 0,
+                            packed.ctypes.data + c * BYTES, BLOCK * BYTES, deep, at, C * BYTES, width - c, start,
+                            C * BYTES if k0 else 0, relu, 0, 0, 0,
                         )  # fmt: skip
                         c += BLOCK if which == 0 else LANES
                     i += ROWS[kind]

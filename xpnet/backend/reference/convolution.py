@@ -33,14 +33,17 @@ class Convolution(Windows, Activations):
         groups: int = 1,
         activation: str | None = None,
         need_dx: bool = True,
-    ) -> tuple[Array | None, Array, Array]:
-        """(dx or None, dw, db) of `conv2d`; `y` is what it returned."""
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
+        """(dx, dw, db) of `conv2d`, None for each that is not needed; `y` is what it returned."""
         xp = self.xp
         N, O, OH, OW = dy.shape
         dz = xp.reshape(self.activate_backward(dy, y, activation), (N, groups, O // groups, OH * OW))
-        db = xp.reshape(self.sum(dz, axis=(0, 3)), (O,))
-        cols = xp.reshape(self.im2col(x, window), (N, groups, -1, OH * OW))  # (N, G, C/G*KH*KW, OH*OW)
-        dw = xp.reshape(self.sum(xp.matmul(dz, cols.mT), axis=0), w.shape)
+        dw, db = None, xp.reshape(self.sum(dz, axis=(0, 3)), (O,)) if need_db else None
+        if need_dw:
+            cols = xp.reshape(self.im2col(x, window), (N, groups, -1, OH * OW))  # (N, G, C/G*KH*KW, OH*OW)
+            dw = xp.reshape(self.sum(xp.matmul(dz, cols.mT), axis=0), w.shape)
         if not need_dx:
             return None, dw, db
         kernels = xp.reshape(w, (1, groups, O // groups, -1))  # (1, G, O/G, C/G*KH*KW)

@@ -16,9 +16,10 @@ class Dense(Activations):
 
     def dense_backward(
         self, dy: Array, x: Array, w: Array, y: Array, activation: str | None = None, need_dx: bool = True,
-        out: Array | None = None,
-    ) -> tuple[Array | None, Array, Array]:  # fmt: skip
-        """(dx or None, dw, db) of `dense`; a backend that `fills` may write dw into `out`."""
+        out: Array | None = None, need_dw: bool = True, need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:  # fmt: skip
+        """(dx, dw, db) of `dense`, None for each that is not needed; a backend that `fills` may write dw into `out`."""
         dz = self.activate_backward(dy, y, activation)
         dx = self.xp.matmul(dz, w) if need_dx else None
-        return dx, self.xp.matmul(dz.mT, x), self.sum(dz, axis=0)
+        dw = self.xp.matmul(dz.mT, x) if need_dw else None
+        return dx, dw, self.sum(dz, axis=0) if need_db else None

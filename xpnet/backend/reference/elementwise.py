@@ -180,3 +180,7 @@ class Elementwise(Arrays):
     def activation(self, x: Array, name: str, *constants: float) -> tuple[Array, Back]:
         """y and the way back of the activation with this name, whose formula takes these constants."""
         return FORMULAS[name](self.xp, x, *constants)
+
+    def add_relu(self, x: Array, y: Array) -> Array:
+        """max(x + y, 0)."""
+        return self.xp.maximum(x + y, 0.0)

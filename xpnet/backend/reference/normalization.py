@@ -34,6 +34,37 @@ class Normalization(Arrays):
         dx = (dy - dbeta / m - normal * (dgamma / m)) * slope
         return dx, xp.reshape(dgamma, (-1,)), xp.reshape(dbeta, (-1,))
 
+    def batch_norm_then(
+        self, x: Array, gamma: Array | None, beta: Array | None, eps: float, below: float, above: float
+    ) -> tuple[Array, Array, Array]:
+        """`batch_norm` with an activation behind it: y = z where 0 < z < above, above where z is not below that, else
+        below z, with z as it gives and 0 <= below <= 1. So (0, inf) is ReLU, (0, 6) ReLU6, (a, inf) LeakyReLU.
+        """
+        z, mean, var = self.batch_norm(x, gamma, beta, eps)
+        y = z * self._slope(z, below, math.inf)
+        return y if math.isinf(above) else self.xp.minimum(y, above), mean, var
+
+    def batch_norm_then_backward(
+        self,
+        dy: Array,
+        x: Array,
+        y: Array,
+        mean: Array,
+        var: Array,
+        gamma: Array | None,
+        beta: Array | None,
+        eps: float,
+        below: float,
+        above: float,
+    ) -> tuple[Array, Array, Array]:
+        """(dx, dgamma, dbeta) of `batch_norm_then`, which returned y."""
+        return self.batch_norm_backward(dy * self._slope(y, below, above), x, mean, var, gamma, eps)
+
+    def _slope(self, z: Array, below: float, above: float) -> Array:
+        """Of the activation, told from its input or from its output."""
+        passed = self.xp.astype((z > 0) & (z < above), z.dtype)
+        return passed if below == 0 else passed + below * self.xp.astype(~(z > 0), z.dtype)
+
     def running_norm(
         self, x: Array, mean: Array, var: Array, gamma: Array | None, beta: Array | None, eps: float
     ) -> Array:

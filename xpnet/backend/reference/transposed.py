@@ -41,15 +41,18 @@ class Transposed(Convolution):
         groups: int = 1,
         activation: str | None = None,
         need_dx: bool = True,
-    ) -> tuple[Array | None, Array, Array]:
-        """(dx or None, dw, db) of `conv2d_transposed`; `y` is what it returned."""
+        need_dw: bool = True,
+        need_db: bool = True,
+    ) -> tuple[Array | None, Array | None, Array | None]:
+        """(dx, dw, db) of `conv2d_transposed`, None for each that is not needed; `y` is what it returned."""
         xp = self.xp
         N, C, H, W = x.shape
         dz = self.activate_backward(dy, y, activation)
-        db = self.sum(dz, axis=(0, 2, 3))
+        dw, db = None, self.sum(dz, axis=(0, 2, 3)) if need_db else None
         cols = xp.reshape(self.im2col(dz, window), (N, groups, -1, H * W))  # (N, G, O/G*KH*KW, H*W)
-        pixels = xp.reshape(x, (N, groups, C // groups, H * W))
-        dw = xp.reshape(self.sum(xp.matmul(pixels, cols.mT), axis=0), w.shape)
+        if need_dw:
+            pixels = xp.reshape(x, (N, groups, C // groups, H * W))
+            dw = xp.reshape(self.sum(xp.matmul(pixels, cols.mT), axis=0), w.shape)
         if not need_dx:
             return None, dw, db
         kernels = xp.reshape(w, (1, groups, C // groups, -1))  # (1, G, C/G, O/G*KH*KW)

@@ -74,8 +74,8 @@ def outer_tile(
     _: Any, number: Any, a: Any, a_row: Any, a_step: Any, x: Any, x_step: Any, K: Any, y: Any, y_row: Any, count: Any,
     start: Any, start_row: Any, relu: Any, gate: Any, gate_row: Any, how: Any,
 ) -> Any:  # fmt: skip
-    """y[r, c] = act(start[r, c] + sum over k of a[r, k] x[k, c]), and back through what gave gate[r, c]; a start or gate
-    of 0 is none.
+    """y[r, c] = act(start[r, c] + sum over k of a[r, k] x[k, c]), and back through what gave gate[r, c]; start and gate
+    may be 0, for none.
 
     a[r, k] lies at a + r a_row + k a_step, x[k, c] in row k of x; of a tile of width 0 the first `count` columns count.
     """
