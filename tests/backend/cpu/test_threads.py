@@ -294,7 +294,7 @@ def test_no_thread_is_bound_to_a_processor(cpus: str) -> None:
         "from xpnet.backend.cpu import threads\n"
         f"assert {cpus == 'all'} or threads.usable_cpus() == 1\n"
         "awake, seen, meet = [], [], threading.Barrier(2)\n"
-        "threads.wait_with(lambda *how: False, lambda state, seen, stay: bool(stay and awake.append(1)))\n"
+        "threads.wait_with(lambda *how: False, lambda state, seen, stay, me: bool(stay and awake.append(1)))\n"
         "def tile(i):\n    meet.wait(10)\n    seen.append((i, os.sched_getaffinity(0)))\n"
         "for _ in range(5): threads.run_tiles(tile, [(0,), (1,)])\n"
         "assert all(cpus == set(bound) for _, cpus in seen) and len(seen) == 10, seen\n"

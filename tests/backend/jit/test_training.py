@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 jit_backend = pytest.importorskip("xpnet.backend.jit.backend", reason='needs Numba: pip install "xpnet[jit]"')
 from xpnet.backend.jit import together  # noqa: E402
-from xpnet.backend.jit.training import planner, run  # noqa: E402
+from xpnet.backend.jit.training import layout, planner, run  # noqa: E402
 
 JIT = jit_backend.JitBackend()
 
@@ -122,7 +122,8 @@ def small(pad: int = 1) -> Any:
 @pytest.mark.parametrize("N", [1, 5, 64])
 def test_no_bit_depends_on_the_threads(N: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "ALONE", 1)
-    monkeypatch.setattr(planner, "SHARED", 1 << 10)
+    for module in (layout, planner):
+        monkeypatch.setattr(module, "SHARED", 1 << 10)
     x, dy, found = normal((N, 2, 14, 15), 1, "float32"), normal((N, 6), 2, "float32"), set()
     for count in (1, 2, 3, 5):
         for module in (threads, together, run):

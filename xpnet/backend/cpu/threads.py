@@ -124,8 +124,9 @@ class Job:
 class Helper(threading.Thread):
     """One of a team's threads, which sleeps at a lock: to wake it is to release the lock, one call of the system."""
 
-    def __init__(self, team: "Team") -> None:
+    def __init__(self, team: "Team", number: int) -> None:
         super().__init__(name="xpnet", daemon=True)
+        self.number = number  # from 1 on; 0 is who has the job
         self.asleep = False
         self._settings: Mapping[str, Any] = {}  # of NumPy, in this thread
         self._team, self._wake = team, threading.Lock()
@@ -236,7 +237,7 @@ class Team:
 
     def _make(self, wanted: int) -> None:
         while len(self._helpers) < wanted:
-            helper = Helper(self)
+            helper = Helper(self, len(self._helpers) + 1)
             try:
                 helper.start()
             except RuntimeError:  # the system allows no more of them
@@ -255,7 +256,7 @@ class Team:
         """With all jobs, until the team is closed."""
         seen = 0  # so that a thread that has just been made looks for a job at once
         while True:
-            if self.called == seen and not _serve(self.state, seen, self._may_spin):
+            if self.called == seen and not _serve(self.state, seen, self._may_spin, helper.number):
                 helper.sleep(seen)
             if self._closed:
                 return
@@ -284,10 +285,10 @@ Spin = Callable[[np.ndarray, int, int, bool], bool]
 _spin: Spin = _asleep
 
 
-# Helps with compiled jobs until state[0] is another than this; waits awake for a moment only (`stay` true), or not at
-# all; tells whether it came to that.
-Serve = Callable[[np.ndarray, int, bool], bool]
-_serve: Serve = lambda state, seen, stay: False  # noqa: E731
+# Helps with compiled jobs, as the helper of this number, until state[0] is another than this; waits awake for a moment
+# only (`stay` true), or not at all; tells whether it came to that.
+Serve = Callable[[np.ndarray, int, bool, int], bool]
+_serve: Serve = lambda state, seen, stay, number: False  # noqa: E731
 
 
 def wait_with(spin: Spin, serve: Serve) -> None:

@@ -21,6 +21,7 @@ from xpnet.backend.jit.compiled import compiled
 from xpnet.backend.jit.kernels import GRACE, I32, I64, SPINS, _const
 
 JOB, OPEN, INSIDE, FUNCTION, ARGUMENTS, COUNT, TAKEN = 0, 16, 24, 32, 33, 34, 40  # places in the state
+NUMBERS = 3  # behind TAKEN: how many parts are taken, and how many of them from the front and from the back
 SIGNATURE = types.void(types.int64, types.int64)  # of a job's function: the address of its arguments, and a part
 PATIENCE = 20_000  # looks at what another thread has not finished, some 10 microseconds
 YIELD = "sched_yield"  # of POSIX: lets another thread have the core
@@ -103,17 +104,27 @@ def wait_for(address, least):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def work(state):  # type: ignore[no-untyped-def]
-    """The parts of the open job that nobody has taken; `state` is an address."""
-    function, arguments, count = look(state + 8 * FUNCTION), look(state + 8 * ARGUMENTS), look(state + 8 * COUNT)
-    part = take_number(state + 8 * TAKEN)
-    while part < count:
-        call_part(function, arguments, part)
-        part = take_number(state + 8 * TAKEN)
+def take_part(taken, count, me):  # type: ignore[no-untyped-def]
+    """A part that nobody has, or -1. Even threads take them from the front and odd ones from the back: of two threads,
+    each has what it had the last time in its cache. `taken` is where NUMBERS begin.
+    """
+    if take_number(taken) >= count:
+        return -1
+    return take_number(taken + 8) if me % 2 == 0 else count - 1 - take_number(taken + 16)
 
 
 @compiled()
-def serve(state, seen, looks):  # type: ignore[no-untyped-def]
+def work(state, me):  # type: ignore[no-untyped-def]
+    """The parts of the open job that nobody has taken; `state` is an address, `me` the number of the thread."""
+    function, arguments, count = look(state + 8 * FUNCTION), look(state + 8 * ARGUMENTS), look(state + 8 * COUNT)
+    part = take_part(state + 8 * TAKEN, count, me)
+    while part >= 0:
+        call_part(function, arguments, part)
+        part = take_part(state + 8 * TAKEN, count, me)
+
+
+@compiled()
+def serve(state, seen, looks, me):  # type: ignore[no-untyped-def]
     """Help with open jobs until the number of the team's job is not `seen` any more, or nothing has come for so many
     looks; tells whether it came to that.
     """
@@ -127,7 +138,7 @@ def serve(state, seen, looks):  # type: ignore[no-untyped-def]
         if look(address + 8 * OPEN) and look(address + 8 * TAKEN) < look(address + 8 * COUNT):
             take_number(address + 8 * INSIDE)
             if look(address + 8 * OPEN):  # it stays open as long as somebody is inside
-                work(address)
+                work(address, me)
                 left = looks
             take_back(address + 8 * INSIDE)
     return False
@@ -140,9 +151,10 @@ def share(state, function, arguments, count):  # type: ignore[no-untyped-def]
     put(address + 8 * FUNCTION, function)
     put(address + 8 * ARGUMENTS, arguments)
     put(address + 8 * COUNT, count)
-    put(address + 8 * TAKEN, 0)
+    for at in range(NUMBERS):
+        put(address + 8 * (TAKEN + at), 0)
     put(address + 8 * OPEN, 1)
-    work(address)
+    work(address, 0)
     put(address + 8 * OPEN, 0)
     looks = 0
     while look(address + 8 * INSIDE) > 0:
@@ -158,9 +170,9 @@ def alone(function, arguments, count):  # type: ignore[no-untyped-def]
         call_part(function, arguments, part)
 
 
-def wait_awake(state: Any, seen: int, stay: bool) -> bool:
-    """`serve`, for about a millisecond, or for what is there."""
-    came: bool = serve(state, seen, SPINS if stay else 1)
+def wait_awake(state: Any, seen: int, stay: bool, me: int) -> bool:
+    """`serve`, for about a millisecond (it looks at three places), or for what is there."""
+    came: bool = serve(state, seen, SPINS // 3 if stay else 1, me)
     return came
 
 

@@ -20,24 +20,37 @@ class Forward(Layout):
 
     def forward(self) -> Table:
         images: list[Row] = []
-        rows: list[Row] = []
+        phases: list[list[Task]] = []
+        rows: list[Row] = []  # of stages that a piece of some samples goes through, one after the other
         for at, stage in enumerate(self.stages):
-            if not stage.window:
-                out = self.inputs[at + 1] if at + 1 < len(self.stages) else Place(Y, 0, stage.outputs * BYTES)
-                ones = self.constant(filled(stage.outputs, 1.0))
-                weight, bias = self.learned(stage.w, 0), self.learned(stage.b, stage.outputs)
-                rows.append(row_of(steps.dense, {
-                    1: self.inputs[at].numbers, 4: out.numbers, 7: weight, 10: bias, 13: ones, 14: stage.inputs,
-                    15: stage.outputs, 16: stage.act is RELU,
-                }))  # fmt: skip
-                rows += self._activated(stage.act, out, stage.outputs, 1, 1)
+            if stage.window:
+                if at == 0:
+                    C, H, W = stage.shape
+                    images.append(self._copied(Place(X, 0, C * H * W * BYTES, H * W * BYTES, W * BYTES)))
+                images += self._convolved(at)
                 continue
-            if at == 0:
-                C, H, W = stage.shape
-                images.append(self._copied(Place(X, 0, C * H * W * BYTES, H * W * BYTES, W * BYTES)))
-            images += self._convolved(at)
-        phases = [[Task(images, self.image_groups)]] if images else []
-        return table_of([*phases, [Task(rows, self.groups)]], self.samples * sum(stage.work for stage in self.stages))
+            outputs = self.by_outputs(stage)
+            if outputs and rows:
+                phases.append([Task(rows, self.groups)])
+                rows = []
+            row, act = self._dense(at, self.samples if outputs else 0)
+            if outputs:
+                phases.append([Task([row], outputs)])
+            rows += act if outputs else [row, *act]
+        phases += [[Task(rows, self.groups)]] if rows else []
+        first = [[Task(images, self.image_groups)]] if images else []
+        return table_of(first + phases, self.samples * sum(stage.work for stage in self.stages))
+
+    def _dense(self, at: int, samples: int) -> tuple[Row, list[Row]]:
+        """The product, by outputs if there is a number of samples, and what stands behind it."""
+        stage = self.stages[at]
+        out = self.inputs[at + 1] if at + 1 < len(self.stages) else Place(Y, 0, stage.outputs * BYTES)
+        row = row_of(steps.dense, {
+            1: self.inputs[at].numbers, 4: out.numbers, 7: self.learned(stage.w, 0),
+            10: self.learned(stage.b, stage.outputs), 13: self.constant(filled(stage.outputs, 1.0)), 14: stage.inputs,
+            15: stage.outputs, 16: stage.act is RELU, 17: samples,
+        })  # fmt: skip
+        return row, self._activated(stage.act, out, stage.outputs, 1, 1)
 
     def _copied(self, x: Place) -> Row:
         """The images into the middle of what the first convolution takes."""

@@ -16,6 +16,7 @@ Array = Any
 
 GROUPS = 8  # pieces of the samples: as many for two threads, for four and for eight
 CACHED = 1 << 18  # bytes that a thread's own images take, so that they stay in its level-2 cache
+SHARED = 1 << 17  # multiplications that are worth a piece of their own
 LARGEST = 1 << 26  # entries of all that is worked out: of more, a plan is no gain
 SLACK = 4 * LANES  # entries that tiles may read and write beyond the last one
 
@@ -70,6 +71,14 @@ class Layout:
             (_, H, W), (KH, KW), (OH, _) = stage.shape, stage.window.kernel, stage.size  # type: ignore[union-attr]
             entries += (stage.outputs * (OH + 2 * KH - 2) + stage.shape[0] * H) * (W + KW - 1)
         return entries
+
+    def by_outputs(self, stage: Stage) -> list[tuple[int, int]]:
+        """The pieces of a dense stage, if they are outputs: where all samples fit in the cache, each thread has its own
+        rows of the weights there, from one step to the next; else none.
+        """
+        if BYTES * self.samples * stage.inputs > CACHED:
+            return []
+        return cut_ranges(stage.outputs, min(GROUPS, self.samples * stage.work // SHARED))
 
     # ---- where things lie ------------------------------------------------------------------------------------------
 

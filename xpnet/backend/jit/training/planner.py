@@ -13,13 +13,11 @@ from xpnet.backend.jit.kernels import BYTES, LANES
 from xpnet.backend.jit.training import steps
 from xpnet.backend.jit.training.chain import NONE, Stage
 from xpnet.backend.jit.training.forward import Forward, taps
-from xpnet.backend.jit.training.layout import GROUPS, SLACK, Place
+from xpnet.backend.jit.training.layout import GROUPS, SHARED, SLACK, Place
 from xpnet.backend.jit.training.program import ARENA, DX, DY, OWN, Y
 from xpnet.backend.jit.training.table import Row, Table, Task, row_of, table_of
 from xpnet.backend.jit.training.tiles import SUMS, WIDE
 from xpnet.backend.jit.work import UNITS, cut_ranges
-
-SHARED = 1 << 17  # multiplications that are worth a piece of their own
 
 
 class Planner(Forward):
@@ -55,10 +53,11 @@ class Planner(Forward):
         stage, x, N = self.stages[at], self.inputs[at], self.samples
         I, O = stage.inputs, stage.outputs
         dw, db = self.gradients[at]
+        rows = self.by_outputs(stage)
         tasks = [Task([row_of(steps.outer, {
             1: dz.numbers, 4: BYTES, 5: dz.step, 6: x.numbers, 9: (*dw.numbers[:2], I * BYTES), 12: (0, 0, 0), 15: N,
-            16: O, 17: I,
-        })], _blocks(I, N * O))]  # fmt: skip
+            16: O, 17: I, 19: bool(rows),
+        })], rows or _blocks(I, N * O))]  # fmt: skip
         if db is not None:
             tasks.append(Task([row_of(steps.sum_rows, {1: dz.numbers, 4: db.numbers, 7: N, 8: O})], [(0, 1)]))
         if at == 0 and not need_dx:

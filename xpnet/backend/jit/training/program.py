@@ -17,7 +17,7 @@ from xpnet.backend.jit.compiled import callback, compiled
 from xpnet.backend.jit.kernels import I64
 from xpnet.backend.jit.tiles import words
 from xpnet.backend.jit.together import SIGNATURE as SHARED
-from xpnet.backend.jit.together import take_number, wait_for
+from xpnet.backend.jit.together import take_number, take_part, wait_for
 
 WIDTH = 24  # numbers in a row
 PIECE = 5  # in a piece: first row, end, first image or block, end, number of the piece
@@ -69,14 +69,14 @@ def walk() -> Any:
         phases, rows, bases = carray(words(given[0]), (given[1], 2)), given[3], given[4] + part * given[5]
         for k in range(given[1]):
             begin, count, taken = phases[k, 0], phases[k, 1] - phases[k, 0], given[6] + 2 * k * LINE
-            number = take_number(taken)
-            while number < count:
+            number = take_part(taken, count, part)
+            while number >= 0:
                 piece = carray(words(given[2] + (begin + number) * PIECE * 8), (PIECE,))
                 for row in range(piece[0], piece[1]):
                     at = rows + row * WIDTH * 8
                     call(carray(words(at), (1,))[0], at, bases, piece[2], piece[3], piece[4])
                 take_number(taken + LINE)
-                number = take_number(taken)
+                number = take_part(taken, count, part)
             wait_for(taken + LINE, count)
 
     return walk

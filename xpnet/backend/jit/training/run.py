@@ -1,6 +1,7 @@
 """A network's forward and backward pass in training, each one compiled call on all threads."""
 
 import functools
+import operator
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -80,16 +81,12 @@ class Training:
         dx = np.empty(self.input, np.float32) if need_dx else None
         if dx is not None:
             memory.put(DX, dx)
-        places = []
-        for at, parameter in enumerate(self.parameters):
-            place = parameter.lend_grad()
-            if place is None or not place.flags.c_contiguous:
-                place = np.empty(parameter.shape, np.float32)
-            memory.put(GRADIENTS + at, place)
-            places.append(place)
+        places = self.parameters[0].lend_all(self.parameters)
+        if not all(map(operator.is_, places, memory.held[GRADIENTS:])):
+            for at, place in enumerate(places, GRADIENTS):
+                memory.put(at, place)
         memory.run(self.behind[need_dx])
-        for parameter, place in zip(self.parameters, places, strict=True):
-            parameter.add_grad(place)
+        self.parameters[0].add_all(self.parameters, places)
         self.idle.append(memory)
         return dx
 
@@ -109,8 +106,7 @@ class Memory:
         self.arrays: list[Array] = []
         self.bases[:, ARENA] = self._new(ARENA)
         self.bases[:, OWN] = [self._new(OWN) for _ in range(self.threads)]
-        self.arguments = np.zeros(7, np.int64)
-        self.arguments[4:] = address(self.bases), self.bases.strides[0], address(self.state)
+        self.jobs: dict[Table, tuple[int, int, int]] = {}
 
     def _new(self, base: int) -> int:
         array = np.zeros(self.sizes[base] + SLACK + ALIGNMENT // 4, np.float32)
@@ -127,5 +123,12 @@ class Memory:
     def run(self, table: Table) -> None:
         """All phases, by as many threads as it is worth."""
         self.state[:] = 0
-        self.arguments[:4] = table.addresses
-        run_parts(walk().address, address(self.arguments), min(self.threads, max(1, table.work // ALONE)))
+        run_parts(*(self.jobs.get(table) or self._job(table)))
+
+    def _job(self, table: Table) -> tuple[int, int, int]:
+        """What `run_parts` is told of the table."""
+        arguments = np.array([*table.addresses, address(self.bases), self.bases.strides[0], address(self.state)])
+        self.arrays.append(arguments)
+        threads = min(self.threads, max(1, table.work // ALONE))
+        self.jobs[table] = job = walk().address, address(arguments), threads
+        return job

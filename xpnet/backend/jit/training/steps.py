@@ -206,12 +206,17 @@ def flip(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
 
 @operation()
 def dense(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
-    """y = act(x w^T + bias): from 1, to 4, 7 w, 10 bias, 13 ones, 14 inputs, 15 outputs, 16 relu."""
+    """y = act(x w^T + bias): from 1, to 4, 7 w, 10 bias, 13 ones, 14 inputs, 15 outputs, 16 relu, 17 samples.
+
+    A piece is some samples, or, if there is a number of them, some outputs for all.
+    """
     r = carray(words(row), (WIDTH,))
-    w, bias, K, O, i = place(r, 7, bases, 0, 0), place(r, 10, bases, 0, 0), r[14], r[15], first
+    w, bias, K = place(r, 7, bases, 0, 0), place(r, 10, bases, 0, 0), r[14]
+    begin, O = (first, end) if r[17] else (0, r[15])
+    i, samples = (0, r[17]) if r[17] else (first, end)
     for kind in range(len(IMAGES)):
-        last, o = i + (end - i) // IMAGES[kind] * IMAGES[kind], 0
-        x, y = place(r, 1, bases, first, i), place(r, 4, bases, first, i)
+        last, o = i + (samples - i) // IMAGES[kind] * IMAGES[kind], begin
+        x, y = place(r, 1, bases, 0, i), place(r, 4, bases, 0, i)
         while o < O and i < last:
             which = 0 if O - o >= PER_ROW[kind] else 1 if O - o >= 2 else 2
             for n in range(0, last - i, IMAGES[kind]):
@@ -225,8 +230,9 @@ def dense(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
 
 @operation()
 def outer(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
-    """y[r, c] = sum over k of a[r, k] x[k, c], for columns c from block `first` on; then back through the activation
-    that gave gate[r, c], if there is a gate. A block of x stays in the cache while all rows meet it.
+    """y[r, c] = sum over k of a[r, k] x[k, c], and then back through the activation that gave gate[r, c], if there is a
+    gate. A piece is some blocks of columns, or, with 19, some rows. A block of x stays in the cache while all rows meet
+    it.
 
     a 1, 4 distance of its rows, 5 of its k; x 6, whose rows are the step apart; y 9, gate 12 (base 0: none), the same;
     15 K, 16 rows, 17 columns, 18 how (see tiles.py).
@@ -234,12 +240,13 @@ def outer(row, bases, first, end, piece):  # type: ignore[no-untyped-def]
     r = carray(words(row), (WIDTH,))
     a, x, y = place(r, 1, bases, 0, 0), place(r, 6, bases, 0, 0), place(r, 9, bases, 0, 0)
     passed = place(r, 12, bases, 0, 0) if r[12] else 0
-    c, last = first * WIDE * LANES, min(end * WIDE * LANES, r[17])
+    begin, rows = (first, end) if r[19] else (0, r[16])
+    c, last = (0, r[17]) if r[19] else (first * WIDE * LANES, min(end * WIDE * LANES, r[17]))
     while c < last:
         width = 0 if last - c >= WIDE * LANES else 1 if last - c >= LANES else 2
-        i, kind = 0, 0
-        while i < r[16]:
-            while OUTER_ROWS[kind] > r[16] - i:
+        i, kind = begin, 0
+        while i < rows:
+            while OUTER_ROWS[kind] > rows - i:
                 kind += 1
             outer_tile(
                 3 * kind + width, a + i * r[4], r[4], r[5], x + c * BYTES, r[8], r[15], y + i * r[11] + c * BYTES,
