@@ -251,3 +251,14 @@ def test_a_gradient_of_another_type_is_refused(dtype: Any) -> None:
     with pytest.raises(DTypeError, match="float32"):
         model.forward(x, train=True)[1](np.ones((2, 6), dtype))
     assert not any(p.has_grad for p in model.parameters())
+
+
+def test_by_outputs_behind_stages_by_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which all have to be done before."""
+    monkeypatch.setattr(run, "ALONE", 1)
+    monkeypatch.setattr(layout, "CACHED", 4 * 40 * 60)  # of 40 samples, 60 inputs
+    model = built([layers.Dense(60, activation="tanh"), layers.Dense(300), layers.Dense(40), layers.Dense(3)], (200,))
+    x = normal((40, 200), 1, "float32")
+    assert len(plan_of(model, x).ahead.phases) == 4
+    for seed in range(5):
+        agrees(model, normal((40, 200), seed, "float32"))

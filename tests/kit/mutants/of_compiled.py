@@ -8,7 +8,14 @@ TOGETHER = "tests/backend/jit/test_together.py"
 LOSSES = "tests/backend/jit/test_losses.py"
 UPDATES = "tests/backend/jit/test_backend.py"
 
+PRODUCTS = "tests/backend/jit/test_products.py"
+
 MUTANTS = [
+    Mutant("backend/jit/products.py", "relu = g[11] if k0 + DEEP >= K else 0", "relu = g[11]", PRODUCTS),
+    Mutant("backend/jit/products.py", "start = at if k0 else", "start = 0 if k0 else", PRODUCTS),
+    Mutant("backend/jit/products.py", "(k0 + k) * BLOCK + c", "k * BLOCK + c", PRODUCTS),
+    Mutant("backend/jit/training/forward.py", "if outputs and rows:", "if False:", TRAINING, "by_outputs"),
+    Mutant("backend/jit/together.py", "else count - 1 - take_number", "else take_number", TOGETHER),
     Mutant(
         "backend/jit/training/chain.py",
         'Activation("sigmoid", 0.0, 1.0, -1.0)',
@@ -43,13 +50,7 @@ MUTANTS = [
         TRAINING,
         "threads_with",
     ),
-    Mutant(
-        "backend/jit/training/run.py",
-        "if place is None or not",
-        "if place is not None and not",
-        TRAINING,
-        "add_up or twice",
-    ),
+    Mutant("core/parameter.py", "elsewhere.append((p, grad))", "pass", TRAINING, "add_up or twice"),
     Mutant("backend/jit/training/steps.py", "+ taps - 1 - t]", "+ t]", TRAINING, CHAINS),
     Mutant("backend/jit/training/steps.py", "part[o] = ZERO", "pass", TRAINING, "many_rows"),
     Mutant("backend/jit/training/table.py", "numbers[column + behind]", "numbers[column]", TRAINING, CHAINS),

@@ -28,6 +28,8 @@ LEAST, MOST = 1 << 20, 1 << 28  # multiplications for which this is faster than 
 TALL, NARROW = 48, 48  # rows and columns from which on it is
 ALL = 512  # rows that are worth turning a transposed factor for
 PART = 1 << 20  # multiplications that are worth a part of their own
+TOGETHER = 16  # rows of a transposed matrix that are packed at once
+PARTS = 4  # that two threads share; of more, each packs the same blocks
 NUMBERS = 16
 
 
@@ -48,9 +50,8 @@ def product(a: Array, b: Array, out: Array | None = None, bias: Array | None = N
     (R, K), C = a.shape, b.shape[1]
     if out is None:
         out = pool.empty((R, C), np.float32)
-    parts = min(UNITS, R * K * C // PART)
-    columns = min(-(-C // BLOCK), parts)  # parts of the columns, and of the rows
-    rows = max(1, min(parts // columns, R // TALL))
+    columns = max(1, min(-(-C // BLOCK), UNITS, R * K * C // PART))  # parts of the columns, and of the rows
+    rows = max(1, min(PARTS // columns, R // TALL))
     numbers = np.empty(NUMBERS, np.int64)
     tell(numbers, a, b, out, out if bias is None else bias, bias is not None, relu, rows, columns)
     run_parts(part().address, numbers.ctypes.data, rows * columns)
@@ -74,11 +75,14 @@ def pack(b, b_row, b_column, K, C, packed):  # type: ignore[no-untyped-def]
         row, place = run(b + k * b_row, C), packed[k * BLOCK : k * BLOCK + C]
         for c in range(C):
             place[c] = row[c]
-    if b_column != BYTES:  # of a transposed matrix, whose columns lie behind one another
-        for c in range(C):
-            column = run(b + c * b_column, (K - 1) * b_row // BYTES + 1)
-            for k in range(K):
-                packed[k * BLOCK + c] = column[k * b_row // BYTES]
+    if b_column != BYTES:  # of a transposed matrix, some rows of all columns at a time, which stay in the cache
+        step = b_row // BYTES
+        for k0 in range(0, K, TOGETHER):
+            rows = min(TOGETHER, K - k0)
+            for c in range(C):
+                column = run(b + c * b_column + k0 * b_row, (rows - 1) * step + 1)
+                for k in range(rows):
+                    packed[(k0 + k) * BLOCK + c] = column[k * step]
 
 
 @functools.cache
