@@ -4,6 +4,7 @@ Arrays between the operations lie in one arena; those that are never needed toge
 of an image asks neither for its batch nor for its place in it, and not for the thread.
 """
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from xpnet.backend.jit.kernels import BYTES, LANES
 from xpnet.backend.jit.operations import Planner, Unknown
 from xpnet.backend.jit.program import ARENA, OUTPUT, WHOLE, WIDTH
 from xpnet.backend.jit.tiles import CHANNELS, IMAGES
+from xpnet.backend.jit.together import run_parts
 from xpnet.backend.jit.work import UNITS, cut_ranges
 
 Array = Any
@@ -153,30 +155,33 @@ class Answers:
 
     def some(self, x: Array, y: Array, first: int, last: int) -> None:
         """The images first ... last."""
-        try:
-            arena = self.arenas.pop()
-        except IndexError:
-            arena = self.arena()
+        arena = self.arena()
         answer(x, y, *self.start, arena[0], first, last)
         self.arenas.append(arena)
 
     def share(self, x: Array, y: Array, count: int) -> None:
         """Among the threads: which takes which images changes no bit."""
         unit = IMAGES[0] if self.least > 1 else 1  # of a tile of a dense layer
-        units = -(-count // unit)
-        pieces = max(min(UNITS, count // self.least), count * self.work // LONGEST)
+        units, pieces = -(-count // unit), min(UNITS, count // self.least)
+        if count * self.work <= LONGEST:
+            return self.share_at_once(x, y, (unit, units, max(1, min(pieces, units)), count))
 
         def work(first: int, last: int) -> None:
             self.some(x, y, first * unit, min(last * unit, count))
 
-        run_tiles(work, cut_ranges(units, pieces), blas=False)
+        return run_tiles(work, cut_ranges(units, max(pieces, count * self.work // LONGEST)), blas=False)
+
+    def share_at_once(self, x: Array, y: Array, pieces: tuple[int, int, int, int]) -> None:
+        """By one compiled call."""
+        arenas = [self.arena() for _ in range(min(thread_count(), pieces[2]))]
+        places = [address for address, _ in arenas]
+        numbers = np.array([x.ctypes.data, y.ctypes.data, *self.start, *pieces, 0, 0, 0, *places], np.int64)
+        run_parts(answer_in_pieces().address, numbers.ctypes.data, len(arenas))
+        self.arenas += arenas
 
     def one(self, x: Array, y: Array) -> None:
         """An image, of which all threads do an operation before they go on to the next."""
-        try:
-            arena = self.arenas.pop()
-        except IndexError:
-            arena = self.arena()
+        arena = self.arena()
         _, _, *steps = self.start
 
         def work(table: Array) -> None:
@@ -187,10 +192,13 @@ class Answers:
         self.arenas.append(arena)
 
     def arena(self) -> tuple[int, Array]:
-        """The address of memory for a block, and what holds it."""
+        """The address of memory for a block, and what holds it; whoever takes it gives it back."""
+        with contextlib.suppress(IndexError):
+            return self.arenas.pop()
         memory = np.zeros(self.size + SLACK + ALIGNMENT // BYTES, np.float32)
         address = memory.ctypes.data
         return int(address + -address % ALIGNMENT), memory
 
 
 answer: Callable[..., None] = program.answer
+answer_in_pieces = program.answer_in_pieces

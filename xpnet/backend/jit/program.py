@@ -17,7 +17,10 @@ from numba import carray, types
 
 from xpnet.backend.jit.compiled import callback, compiled
 from xpnet.backend.jit.tiles import call, floats, words
+from xpnet.backend.jit.together import SIGNATURE as SHARED
+from xpnet.backend.jit.together import take_part
 
+FOR_ALL = 14  # numbers in front of the arenas
 WIDTH = 24  # numbers in a row
 WHOLE = 23  # the last: whether the operation takes many images at once; others are called for each
 ARENA, INPUT, OUTPUT, ABSOLUTE = range(4)  # bases
@@ -62,8 +65,8 @@ def place(r, at, arena):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def answer(x, y, table, rows, block, x_step, y_step, arena, first, last):  # type: ignore[no-untyped-def]
-    """Images first ... last, `block` at a time: x and y are flat, all else are addresses and numbers.
+def answer_at(x, y, table, rows, block, x_step, y_step, arena, first, last):  # type: ignore[no-untyped-def]
+    """Images first ... last, `block` at a time; all are addresses and numbers.
 
     The table is cut into segments, of which each begins with a row (0, rows, one by one): those of which an image goes
     through all before the next one does, so that its arrays stay in the cache, and those that take the whole block.
@@ -71,7 +74,7 @@ def answer(x, y, table, rows, block, x_step, y_step, arena, first, last):  # typ
     program = carray(words(table), (rows, WIDTH))
     for start in range(first, last, block):
         images = min(block, last - start)
-        inputs, outputs, at = x.ctypes.data + start * x_step, y.ctypes.data + start * y_step, 0
+        inputs, outputs, at = x + start * x_step, y + start * y_step, 0
         while at < rows:
             end = at + 1 + program[at, 1]
             rounds = images if program[at, 2] else 1
@@ -86,3 +89,30 @@ def answer(x, y, table, rows, block, x_step, y_step, arena, first, last):  # typ
                         for each in range(images):
                             call(program[k, 0], row, arena, inputs, outputs, each, each + 1)
             at = end
+
+
+@compiled()
+def answer(x, y, table, rows, block, x_step, y_step, arena, first, last):  # type: ignore[no-untyped-def]
+    """The same of flat arrays x and y."""
+    answer_at(x.ctypes.data, y.ctypes.data, table, rows, block, x_step, y_step, arena, first, last)
+
+
+@functools.cache
+def answer_in_pieces() -> Any:
+    """What each thread does of many images: the pieces that it takes. The arguments are numbers:
+
+    0 to 6 as `answer_at` has them, 7 images of a unit, 8 units, 9 pieces, 10 images, 11 to 13 the state of `take_part`,
+    which begins as zeros; behind them an arena for each thread.
+    """
+
+    @callback(SHARED)
+    def pieces(arguments, part):  # type: ignore[no-untyped-def]
+        g = carray(words(arguments), (FOR_ALL + part + 1,))
+        units, count = g[8], g[9]
+        piece = take_part(arguments + 8 * 11, count, part)
+        while piece >= 0:
+            first, last = piece * units // count * g[7], min((piece + 1) * units // count * g[7], g[10])
+            answer_at(g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[FOR_ALL + part], first, last)
+            piece = take_part(arguments + 8 * 11, count, part)
+
+    return pieces
