@@ -65,7 +65,7 @@ def turns_of(
         y = kind.forward(x, w, bias, window, 1, True)
         own = in_order_of(y, x)
         turns["forward"].append(functools.partial(kind.forward, own, w, bias, window, 1, True))
-        turns["backward"].append(functools.partial(backward, kind, y, own, w, y, window, 1, True, True))
+        turns["backward"].append(functools.partial(backward, kind, y, own, w, y, window, 1, True, (True, True, True)))
     return turns
 
 

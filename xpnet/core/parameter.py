@@ -168,31 +168,6 @@ class Parameter(Settled):
             gradient.lent = True
             return gradient.array
 
-    @staticmethod
-    def lend_all(parameters: "Iterable[Parameter]") -> list[Array]:
-        """Where the gradient of each may be written, all of it, to hand these arrays to `add_all`: its own place, if
-        it has one that is free, or a new array.
-        """
-        places = []
-        for p in parameters:
-            place = p.lend_grad()
-            places.append(p.backend.xp.empty(p.shape, dtype=p.dtype) if place is None else place)
-        return places
-
-    @staticmethod
-    def add_all(parameters: "Iterable[Parameter]", gradients: Iterable[Array]) -> None:
-        """`add_grad` for each. What was lent, and nobody has looked at or added to meanwhile, is in its place."""
-        elsewhere = []
-        with _adding.lock:
-            for p, grad in zip(parameters, gradients, strict=True):
-                gradient = p.gradient
-                if grad is gradient.array and gradient.lent and gradient.source is None:
-                    gradient.source, gradient.lent = grad, False
-                else:
-                    elsewhere.append((p, grad))
-        for p, grad in elsewhere:
-            p.add_grad(grad)
-
     def zero_grad(self) -> None:
         self.gradient.source = None
 

@@ -4,7 +4,6 @@ Arrays between the operations lie in one arena; those that are never needed toge
 of an image asks neither for its batch nor for its place in it, and not for the thread.
 """
 
-import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -155,7 +154,10 @@ class Answers:
 
     def some(self, x: Array, y: Array, first: int, last: int) -> None:
         """The images first ... last."""
-        arena = self.arena()
+        try:  # not by `self.arena()`: a call of a function is a tenth of an MLP's image
+            arena = self.arenas.pop()
+        except IndexError:
+            arena = self.arena()
         answer(x, y, *self.start, arena[0], first, last)
         self.arenas.append(arena)
 
@@ -193,8 +195,10 @@ class Answers:
 
     def arena(self) -> tuple[int, Array]:
         """The address of memory for a block, and what holds it; whoever takes it gives it back."""
-        with contextlib.suppress(IndexError):
+        try:
             return self.arenas.pop()
+        except IndexError:
+            pass
         memory = np.zeros(self.size + SLACK + ALIGNMENT // BYTES, np.float32)
         address = memory.ctypes.data
         return int(address + -address % ALIGNMENT), memory

@@ -81,14 +81,21 @@ class Training:
         dx = np.empty(self.input, np.float32) if need_dx else None
         if dx is not None:
             memory.put(DX, dx)
-        places = self.parameters[0].lend_all(self.parameters)
+        places = [*map(_room, self.parameters)]
         if not all(map(operator.is_, places, memory.held[GRADIENTS:])):
             for at, place in enumerate(places, GRADIENTS):
                 memory.put(at, place)
         memory.run(self.behind[need_dx])
-        self.parameters[0].add_all(self.parameters, places)
+        for parameter, place in zip(self.parameters, places, strict=True):
+            parameter.add_grad(place)
         self.idle.append(memory)
         return dx
+
+
+def _room(parameter: Any) -> Array:
+    """Where its gradient is written: in its own place, if that is free."""
+    place = parameter.lend_grad()
+    return np.empty(parameter.shape, np.float32) if place is None else place
 
 
 ALL: "weakref.WeakSet[Training]" = weakref.WeakSet()
