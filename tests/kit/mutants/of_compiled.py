@@ -11,6 +11,13 @@ UPDATES = "tests/backend/jit/test_backend.py"
 PRODUCTS = "tests/backend/jit/test_products.py"
 
 MUTANTS = [
+    Mutant(
+        "backend/jit/training/tiles.py",
+        "_masked_store(b, back(gradient, value), b.add(out, at), mask)",
+        "_store(b, back(gradient, value), out, at)",
+        TRAINING,
+        "reach_into",
+    ),
     Mutant("backend/jit/products.py", "relu = g[11] if k0 + DEEP >= K else 0", "relu = g[11]", PRODUCTS),
     Mutant("backend/jit/products.py", "start = at if k0 else", "start = 0 if k0 else", PRODUCTS),
     Mutant("backend/jit/products.py", "(k0 + k) * BLOCK + c", "k * BLOCK + c", PRODUCTS),

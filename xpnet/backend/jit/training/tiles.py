@@ -254,7 +254,7 @@ def unpool_row(_: Any, dy: Any, y: Any, places: Any, upper: Any, lower: Any, cou
 
 @intrinsic
 def back_row(_: Any, dy: Any, y: Any, out: Any, count: Any, how: Any) -> Any:
-    """out[i] = dy[i], through the activation that gave y[i]. Writes zeros up to a vector beyond."""
+    """out[i] = dy[i], through the activation that gave y[i]."""
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         dy, y, out, count, how = arguments
@@ -263,10 +263,10 @@ def back_row(_: Any, dy: Any, y: Any, out: Any, count: Any, how: Any) -> Any:
         def work(first: Any, mask: Any) -> None:
             at = b.mul(first, _const(BYTES))
             if mask is None:
-                gradient, value = _load(b, dy, at, V), _load(b, y, at, V)
-            else:
+                _store(b, back(_load(b, dy, at, V), _load(b, y, at, V)), out, at)
+            else:  # what is behind the row may be another thread's
                 gradient, value = (_masked_load(b, b.add(each, at), mask) for each in (dy, y))
-            _store(b, back(gradient, value), out, at)
+                _masked_store(b, back(gradient, value), b.add(out, at), mask)
 
         _whole_and_rest(b, count, work)
         return context.get_dummy_value()
