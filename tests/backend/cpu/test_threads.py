@@ -202,7 +202,7 @@ def test_threads_come_to_each_of_many_jobs(three: None) -> None:
 
 def test_a_thread_that_was_called_sleeps_no_more() -> None:
     team = threads.Team(0)
-    helper, done = threads.Helper(team), list[int]()
+    helper, done = threads.Helper(team, 1), list[int]()
 
     def sleep() -> None:
         for _ in range(2):

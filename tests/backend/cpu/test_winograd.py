@@ -56,10 +56,10 @@ def test_what_the_reference_computes(
         y = walk.forward(x, w, b if bias else None, window, 1, relu)
         assert_same(y, REFERENCE.conv2d(x, w, b if bias else None, *options))
         dy = integers(y.shape, seed + 3, "float32")
-        results = algorithm.backward(walk, dy, x, w, y, window, 1, relu, need_dx)
+        results = algorithm.backward(walk, dy, x, w, y, window, 1, relu, (need_dx, True, True))
         c = integers(x_shape[1:2], seed + 4, "float32") if bias else None
         turned = walk.input_gradient(dy, w, c, window, x_shape[2:], 1, relu)
-        turned_back = algorithm.transposed_backward(walk, x, dy, w, turned, window, 1, relu, need_dx)
+        turned_back = algorithm.transposed_backward(walk, x, dy, w, turned, window, 1, relu, (need_dx, True, True))
     assert_same(turned, REFERENCE.conv2d_transposed(dy, w, c, window, x_shape[2:], *options[1:]))
     for result, expected in zip(
         turned_back, REFERENCE.conv2d_transposed_backward(x, dy, w, turned, *options, need_dx), strict=True
@@ -171,7 +171,7 @@ def test_gradients_that_are_zero_stay_zero(walk: Winograd, dtype: str) -> None:
     hidden = w.copy()
     hidden[:, :, 2], hidden[0, 0, 1, 1] = 0, 0
     for kernel in (w, hidden):
-        dx, dw, _ = algorithm.backward(walk, dy, x, kernel, dy, SAME, 1, False, True)
+        dx, dw, _ = algorithm.backward(walk, dy, x, kernel, dy, SAME, 1, False, (True, True, True))
         assert dx is not None
         for got, expected in zip((dx, dw), REFERENCE.conv2d_backward(dy, x, kernel, dy, SAME)[:2], strict=True):
             np.testing.assert_array_equal(got == 0, expected == 0)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from xpnet.backend.cpu.memory_pool import STEP, pool
 from xpnet.backend.cpu.threads import thread_count
 from xpnet.backend.jit.together import run_parts
 from xpnet.backend.jit.training.chain import Unknown, stages
@@ -57,7 +56,6 @@ class Training:
         ALL.add(self)
 
     def __call__(self, x: Array) -> tuple[Array, Back]:
-        pool.count(STEP)
         if not x.flags.c_contiguous:
             x = np.ascontiguousarray(x)
         y = np.empty(self.output, np.float32)
