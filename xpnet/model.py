@@ -81,7 +81,8 @@ class Model(TrainableNetwork):
         names = ["loss", *(metric.name for metric in counted)]
         if len(set(names)) < len(names):
             raise OptionError(
-                f"compile: every metric needs a name of its own, not 'loss'; they are {names[1:]}: name= gives another"
+                f"compile: every metric needs a name of its own, and not 'loss'; they are {names[1:]}:"
+                " name= gives another"
             )
         refuse_miswritten(updating := optimizers.get(optimizer))
         inside = [layer for _, layer in self.named_layers() if not layer.composite]  # models may save weights alone

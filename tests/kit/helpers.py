@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend import Array, Backend, get_backend
+from xpnet.backend.cpu import threads
 from xpnet.backend.reference import dtype_name
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}  # of the largest entry
@@ -62,6 +63,13 @@ def calls_of(function: Callable[..., Any]) -> tuple[list[Any], Callable[..., Any
         return results[-1]
 
     return results, wrapped
+
+
+def without_helpers() -> None:
+    """Send home the threads that share tiles: who shares some next makes others, as many as are told then."""
+    if threads.team.cache_info().currsize:
+        threads.team().close()
+    threads.team.cache_clear()
 
 
 def in_threads(work: Callable[[int], None], count: int = 4) -> None:

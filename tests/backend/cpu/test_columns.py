@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backend.test_primitives import assert_agree
-from tests.kit.helpers import assert_close, bits, calls_of
+from tests.kit.helpers import assert_close, bits, calls_of, without_helpers
 from tests.kit.strategies import ConvCase, convolutions, normal
 from xpnet.backend import make_backend
 from xpnet.backend.cpu import backend as cpu_backend
@@ -39,7 +39,7 @@ def restored_pool() -> Iterator[None]:
     """Afterwards, no threads in a number that a test made up."""
     yield
     threads.team().close()
-    threads.team.cache_clear()
+    without_helpers()
 
 
 def conv_and_pool(case: ConvCase, dtype: str) -> list[np.ndarray]:
@@ -61,7 +61,7 @@ def test_threads_do_not_change_a_bit(
     results = []
     for count in (1, 2, 5):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
-        threads.team.cache_clear()
+        without_helpers()
         results.append([bits(a) for a in conv_and_pool(BIG, dtype)])
     assert results[0] == results[1] == results[2]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tests.kit.helpers import assert_close, assert_same, bits
+from tests.kit.helpers import assert_close, assert_same, bits, without_helpers
 from tests.kit.strategies import integers, normal
 from xpnet.backend import Backend, use_backend
 from xpnet.backend.cpu import choice, threads
@@ -88,9 +88,9 @@ def test_sums_are_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.Mo
     found = []
     for count in (1, 3):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
-        threads.team.cache_clear()
+        without_helpers()
         found.append([bits(each) for each in JIT.conv2d_backward(x, x, w, x, WINDOWS[0], 8)])
-    threads.team.cache_clear()
+    without_helpers()
     for one, three in zip(*found, strict=True):
         assert np.array_equal(one, three)
 

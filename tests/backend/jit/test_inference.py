@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.graphs import Net, Op, Value, conv, dense, learned, norm, small
-from tests.kit.helpers import assert_close, assert_same, bits, in_threads
+from tests.kit.helpers import assert_close, assert_same, bits, in_threads, without_helpers
 from tests.kit.strategies import ConvCase, PoolCase, convolutions, integers, normal, poolings, seeds
 from xpnet import layers, networks
 from xpnet.backend import use_backend
@@ -218,12 +218,12 @@ def test_no_bit_depends_on_the_batch_or_the_threads(monkeypatch: pytest.MonkeyPa
     assert answers.least == 1
     for count in (1, 3):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
-        threads.team.cache_clear()
+        without_helpers()
         found.add(bits(answers(x)))
         for first, end in ((0, 1), (44, 45), (3, 6), (10, 17), (5, 13), (20, 40)):
             found.add(bits(answers(x[first:end])) and bits(answers(x)))
             assert_same(answers(x[first:end]), answers(x)[first:end])
-    threads.team.cache_clear()
+    without_helpers()
     assert len(found) == 1
 
 
@@ -244,12 +244,12 @@ def test_threads_share_a_large_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "SHARED", 1 << 12)
     monkeypatch.setattr(threads, "thread_count", lambda: 3)
     monkeypatch.setattr(inference, "thread_count", lambda: 3)
-    threads.team.cache_clear()
+    without_helpers()
     answers = planned(net)
     assert max(map(len, answers.parts)) > 3 and sum(len(tables) > 1 for tables in answers.parts) == 4
     for _ in range(5):
         assert_same(answers(x), alone)
-    threads.team.cache_clear()
+    without_helpers()
     assert_close(alone, net.expected(x), JIT, tolerance=1e-5)
 
 

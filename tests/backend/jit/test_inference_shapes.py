@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.graphs import Net, Value, learned, norm
-from tests.kit.helpers import assert_close, assert_same, bits
+from tests.kit.helpers import assert_close, assert_same, bits, without_helpers
 from tests.kit.strategies import ConvCase, convolutions, integers, normal, seeds
 from xpnet import Sequential, layers, networks, random
 from xpnet.backend import use_backend
@@ -221,11 +221,11 @@ def test_threads_share_the_rows_of_a_large_sequence(monkeypatch: pytest.MonkeyPa
     for name, value in (("LARGE", 1), ("SHARED", 1 << 11), ("thread_count", lambda: 3)):
         monkeypatch.setattr(inference, name, value)
     monkeypatch.setattr(threads, "thread_count", lambda: 3)
-    threads.team.cache_clear()
+    without_helpers()
     answers = planned(net)
     assert [len(tables) for tables in answers.parts] == [7, 2]
     assert_same(answers(x), net.expected(x))
-    threads.team.cache_clear()
+    without_helpers()
 
 
 # ---- networks --------------------------------------------------------------------------------------------------------
@@ -282,14 +282,14 @@ def test_the_same_bits_in_every_batch_on_any_threads_and_the_weights_of_now(
     monkeypatch.setattr(inference, "ONCE", 0)
     for count in (1, 3):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
-        threads.team.cache_clear()
+        without_helpers()
         answers = inference.plan(model.plan().graph)
         assert answers is not None
         whole = answers(x)
         found.add(bits(whole))
         for first, end in ((0, 1), (18, 19), (3, 13)):
             assert_same(answers(x[first:end]), whole[first:end])
-    threads.team.cache_clear()
+    without_helpers()
     assert len(found) == 1
     for parameter in model.parameters():
         parameter.value[...] *= 0.9

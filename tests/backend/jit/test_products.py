@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit.helpers import bits
+from tests.kit.helpers import bits, without_helpers
 from tests.kit.strategies import integers, normal, seeds
 from xpnet.backend.cpu import threads
 
@@ -46,10 +46,10 @@ def count_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def set_count(count: int) -> None:
         for module in (threads, together):
             monkeypatch.setattr(module, "thread_count", lambda: count)
-        threads.team.cache_clear()
+        without_helpers()
 
     yield set_count
-    threads.team.cache_clear()
+    without_helpers()
 
 
 def test_no_bit_depends_on_the_threads(count_threads: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit.helpers import bits
+from tests.kit.helpers import bits, without_helpers
 from tests.kit.strategies import normal, seeds
 from xpnet import Sequential, layers, networks, random
 from xpnet.backend import use_backend
@@ -132,10 +132,10 @@ def test_no_bit_depends_on_the_threads(N: int, monkeypatch: pytest.MonkeyPatch) 
     for count in (1, 2, 3, 5):
         for module in (threads, together, run):
             monkeypatch.setattr(module, "thread_count", lambda count=count: count)
-        threads.team.cache_clear()
+        without_helpers()
         model = small()
         found |= {tuple(map(bits, passed(model, x, dy))) for _ in range(5)}
-    threads.team.cache_clear()
+    without_helpers()
     assert len(found) == 1
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.core.plan.nets import IMAGE, images
-from tests.kit.helpers import bits, in_threads
+from tests.kit.helpers import bits, in_threads, without_helpers
 from xpnet import Sequential, layers, networks, random
 from xpnet.backend import use_backend
 from xpnet.backend.cpu import shared_plan, threads
@@ -30,9 +30,9 @@ def test_the_same_bits_on_any_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     for count in (1, 2, 3):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
         monkeypatch.setattr(shared_plan, "thread_count", lambda count=count: count)
-        threads.team.cache_clear()
+        without_helpers()
         found |= {bits(model.predict(x)), bits(plan(x)), bits(plan(x[::-1].copy())[::-1])}
-    threads.team.cache_clear()
+    without_helpers()
     assert found == {bits(NumpyPlan(model.backend, model.plan(samples=100).graph)(x))}
     np.testing.assert_allclose(model.predict(x), model.forward(x)[0], rtol=5e-6, atol=5e-6)
 

@@ -91,6 +91,8 @@ class CpuNormalization(Backend):
         given = then and (*map(view.to_cells, (slope, np.zeros_like(slope) if then[0] is None else then[0])), *then[1:])
         folds = self._folds(mean, var, eps)
         sums, products = self.sum_products(view, *seen, None if folds else mean, given)
+        if folds and not np.all(np.isfinite(sums + products)):  # infinity less infinity is no number
+            folds, (sums, products) = False, self.sum_products(view, *seen, mean, given)
         if folds:
             products -= mean[:, None] * sums
         dbeta, dgamma = sums.sum(axis=1), products.sum(axis=1) * inverse
