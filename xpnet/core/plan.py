@@ -11,8 +11,6 @@ have plans of their own: one answers, the other has a way back.
 import operator
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from itertools import chain
 from typing import Any
 
@@ -43,19 +41,6 @@ class Within(threading.local):
 
 
 within = Within()
-_as_written: ContextVar[bool] = ContextVar("_as_written", default=False)
-
-
-@contextmanager
-def as_written() -> Iterator[None]:
-    """Within the block, and in this thread, no network trains by a plan: its steps have the bits of what is done layer
-    by layer elsewhere.
-    """
-    token = _as_written.set(True)
-    try:
-        yield
-    finally:
-        _as_written.reset(token)
 
 
 class Plan:
@@ -158,7 +143,7 @@ class Plans:
         Whether there is one follows from the network and the shape alone: a training that was resumed has the same
         bits. Who looks into other networks meanwhile does not change that.
         """
-        if within.depth or _as_written.get() or type(x) is not network.backend.planned or not network.is_built:
+        if within.depth or type(x) is not network.backend.planned or not network.is_built:
             return None
         plan = self._trained.get(x.shape)
         if plan is None or x.dtype != plan.dtype or not plan.holds(network):

@@ -92,7 +92,9 @@ class Dense:
         return y
 
     def _sum(self, across: Array, place: Array) -> None:
-        if len(self.ones) <= FEW:
+        if not self.columns:
+            place[...] = self.backend.sum(across.T, 0)  # with the bits of a layer
+        elif len(self.ones) <= FEW:
             np.matmul(across, self.ones, place)  # faster, but one after the other
         else:
             place[...] = self.backend.sum(across, 1)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from xpnet import random
-from xpnet.core.plan import as_written
 from xpnet.errors import NonFiniteError, OptionError
 from xpnet.model import Sequential
 from xpnet.regularizers import penalties
@@ -151,7 +150,7 @@ class Lab:
             return self._finish_phases()
         rows = self._next_rows()
         try:
-            with self._drawing(), as_written():  # as the phases go, layer by layer
+            with self._drawing():
                 loss: float = self.network.train_on_batch(self.x[rows], self.t[rows])
         except NonFiniteError as error:
             raise self.diverged() from error
