@@ -195,9 +195,15 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch, t
 
 def test_threads_come_to_each_of_many_jobs(three: None) -> None:
     """None sleeps through its call, also where it comes while the thread is about to fall asleep."""
-    meet = threading.Barrier(THREADS)
+    meet, met = threading.Barrier(THREADS), list[int]()
+
+    def tile(i: int) -> None:
+        meet.wait(10)  # every thread has a tile
+        met.append(i)
+
     for _ in range(200):
-        threads.run_tiles(lambda i: meet.wait(10), [(i,) for i in range(THREADS)])  # every thread has a tile
+        threads.run_tiles(tile, [(i,) for i in range(THREADS)])
+    assert sorted(met) == sorted([*range(THREADS)] * 200)
 
 
 def test_a_thread_that_was_called_sleeps_no_more() -> None:

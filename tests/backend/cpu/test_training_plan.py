@@ -205,7 +205,8 @@ def test_gradients_that_nobody_takes_are_not_computed(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Parameter, "add_grad", None)
     with model.frozen():
         y, back = model.forward(x, train=True)
-        back(y)
+        dx = back(y)
+    assert dx.shape == x.shape and not any(p.has_grad for p in model.parameters())
 
 
 def test_arrays_are_not_kept_for_ever() -> None:

@@ -120,6 +120,7 @@ def test_helpers_that_have_fallen_asleep_are_woken(three: threads.Team) -> None:
         assert (counted() == 1).all()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork is what is tested, and this system has none")
 def test_a_forked_child_has_helpers_of_its_own() -> None:
     code = (
         "import os\n"
@@ -131,8 +132,6 @@ def test_a_forked_child_has_helpers_of_its_own() -> None:
         "    os._exit(0 if (t.counted() == 1).all() else 3)\n"
         "assert os.waitpid(child, 0)[1] == 0 and (t.counted() == 1).all()\n"
     )
-    if not hasattr(os, "fork"):
-        pytest.skip("this system has no fork")
     environment = {**os.environ, "XPNET_NUM_THREADS": "3", "XPNET_JIT": "1"}
     root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=root, env=environment, check=True, timeout=300)

@@ -7,6 +7,7 @@ from tests.kit.mutants import (
     of_compiled,
     of_core,
     of_cpu,
+    of_cpu_plans,
     of_cuda,
     of_data,
     of_files,
@@ -23,7 +24,7 @@ from tests.kit.mutants.mutant import Mutant
 __all__ = ["MUTANTS", "Mutant"]
 
 ROOMS = (
-    of_reference, of_cpu, of_compiled, of_cuda, of_layers, of_core, of_losses, of_optimizers, of_training,
+    of_reference, of_cpu, of_cpu_plans, of_compiled, of_cuda, of_layers, of_core, of_losses, of_optimizers, of_training,
     of_callbacks, of_files, of_data, of_networks, of_tools,
 )  # fmt: skip
 MUTANTS: list[Mutant] = list(chain.from_iterable(room.MUTANTS for room in ROOMS))
