@@ -88,12 +88,12 @@ class TensorBoard(Callback):
                     self._write_latest(self._run("train"))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        assert self.step is not None
         if self.leads:
             self._write_epoch(epoch, logs)
         self.gradients = {}
 
     def _write_epoch(self, epoch: int, logs: Logs) -> None:
+        assert self.step is not None
         with self._explained():
             run = self._run("train")
             if self.first is None:  # a training that goes on behind the last step, which the new file hides

@@ -91,8 +91,8 @@ class Watch(Callback):
     def on_run_begin(self, run: TrainingRun) -> None:
         if self.params["workers"] > 1:
             raise OptionError(
-                f"Watch shows the training of one worker, not of {self.params['workers']}: what one changes on its page,"
-                " the others would not know; TensorBoard and CSVLogger write for all"
+                f"Watch shows the training of one worker, not of {self.params['workers']}: of what one changes on its"
+                " page, the others would not know; TensorBoard and CSVLogger write for all"
             )
         self.open()
         self._run = run
