@@ -12,9 +12,11 @@ ends with status 75, with which a launcher may start all again from the backup.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -34,6 +36,7 @@ from xpnet.parallel.wire import LISTEN, START_AGAIN, BrokenWireError, Wire
 T = TypeVar("T")
 TOGETHER = 1.0  # seconds in which workers that fail for the same reason do so
 LEAVING = 5.0  # seconds that the others have to end after a failure, before MPI ends them
+FINALIZING = 2.0  # seconds for MPI's own end
 
 
 class WorkersLostError(BaseException):
@@ -136,9 +139,8 @@ class MpiCommunicator(Communicator):
                 stream.flush()
         if not self._leave():
             MPI.COMM_WORLD.Abort(wire.status or 1)
-        if wire.status == START_AGAIN:
-            MPI.Finalize()
-            os._exit(START_AGAIN)
+        if wire.status == START_AGAIN or wire.learn_deaths() or len(wire.peers) > self.size:
+            self._finalize(wire.status or int(error is not None))
 
     # ---- exchanges ---------------------------------------------------------------------------------------------------
 
@@ -188,6 +190,16 @@ class MpiCommunicator(Communicator):
             self._last = lambda: b"".join(copy.tobytes() for copy in copies)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def _finalize(self, status: int) -> None:
+        """End MPI after a death: with Open MPI 5.0 that sometimes takes for ever."""
+        watch = threading.Timer(FINALIZING, os._exit, [status])
+        watch.daemon = True
+        watch.start()
+        ctypes.CDLL(MPI.__file__).MPI_Finalize()  # mpi4py's would stop the other threads
+        watch.cancel()
+        if status == START_AGAIN:
+            os._exit(status)
 
     def _tell_failure(self, error: BaseException) -> None:
         if not self._told:
