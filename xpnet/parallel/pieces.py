@@ -81,7 +81,8 @@ class Exchange:
     def run(self, roots: Sequence[Root]) -> list[Host]:
         """The sum, in the arrays of the first root if there is one."""
         own = [self._flat(at, arrays) for at, (_, arrays) in enumerate(roots)]
-        sums = self._finish(self._gather([node for node, _ in roots], own))
+        gathered = self._gather([node for node, _ in roots], own)
+        sums = self._finish(gathered, gathered[0][1] if own else None)
         count = len(self.small)
         result = own[0] if own else [np.empty(stream.length, stream.dtype) for stream in self.small + self.large]
         for total, place in zip(sums[:count], result, strict=False):
@@ -141,8 +142,9 @@ class Exchange:
         large = zip(streams[count:], self.pieces, strict=True)
         return streams[:count] + [stream[pieces[self.rank]] for stream, pieces in large]
 
-    def _finish(self, roots: list[Root]) -> Sequence[Host]:
-        tree = TreeSum(self.leaves)
+    def _finish(self, roots: list[Root], mine: list[Host] | None) -> Sequence[Host]:
+        """The sum, which is added into `mine` as soon as that takes part."""
+        tree = HostSum(self.leaves, mine)
         for node, arrays in sorted(roots, key=lambda root: root[0]):
             tree.add(node, arrays)
         return tree.finish()
@@ -184,6 +186,20 @@ class Exchange:
         if key not in self.memory:
             self.memory[key] = np.empty(length, dtype)
         return self.memory[key]
+
+
+class HostSum(TreeSum):
+    """The same bits as of any TreeSum; where they lie is another matter: in `mine`, if that has a part in them."""
+
+    def __init__(self, leaves: int, mine: list[Host] | None) -> None:
+        super().__init__(leaves)
+        self.mine = mine
+
+    def join(self, left: Sequence[Host], right: Sequence[Host]) -> Sequence[Host]:
+        total = right if right is self.mine else left
+        for one, other, place in zip(left, right, total, strict=True):
+            np.add(one, other, out=place)
+        return total
 
 
 def _aligned(size: int) -> int:
