@@ -74,11 +74,15 @@ class TreeSum:
             else:
                 self._join_last()
 
+    def join(self, left: Sequence[Array], right: Sequence[Array]) -> Sequence[Array]:
+        """The sum of two nodes, added into the left one."""
+        for total, other in zip(left, right, strict=True):
+            total += other
+        return left
+
     def _are_siblings(self, left: Node, right: Node) -> bool:
         return left.size == right.size and left.start % (2 * left.size) == 0 and left.start + left.size == right.start
 
     def _join_last(self) -> None:
         (left, sums), (_, others) = self.roots[-2:]
-        for total, other in zip(sums, others, strict=True):
-            total += other
-        self.roots[-2:] = [(Node(left.start, 2 * left.size), sums)]
+        self.roots[-2:] = [(Node(left.start, 2 * left.size), self.join(sums, others))]
