@@ -66,11 +66,6 @@ class MpiCommunicator(Communicator):
         self._note_members()
         atexit.register(self.close)
 
-    @property
-    def original_ranks(self) -> list[int]:
-        """The numbers that the workers had at the start, in the order of those that they have now."""
-        return list(self._wire.members)
-
     def together(self, attempt: Callable[[], T]) -> T:
         if self._inside:
             return attempt()
@@ -182,6 +177,7 @@ class MpiCommunicator(Communicator):
 
     def _note_members(self) -> None:
         self.rank, self.size, self.waited = self._wire.rank, self._wire.size, self._wire.waited
+        self.members = tuple(self._wire.members)
 
     def _keep_arrays(self, arrays: Sequence[Host]) -> None:
         """The caller may change the result: for one who misses it there is a copy."""
