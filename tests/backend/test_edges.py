@@ -91,6 +91,7 @@ ACTIVATIONS = [
     Row("relu backward", of("activate_backward", "relu"), every()),
     Row("relu backward of many", of("activate_backward", "relu"), tuple(np.resize(a, 2 * LONG) for a in every())),
     *(Row(name, formula(name, *CONSTANTS.get(name, ())), every()) for name in FORMULAS),
+    Row("relu6", formula("hard_tanh", 0.0, 6.0), every()),
     *(
         Row(f"{name} of none", formula(name, *CONSTANTS.get(name, ())), (f32(), f32()))
         for name in ("gelu", "silu", "elu")
@@ -258,6 +259,8 @@ DENSE = [
     for arrays in ({"x": normal(5, 4), "w": normal(3, 4, seed=1), "b": normal(3, seed=2), "dy": normal(5, 3, seed=3)},)
     for which, place in (("x", (1, 2)), ("w", (0, 3)), ("b", (1,)), ("dy", (2, 2)))
 ]  # fmt: skip
+ONES, ENDS = np.ones((len(EDGES), 1), np.float32), f32(*EDGES)[:, None]
+DENSE.append(Row("dense backward, outputs at the edge", of("dense_backward", "relu"), (ONES, ONES, ONES[:1], ENDS)))
 
 # ---- recurrent layers ------------------------------------------------------------------------------------------------
 
@@ -294,6 +297,8 @@ RECURRENT = [
     for how, alive in (("whole", None), ("ended", ALIVE))
     if not (how == "ended" and which == "w")  # a gradient of 0 times a weight that is not finite: left open
 ]
+WAY = None, ONES.T, np.stack([np.zeros_like(ONES.T), ENDS.T]), np.eye(len(EDGES), dtype=np.float32)
+RECURRENT.append(Row("rnn backward, states at the edge", of("simple_rnn_backward", "relu"), WAY))
 
 # ---- updates ---------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from xpnet.backend.cuda import convolution as cuda_convolution
 from xpnet.backend.cuda import device as cuda_device
 from xpnet.backend.cuda import launch as cuda_launch
 from xpnet.backend.window import Window
-from xpnet.errors import BackendError, OptionError
+from xpnet.errors import BackendError, OptionError, ShapeError
 from xpnet.model import Sequential
 
 REFERENCE = Backend()
@@ -325,3 +325,19 @@ def test_room_for_a_result_has_the_memory_order_of_the_input(cupy: Backend, orde
     x = cupy.asarray(np.zeros((2, 3, 4, 5), np.float32)).transpose(order)
     dx = cupy.max_pool2d_backward(x, x, x, Window())
     assert dx.shape == x.shape and dx.strides == x.strides
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (1, 0, 2, 3), (2, 3, 0, 1)])
+def test_the_gradient_of_a_relu_lies_as_its_output_whatever_dy_is(
+    cupy: Backend, order: tuple[int, ...], dtype: str
+) -> None:
+    y, dy = normal((2, 3, 4, 5), 1, dtype).transpose(order), normal((2, 3, 4, 5), 2, dtype).transpose(order)
+    given, spread = cupy.asarray(y), np.broadcast_to(dy[..., :1], dy.shape)
+    for gradient in (dy, np.ascontiguousarray(dy), spread, dy > 0):
+        dz = cupy.activate_backward(cupy.asarray(gradient), given, "relu")
+        assert dz.strides == given.strides
+        assert_same(dz, np.where(y > 0, gradient, 0).astype(dtype), cupy)
+    assert cupy.activate_backward(cupy.asarray(dy), given, None).shape == dy.shape
+    with pytest.raises(ShapeError, match="back takes a gradient like the output"):
+        cupy.activate_backward(cupy.asarray(dy)[:1], given, "relu")

@@ -334,6 +334,22 @@ def test_a_product_is_one_library_call() -> None:
     assert sum(n for name, n in cudasim.calls().items() if name.startswith("cublas")) == 2
 
 
+# ---- numbers
+
+
+def test_denormal_floats_count_as_0_in_kernels_and_are_copied_as_they_are() -> None:
+    """CuPy has its kernels and those of others compiled with -ftz=true."""
+    x = cp.asarray(np.array([1e-45, -1e-39, 1e-38, 1e-37], np.float32))
+    assert (x > 0).tolist() == [False, False, False, True]
+    assert (x * np.float32(1)).tolist() == [0, 0, 0, x[3].item()]
+    y = cp.empty_like(x)
+    kernel("y[threadIdx.x] = x[threadIdx.x];", "float* x, float* y")((1,), (4,), (x, y))
+    assert y.get().tobytes() == x.copy().get().tobytes() == x.get().tobytes() and x.get()[0] > 0
+    kernel("x[threadIdx.x] = 0 < x[threadIdx.x];")((1,), (4,), (x, np.int32(4)))
+    assert x.tolist() == [0, 0, 0, 1]
+    assert np.float32(1e-39) * np.float32(1) > 0  # the processor counts as before
+
+
 # ---- how it is started
 
 

@@ -59,6 +59,13 @@ def convolution(device: Backend) -> None:
     agree(device, "conv2d_backward", dy, x, w, y, WINDOW, 1, "relu")
 
 
+def denormal(device: Backend) -> None:
+    x = np.array([1e-45, 0, -0.0, -1e-45, -0.5, -2], np.float32)
+    agree(device, "activate_backward", np.ones_like(x), x, "relu")
+    back, expected = (b.activation(b.asarray(x), "hard_tanh", -1.0, 0.0)[1] for b in (device, REFERENCE))
+    assert_close(back(device.asarray(np.ones_like(x))), expected(np.ones_like(x)), device)
+
+
 def pooling(device: Backend) -> None:
     x, dy = integers((2, 3, 5, 6), 1, limit=1), integers((2, 3, 3, 6), 2)
     agree(device, "max_pool2d", x, WINDOW)
@@ -127,7 +134,9 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Backend], None]]] = {
     "dx without the mean of dy": (" - sum / (Real)count", "", normalization),
     "dx without the slope": (" - normal * (product / (Real)count)", "", normalization),
     "the gradient to every maximum": ("if (!met_before(", "if (true || !met_before(", pooling),
-    "relu passes everything back": ("if (relu && !(", "if (false && !(", convolution),
+    "relu passes everything back": ("if (relu && !is_above(", "if (false && !is_above(", convolution),
+    "a denormal number taken for 0": ("rank_of((float)x) > rank_of((float)y)", "x > y", denormal),
+    "negative numbers in the order of their bits": ("bits < 0 ?", "false ?", denormal),
     "groups without the mean of dy": ("(d - sum - normal", "(d - normal", groups),
     "groups that begin at the first channel": ("int c = first + p.c;", "int c = p.c;", groups),
     "a channel too many": ("c < shape.C) dweight", "c <= shape.C) dweight", groups),
@@ -148,7 +157,9 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Backend], None]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", [convolution, pooling, normalization, groups, loss, update, mask, noise, recurrent])
+@pytest.mark.parametrize(
+    "check", [convolution, denormal, pooling, normalization, groups, loss, update, mask, noise, recurrent]
+)
 def test_the_kernels_as_they_are_pass(device: Backend, check: Callable[[Backend], None]) -> None:
     check(device)
 

@@ -31,6 +31,7 @@ def compile_kernels(architecture: int, dtype: str, wide: bool) -> str:
 
     _, program = nvrtc.nvrtcCreateProgram(cuda_launch.source().encode(), b"kernels.cu", 0, [], [])
     options = [f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v", *cuda_launch.options(dtype, wide)]
+    options.append("-ftz=true")  # as CuPy does
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
     log = b" " * nvrtc.nvrtcGetProgramLogSize(program)[1]
     nvrtc.nvrtcGetProgramLog(program, log)

@@ -50,6 +50,7 @@ struct Kernel {
     void (*body)(void** arguments);             // one thread
     char *shared_begin, *shared_end;            // the static __shared__ variables of its module
     size_t dynamic_shared_limit = 48 * 1024;    // more must be asked for by cuFuncSetAttribute
+    bool flushes_denormals = false;             // compiled with -ftz=true
 };
 constexpr size_t SHARED_OPT_IN = 99 * 1024;  // as compute capability 8.6
 constexpr unsigned MAX_THREADS = 1024, MAX_GRID_X = 0x7fffffff, MAX_GRID_YZ = 65535, MAX_BLOCK_Z = 64, WARP = 32;

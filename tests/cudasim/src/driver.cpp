@@ -70,6 +70,7 @@ CUDASIM_API int cuModuleGetFunction(Kernel** function, Module* module, const cha
         dlsym(module->library, ("cudasim_kernel_" + std::string(name)).c_str()));
     if (!kernel->body || !shared) return fail(NOT_FOUND, name);
     kernel->name = name;
+    kernel->flushes_denormals = dlsym(module->library, "cudasim_flushes_denormals") != nullptr;
     shared(&kernel->shared_begin, &kernel->shared_end);
     *function = kernel.get();
     module->kernels.push_back(std::move(kernel));

@@ -49,6 +49,10 @@ static string entry(const string& name, const string& kernel) {
            "(void** arguments) { cudasim_call(" + kernel + ", arguments); }\n";
 }
 
+// What a launch of the module's kernels looks for (driver.cpp).
+static const char* FLUSHES =
+    "extern \"C\" __attribute__((visibility(\"default\"))) const bool cudasim_flushes_denormals = true;\n";
+
 static string read(const string& path) {
     std::ifstream file(path, std::ios::binary);
     std::stringstream text;
@@ -67,6 +71,8 @@ CUDASIM_API int nvrtcCompileProgram(Program* program, int count, const char** op
         program->lowered[expression] = name;
         text += entry(name, expression);
     }
+    for (int i = 0; i < count; ++i)
+        if (!strcmp(options[i], "-ftz=true")) text += FLUSHES;
     char folder[] = "/tmp/cudasim-XXXXXX";
     if (!mkdtemp(folder)) return NVRTC_ERROR_COMPILATION;
     const string base = string(folder) + "/kernel";

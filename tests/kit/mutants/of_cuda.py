@@ -100,8 +100,8 @@ MUTANTS = [
     ),
     Mutant(
         "backend/cuda/kernels/recurrent.cu",
-        "(Real)(h > 0) : 1 - h * h",
-        "(Real)(h > 0) : 1 + h * h",
+        "d * (1 - h * h)",
+        "d * (1 + h * h)",
         "tests/backend/test_recurrent.py",
         "rnn",
     ),

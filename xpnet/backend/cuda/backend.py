@@ -5,7 +5,6 @@ one product of matrices needs no copy, a channel's pixels lie behind one another
 Any memory order is taken. Nothing here waits for the device or copies from it, but for `to_numpy` and `synchronize`.
 """
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,13 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
         return dx, dw, db
 
     def activate_backward(self, dy: Array, y: Array, activation: str | None) -> Array:
-        return _relu_backward()(dy, y) if activation == "relu" else dy
+        if activation != "relu":
+            return dy
+        dz, dy = self._like(y), converted(dy, y.dtype)
+        require_like(dy, y)
+        dy, y = self._in_order_of(dz, dy), self._in_order_of(dz, y)
+        elementwise("relu_backward", y.dtype, y.size, dy, y, dz, y.size)
+        return dz
 
     def embedding_backward(self, dy: Array, x: Array, vocabulary: int) -> Array:
         cp, E = self._cp, dy.shape[-1]
@@ -147,10 +152,3 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
         blocks = -(-(first % 8 + out.size) // 8)
         elementwise("normal", out.dtype, blocks, out, out.size, first, *map(np.uint64, key))
         return out
-
-
-@functools.cache
-def _relu_backward() -> Any:
-    import cupy
-
-    return cupy.ElementwiseKernel("T dy, T y", "T dz", "dz = y > 0 ? dy : T(0)", "xpnet_relu_backward")

@@ -9,6 +9,11 @@ extern "C" __global__ void bias_activation(
     }
 }
 
+// dz = dy where y > 0, else 0.
+extern "C" __global__ void relu_backward(const Real* dy, const Real* y, Real* dz, long long count) {
+    FOR_EACH(i, count) dz[i] = is_above(y[i], 0) ? dy[i] : (Real)0;
+}
+
 // dz = dy where y > 0 (relu) or dy, and sums[chunk, c]: the sum of dz over one chunk of channel c, a block for each.
 // dz is written in the order of its strides; null where it would be dy itself.
 extern "C" __global__ void activation_backward(
@@ -21,7 +26,7 @@ extern "C" __global__ void activation_backward(
     for (Index i = begin + threadIdx.x; i < end; i += blockDim.x) {
         Place p(i, shape.N, shape.H, shape.W);
         Real value = dy[at(dys, p.n, c, p.h, p.w)];
-        if (relu && !(y[at(ys, p.n, c, p.h, p.w)] > 0)) value = 0;
+        if (relu && !is_above(y[at(ys, p.n, c, p.h, p.w)], 0)) value = 0;
         if (dz) dz[at(dzs, p.n, c, p.h, p.w)] = value;
         sum += value;
     }

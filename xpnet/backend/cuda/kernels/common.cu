@@ -23,6 +23,17 @@ static __device__ long long at(const Strides& s, int n, int c, int h, int w) {
     return n * s.n + c * s.c + h * s.h + w * s.w;
 }
 
+// x > y, also of denormal floats. CuPy compiles every kernel with -ftz=true, so that `>` takes them for 0, as sums
+// do. The bits of floats, taken for whole numbers, are in the order of the floats, from 0 upwards and downwards.
+static __device__ int rank_of(float x) {
+    int bits = __float_as_int(x);
+    return bits < 0 ? (int)0x80000000 - bits : bits;  // -0 is 0
+}
+static __device__ bool is_above(Real x, Real y) {
+    if (sizeof(Real) == sizeof(double)) return x > y;  // which -ftz leaves alone
+    return rank_of((float)x) > rank_of((float)y) && x == x && y == y;
+}
+
 // The place (n, c, h, w) of entry i of an array in the order (C, N, H, W).
 struct Place {
     int n, c, h, w;

@@ -37,8 +37,8 @@ enum Activation {
 // y of x and the constants a, b and c.
 static __device__ Real activation_of(int which, Real x, Real a, Real b, Real c) {
     switch (which) {
-        case LEAKY_RELU: return x > 0 ? x : a * x;
-        case ELU: return x > 0 ? b * x : b * a * expm1(c * x);
+        case LEAKY_RELU: return is_above(x, 0) ? x : a * x;
+        case ELU: return is_above(x, 0) ? b * x : b * a * expm1(c * x);
         case HARD_TANH: return clipped(x, a, b);
         case SOFTPLUS: return a * x > b ? x : log1p_exp(a * x) / a;
         case GELU: return above(x, -40) * normal_below(x);
@@ -58,9 +58,9 @@ static __device__ Real activation_of(int which, Real x, Real a, Real b, Real c) 
 // Its derivative.
 static __device__ Real slope_of(int which, Real x, Real a, Real b, Real c) {
     switch (which) {
-        case LEAKY_RELU: return x > 0 ? (Real)1 : a;
-        case ELU: return x > 0 ? b : b * a * c * exp(c * x);
-        case HARD_TANH: return x > a && x < b ? (Real)1 : (Real)0;
+        case LEAKY_RELU: return is_above(x, 0) ? (Real)1 : a;
+        case ELU: return is_above(x, 0) ? b : b * a * c * exp(c * x);
+        case HARD_TANH: return is_above(x, a) && is_above(b, x) ? (Real)1 : (Real)0;
         case SOFTPLUS: return a * x > b ? (Real)1 : logistic(a * x);
         case GELU: return normal_below(x) + clipped(x, -40, 40) * normal_density(x);
         case GELU_TANH: return gelu_tanh_slope(x);

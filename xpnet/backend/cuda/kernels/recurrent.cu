@@ -36,8 +36,8 @@ extern "C" __global__ void simple_rnn_step_backward(
         Index n = i / (Index)s.H;
         Real h = hs[s.after * s.N * s.H + i], d = of_state(dh, dhs, strides, s, n, i % (Index)s.H);
         bool ended = has_ended(alive, s, n);
-        Real slope = relu ? (Real)(h > 0) : 1 - h * h;
-        dz[s.t * s.N * s.H + i] = ended ? (Real)0 : relu && !(h > 0) ? (Real)0 : d * slope;
+        Real passed = !relu ? d * (1 - h * h) : is_above(h, 0) ? d : (Real)0;
+        dz[s.t * s.N * s.H + i] = ended ? (Real)0 : passed;
         dh[i] = ended ? d : (Real)0;
     }
 }
