@@ -15,7 +15,8 @@ FOLDS = "tests/experiments/test_cross_validation.py"
 COMPARE = "tests/experiments/test_compare_initializers.py"
 DERIVATIVE = "tests/laws/test_laws.py::test_the_gradient_is_the_derivative"
 CHECK = "tests/test_gradient_check.py"
-SKLEARN = "tests/test_sklearn.py"
+SKLEARN = "tests/sklearn/test_estimators.py"
+EPOCHS = "tests/sklearn/test_one_epoch_more.py"
 CURVE = "tests/cli/test_step_curve.py"
 PLAN = "tests/cli/test_plan.py"
 TRAIN = "tests/cli/test_train.py"
@@ -95,18 +96,22 @@ MUTANTS = [
     Mutant("gradient_check.py", "state.value = value\n        self._restore_carried()", "pass", DERIVATIVE, "stateful"),
     Mutant("gradient_check.py", "float(np.linalg.norm(gradient)) / max(gradient.size, 1) ** 0.5", "1e9", CHECK),
     # scikit-learn
-    Mutant("sklearn.py", "arrays[-1] / arrays[-1].mean()", "arrays[-1]", SKLEARN, "not all_checks"),
-    Mutant("sklearn.py", "self._random = random.get_state()", "self._random = (0, 0)", SKLEARN, "each_call"),
+    Mutant("sklearn/estimator.py", "arrays[-1] / arrays[-1].mean()", "arrays[-1]", SKLEARN, "not all_checks"),
+    Mutant("sklearn/estimator.py", "self._random = random.get_state()", "self._random = (0, 0)", EPOCHS, "each_call"),
     Mutant(
-        "sklearn.py",
+        "sklearn/classifier.py",
         "y -= np.log(np.exp(y).sum(axis=1, keepdims=True))",
         "y -= np.log(np.exp(y).sum())",
-        SKLEARN,
+        EPOCHS,
         "logarithms",
     ),
-    Mutant("sklearn.py", "self.classes_[y.argmax(axis=1)]", "y.argmax(axis=1)", SKLEARN, "labels_may"),
+    Mutant("sklearn/classifier.py", "self.classes_[y.argmax(axis=1)]", "y.argmax(axis=1)", SKLEARN, "labels_may"),
     Mutant(
-        "sklearn.py", "np.searchsorted(known, y)", "np.unique(y, return_inverse=True)[1]", SKLEARN, "keep_their_places"
+        "sklearn/classifier.py",
+        "np.searchsorted(known, y)",
+        "np.unique(y, return_inverse=True)[1]",
+        EPOCHS,
+        "keep_their_places",
     ),
     # the commands
     Mutant(
