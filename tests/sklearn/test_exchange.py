@@ -217,14 +217,14 @@ def test_a_network_among_the_settings_gives_the_same_bits(built: bool) -> None:
 @pytest.mark.parametrize("case", [case for case in LAYER_CASES if not case.integers and len(case.shapes) == 1])
 def test_every_layer_is_described(case: LayerCase) -> None:
     random.seed(1)
-    for _ in range(2):
-        model = Sequential([case.make()])
+    model = Sequential([case.make()])
     assert isinstance(described(model), DescribedModel)
+    located()  # so that it is not the first network
     model.build(*case.shapes)
     found = described(model)
     assert isinstance(found, DescribedModel)
     twin = restored(found)
-    assert twin.root_number == model.root_number
+    assert twin.root_number == model.root_number == 1
     assert all(np.array_equal(a, b) for a, b in zip(twin.get_weights(), model.get_weights(), strict=True))
 
 

@@ -34,7 +34,10 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     held out and gives the callbacks val_loss.  class_weight: a dict {label: weight} (1 for others), or "balanced" for
     N / (classes * samples of the class); it multiplies sample_weight, and all are scaled to a mean of 1.  callbacks:
     copies of them are used.  backend: None for the current one.  random_state: an integer, a NumPy RandomState or None;
-    the same integer, the same network. xpnet's own random state stays as it was.
+    the same integer, the same network, in other processes too. xpnet's own random state stays as it was.
+
+    It goes to other processes (n_jobs=2 of a search, or Dask), and into pickles, as settings and arrays. A function as
+    the network goes as Python or joblib sends functions: by its name; joblib's loky and Dask take a lambda too.
 
     After fit: classes_, model_ (the trained Model), history_ (a dict of lists), n_features_in_, feature_names_in_.
     """

@@ -198,7 +198,7 @@ def _content(model: Model) -> Iterator[Any]:
 
 
 def _made_anew(found: DescribedModel, restorer: _Restorer) -> Model:
-    """The network, built if it was, with weights of its own. The random state, and the backend, are the caller's."""
+    """The network, built if it was, with weights of its own; the random state of the caller stays as it was."""
     with random.preserved_state((0, 0)), on_backend(make_backend(found.backend)):
         for _ in range(found.root or 0):
             random.next_number("root")  # the networks before it

@@ -17,6 +17,7 @@ DERIVATIVE = "tests/laws/test_laws.py::test_the_gradient_is_the_derivative"
 CHECK = "tests/test_gradient_check.py"
 SKLEARN = "tests/sklearn/test_estimators.py"
 EPOCHS = "tests/sklearn/test_one_epoch_more.py"
+EXCHANGE = "tests/sklearn/test_exchange.py"
 CURVE = "tests/cli/test_step_curve.py"
 PLAN = "tests/cli/test_plan.py"
 TRAIN = "tests/cli/test_train.py"
@@ -113,6 +114,20 @@ MUTANTS = [
         EPOCHS,
         "keep_their_places",
     ),
+    Mutant("sklearn/exchange.py", "p.value = trained.weights[name]", "pass", EXCHANGE, "predicts_and_goes_on"),
+    Mutant(
+        "sklearn/exchange.py",
+        "model.optimizer.set_state(trained.optimizer, named)",
+        "pass",
+        EXCHANGE,
+        "predicts_and_goes_on",
+    ),
+    Mutant(
+        "sklearn/exchange.py", "layer.trainable = path not in layers", "pass", EXCHANGE, "network_among_the_settings"
+    ),
+    Mutant("sklearn/exchange.py", "range(found.root or 0)", "range(0)", EXCHANGE, "every_layer"),
+    Mutant("sklearn/exchange.py", 'random.derive((0, 0), "exchange")', "(0, 0)", EXCHANGE, "make_again"),
+    Mutant("sklearn/exchange.py", "and not any(p.has_grad for p in model.parameters())", "", EXCHANGE, "make_again"),
     # the commands
     Mutant(
         "cli/step_curve.py",
