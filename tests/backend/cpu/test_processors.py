@@ -76,6 +76,20 @@ def test_python_may_have_been_told_how_many(monkeypatch: pytest.MonkeyPatch, tmp
     assert processors.bound_to() == 3 == processors.usable_cpus(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("3", 3), (" 2 ", 2), ("4,2,1", 4), ("", None), ("0", None), ("-1", None), ("all", None), ("9" * 5000, None)],
+)
+def test_a_share_of_them_is_what_openmp_is_told(monkeypatch: pytest.MonkeyPatch, text: str, share: int | None) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert processors.share() == share
+
+
+def test_without_a_word_there_is_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert processors.share() is None
+
+
 # ---- caches --------------------------------------------------------------------------------------------------------
 
 EPYC = [

@@ -349,8 +349,26 @@ def test_what_is_done_sooner_than_a_thread_wakes_is_left_to_one(monkeypatch: pyt
 def test_the_environment_names_the_number_of_threads(
     monkeypatch: pytest.MonkeyPatch, one: None, wish: str, found: int | None
 ) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("XPNET_NUM_THREADS", wish)
     assert threads.thread_count() == (found or threads.usable_cpus())
+
+
+@pytest.mark.parametrize(("wish", "count"), [("", 3), ("5", 5), ("8", 8)])
+def test_who_starts_several_processes_may_leave_each_a_share(
+    monkeypatch: pytest.MonkeyPatch, one: None, wish: str, count: int
+) -> None:
+    monkeypatch.setattr(threads, "usable_cpus", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("XPNET_NUM_THREADS", wish)
+    assert threads.thread_count() == count, "xpnet's own variable counts more"
+
+
+def test_a_share_is_never_more_than_there_is(monkeypatch: pytest.MonkeyPatch, one: None) -> None:
+    monkeypatch.setattr(threads, "usable_cpus", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "16")
+    monkeypatch.delenv("XPNET_NUM_THREADS")
+    assert threads.thread_count() == 4
 
 
 @pytest.mark.parametrize("wish", ["0", "-1", "2.5", "all"])

@@ -262,6 +262,7 @@ MUTANTS = [
     Mutant("backend/cpu/memory_pool.py", "if first and self.holes[first - 1][1] == start:", "if False:", POOL),
     Mutant("backend/cpu/memory_pool.py", "if end - start >= size:", "if end - start >= size - PAGE:", POOL),
     Mutant("backend/cpu/work.py", "min(i + height, rows))", "i + height)", "tests/backend/cpu/test_backend.py"),
+    Mutant("backend/cpu/threads.py", "min(usable, share() or usable)", "usable", THREADS, "share"),
     Mutant("backend/cpu/threads.py", "if self.asleep and self._wake.locked():", "if self.asleep:", THREADS, "called"),
     Mutant("backend/cpu/threads.py", "if settings != self._settings:", "if not self._settings:", THREADS, "settings"),
     Mutant("backend/cpu/threads.py", "_spin is _asleep and entries", "entries", THREADS, "left_to_one"),

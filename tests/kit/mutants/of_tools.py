@@ -15,7 +15,9 @@ FOLDS = "tests/experiments/test_cross_validation.py"
 COMPARE = "tests/experiments/test_compare_initializers.py"
 DERIVATIVE = "tests/laws/test_laws.py::test_the_gradient_is_the_derivative"
 CHECK = "tests/test_gradient_check.py"
-SKLEARN = "tests/test_sklearn.py"
+SKLEARN = "tests/sklearn/test_estimators.py"
+EPOCHS = "tests/sklearn/test_one_epoch_more.py"
+EXCHANGE = "tests/sklearn/test_exchange.py"
 CURVE = "tests/cli/test_step_curve.py"
 PLAN = "tests/cli/test_plan.py"
 TRAIN = "tests/cli/test_train.py"
@@ -95,19 +97,37 @@ MUTANTS = [
     Mutant("gradient_check.py", "state.value = value\n        self._restore_carried()", "pass", DERIVATIVE, "stateful"),
     Mutant("gradient_check.py", "float(np.linalg.norm(gradient)) / max(gradient.size, 1) ** 0.5", "1e9", CHECK),
     # scikit-learn
-    Mutant("sklearn.py", "arrays[-1] / arrays[-1].mean()", "arrays[-1]", SKLEARN, "not all_checks"),
-    Mutant("sklearn.py", "self._random = random.get_state()", "self._random = (0, 0)", SKLEARN, "each_call"),
+    Mutant("sklearn/estimator.py", "arrays[-1] / arrays[-1].mean()", "arrays[-1]", SKLEARN, "not all_checks"),
+    Mutant("sklearn/estimator.py", "self._random = random.get_state()", "self._random = (0, 0)", EPOCHS, "each_call"),
     Mutant(
-        "sklearn.py",
+        "sklearn/classifier.py",
         "y -= np.log(np.exp(y).sum(axis=1, keepdims=True))",
         "y -= np.log(np.exp(y).sum())",
-        SKLEARN,
+        EPOCHS,
         "logarithms",
     ),
-    Mutant("sklearn.py", "self.classes_[y.argmax(axis=1)]", "y.argmax(axis=1)", SKLEARN, "labels_may"),
+    Mutant("sklearn/classifier.py", "self.classes_[y.argmax(axis=1)]", "y.argmax(axis=1)", SKLEARN, "labels_may"),
     Mutant(
-        "sklearn.py", "np.searchsorted(known, y)", "np.unique(y, return_inverse=True)[1]", SKLEARN, "keep_their_places"
+        "sklearn/classifier.py",
+        "np.searchsorted(known, y)",
+        "np.unique(y, return_inverse=True)[1]",
+        EPOCHS,
+        "keep_their_places",
     ),
+    Mutant("sklearn/exchange.py", "p.value = trained.weights[name]", "pass", EXCHANGE, "predicts_and_goes_on"),
+    Mutant(
+        "sklearn/exchange.py",
+        "model.optimizer.set_state(trained.optimizer, named)",
+        "pass",
+        EXCHANGE,
+        "predicts_and_goes_on",
+    ),
+    Mutant(
+        "sklearn/exchange.py", "layer.trainable = path not in layers", "pass", EXCHANGE, "network_among_the_settings"
+    ),
+    Mutant("sklearn/exchange.py", "range(found.root or 0)", "range(0)", EXCHANGE, "every_layer"),
+    Mutant("sklearn/exchange.py", 'random.derive((0, 0), "exchange")', "(0, 0)", EXCHANGE, "make_again"),
+    Mutant("sklearn/exchange.py", "and not any(p.has_grad for p in model.parameters())", "", EXCHANGE, "make_again"),
     # the commands
     Mutant(
         "cli/step_curve.py",

@@ -61,6 +61,17 @@ def usable_cpus(root: Path = Path("/")) -> int:
     return max(1, bound_to() if limit is None else min(bound_to(), math.ceil(limit)))
 
 
+def share() -> int | None:
+    """How many of them are this process's own, by OMP_NUM_THREADS; None if that says nothing.
+
+    It is how whoever starts several processes on a machine tells each its share: joblib's loky its workers, Dask's
+    nanny and torchrun theirs. Of a list, for levels of nested loops, the first counts; what is no number of at least 1
+    says nothing, as OpenMP has it.
+    """
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() and len(first) < 10 and int(first) else None
+
+
 def bound_to() -> int:
     """How many processors it may run on; PYTHON_CPU_COUNT says another number, since Python 3.13."""
     if hasattr(os, "process_cpu_count"):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xpnet.backend.cpu.blas import hold_in_helper, local, single_threaded_blas
-from xpnet.backend.cpu.processors import usable_cpus
+from xpnet.backend.cpu.processors import share, usable_cpus
 from xpnet.backend.cpu.work import PASSES
 from xpnet.base.quiet import quiet
 from xpnet.errors import OptionError
@@ -21,10 +21,11 @@ MOST = 64  # threads for each core of the machine that may be asked for: more ar
 
 @functools.cache
 def thread_count() -> int:
-    """XPNET_NUM_THREADS, or as many as this process may use."""
+    """XPNET_NUM_THREADS, or as many as this process may use, of which OMP_NUM_THREADS may leave it a share."""
     wish = os.environ.get("XPNET_NUM_THREADS", "").strip()
     if not wish:
-        return usable_cpus()
+        usable = usable_cpus()
+        return min(usable, share() or usable)
     digits, most = wish.lstrip("0"), MOST * (os.cpu_count() or 1)
     if not wish.isdecimal() or (len(digits) < 10 and int(digits or "0") < 1):
         raise OptionError(f"XPNET_NUM_THREADS must be a whole number of at least 1, not {wish!r}")
