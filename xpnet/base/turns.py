@@ -28,16 +28,18 @@ class Turn:
         self._thread = threading.Thread(target=context.run, args=(self._run, function), daemon=True)
         self._thread.start()
 
-    def pause(self, asked: Any) -> None:
-        """In the function: wait until all have paused, and somebody has done what they ask for."""
+    def pause(self, asked: Any) -> Any:
+        """In the function: wait until all have paused, and return what they are answered."""
         self.asked = asked
         self._paused.release()
         self._go.acquire()
         if self._abandoned:
             raise Abandoned
+        return self._answer
 
-    def go_on(self) -> Any:
+    def go_on(self, answer: Any = None) -> Any:
         """Outside: let it run, and return what it asks for next, or ENDED; what it raises is raised here."""
+        self._answer = answer
         self._go.release()
         self._paused.acquire()
         if self.error is not None:
@@ -69,9 +71,9 @@ class Turns:
     def __init__(self, functions: Sequence[Callable[[Turn], Any]]) -> None:
         self.turns = [Turn(function) for function in functions]
 
-    def round(self) -> list[Any]:
-        """Let each run, in order, until it pauses or is through; what they ask for."""
-        return [turn.go_on() if turn.asked is not ENDED else ENDED for turn in self.turns]
+    def round(self, answer: Any = None) -> list[Any]:
+        """Let each run, in order, with the answer to what it asked, until it asks again or is through; all they ask."""
+        return [turn.go_on(answer) if turn.asked is not ENDED else ENDED for turn in self.turns]
 
     def __enter__(self) -> Turns:
         return self

@@ -12,9 +12,10 @@ from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
-from xpnet.layers.gathering import Statistics, gathering
+from xpnet.layers.gathering import Parts, Statistics, gathering, joined
 from xpnet.layers.rectifiers import LeakyReLU, ReLU6
 from xpnet.layers.relu import ReLU
+from xpnet.layers.synchronized import synchronize
 
 __all__ = ["BatchNorm1D", "BatchNorm2D", "InstanceNorm1D", "InstanceNorm2D", "LocalResponseNorm"]
 
@@ -135,19 +136,38 @@ class _BatchNorm(_RunningNorm):
         affine: bool = True,
         running_statistics: bool = True,
         name: str | None = None,
+        sync: bool = False,
     ) -> None:
         super().__init__(momentum, eps, affine, running_statistics, name)
+        self.sync = flag(f"{type(self).__name__}: sync", sync)
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Back]:
         self.check(x)
         if self.running_statistics and (self.is_frozen or not train):
             return self._with_running_statistics(x)
+        if self.sync and (parts := joined.get()) is not None:
+            return self._forward_in_parts(x, parts, train)
         gamma, beta = self._values()
         y, mean, var = self.backend.batch_norm(x, gamma, beta, self.eps)
         self._learn_from(x, mean, var, train)
 
         def back(dy: Array) -> Array:
             dx, dgamma, dbeta = self.backend.batch_norm_backward(dy, x, mean, var, gamma, self.eps)
+            self._add_gradients(dgamma, dbeta)
+            return dx
+
+        return y, back
+
+    def _forward_in_parts(self, x: Array, parts: Parts, train: bool) -> tuple[Array, Back]:
+        """The same with the statistics of the whole batch, of which x is a part."""
+        gamma, beta = self._values()
+        batch = synchronize(x, parts, self.backend)
+        y = self.backend.running_norm(x, batch.mean, batch.var, gamma, beta, self.eps)
+        if train and self.running_statistics:
+            self._follow(batch.mean, batch.var, batch.entries)
+
+        def back(dy: Array) -> Array:
+            dx, dgamma, dbeta = batch.backward(dy, x, gamma, self.eps)
             self._add_gradients(dgamma, dbeta)
             return dx
 
@@ -162,7 +182,7 @@ class _BatchNorm(_RunningNorm):
             return None
         own = type(self).forward is _BatchNorm.forward and not ("forward" in vars(self) or "forward" in vars(following))
         below, above = describe(following)
-        if not own or below > 1 or (self.running_statistics and self.is_frozen):
+        if not own or self.sync or below > 1 or (self.running_statistics and self.is_frozen):
             return None
         return functools.partial(self._forward_with, following, (below, above))
 
@@ -208,6 +228,9 @@ class BatchNorm2D(_BatchNorm):
 
     momentum=None: they are the plain average over all batches.  affine=False: neither weight nor bias.
     running_statistics=False: there are none, and inference uses the batch's, too.
+    sync: where `fit` cuts batches into shards, statistics are those of the whole batch, for which the shards wait for
+    one another; without it each shard has its own (ghost batch normalization: Hoffer et al., 2017), and the running
+    ones move by their mean.
 
     Frozen, by trainable = False of the layer or of a network that it is in, it does in training what it does in
     inference: it uses the running statistics, and they stay (as in Keras since 2). To keep weight and bias alone and go

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from xpnet import random
 from xpnet.backend import Array
@@ -11,9 +11,9 @@ from xpnet.base.nested import arranged_like, first_leaf, leaves
 from xpnet.base.turns import Turn
 from xpnet.core.carried import Carried
 from xpnet.core.layer import Layer
-from xpnet.core.parameter import zero_gradients
+from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.data.shards import Part
-from xpnet.layers.gathering import Statistics, gathering
+from xpnet.layers.gathering import Statistics, gathering, joined
 from xpnet.optimizers import Optimizer
 from xpnet.training import refusals
 from xpnet.training.flat_gradients import flat_gradients
@@ -23,6 +23,29 @@ from xpnet.training.step import Step
 States = Sequence[tuple[str, Carried, Array | None]]  # path, what carries it, and its value before the batch
 
 
+class Update(NamedTuple):
+    """What a shard asks for, with its gradients."""
+
+    optimizer: Optimizer
+    network: Layer
+    gradients: Sequence[Array]
+
+
+class Joined:
+    """The parts of a batch, for a layer that needs sums over all of them: what this shard asks for in its turn."""
+
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard
+
+    @property
+    def weight(self) -> float | Array:
+        return self.shard.factor()
+
+    def add_up(self, arrays: Sequence[Array]) -> Sequence[Array]:
+        found: Sequence[Array] = self.shard.wait(arrays)
+        return found
+
+
 class Shard(Step):
     """What `train_step` has as `self.step`. It takes the shard as if that were the batch; what it asks for is measured
     here, and done once for the whole batch, by training/sharded.py.
@@ -30,19 +53,21 @@ class Shard(Step):
 
     def __init__(self, whole: Step, samples: int, part: Part, states: States) -> None:
         super().__init__(whole.model)
+        self.whole = whole
         self.first, self.batch, self.states = part.first, part.batch, states
         self.samples = self.weight = first_leaf(part.batch).shape[0]
         self.ledger = Ledger(self.backend, samples, part.first)
         self.statistics: list[Statistics] = []
         self.counted: list[tuple[Any, Any]] = []  # outputs and targets that were counted in the metrics
         self.logs: Mapping[str, Array] = {}
+        self.gradients: list[Array] = []  # of the model, times the shard's weight, where no update has taken them
         self.keeps: list[bool] = []  # whether each state has a value now
         self.turn: Turn | None = None
 
     def run(self, turn: Turn | None = None) -> None:
-        """Go through it; its gradients are then those of the parameters."""
+        """Go through it, from gradients of zero to gradients of zero."""
         self.turn = turn
-        token = gathering.set(self.statistics)
+        tokens = gathering.set(self.statistics), joined.set(None if turn is None else Joined(self))
         try:
             with random.drawing_for(self.first), self.backend.computing():
                 for path, carried, whole in self.states:
@@ -53,9 +78,12 @@ class Shard(Step):
                 self.logs = self.model.train_step(self.batch)
         finally:
             self.model.set_step(None)
-            gathering.reset(token)
+            gathering.reset(tokens[0])
+            joined.reset(tokens[1])
         if self.own:
             refusals.refuse_bad_logs(self.logs)
+        else:
+            self.gradients = self.take_gradients(self.parameters_of(self.model))
         self._write()
 
     # ---- what a train_step asks for --------------------------------------------------------------------------------
@@ -65,30 +93,51 @@ class Shard(Step):
         return values, back
 
     def apply_gradients(self, optimizer: Optimizer | None = None, network: Layer | None = None) -> None:
-        """Wait until all shards have come to this update, and it has been made; without turns it is made when all are
-        through.
+        """Wait until all shards have come to this update, and it has been made; that of a model without a step of its
+        own is made when all are through.
         """
-        if self.turn is None:
+        if not self.own:
             return
         optimizer, network = optimizer or self.model.optimizer, self.model if network is None else network
         if optimizer is None:
             raise refusals.not_compiled()
         refusals.refuse_strangers(self.model, optimizer, network)
-        parameters = network.parameters()
-        sums = [each.collect(self.samples) for each in flat_gradients(parameters)]
+        self.wait(Update(optimizer, network, self.take_gradients(network.parameters())))
+
+    def update_metrics(self, y: Any, t: Any) -> None:
+        self.counted.append((y, t))
+
+    # ---- parts -----------------------------------------------------------------------------------------------------
+
+    def parameters_of(self, network: Layer) -> list[Parameter]:
+        return self.whole.parameters_of(network)
+
+    def take_gradients(self, parameters: list[Parameter]) -> list[Array]:
+        """Times the shard's weight, as they are added up; they start from zero again."""
+        taken = [each.collect(self.factor()) for each in flat_gradients(parameters)]
         zero_gradients(parameters)
+        return taken
+
+    def factor(self) -> float | Array:
+        """What the mean over the shard is multiplied by, to be added up: a number, or a scalar on the device."""
+        weight = self.samples if isinstance(self.weight, dict) or self.own else self.weight
+        if isinstance(weight, int):
+            return weight
+        return self.backend.asarray(weight, self.model.dtype) if self.backend.lazy else float(weight)
+
+    def wait(self, asked: Any) -> Any:
+        """Let the other shards come to this place too; they have gradients and states of their own."""
+        assert self.turn is not None
         left = [(p, self.backend.copy(p.grad)) for p in self.model.parameters() if p.has_grad]
         zero_gradients(p for p, _ in left)
         now = [(carried, carried.value) for _, carried, _ in self.states]
-        self.turn.pause((optimizer, network, sums))
+        answer = self.turn.pause(asked)
         for p, grad in left:
             p.add_grad(grad)
         for carried, value in now:
             carried.value = value
         self.model.set_step(self)
-
-    def update_metrics(self, y: Any, t: Any) -> None:
-        self.counted.append((y, t))
+        return answer
 
     # ---- the ledger: it is read in the order in which it is written --------------------------------------------------
 

@@ -8,18 +8,20 @@ from typing import Any
 
 from xpnet.backend import Array
 from xpnet.base.turns import ENDED, Turns
+from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.core.plan import within
 from xpnet.data.shards import CutBatch, samples_of
 from xpnet.errors import OptionError
 from xpnet.files.trainable import TrainableNetwork
+from xpnet.optimizers import Optimizer
 from xpnet.parallel import get_communicator
 from xpnet.parallel.tree import Node, TreeSum, owned_leaves
 from xpnet.training import refusals
 from xpnet.training.flat_gradients import FlatGradients, flat_gradients
 from xpnet.training.ledger import Reader
 from xpnet.training.nonfinite import nonfinite_loss
-from xpnet.training.shard import Shard, States
+from xpnet.training.shard import Shard, States, Update
 from xpnet.training.shares import Sharing
 from xpnet.training.step import Step
 
@@ -50,11 +52,11 @@ class ShardedStep(Step):
             self._parameters.clear()  # networks may be built in any step
         self._enter_group(self.samples, last)
         if not self.own:
-            self._parameters_of(self.model)
+            self.parameters_of(self.model)
         waiting = self._take_waiting()
         states = [(path, carried, carried.value) for path, carried in self.model.named_states()]
         kept = self._keep() if self.own and self.communicator.size > 1 else None
-        tried = 0
+        in_turns, tried = self.own or _waits(self.model), 0
 
         def attempt() -> tuple[Sequence[Array], Shard]:
             nonlocal batch, tried
@@ -64,7 +66,7 @@ class ShardedStep(Step):
                     self._put_back(kept)
             tried += 1
             self._applied, within.depth = [], 0  # whatever an end in the middle has left
-            return self._take_turns(batch, states, waiting[:]) if self.own else self._add_up(batch, states)
+            return self._take_turns(batch, states, waiting[:]) if in_turns else self._add_up(batch, states)
 
         with self.backend.computing():
             sums, shard = self.communicator.together(attempt)
@@ -88,16 +90,14 @@ class ShardedStep(Step):
 
     def _add_up(self, batch: CutBatch, states: States) -> tuple[Sequence[Array], Shard]:
         """The sums over all shards: of gradients, and of what the last of this worker's shards can read."""
-        parameters = self._parameters_of(self.model)
-        flats, tree = flat_gradients(parameters), TreeSum(self.sharing.count)
+        tree = TreeSum(self.shards)
+        zero_gradients(self.model.parameters())
         for part in batch.parts:
-            zero_gradients(parameters)
             shard = Shard(self, batch.samples, part, states)
             shard.run()
-            leaf = [*(flat.collect(self._factor(shard)) for flat in flats), shard.ledger.written()]
+            leaf = [*shard.gradients, shard.ledger.written()]
             if batch.counts:
                 tree.add(Node(part.shard, 1), leaf)
-        zero_gradients(parameters)
         return self.communicator.complete(tree, leaf), shard
 
     def _update(
@@ -108,7 +108,7 @@ class ShardedStep(Step):
         self._put_waiting(waiting)
         if self.accumulate > 1 and not several and self.weight != self.samples:
             self._weigh_batch(float(self.weight))
-        self._add_mean(flat_gradients(self._parameters_of(self.model)), sums, self.samples if several else self.weight)
+        self._add_mean(flat_gradients(self.parameters_of(self.model)), sums, self.samples if several else self.weight)
         if not self.backend.lazy and not math.isfinite(float(logs["loss"])):
             raise nonfinite_loss(self.model, "loss", logs["loss"], where, *shard.batch[:2])
         self.apply_gradients()
@@ -120,30 +120,43 @@ class ShardedStep(Step):
         shards = [Shard(self, batch.samples, part, states) for part in batch.parts]
         zero_gradients(self.model.parameters())
         with Turns([shard.run for shard in shards]) as turns:
-            while ENDED not in (asked := turns.round()):
+            answer: Any = None
+            while ENDED not in (asked := turns.round(answer)):
+                if len({type(each) for each in asked}) > 1:
+                    raise _other_requests()
+                if not isinstance(asked[0], Update):  # a layer's sums
+                    answer = self._complete(batch, asked)
+                    continue
                 optimizer, network, _ = asked[0]
-                if any(other[:2] != (optimizer, network) for other in asked):
-                    raise _other_updates()
-                sums = self._complete(batch, [sums for _, _, sums in asked])
-                parameters = network.parameters()
-                own = {id(p) for p in parameters}
-                self._put_waiting([(p, grad) for p, grad in waiting if id(p) in own])
-                self._add_mean(flat_gradients(parameters), sums, batch.samples)
-                self.apply_gradients(optimizer, network)
-                if not self.completes:
-                    waiting = [each for each in waiting if id(each[0]) not in own]
-                    waiting += [(p, self.backend.copy(p.grad)) for p in parameters if p.has_grad]
-                    zero_gradients(parameters)
+                if any(each[:2] != (optimizer, network) for each in asked):
+                    raise _other_requests()
+                sums = self._complete(batch, [each.gradients for each in asked])
+                waiting = self._update_network(optimizer, network, sums, waiting)
             if any(each is not ENDED for each in asked):
-                raise _other_updates()
+                raise _other_requests()
         if self.completes:
             refusals.refuse_left_gradients(self._applied)
         zero_gradients(self.model.parameters())
-        self._put_waiting(waiting if not self.completes else [])
-        return self._complete(batch, [[shard.ledger.written()] for shard in shards]), shards[-1]
+        if self.own and not self.completes:
+            self._put_waiting(waiting)
+        return self._complete(batch, [[*shard.gradients, shard.ledger.written()] for shard in shards]), shards[-1]
+
+    def _update_network(self, optimizer: Optimizer, network: Layer, sums: Sequence[Array], waiting: Waiting) -> Waiting:
+        """What a step does with the gradients of a network; what waits after it."""
+        parameters = network.parameters()
+        own = {id(p) for p in parameters}
+        self._put_waiting([(p, grad) for p, grad in waiting if id(p) in own])
+        self._add_mean(flat_gradients(parameters), sums, self.samples)
+        self.apply_gradients(optimizer, network)
+        if self.completes:
+            return waiting
+        others = [(p, grad) for p, grad in waiting if id(p) not in own]
+        waiting = [*others, *((p, self.backend.copy(p.grad)) for p in parameters if p.has_grad)]
+        zero_gradients(parameters)
+        return waiting
 
     def _complete(self, batch: CutBatch, leaves: Sequence[Sequence[Array]]) -> Sequence[Array]:
-        tree = TreeSum(self.sharing.count)
+        tree = TreeSum(self.shards)
         for part, leaf in zip(batch.parts, leaves, strict=True):
             if batch.counts:
                 tree.add(Node(part.shard, 1), leaf)
@@ -176,32 +189,28 @@ class ShardedStep(Step):
         for p, grad in waiting:
             p.add_grad(grad)
 
-    def _factor(self, shard: Shard) -> float | Array:
-        """What the mean gradient of a shard is multiplied by, to be added up."""
-        weight = shard.samples if isinstance(shard.weight, dict) else shard.weight
-        return weight if isinstance(weight, int) else self._as_factor(weight)
-
-    def _as_factor(self, weight: Any) -> float | Array:
-        """A number; on a device that computes in the background, a scalar of the model's data type."""
-        return self.backend.asarray(weight, self.model.dtype) if self.backend.lazy else float(weight)
-
     def _add_mean(self, flats: list[FlatGradients], sums: Sequence[Array], weight: Any) -> None:
         """To the gradients, those of the batch; the sums stay as they are: another worker may still want them."""
         if isinstance(weight, (int, float)):
             factor: float | Array = 1 / (weight or 1)
         else:
             xp = self.backend.xp
-            factor = self._as_factor(1 / xp.where(weight == 0, 1, weight))
+            factor = self.backend.asarray(1 / xp.where(weight == 0, 1, weight), self.model.dtype)
         for flat, total in zip(flats, sums, strict=True):
             flat.add(total * factor)
 
     def _count_samples(self) -> None:
-        workers, count = self.communicator, self.sharing.count
+        workers, count = self.communicator, self.shards
         for place, member in enumerate(workers.members):
             self.samples_by_worker[member] += samples_of(owned_leaves(count, workers.size, place), count, self.samples)
 
 
-def _other_updates() -> OptionError:
+def _waits(model: TrainableNetwork) -> bool:
+    """Whether it has a layer whose shards wait for one another."""
+    return any(getattr(layer, "sync", False) for _, layer in model.named_layers())
+
+
+def _other_requests() -> OptionError:
     return OptionError(
         "train_step: all shards of a batch must ask for the same updates, in the same order; what it decides must not"
         " depend on the samples (shards=1 has one shard)"

@@ -99,7 +99,7 @@ class Step:
             if optimizer.groups:
                 optimizer.assign(network.named_parameters())
             self._known.append((optimizer, network))
-        parameters = self._parameters_of(network)
+        parameters = self.parameters_of(network)
         if self.accumulate > 1:
             refusals.refuse_second_update(parameters, self._applied)
             scale_gradients(parameters, self.group[-1] or 1)  # those of a batch are a mean
@@ -149,7 +149,7 @@ class Step:
             raise refusals.not_compiled()
         values, back = loss.forward_parts(y, t, self.backend, *weights)
         weight = loss.weight_of(t, self.backend)
-        parameters = self._parameters_of(self.model)
+        parameters = self.parameters_of(self.model)
         if any(map(_regularizer, parameters)):
             for penalty in penalties(parameters):
                 values["loss"] = values["loss"] + penalty
@@ -168,7 +168,7 @@ class Step:
         scale_gradients(self.model.parameters(), self.group[-1] / (weight or 1))  # what waits, if there is anything
         self.group[-1] = weight
 
-    def _parameters_of(self, network: Layer) -> list[Parameter]:
+    def parameters_of(self, network: Layer) -> list[Parameter]:
         """Those of a network that is built by now, the first time after a look at whether it can be trained."""
         known = self._parameters.get(network)
         if known is None:
