@@ -1,5 +1,8 @@
 """python -m tests.parallel.worker WHAT ARGUMENTS...: what one of the workers does, in a test of several.
 
+exchange: add up leaves in many ways, each as one worker alone does, share bytes, and print `ok` and the numbers.
+fail HOW: `one` or `all` fail as a training does, `one` with another one that does not come to an exchange for long
+    (`busy`), or without telling anybody (`silent`); or one ends too early (`ends`).
 train UNITS [RANK:SIGNAL:WHEN ...]: add up leaves as a training does its gradients, unit after unit, and print a hash of
     all sums. A worker sends itself the signal in unit WHEN (`3` before it begins, `3a` within it before its first
     exchange, `3b` between its exchanges), or after so many seconds (`0.25s`), wherever it is then.
@@ -57,6 +60,41 @@ def alone(leaves: int, present: int, sizes: Sizes, seed: int = 0) -> list[bytes]
     return [array.tobytes() for array in tree.finish()]
 
 
+def exchange() -> None:
+    workers = get_communicator()
+    for leaves, present in (8, 8), (8, 5), (8, 1), (16, 16), (4, 3):
+        for sizes in SMALL, LARGE, LARGE[:1]:
+            for seed in range(2):
+                assert complete(workers, leaves, present, sizes, seed) == alone(leaves, present, sizes, seed)
+    text = bytes([workers.rank]) * (workers.rank * 5000)  # more than what goes in one message, and nothing at all
+    assert workers.share(text) == [bytes([rank]) * (rank * 5000) for rank in range(workers.size)]
+    assert workers.any(workers.rank == workers.size - 1)
+    assert not workers.any(False)
+    assert workers.of_leader(b"%d" % workers.rank) == b"0"
+    assert workers.together(lambda: workers.together(lambda: workers.share(b""))) == [b""] * workers.size
+    assert getattr(workers, "original_ranks", [0]) == list(range(workers.size))
+    assert (workers.waited > 0) == (workers.size > 1)
+    workers.close()
+    print("ok", workers.rank, workers.size)
+
+
+def fail(how: str) -> None:
+    workers = get_communicator()
+    workers.share(b"")
+    if how == "ends" and workers.rank == 1:
+        return
+    if how == "silent" and workers.rank == 1:
+        raise ValueError("planned")
+    if how == "busy" and workers.rank == 0:
+        time.sleep(60)
+    try:
+        if how == "all" or workers.rank == 1:
+            raise ValueError("planned")
+        complete(workers, SHARDS, SHARDS, LARGE)
+    except BaseException as error:
+        raise workers.fail(error) from None
+
+
 def train(units: str, *plans: str) -> None:
     workers = get_communicator()
     at = _planned(workers.rank, plans)
@@ -94,4 +132,4 @@ def _later(seconds: float, number: signal.Signals) -> None:
 
 
 if __name__ == "__main__":
-    {"train": train}[sys.argv[1]](*sys.argv[2:])
+    {"exchange": exchange, "fail": fail, "train": train}[sys.argv[1]](*sys.argv[2:])
