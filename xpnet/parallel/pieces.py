@@ -68,6 +68,8 @@ class Exchange:
         self.rank, self.others = wire.rank, wire.others
         self.sizes = [spec.size for spec in like]
         streams = make_streams(like)
+        self.direct = all(stream.direct and stream.bytes > WHOLE for stream in streams)  # nothing has to be copied
+        self.order = [number for stream in streams for number in stream.numbers]
         self.small = [stream for stream in streams if stream.bytes <= WHOLE]
         self.large = [stream for stream in streams if stream.bytes > WHOLE]
         self.pieces = [pieces_of(stream.length, wire.size) for stream in self.large]
@@ -76,6 +78,7 @@ class Exchange:
         self.step = sum(_aligned(stream.bytes) for stream in self.small)  # and of those of a root
         self.heads = [np.zeros(self.first + self.most * self.step, np.uint8) for _ in range(wire.size)]
         self.nodes = [head[: self.first].view(np.int64) for head in self.heads]
+        self.said: list[Node] = []  # what is written in this worker's own head
         self.memory: dict[Any, Host] = {}
 
     def run(self, roots: Sequence[Root]) -> list[Host]:
@@ -93,6 +96,8 @@ class Exchange:
 
     def _flat(self, at: int, arrays: Sequence[Host]) -> list[Host]:
         """The streams of root number `at`: the small ones in the head that is sent, the others as they are sent."""
+        if self.direct:
+            return [np.ascontiguousarray(arrays[number]) for number in self.order]
         streams = [*self._small(self.rank, at)]
         for number, stream in enumerate(self.large):
             if stream.direct:
@@ -107,9 +112,9 @@ class Exchange:
     def _gather(self, nodes: Sequence[Node], own: list[list[Host]]) -> list[Root]:
         """All roots, with the small streams and this worker's pieces of the others."""
         wire, others, count = self.wire, self.others, len(self.small)
-        table = self.nodes[self.rank]
-        table[0] = len(nodes)
-        table[1 : 1 + 2 * len(nodes)] = np.array(nodes, np.int64).reshape(-1)
+        if nodes != self.said:
+            self.said = list(nodes)
+            self.nodes[self.rank][: 1 + 2 * len(nodes)] = [len(nodes), *itertools.chain(*nodes)]
         head = self.heads[self.rank][: self.first + len(nodes) * self.step]
         arriving = [wire.receive(self.heads[rank], rank, HEAD) for rank in others]
         moving, ranks = [wire.send(head, rank, HEAD) for rank in others], list(others)
@@ -133,8 +138,8 @@ class Exchange:
 
     def _nodes(self, rank: int) -> list[Node]:
         """Of the roots that a worker has, as its head says."""
-        count, *numbers = self.nodes[rank].tolist()
-        return [Node(*numbers[2 * at : 2 * at + 2]) for at in range(count)]
+        numbers = self.nodes[rank].tolist()
+        return [Node(numbers[at], numbers[at + 1]) for at in range(1, 1 + 2 * numbers[0], 2)]
 
     def _with_pieces(self, streams: list[Host]) -> list[Host]:
         """The streams of a root of this worker's own, cut down to what it finishes."""
@@ -161,6 +166,8 @@ class Exchange:
 
     def _unpacked(self, streams: list[Host], arrays: list[Host]) -> list[Host]:
         """The arrays that the streams have, written into those that are given."""
+        if self.direct:
+            return [streams[self.order.index(number)] for number in range(len(self.sizes))]
         found: dict[int, Host] = {}
         for place, stream in zip(streams, self.small + self.large, strict=True):
             if stream.direct and stream in self.large:

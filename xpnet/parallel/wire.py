@@ -91,7 +91,7 @@ class Wire:
 
     @property
     def others(self) -> list[int]:
-        """The ranks of the others, the next one first, so that not all send to the same one at the same time."""
+        """The ranks of the others, the next one first, so that not all send to the same one at once."""
         rank, size = self.rank, self.size
         return [(rank + step) % size for step in range(1, size)]
 
