@@ -1,7 +1,8 @@
-"""What the workers of `xpnet train` agree on around training: who speaks, that all can begin, and who writes."""
+"""What the workers of `xpnet train` agree on around training: who speaks, whether all can begin, and who says why."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import click
@@ -33,18 +34,17 @@ def agree(communicator: Communicator, work: Callable[[], T]) -> T:
     first = next(number for number, sign in enumerate(failed) if sign)
     if error is not None and communicator.rank == first:
         raise error
-    sys.exit(0)  # the status of all is that of the one that says why
+    sys.exit(0)  # the status of all is that of the one that says why, which mpiexec gives
 
 
-def finish(communicator: Communicator, work: Callable[[], T]) -> T | None:
-    """What `work` gives on the worker that leads, None on the others, which wait: if it dies, the next one does it."""
-
-    def attempt() -> T | None:
-        result = work() if communicator.leads else None
-        communicator.share(b"")
-        return result
-
+@contextlib.contextmanager
+def one_status(communicator: Communicator) -> Iterator[None]:
+    """Within the block, a worker that ends because another one says what went wrong does so with status 0: of several
+    others, mpiexec gives any.
+    """
     try:
-        return communicator.together(attempt)
-    except Exception as error:
-        raise communicator.fail(error) from error
+        yield
+    except SystemExit as end:
+        if communicator.size > 1 and end.code == 1:
+            sys.exit(0)
+        raise

@@ -14,7 +14,7 @@ import click
 from xpnet.backend.cpu.threads import thread_count
 from xpnet.base.console import is_terminal
 from xpnet.callbacks import History
-from xpnet.cli.agreement import agree
+from xpnet.cli.agreement import agree, one_status
 from xpnet.cli.common import PathType, backend_option, data_option, duration, json_option, print_json
 from xpnet.cli.results import peak_memory_mb
 from xpnet.cli.training_run import Interrupted, Options, Outcome, Plan, plan_training, run_training
@@ -211,14 +211,15 @@ def train(**options: Any) -> int:
     if launching.launched is not None:
         attend(communicator)
     workers = communicator.size
-    plan = agree(communicator, lambda: plan_training(asked))
-    if launching.workers and not asked.quiet:
-        say_how(launching.workers, asked.shards, thread_count())
-    try:
-        outcome = run_training(plan)
-    except Interrupted as end:
-        click.echo(f"xpnet: {end}", err=True)
-        return end.status
+    with one_status(communicator):
+        plan = agree(communicator, lambda: plan_training(asked))
+        if launching.workers and not asked.quiet:
+            say_how(launching.workers, asked.shards, thread_count())
+        try:
+            outcome = run_training(plan)
+        except Interrupted as end:
+            click.echo(f"xpnet: {end}", err=True)
+            return end.status
     if outcome is None:
         return 0
     report(plan, outcome, described_run(workers, communicator, asked.shards, launching))

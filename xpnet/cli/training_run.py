@@ -15,7 +15,7 @@ from xpnet.base.console import is_terminal
 from xpnet.callbacks import Backup, Callback, CSVLogger, History, Logs, TimeLimit
 from xpnet.callbacks.comparison import Described
 from xpnet.callbacks.monitor import BestEpoch
-from xpnet.cli.agreement import agree, finish, leads
+from xpnet.cli.agreement import agree, leads
 from xpnet.cli.ends import CLOSED, INTERRUPTED, discard_output
 from xpnet.cli.pictures import OwnPictures, holds_classes
 from xpnet.cli.play import open_page
@@ -233,10 +233,9 @@ def run_training(plan: Plan) -> Outcome | None:
     Raises Interrupted after Ctrl-C and when nobody reads the output any more, NonFiniteError for a loss that is not
     finite, and what reading data and a backup raises.
     """
-    communicator = get_communicator()
-    training = agree(communicator, lambda: prepare_training(plan))
+    training = agree(get_communicator(), lambda: prepare_training(plan))
     history, seconds = fit(training)
-    return finish(communicator, lambda: write_results(training, history, seconds))
+    return write_results(training, history, seconds) if leads() else None
 
 
 def write_results(training: Training, history: History, seconds: float) -> Outcome:
@@ -313,6 +312,8 @@ def fit(training: Training) -> tuple[History, float]:
     except (KeyboardInterrupt, BrokenPipeError) as error:
         raise _interrupted(training, closed=isinstance(error, BrokenPipeError)) from error
     except NonFiniteError as error:
+        if not leads():
+            raise
         if plan.backup.saved:
             plan.backup.discard()  # it would lead to the same end
         if training.best.best_weights is None:

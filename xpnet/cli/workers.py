@@ -27,7 +27,7 @@ RESTARTS = 3
 
 def _power_of_two(context: click.Context, parameter: click.Parameter, count: int | None) -> int | None:
     if count is not None and count & (count - 1):
-        raise click.BadParameter(f"{count} is no power of two: give 1, 2, 4, 8, 16, ...")
+        raise click.BadParameter(f"{count} is no power of two: give 1, 2, 4, 8, 16 and so on")
     return count
 
 
@@ -103,7 +103,7 @@ class Launching:
     def check(self) -> None:
         """Raises click.UsageError for options that do not fit together."""
         if self.workers is None:
-            given = {"--restarts": self.restarts is not None, "--ulfm and --no-ulfm": self.ulfm is not None}
+            given = {"--restarts": self.restarts is not None, "--ulfm": self.ulfm is not None}
             for name, is_given in (given | {"--mpi-arg": bool(self.mpi_args)}).items():
                 if is_given:
                     raise click.UsageError(f"{name} goes with --workers", click.get_current_context())
@@ -190,14 +190,15 @@ def _start_until_done(launching: Launching, command: Sequence[str], backup: Path
             if end.status != INTERRUPTED:  # with which worker 0 ends if it has come so far as to tell
                 complain("interrupted")
             return INTERRUPTED
-        if not end.died:
-            return CLOSED if end.closed else end.status
         resume = _stamp(backup) not in (None, earlier)
+        why = end.died or ("worker 0 died before it had written the results" if resume and not end.status else "")
+        if not why:
+            return CLOSED if end.closed else end.status
         if number < restarts:
             where = "from the backup" if resume else "from the beginning"
-            click.echo(f"xpnet: {end.died}; starts again {where} ({number + 1} of --restarts {restarts})", err=True)
+            click.echo(f"xpnet: {why}; starts again {where} ({number + 1} of --restarts {restarts})", err=True)
     goes_on = "; the same command with --resume goes on from the backup" if resume else ""
-    complain(f"{end.died}, and --restarts {restarts} allows no more{goes_on}")
+    complain(f"{why}, and --restarts {restarts} allows no more{goes_on}")
     return TEMPORARY
 
 
