@@ -52,7 +52,8 @@ shards_option = click.option(
     metavar="V",
     callback=_power_of_two,
     help="Cut each batch into V parts, a power of two, whose gradients are added in an order that is always the same:"
-    f" any number of workers up to V gives the same weights.  [default: {SHARDS} with --workers, else 1]",
+    f" up to V workers, however many, give the same weights.  [default: {SHARDS} with --workers, more for more of them;"
+    " else 1]",
 )
 threads_option = click.option(
     "--threads",
@@ -153,7 +154,8 @@ def train_on_workers(launching: Launching, options: Options, threads: int | None
 
     What is wrong with the options is said before any is started.
     """
-    workers, shards, context = launching.workers or 1, options.shards or SHARDS, click.get_current_context()
+    workers, context = launching.workers or 1, click.get_current_context()
+    shards = options.shards or usual_shards(workers)
     if options.watch is not None or options.browser is not None:
         raise click.UsageError("--watch is for a training in one process: leave out --workers, or --watch", context)
     if shards < workers:
@@ -169,6 +171,11 @@ def train_on_workers(launching: Launching, options: Options, threads: int | None
         say_how(workers, shards, each)
     command = ["train", *line, f"--shards={shards}", f"--threads={each}"]
     return _start_until_done(launching, command, plan.results.backup, options.resume)
+
+
+def usual_shards(workers: int) -> int:
+    """As many as `fit` has where nothing else is said."""
+    return max(SHARDS, 1 << (workers - 1).bit_length())
 
 
 def say_how(workers: int, shards: int | None, threads: int) -> None:
@@ -215,7 +222,7 @@ def described_run(workers: int, communicator: Communicator, shards: int | None, 
     """What --json says of the run; `workers` is how many there were at its start."""
     return {
         "workers": workers,
-        "shards": shards or (SHARDS if workers > 1 else 1),
+        "shards": shards or (usual_shards(workers) if workers > 1 else 1),
         "threads": thread_count(),
         "restarts": launching.launched or 0,
         "lost_workers": workers - communicator.size,
