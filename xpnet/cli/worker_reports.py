@@ -77,9 +77,7 @@ def compare_workers(workers: list[dict[str, str]]) -> str:
             if facts[name] != usual:
                 odd.append(f"{name} of worker {number} (host {facts['host']}) is {facts[name]}, of the others {usual}")
     if odd:
-        return (
-            f"{PROBLEM}workers differ, and the same bits hold on one processor model and one software: {'; '.join(odd)}"
-        )
+        return f"{PROBLEM}the same bits hold for workers that are alike, and these are not: {'; '.join(odd)}"
     return f"all {len(workers)} workers alike" if len(workers) > 1 else "one worker"
 
 
