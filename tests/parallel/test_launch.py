@@ -74,7 +74,7 @@ def filtered(text: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    "noise", [ABORT, KILLED, MPICH.lstrip("\n"), "[vm:7] 1 more process has sent help message x\n"]
+    "noise", [ABORT, KILLED + "\0", MPICH.lstrip("\n"), "[vm:7] 1 more process has sent help message x\n"]
 )
 def test_what_mpiexec_says_of_workers_that_ended_is_left_out(noise: str) -> None:
     assert filtered(f"xpnet: error: a\n{noise}xpnet: b\n")[0] == "xpnet: error: a\nxpnet: b\n"

@@ -33,6 +33,10 @@ class Filter:
         self._left_out: list[str] | None = None  # of the paragraph that is just left out
 
     def take(self, line: str) -> None:
+        if "\0" in line:  # with which Open MPI ends what it says
+            line = line.replace("\0", "")
+            if not line:
+                return
         if self._left_out is not None:
             self._left_out.append(line)
             if RULE.match(line):
