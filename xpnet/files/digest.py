@@ -14,7 +14,7 @@ def weights_sha256(model: Network) -> str:
 
     Parameters are taken in the order of their names (`named_parameters`), as Python sorts them. Of each are hashed its
     name in UTF-8, a zero byte, its data type (as NumPy has it: float32), a zero byte, its shape as 64-bit integers, and
-    its entries, row by row; all numbers are little-endian. Running statistics and other buffers are left out.
+    its entries, row by row; all numbers are little-endian. Running statistics are among them.
     """
     digest = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters(), key=lambda named: named[0]):
