@@ -13,14 +13,14 @@ from tests.kit.workers import needs_mpi
 from xpnet.errors import MissingExtraError, OptionError
 from xpnet.parallel import launch
 from xpnet.parallel.launch import Launcher, died, find_launcher, mpiexec_line, python_line, run_workers
-from xpnet.parallel.stderr import Filter
+from xpnet.parallel.noise import Filter
 
 ROOT = Path(__file__).parents[2]
 OPEN_MPI = Launcher("/usr/bin/mpiexec", "Open MPI", "5.0.11", True)
 RULE = "-" * 74
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 
-# ---- stderr ----------------------------------------------------------------------------------------------------------
+# ---- what is printed -------------------------------------------------------------------------------------------------
 
 ABORT = f"""{RULE}
 MPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD
@@ -73,14 +73,14 @@ def filtered(text: str) -> tuple[str, str]:
     return "".join(given), found.died
 
 
-@pytest.mark.parametrize(
-    "noise", [ABORT, KILLED + "\0", MPICH.lstrip("\n"), "[vm:7] 1 more process has sent help message x\n"]
-)
+@pytest.mark.parametrize("noise", [ABORT, KILLED + "\0", MPICH, "[vm:7] 1 more process has sent help message x\n"])
 def test_what_mpiexec_says_of_workers_that_ended_is_left_out(noise: str) -> None:
     assert filtered(f"xpnet: error: a\n{noise}xpnet: b\n")[0] == "xpnet: error: a\nxpnet: b\n"
 
 
-@pytest.mark.parametrize("text", [SLOTS, f"{RULE}\n", f"a\n{RULE}\nb\n{RULE}\n", f"{RULE}\n{RULE}\nb\n", "rank 1\n"])
+@pytest.mark.parametrize(
+    "text", [SLOTS, f"{RULE}\n", f"a\n{RULE}\nb\n{RULE}\n", f"{RULE}\n{RULE}\nb\n", "rank 1\n", "\na\n\n\nb\n\n"]
+)
 def test_all_else_is_passed_on(text: str) -> None:
     assert filtered(text) == (text, "")
 
@@ -107,6 +107,7 @@ def test_open_mpi_binds_nobody_and_goes_on_without_who_dies(monkeypatch: pytest.
 def test_other_mpis_are_given_what_they_know() -> None:
     mpich = Launcher("mpiexec", "MPICH", "5.0.2", False)
     assert mpiexec_line(mpich, 2) == ["mpiexec", "-n", "2", "-bind-to", "none"]
+    assert mpiexec_line(mpich._replace(kind="Intel MPI"), 2) == ["mpiexec", "-n", "2", "-genv", "I_MPI_PIN", "0"]
     assert mpiexec_line(Launcher("mpiexec", "", "", False), 2, more=["-x"]) == ["mpiexec", "-n", "2", "-x"]
     with pytest.raises(
         OptionError, match=r"--ulfm needs an Open MPI 5 .*is of MPICH 5\.0\.2 and has none: leave it out"

@@ -24,7 +24,7 @@ from typing import IO, NamedTuple
 import xpnet.errors
 from xpnet.errors import MissingExtraError, OptionError
 from xpnet.parallel.engine import MISSING
-from xpnet.parallel.stderr import Filter
+from xpnet.parallel.noise import Filter
 
 TEMPORARY = 75  # EX_TEMPFAIL: a worker died, and those that are left cannot go on by themselves
 FATAL = {
@@ -111,6 +111,8 @@ def mpiexec_line(launcher: Launcher, workers: int, ulfm: bool | None = None, mor
             line += ["-x", name] if name.startswith("XPNET_") or name == "PYTHONPATH" else []
     elif launcher.kind == "MPICH":
         line += ["-bind-to", "none"]
+    elif launcher.kind == "Intel MPI":
+        line += ["-genv", "I_MPI_PIN", "0"]
     return [*line, *more]
 
 
@@ -144,7 +146,7 @@ def run_workers(line: Sequence[str], out: Callable[[str], None], err: Callable[[
         start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
-    closed, stderr = threading.Event(), Filter(err)
+    closed = threading.Event()
 
     def say(text: str) -> None:
         if not closed.is_set():
@@ -154,9 +156,10 @@ def run_workers(line: Sequence[str], out: Callable[[str], None], err: Callable[[
                 closed.set()
                 _tell(process, "SIGUSR2")
 
+    filters = Filter(say), Filter(err)
     pumps = [
         threading.Thread(target=_pump, args=arguments, name="xpnet-launch", daemon=True)
-        for arguments in ((process.stdout, say), (process.stderr, stderr.take))
+        for arguments in zip((process.stdout, process.stderr), filters, strict=True)
     ]
     with _guarded(process), _ended_by_sigterm(process) as terminated:
         for pump in pumps:
@@ -164,17 +167,19 @@ def run_workers(line: Sequence[str], out: Callable[[str], None], err: Callable[[
         interrupts = _wait(process)
         for pump in pumps:
             pump.join(10)  # a process that a worker started may hold the other end
-    stderr.flush()
     status = process.returncode
-    killed = (stderr.died or "one of the workers died") if died(status) else ""
+    who = next((each.died for each in filters if each.died), "one of the workers died")
+    killed = who if died(status) else ""
     return End(status, killed, interrupts > 0, closed.is_set(), terminated.is_set())
 
 
-def _pump(stream: IO[str], give: Callable[[str], None]) -> None:
+def _pump(stream: IO[str], found: Filter) -> None:
     with stream:
         for text in stream:
             with contextlib.suppress(OSError):  # nobody reads it; but workers must not wait for a reader
-                give(text)
+                found.take(text)
+    with contextlib.suppress(OSError):
+        found.flush()
 
 
 def _wait(process: subprocess.Popen[str]) -> int:

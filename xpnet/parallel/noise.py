@@ -1,4 +1,4 @@
-"""What workers say on stderr, without what mpiexec adds when they end: paragraphs that tell nobody what was wrong."""
+"""What workers print, without what mpiexec adds when they end: paragraphs that tell nobody what was wrong."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ WHO = re.compile(r"rank (\d+)\b.*?\bsignal (\d+)( \([^)]*\))?", re.DOTALL)
 
 
 class Filter:
-    """Takes stderr line by line, and gives on what is not mpiexec's. `died`: which worker a paragraph says was killed,
-    and by which signal; nothing if none does.
+    """Takes what is printed line by line, and gives on what is not mpiexec's. `died`: which worker a paragraph says was
+    killed, and by which signal; nothing if none does.
     """
 
     def __init__(self, give: Callable[[str], None]) -> None:
         self.died = ""
         self._give = give
-        self._rule = ""  # that was taken, and whose paragraph has not begun
+        self._held = ""  # a line that may belong to what comes
         self._left_out: list[str] | None = None  # of the paragraph that is just left out
 
     def take(self, line: str) -> None:
@@ -41,21 +41,23 @@ class Filter:
             self._left_out.append(line)
             if RULE.match(line):
                 self._end_paragraph()
-        elif self._rule and ENDED.match(line):
-            self._rule, self._left_out = "", [line]
-        elif RULE.match(line):
-            self.flush()
-            self._rule = line
+        elif RULE.match(self._held) and ENDED.match(line):
+            self._held, self._left_out = "", [line]
+        elif LINES.match(line):
+            if self._held.isspace():
+                self._held = ""
         else:
             self.flush()
-            if not LINES.match(line):
+            if RULE.match(line) or line.isspace():
+                self._held = line
+            else:
                 self._give(line)
 
     def flush(self) -> None:
         """Give on what was held back until the next line."""
-        if self._rule:
-            rule, self._rule = self._rule, ""
-            self._give(rule)
+        if self._held:
+            line, self._held = self._held, ""
+            self._give(line)
 
     def _end_paragraph(self) -> None:
         if not self.died and (found := WHO.search("".join(self._left_out or ()))):
