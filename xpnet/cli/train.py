@@ -6,17 +6,41 @@ The command and what it prints; what happens in between is training_run.py.
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from xpnet.backend.cpu.threads import thread_count
 from xpnet.base.console import is_terminal
+from xpnet.callbacks import History
+from xpnet.cli.agreement import agree, one_status
 from xpnet.cli.common import PathType, backend_option, data_option, duration, json_option, print_json
 from xpnet.cli.results import peak_memory_mb
 from xpnet.cli.training_run import Interrupted, Options, Outcome, Plan, plan_training, run_training
+from xpnet.cli.workers import (
+    OWN,
+    Launching,
+    described_run,
+    launched_option,
+    mpi_option,
+    restarts_option,
+    say_how,
+    shards_option,
+    threads_option,
+    train_on_workers,
+    ulfm_option,
+    workers_option,
+)
+from xpnet.files.digest import weights_sha256
 from xpnet.networks.recipes import NETWORKS, RECIPES
 from xpnet.optimizers import OPTIMIZERS
+from xpnet.parallel import SHARDS, get_communicator
+from xpnet.parallel.attend import attend
 from xpnet.schedules import SCHEDULES
+
+LINE = "xpnet.cli.train.line"  # in a context's `meta`, the command line of a worker
+DECIDED = (*OWN, "shards", "threads", "resume")  # by the launcher, for its workers
 
 
 def _default(field: str) -> str:
@@ -28,7 +52,9 @@ def _default(field: str) -> str:
 
 
 class _Command(click.Command):
-    """Knows that what follows --watch is a port only if it is a number, and else the network."""
+    """Knows that what follows --watch is a port only if it is a number, and else the network. Keeps the command line of
+    a worker.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         following = [*args, ""][1:]
@@ -36,7 +62,23 @@ class _Command(click.Command):
             "--watch=any" if it == "--watch" and not n.isdecimal() else it
             for it, n in zip(args, following, strict=True)
         ]
+        ctx.meta[LINE] = self.worker_line(ctx, list(own))
         return super().parse_args(ctx, own)
+
+    def worker_line(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """These arguments, as they were given, without those of the launcher and what it decides on."""
+        given, _, _ = self.make_parser(ctx).parse_args(args)
+        line: list[str] = []
+        for parameter in self.params:
+            value = given.get(str(parameter.name))
+            if parameter.name in DECIDED:
+                continue
+            name = parameter.opts[0]
+            if isinstance(value, str):  # what is left out is None, or an object of click's own
+                line.append(value if isinstance(parameter, click.Argument) else f"{name}={value}")
+            elif value is True:
+                line.append(name)
+        return line
 
 
 def _port(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
@@ -123,6 +165,13 @@ def _port(context: click.Context, parameter: click.Parameter, text: str | None) 
     default=None,
     help="Open the page of --watch in the browser.  [default: do in a terminal, and not in a script]",
 )
+@workers_option
+@shards_option
+@threads_option
+@restarts_option
+@ulfm_option
+@mpi_option
+@launched_option
 @click.option("--quiet", is_flag=True, help="Print the result only.")
 @backend_option
 @json_option
@@ -145,14 +194,35 @@ def train(**options: Any) -> int:
     What was interrupted, by Ctrl-C or otherwise, goes on with the same command and --resume: from the end of the first
     epoch, or from --backup-every steps, until training is finished the folder also holds NETWORK.backup.safetensors,
     from which the same weights come as without the interruption.
+
+    With --workers N, N processes share the work, on this machine or, by --mpi-arg, on several that see the same
+    folders. The weights depend on --shards and not on N: a training may be resumed on more workers, or on fewer. Where
+    a worker dies, the others go on without it, or all are started again.
     """
-    plan = plan_training(Options(**options))
-    try:
-        outcome = run_training(plan)
-    except Interrupted as end:
-        click.echo(f"xpnet: {end}", err=True)
-        return end.status
-    report(plan, outcome)
+    threads = options.pop("threads")
+    launching = Launching(**{name: options.pop(name) for name in OWN})
+    launching.check()
+    asked = Options(**options)
+    if launching.is_asked_for:
+        return train_on_workers(launching, asked, threads, click.get_current_context().meta[LINE])
+    if launching.workers and asked.shards is None:
+        asked = replace(asked, shards=SHARDS)
+    communicator = get_communicator()
+    if launching.launched is not None:
+        attend(communicator)
+    workers = communicator.size
+    with one_status(communicator):
+        plan = agree(communicator, lambda: plan_training(asked))
+        if launching.workers and not asked.quiet:
+            say_how(launching.workers, asked.shards, thread_count())
+        try:
+            outcome = run_training(plan)
+        except Interrupted as end:
+            click.echo(f"xpnet: {end}", err=True)
+            return end.status
+    if outcome is None:
+        return 0
+    report(plan, outcome, described_run(workers, communicator, asked.shards, launching))
     if plan.watch is not None and is_terminal():
         stay(plan.watch.address)
     return 0
@@ -166,8 +236,10 @@ def stay(address: str) -> None:
             time.sleep(3600)
 
 
-def report(plan: Plan, outcome: Outcome) -> None:
-    """Say what came of it: on stdout, or on stderr if the last line of stdout is a JSON object."""
+def report(plan: Plan, outcome: Outcome, run: dict[str, Any]) -> None:
+    """Say what came of it: on stdout, or on stderr if the last line of stdout is a JSON object. `run` is what that
+    says of workers.
+    """
     options = plan.options
     if outcome.ended_by_clock:
         click.echo(f"xpnet: the time limit ended training in {outcome.ended_by_clock}", err=True)
@@ -177,7 +249,7 @@ def report(plan: Plan, outcome: Outcome) -> None:
         for line in result_lines(plan, outcome):
             click.echo(line, err=options.as_json)
     if options.as_json:
-        print_json(json_result(plan, outcome))
+        print_json(json_result(plan, outcome) | run)
 
 
 def result_lines(plan: Plan, outcome: Outcome) -> Iterator[str]:
@@ -207,5 +279,12 @@ def json_result(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "peak_memory_mb": peak_memory_mb(),
         "seconds": outcome.seconds,
         "history": outcome.history.history,
+        "weights_sha256": weights_sha256(model),
+        "samples_by_worker": samples_by_worker(outcome.history),
         "files": plan.results.files(),
     }
+
+
+def samples_by_worker(history: History) -> list[int]:
+    """Of how many samples each worker has computed gradients."""
+    return getattr(history, "samples_by_worker", None) or [sum(history.samples)]

@@ -15,6 +15,7 @@ from xpnet.base.console import is_terminal
 from xpnet.callbacks import Backup, Callback, CSVLogger, History, Logs, TimeLimit
 from xpnet.callbacks.comparison import Described
 from xpnet.callbacks.monitor import BestEpoch
+from xpnet.cli.agreement import agree, leads
 from xpnet.cli.ends import CLOSED, INTERRUPTED, discard_output
 from xpnet.cli.pictures import OwnPictures, holds_classes
 from xpnet.cli.play import open_page
@@ -25,6 +26,7 @@ from xpnet.data.datasets import Labelled, mnist
 from xpnet.errors import FormatError, MissingExtraError, NonFiniteError, OptionError
 from xpnet.model import Model
 from xpnet.networks.recipes import NETWORKS, RECIPES, Recipe
+from xpnet.parallel import get_communicator
 from xpnet.visualize import require_matplotlib
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Options:
     browser: bool | None  # None: in a terminal
     quiet: bool
     as_json: bool
+    shards: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,14 @@ def plan_training(options: Options) -> Plan:
     name = options.network or str(options.recipe)
     no_pictures = _why_no_pictures()
     results = Results(options.out or f"runs/{name}", name, pictures=not no_pictures)
-    if options.resume and not results.backup.exists():
+    first = leads()
+    if first and options.resume and not results.backup.exists():
         raise OptionError(
             f"there is nothing to resume: {results.backup} does not exist; train without --resume, or say with --out"
             " where the interrupted training is"
         )
-    results.prepare()
+    if first:
+        results.prepare()
     settings = _settings_to_compare(options, recipe)
     backup = Backup(  # kept until the results are written
         results.backup, options.backup_every, keep=True, resume=options.resume, settings=settings
@@ -222,15 +227,20 @@ class Training:
     curve: StepCurve | None  # over the steps, if there is one epoch only
 
 
-def run_training(plan: Plan) -> Outcome:
-    """Train, test, and write the results.
+def run_training(plan: Plan) -> Outcome | None:
+    """Train, test, and write the results; None on a worker that leaves the last two to another one.
 
     Raises Interrupted after Ctrl-C and when nobody reads the output any more, NonFiniteError for a loss that is not
     finite, and what reading data and a backup raises.
     """
-    training = prepare_training(plan)
-    model = training.model
+    training = agree(get_communicator(), lambda: prepare_training(plan))
     history, seconds = fit(training)
+    return write_results(training, history, seconds) if leads() else None
+
+
+def write_results(training: Training, history: History, seconds: float) -> Outcome:
+    """Test the network, and write it, its pictures and its history."""
+    plan, model = training.plan, training.model
     if plan.options.validation:
         training.best.restore()
         best = training.best
@@ -250,7 +260,7 @@ def run_training(plan: Plan) -> Outcome:
 def prepare_training(plan: Plan) -> Training:
     """Make the network, read the data, and compile."""
     options = plan.options
-    if plan.results.backup.exists() and not options.resume and not options.quiet:
+    if plan.results.backup.exists() and not options.resume and not options.quiet and leads():
         click.echo(f"xpnet: begins anew; --resume goes on with the training in {plan.results.backup}", err=True)
     random.seed(options.seed)
     model, train, held_out, test = (_on_pictures if holds_classes(options.data) else _on_digits)(plan)
@@ -281,7 +291,7 @@ def _on_pictures(plan: Plan) -> tuple[Model, Labelled, Labelled, Labelled]:
     train, held_out, test = own.parts(options.seed, options.limit, options.validation)
     model = plan.recipe.make(**plan.arguments, classes=len(own.classes))
     model.class_names, model.preparation = own.classes, own.how
-    if not options.quiet:
+    if not options.quiet and leads():
         counts = f"{len(train[0])} pictures to train on, {len(test[0])} to test on"
         click.echo(f"xpnet: {options.data}: {own.in_words()}, {counts}", err=True)
     return model, train, held_out or test, test
@@ -296,10 +306,14 @@ def fit(training: Training) -> tuple[History, float]:
     start = time.perf_counter()
     try:
         with contextlib.redirect_stdout(sys.stderr if options.as_json else sys.stdout):
-            history = plan.recipe.fit(training.model, *training.train, verbose, around, training.held_out)
+            history = plan.recipe.fit(
+                training.model, *training.train, verbose, around, training.held_out, options.shards
+            )
     except (KeyboardInterrupt, BrokenPipeError) as error:
         raise _interrupted(training, closed=isinstance(error, BrokenPipeError)) from error
     except NonFiniteError as error:
+        if not leads():
+            raise
         if plan.backup.saved:
             plan.backup.discard()  # it would lead to the same end
         if training.best.best_weights is None:

@@ -57,13 +57,17 @@ class Recipe:
         verbose: int | Literal["auto"] = "auto",
         callbacks: Iterable[Callback] = (),
         validation_data: Any = None,
+        shards: int | None = None,
     ) -> History:
-        """Train the compiled model."""
+        """Train the compiled model. `shards` is that of `fit`: into how many parts a batch is cut."""
+        more: dict[str, Any] = {"validation_data": validation_data}
+        if shards is not None:
+            more["shards"] = shards
         around = [*([EMA(self.ema)] if self.ema else []), *callbacks]
         if self.augment is None:
-            return model.fit(x, t, self.batch_size, self.epochs, verbose, around, validation_data=validation_data)
+            return model.fit(x, t, self.batch_size, self.epochs, verbose, around, **more)
         batches = Loader((x, t), self.batch_size, augment=self.augment)
-        return model.fit(batches, None, None, self.epochs, verbose, around, validation_data=validation_data)
+        return model.fit(batches, None, None, self.epochs, verbose, around, **more)
 
 
 def small_convnet(classes: int = 10) -> Sequential:
