@@ -1,0 +1,86 @@
+"""Hosts that are not there: a network namespace for each worker, joined by a bridge, with links as slow as one likes.
+
+Linux, root, and the programs ip and tc are needed. mpiexec runs in the namespace of the bridge, where all workers reach
+it; each worker goes from there into its own before Python starts, and has nothing but TCP to reach the others by.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+NETWORK = "10.77.0"
+PACKET = 1448 / 1514  # of the bytes that tc counts those that TCP delivers
+MPI = ("--mca", "pml", "ob1", "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "eth0")
+MANAGER = {"PMIX_MCA_ptl_base_if_include": "br0", "PMIX_MCA_ptl_base_remote_connections": "1"}  # reached from outside
+
+
+class NoHosts(Exception):
+    """Namespaces cannot be made here; it says why."""
+
+
+class Hosts:
+    """So many, for the length of a block."""
+
+    def __init__(self, count: int) -> None:
+        if not (shutil.which("ip") and shutil.which("tc")):
+            raise NoHosts("network namespaces need the programs ip and tc: install iproute2")
+        self.names = [f"scale-{os.getpid()}-{number}" for number in range(count)]
+        self.switch = f"scale-{os.getpid()}-switch"
+        self._made: list[str] = []
+
+    def __enter__(self) -> "Hosts":
+        try:
+            self._add(self.switch)
+            self._ip(self.switch, "link", "add", "br0", "type", "bridge")
+            self._ip(self.switch, "addr", "add", f"{NETWORK}.254/24", "dev", "br0")
+            self._ip(self.switch, "link", "set", "br0", "up")
+            for number, name in enumerate(self.names):
+                self._add(name)
+                port = f"port{number}"
+                peer = ("type", "veth", "peer", "name", port, "netns", self.switch)
+                self._ip(name, "link", "add", "eth0", *peer)
+                self._ip(self.switch, "link", "set", port, "master", "br0", "up")
+                self._ip(name, "addr", "add", f"{NETWORK}.{number + 1}/24", "dev", "eth0")
+                self._ip(name, "link", "set", "eth0", "up")
+        except NoHosts:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        while self._made:
+            subprocess.run(["ip", "netns", "del", self._made.pop()], check=False)
+
+    def limit(self, rate: str | None) -> None:
+        """From now on each host sends and gets at most `rate`, such as "1gbit"; None: as much as the processors can."""
+        for namespace, device in self._devices():
+            where = ("tc", "-n", namespace, "qdisc")
+            if rate is None:
+                subprocess.run([*where, "del", "dev", device, "root"], capture_output=True, check=False)
+            else:
+                # a queue that does not overflow: what TCP makes of lost packets is not what is measured
+                run(*where, "replace", "dev", device, "root", "tbf", "rate", rate, "burst", "128k", "limit", "64m")
+
+    def command(self, mpi: Sequence[str]) -> list[str]:
+        """What stands before a program that each worker is to run in its own namespace, behind mpiexec's `mpi`."""
+        enter = f'exec ip netns exec scale-{os.getpid()}-$OMPI_COMM_WORLD_RANK "$@"'
+        return ["ip", "netns", "exec", self.switch, *mpi, *MPI, "sh", "-c", enter, "sh"]
+
+    def _devices(self) -> list[tuple[str, str]]:
+        ports = [(self.switch, f"port{number}") for number in range(len(self.names))]
+        return [(name, "eth0") for name in self.names] + ports
+
+    def _add(self, name: str) -> None:
+        run("ip", "netns", "add", name)
+        self._made.append(name)
+        self._ip(name, "link", "set", "lo", "up")
+
+    def _ip(self, name: str, *words: str) -> None:
+        run("ip", "-n", name, *words)
+
+
+def run(*words: str) -> None:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NoHosts(f"`{' '.join(words)}` says: {done.stderr.strip()}")
