@@ -49,7 +49,7 @@ GRADIENTS = 4 * PARAMETERS["DeepConvNet"]  # bytes
 ADDED = 2**24  # bytes whose addition is timed: more than a cache has
 SIZES = (10**3, 10**4, 10**5, GRADIENTS, 10**6, 10**7, 5 * 10**7)
 COUNTS = (2, 3, 4, 6, 8)  # of workers; so that no worker has more than one subtree to send
-CHECKED = (10**4, GRADIENTS, 4 * 10**6, 16 * 10**6)
+CHECKED = (10**5, GRADIENTS, 4 * 10**6, 16 * 10**6)
 RATES = {"1gbit": 1e9, "100mbit": 1e8}
 
 

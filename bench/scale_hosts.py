@@ -59,8 +59,8 @@ class Hosts:
             if rate is None:
                 subprocess.run([*where, "del", "dev", device, "root"], capture_output=True, check=False)
             else:
-                # a queue that does not overflow: what TCP makes of lost packets is not what is measured
-                run(*where, "replace", "dev", device, "root", "tbf", "rate", rate, "burst", "128k", "limit", "64m")
+                # a queue as that of a switch: with a longer one, MPI's small messages would wait behind large ones
+                run(*where, "replace", "dev", device, "root", "tbf", "rate", rate, "burst", "32k", "limit", "4m")
 
     def command(self, mpi: Sequence[str]) -> list[str]:
         """What stands before a program that each worker is to run in its own namespace, behind mpiexec's `mpi`."""

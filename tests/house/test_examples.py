@@ -21,6 +21,7 @@ EXAMPLES = {
     "small_gpt.py": (["--limit", "500", "--epochs", "1", "--count", "20"], "LSTM of 150,940 parameters: perplexity "),
     "own_pictures.py": (["--count", "16", "--epochs", "1"], "saved pictures.safetensors; bar is taken for "),
     "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
+    "train_on_workers.py": (["--limit", "200"], "workers 1, shards 8, loss 2."),
     "watch_training.py": (["--limit", "200", "--epochs", "1"], "watch this training: http://127.0.0.1:"),
 }
 DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/examples.md shows
