@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from itertools import product
@@ -23,6 +22,7 @@ from bench.scale_model import (
     step_seconds,
     trainings,
 )
+from tests.kit.workers import needs_mpi
 from xpnet import networks
 
 ROOT = Path(__file__).parents[2]
@@ -105,15 +105,9 @@ def scale(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
-def require_mpi() -> None:
-    pytest.importorskip("mpi4py", reason='several workers need mpi4py: pip install "xpnet[mpi]"')
-    if not (shutil.which("mpiexec") or Path(sys.executable).with_name("mpiexec").exists()):
-        pytest.skip("there is no mpiexec to start workers with")
-
-
+@needs_mpi
 @pytest.mark.slow
 def test_training_is_measured_and_predicted(tmp_path: Path) -> None:
-    require_mpi()
     path = tmp_path / "scale.json"
     done = scale("--quick", "--json", path)
     assert done.returncode == 0, done.stderr
@@ -128,9 +122,9 @@ def test_training_is_measured_and_predicted(tmp_path: Path) -> None:
     assert "VGG16: 138,357,544 parameters, 32 images a worker" in done.stdout
 
 
+@needs_mpi
 @pytest.mark.slow
 def test_the_model_is_held_to_slow_links(tmp_path: Path) -> None:
-    require_mpi()
     path = tmp_path / "check.json"
     done = scale("--check", "--quick", "--json", path)
     if done.returncode and ("`ip " in done.stderr or "iproute2" in done.stderr):
