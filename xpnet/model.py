@@ -108,6 +108,7 @@ class Model(TrainableNetwork):
         accumulate: int = 1,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
+        shards: int | None = None,
     ) -> History:
         """Train on samples x (N, ...) with targets t (N, ...), and return the history of losses and metrics by epoch.
 
@@ -125,14 +126,19 @@ class Model(TrainableNetwork):
         samples, or labels that are not ignored.
         verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 2 elsewhere.
         `epochs` is the number of the last epoch: training goes from initial_epoch to epochs, as in Keras.
+        shards: into how many parts, a power of two, each batch is cut, whose gradients are added in an order that does
+        not depend on who computes them: under mpiexec each worker has its share, and all end with the same weights, bit
+        for bit, as one worker with as many shards. Batch norm takes the statistics of its shard. None is 8 where there
+        are several workers, else 1.
         Ctrl-C ends training at once: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on. With
         callbacks.Backup(path) the next call goes on from there, also after the process was killed.
         """
         return training.fit(
-            self.make_step(accumulate), x, t, epochs=epochs, verbose=verbose, callbacks=callbacks,
-            initial_epoch=initial_epoch, validation_freq=validation_freq, batch_size=batch_size, shuffle=shuffle,
-            sample_weight=sample_weight, class_weight=class_weight, steps_per_epoch=steps_per_epoch,
-            validation_split=validation_split, validation_data=validation_data, validation_steps=validation_steps,
+            self.make_step(accumulate, training.choose_shards(shards)),
+            x, t, epochs=epochs, verbose=verbose, callbacks=callbacks, initial_epoch=initial_epoch,
+            validation_freq=validation_freq, batch_size=batch_size, shuffle=shuffle, sample_weight=sample_weight,
+            class_weight=class_weight, steps_per_epoch=steps_per_epoch, validation_split=validation_split,
+            validation_data=validation_data, validation_steps=validation_steps,
         )  # fmt: skip
 
     @explaining
@@ -194,13 +200,11 @@ class Model(TrainableNetwork):
     def has_own_step(self) -> bool:
         return type(self).train_step is not Model.train_step
 
-    def make_step(self, accumulate: int = 1) -> training.Step:
-        """What calls `train_step` in `fit` and `train_on_batch`, as an object that each of them makes anew: to be
-        replaced by what works on several devices or workers.
-        """
+    def make_step(self, accumulate: int = 1, shards: int = 1) -> training.Step:
+        """What calls `train_step` in `fit` and `train_on_batch`, as an object that each of them makes anew."""
         if not self.has_own_step:
             require_compiled(self)
-        return training.Step(self, accumulate)
+        return training.Step(self, accumulate) if shards == 1 else training.ShardedStep(self, accumulate, shards)
 
     # ---- what it is made of ----------------------------------------------------------------------------------------
 

@@ -202,6 +202,15 @@ def drawing_next(*purpose: str | int, root: int = 0) -> AbstractContextManager[N
     return drawing_from(key, text, number, root=root)
 
 
+def drawing_for(first_sample: int) -> AbstractContextManager[None]:
+    """Within the block samples from this number of their batch on are at hand, and what is drawn is what the state
+    around gives next; to that nothing comes back, so that each part of a batch draws from the same keys.
+    """
+    state = _current().copy()
+    state.first_sample = first_sample
+    return state
+
+
 def first_sample() -> int:
     """The number, in its batch, of the first sample that is at hand: what is drawn for a sample depends on its own."""
     return _current().first_sample

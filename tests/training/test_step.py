@@ -1,6 +1,5 @@
 """A step: one object that another kind of training replaces, with places between its parts."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,11 @@ import pytest
 
 import xpnet
 from tests.kit.small import clusters, network
-from xpnet import layers, optimizers, regularizers, schedules
+from xpnet import layers, optimizers, schedules
 from xpnet.backend import Backend
 from xpnet.callbacks import Backup, Callback
-from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
 from xpnet.model import Sequential
-from xpnet.training import Step
 from xpnet.training.nonfinite import first_nonfinite
 
 X, T = clusters(12)
@@ -31,44 +28,6 @@ def twins(kind: type[Sequential] = Sequential, **options: Any) -> list[Sequentia
 def assert_same_weights(one: Sequential, other: Sequential) -> None:
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
-
-
-class TwoWorkers(Step):
-    """The other worker has the same network and the other half of each batch."""
-
-    other: Any = None
-
-    def __call__(self, batch: Any, where: str, last: bool = True) -> Any:
-        (x, t), half = batch, batch[0].shape[0] // 2
-        self.other = self.model.copy()
-        y, back = self.other.forward(x[half:, ...], train=True)
-        assert self.model.loss is not None
-        back(self.model.loss.forward(y, t[half:], self.backend)[1](), need_dx=False)
-        return super().__call__((x[:half, ...], t[:half]), where, last=last)
-
-    def gather_gradients(self, parameters: Iterable[Parameter]) -> None:
-        for own, theirs in zip(parameters, self.other.parameters(), strict=True):
-            own.grad = (own.grad + theirs.grad) / 2
-
-
-class OneOfTwo(Sequential):
-    def make_step(self, accumulate: int = 1) -> Step:
-        return TwoWorkers(self, accumulate)
-
-
-def test_gradients_of_other_workers_are_added_between_gradient_and_update(backend: Backend) -> None:
-    """Penalties come after them: they are those of one network, however many work on it."""
-    (alone, _), (one_of_two, another) = (
-        twins(kind, regularizer=regularizers.L2(0.1)) for kind in (Sequential, OneOfTwo)
-    )
-    one_of_two.set_weights(alone.get_weights())
-    another.set_weights(alone.get_weights())
-    alone.fit(X, T, batch_size=6, epochs=2, shuffle=False)
-    one_of_two.fit(X, T, batch_size=6, epochs=2, shuffle=False)
-    assert_same_weights(alone, one_of_two)
-    for batch in (slice(6), slice(6, 12)) * 2:
-        another.train_on_batch(X[batch], T[batch])
-    assert_same_weights(alone, another)
 
 
 class WithTwo(Sequential):

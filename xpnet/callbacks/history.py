@@ -13,7 +13,8 @@ class History(Callback):
 
     `epochs` maps each name to the numbers of the epochs that its values belong to: validation need not happen in every
     one. `seconds` lists the time that each epoch's training took, validation not counted; `samples_per_second` follows
-    from it.
+    from it. With several workers `waited` lists the part of these times in which this one waited for others, and
+    `samples_by_worker` counts the samples, since `fit` was called, that each of them computed.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,13 @@ class History(Callback):
         self.epochs: dict[str, list[int]] = {}
         self.seconds: list[float] = []
         self.samples: list[int] = []  # trained on, in each of these times
+        self.waited: list[float] = []  # seconds of each of these times in which this worker waited for others
+        self.samples_by_worker: list[int] = []  # of which each worker, since `fit` was called, computed gradients
+
+    def tell_of_workers(self, waited: float, samples_by_worker: list[int]) -> None:
+        """What is known of them when the steps of an epoch are done: the seconds that this one waited so far."""
+        self.waited.append(waited - sum(self.waited))
+        self.samples_by_worker = samples_by_worker
 
     @property
     def samples_per_second(self) -> float:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from xpnet import random
 from xpnet.base.host import as_host
 from xpnet.base.nested import arranged_like, leaves, mapped
+from xpnet.data.shards import CutBatch, Part, Shards
 from xpnet.errors import DataError, OptionError
 
 Array = npt.NDArray[Any]
@@ -28,6 +29,8 @@ class Batches:
 
     Raises DataError if there is nothing to yield or `x` and `t` differ in length, OptionError for a bad batch size.
     """
+
+    gives_shards = True  # shards_from
 
     def __init__(
         self,
@@ -70,6 +73,23 @@ class Batches:
         """The batches from number `first` on (from 0), in the order that a whole iteration has from the same seed."""
         order = random.generator("batches").permutation(self.samples) if self.shuffle else None
         return self._cut(first, order)  # the order is drawn now, and not when the first batch is asked for
+
+    def shards_from(self, first: int, shards: Shards) -> Iterator[CutBatch]:
+        """The same batches, of each these shards alone."""
+        order = random.generator("batches").permutation(self.samples) if self.shuffle else None
+        return self._cut_shards(first, order, shards)
+
+    def _cut_shards(self, first: int, order: Array | None, shards: Shards) -> Iterator[CutBatch]:
+        for i in range(first, len(self)):
+            begin = i * self.batch_size
+            samples = min(self.batch_size, self.samples - begin)
+            rows, counts = shards.rows(samples)
+            parts = []
+            for shard, chosen in rows:
+                part = slice(begin + chosen.start, begin + chosen.stop)
+                cut = mapped(operator.itemgetter(part if order is None else order[part]), self.parts)
+                parts.append(Part(shard, chosen.start, cut[0] if self.t is None else cut))
+            yield CutBatch(samples, parts, counts)
 
     def _cut(self, first: int, order: Array | None) -> Iterator[Any]:
         arrays = leaves(self.parts)

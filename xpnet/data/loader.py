@@ -20,9 +20,10 @@ import numpy.typing as npt
 from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.base.hints import Explains
-from xpnet.base.nested import leaves, mapped
+from xpnet.base.nested import first_leaf, leaves, mapped
 from xpnet.data.image_file import Preparation
 from xpnet.data.items import Samples, gives_samples
+from xpnet.data.shards import CutBatch, Part, Shards, grouped
 from xpnet.data.sources import Arrays, Stream, one_or_more, refuse_path, stacked
 from xpnet.data.transforms import to_unit
 from xpnet.errors import DataError, OptionError, ShapeError, XpnetError
@@ -106,15 +107,25 @@ class Loader(Explains):
 
     def starting_at(self, batch: int) -> Iterator[Any]:
         """An epoch without its first `batch` batches: the rest is what it would have been. A Stream reads over them."""
+        return self._begin(batch, None)
+
+    def shards_from(self, batch: int, shards: Shards) -> Iterator[CutBatch]:
+        """The same, of each batch these shards alone: nothing else is read, but by a Stream. A shard has an
+        augmentation of its own, whoever makes it.
+        """
+        made = self._begin(batch, shards)
+        return made if isinstance(self.source, Stream) else grouped(self._places(batch, shards), made)
+
+    def _begin(self, batch: int, shards: Shards | None) -> Iterator[Any]:
         if whole("batch", batch, 0) > len(self):
             raise OptionError(f"an epoch has {len(self)} batches; it cannot start at batch {batch}")
         key = random.next_key("batches")  # now, and not when the first batch is asked for
         run = self._ahead if self.prefetch or self.workers else self._on_demand
         if not isinstance(self.source, Stream):
-            return run(self._jobs(key, batch), contextlib.nullcontext())
+            return run(self._jobs(key, batch, shards), contextlib.nullcontext())
         order = random.stream(key, _ORDER) if self.shuffle else None
         samples = self.source.epoch(random.stream(key, _STREAM), order)
-        return run(self._stream_jobs(samples, key, batch), contextlib.closing(samples))
+        return run(self._stream_jobs(samples, key, batch, shards), contextlib.closing(samples))
 
     @property
     def classes(self) -> Any:
@@ -141,20 +152,38 @@ class Loader(Explains):
 
     # ---- what is to be done ----------------------------------------------------------------------------------------
 
-    def _jobs(self, key: random.Key, first: int) -> Iterator[tuple[Any, ...]]:
-        """For each batch, a function and its arguments."""
+    def _jobs(self, key: random.Key, first: int, shards: Shards | None) -> Iterator[tuple[Any, ...]]:
+        """For each batch, or for each shard that is at hand, a function and its arguments."""
         N, size = len(self.source), self.batch_size
         order = random.stream(key, _ORDER).permutation(N) if self.shuffle else np.arange(N)
         make = _make_in_process if self.processes else self._recipe.make
         for number in range(first, len(self)):
-            yield make, order[number * size : (number + 1) * size], key, number
+            indices = order[number * size : (number + 1) * size]
+            if shards is None:
+                yield make, indices, key, number
+                continue
+            for shard, rows in shards.rows(len(indices))[0]:
+                yield make, indices[rows], _key_of(key, shard), number
 
-    def _stream_jobs(self, samples: Iterator[Any], key: random.Key, first: int) -> Iterator[tuple[Any, ...]]:
+    def _stream_jobs(
+        self, samples: Iterator[Any], key: random.Key, first: int, shards: Shards | None
+    ) -> Iterator[tuple[Any, ...]]:
         for number in range(first):
             self._recipe.read_next(samples, self.batch_size, key, number)
         for number in range(first, len(self)):
-            size = min(self.batch_size, len(self.source) - number * self.batch_size)
-            yield self._recipe.make_next, samples, size, key, number
+            if shards is None:
+                yield self._recipe.make_next, samples, self._size_of(number), key, number
+            else:
+                yield self._recipe.cut_next, samples, self._size_of(number), key, number, shards
+
+    def _size_of(self, number: int) -> int:
+        """The samples of a batch."""
+        return min(self.batch_size, len(self.source) - number * self.batch_size)
+
+    def _places(self, first: int, shards: Shards) -> Iterator[tuple[int, bool, list[tuple[int, int]]]]:
+        for number in range(first, len(self)):
+            rows, counts = shards.rows(self._size_of(number))
+            yield self._size_of(number), counts, [(shard, chosen.start) for shard, chosen in rows]
 
     # ---- who does it -----------------------------------------------------------------------------------------------
 
@@ -280,6 +309,15 @@ class Recipe:
         """The same, of the next `size` samples."""
         return self._finish(self.read_next(samples, size, key, number), size, key, number)
 
+    def cut_next(self, samples: Iterator[Any], size: int, key: random.Key, number: int, shards: Shards) -> CutBatch:
+        """The same, of which only some shards are finished."""
+        samples_of, parts, counts = shards.cut(self.read_next(samples, size, key, number), size)
+        finished = [
+            Part(shard, first, self._finish(batch, len(first_leaf(batch)), _key_of(key, shard), number))
+            for shard, first, batch in parts
+        ]
+        return CutBatch(samples_of, finished, counts)
+
     def read_next(self, samples: Iterator[Any], size: int, key: random.Key, number: int) -> Any:
         """The next `size` samples, those of batch `number`, as they come."""
         try:
@@ -320,6 +358,11 @@ class Recipe:
                 where, error = name(int(index)), found
                 break
         return DataError(f"{where} cannot be read: {type(error).__name__}: {error}")
+
+
+def _key_of(key: random.Key, shard: int) -> random.Key:
+    """What a shard's samples and their augmentation are drawn from."""
+    return random.derive(key, "shard", shard)
 
 
 # ---- in a worker process ---------------------------------------------------------------------------------------------

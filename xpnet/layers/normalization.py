@@ -12,6 +12,7 @@ from xpnet.core.declare import Declared, Shape
 from xpnet.core.layer import Back, Layer
 from xpnet.core.parameter import Parameter
 from xpnet.errors import OptionError
+from xpnet.layers.gathering import Statistics, gathering
 from xpnet.layers.rectifiers import LeakyReLU, ReLU6
 from xpnet.layers.relu import ReLU
 
@@ -81,9 +82,14 @@ class _RunningNorm(Layer):
 
     def _follow(self, mean: Array, var: Array, count: int) -> None:
         """Move the running statistics towards those of a batch, which are over `count` entries for each channel."""
-        if count == 1:  # one value a channel says nothing of the variance: leave the running statistics alone
-            return
-        unbiased, pairs = count / (count - 1), ((self.running_mean, mean), (self.running_var, var))
+        if (gathered := gathering.get()) is not None:  # of a part of the batch
+            gathered.append(Statistics(self, mean, var, count))
+        elif count > 1:  # one value a channel says nothing of the variance: leave the running statistics alone
+            self.follow(mean, var, count / (count - 1))
+
+    def follow(self, mean: Array, var: Array, unbiased: float = 1.0) -> None:
+        """Move the running statistics towards this mean and this variance, times `unbiased`, of one batch."""
+        pairs = ((self.running_mean, mean), (self.running_var, var))
         if self.momentum is None:  # the average of all batches; how many they are is not read from the device
             batches = self.num_batches_tracked.writable()
             batches[...] = batches + 1

@@ -44,10 +44,27 @@ class Metric(Configured):
     def update(self, y: Array, t: Array, backend: Backend | None = None) -> None:
         """Count a batch of outputs and labels, which are on `backend` (by default the current one)."""
         backend = backend or get_backend()
+        self.add(*self.measure(y, t, backend), backend)
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether a batch adds what its parts do, so that parts may be counted apart: measured here, and added."""
+        return type(self).update is Metric.update
+
+    def measure(self, y: Array, t: Array, backend: Backend) -> tuple[Any, int | Array]:
+        """What a batch adds to the total, and to what it is divided by."""
         y, t, number = self.elements(native(y), native(t), backend)
-        added, self._backend = self.count(y, t, backend), backend
+        return self.count(y, t, backend), number
+
+    def add(self, added: Any, number: int | Array, backend: Backend) -> None:
+        """Add what was measured."""
+        self._backend = backend
         self.total = in_double(added, backend) if self.total is None else self.total + added
         self.samples = self.samples + number
+
+    def counted(self) -> tuple[Any, int | Array]:
+        """The total so far, and what it is divided by: what `add` takes."""
+        return self.total, self.samples
 
     def result(self) -> Any:
         """The value so far; waits for the device."""

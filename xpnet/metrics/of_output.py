@@ -30,6 +30,19 @@ class OfOutput(Metric):
     def update(self, y: Any, t: Any, backend: Backend | None = None) -> None:
         self.metric.update(y[self.output], t[self.output], backend)
 
+    @property
+    def is_sum(self) -> bool:
+        return self.metric.is_sum
+
+    def measure(self, y: Any, t: Any, backend: Backend) -> tuple[Any, Any]:
+        return self.metric.measure(y[self.output], t[self.output], backend)
+
+    def add(self, added: Any, number: Any, backend: Backend) -> None:
+        self.metric.add(added, number, backend)
+
+    def counted(self) -> tuple[Any, Any]:
+        return self.metric.counted()
+
     def result(self) -> Any:
         return self.metric.result()
 

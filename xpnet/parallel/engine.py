@@ -22,8 +22,8 @@ _chosen: ContextVar[Communicator | None] = ContextVar("_chosen", default=None)
 
 
 def get_communicator() -> Communicator:
-    """That of the block around (`use_communicator`), or of the process: of MPI, if it was started by mpiexec or srun, or
-    if the script uses mpi4py itself, and there is more than one worker.
+    """That of the block around (`use_communicator`), or of the process: of MPI, if it was started by mpiexec or srun,
+    or if the script uses mpi4py itself, and there is more than one worker.
 
     Raises MissingExtraError if the process was started as one of several workers and mpi4py is missing.
     """

@@ -1,9 +1,9 @@
 """A sum as a fixed binary tree: its bits do not depend on who adds which part of it.
 
 A batch is cut into V *shards*, V a power of two. Each shard gives a leaf, a list of arrays, and the leaves are added in
-pairs, these in pairs, and so on. Floating point addition is not associative, so that the order decides the bits; here it
-is the tree's, however many workers there are: a worker adds the subtrees whose leaves it has, and what is left of the
-tree is finished from their roots (Li et al., "EasyScale", SC 2023, has workers of its own for each shard).
+pairs, these in pairs, and so on. Floating point addition is not associative, so that the order decides the bits; here
+it is the tree's, however many workers there are: a worker adds the subtrees whose leaves it has, and what is left of
+the tree is finished from their roots (Li et al., "EasyScale", SC 2023, has workers of its own for each shard).
 
               [0, 4)                   two workers: the first has leaves 0 and 1, adds [0, 2),
              /      \\                  the second has 2 and 3, adds [2, 4); both finish the sum

@@ -2,6 +2,8 @@
 
 from xpnet.training.evaluation import evaluate, predict
 from xpnet.training.loop import fit
+from xpnet.training.sharded import ShardedStep
+from xpnet.training.shares import choose_shards
 from xpnet.training.step import Step
 
-__all__ = ["Step", "evaluate", "fit", "predict"]
+__all__ = ["ShardedStep", "Step", "choose_shards", "evaluate", "fit", "predict"]

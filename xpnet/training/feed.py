@@ -50,6 +50,7 @@ def for_training(
     validation_split: float,
     validation_data: Any,
     validation_steps: int | None,
+    shards: int = 1,
 ) -> tuple[Feed, Feed | None]:
     """The batches to train on, and those to validate with."""
     classes = read_class_weight(class_weight)
@@ -79,12 +80,12 @@ def for_training(
             if t is None:
                 raise OptionError("fit: validation_split needs targets, as evaluate does, and there are none")
             parts, last = _split(parts, validation_split)
-            held_out = _to_validate(model, prepare(model, *last) if model.has_own_step else last, batch_size)
+            held_out = _to_validate(model, prepare(model, *last) if model.has_own_step else last, batch_size, shards)
         refuse_shuffled(model, shuffle)
         size = BATCH_SIZE if batch_size is None else batch_size
         train = _cut(parts if classes is None else weigh_classes(model, classes, *parts), size, shuffle)
     if validation_data is not None:
-        held_out = _validation(model, validation_data, validation_steps, batch_size)
+        held_out = _validation(model, validation_data, validation_steps, batch_size, shards)
     elif validation_steps is not None:
         raise OptionError("validation_steps needs validation_data that are an iterable of batches without a length")
     if held_out is not None and not model.has_own_step:
@@ -189,7 +190,7 @@ def describe_data(train: Feed, held_out: Feed | None) -> dict[str, Any]:
     return own | {name: value for name, value in later.items() if value is not None}
 
 
-def _validation(model: TrainableNetwork, data: Any, steps: int | None, batch_size: int | None) -> Feed:
+def _validation(model: TrainableNetwork, data: Any, steps: int | None, batch_size: int | None, shards: int) -> Feed:
     data, batch_size = batches_of_items(data, None, batch_size, EVALUATED)
     if is_batches(data, lists=True):
         return PreparedBatches(model, data, steps, "validation_steps", to_end=not isinstance(data, Iterator))
@@ -199,13 +200,13 @@ def _validation(model: TrainableNetwork, data: Any, steps: int | None, batch_siz
             "fit: validation_data must be a pair (x, t), (x, t, sample_weight), or an iterable of batches of these"
         )
     refuse_steps("validation_steps", steps)
-    return _to_validate(model, prepare(model, *data), batch_size)
+    return _to_validate(model, prepare(model, *data), batch_size, shards)
 
 
-def _to_validate(model: TrainableNetwork, parts: tuple[Any, ...], batch_size: int | None) -> Batches:
-    """In batches that may be larger than those of training, unless states go from row to row."""
+def _to_validate(model: TrainableNetwork, parts: tuple[Any, ...], batch_size: int | None, shards: int) -> Batches:
+    """In batches, or shards, that may be larger than those of training, unless states go from row to row."""
     carries = any(True for _ in model.named_states())
-    return _cut(parts, batch_size or BATCH_SIZE if carries else max(batch_size or 0, EVALUATED))
+    return _cut(parts, batch_size or BATCH_SIZE if carries else shards * max(batch_size or 0, EVALUATED))
 
 
 def _cut(parts: tuple[Any, ...], batch_size: int, shuffle: bool = False) -> Batches:

@@ -14,6 +14,7 @@ import numpy as np
 from xpnet import random
 from xpnet.base.checks import whole
 from xpnet.core.network import Network
+from xpnet.data.shards import CutBatch, Shards
 from xpnet.errors import DataError, OptionError, XpnetError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.training.class_weights import Classes, weigh_classes
@@ -84,22 +85,38 @@ class PreparedBatches:
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return self.starting_at(0)
 
-    def starting_at(self, first: int) -> Iterator[tuple[Any, ...]]:
+    def starting_at(self, first: int) -> Iterator[Any]:
         """The batches of one epoch from number `first` on."""
+        return self._give(first, None)
+
+    @property
+    def gives_shards(self) -> bool:
+        """Whether the iterable can be asked for parts of its batches, so that nobody reads what others train on."""
+        return hasattr(self.batches, "shards_from")
+
+    def shards_from(self, first: int, shards: Shards) -> Iterator[CutBatch]:
+        """The same, of each batch these shards alone."""
+        return self._give(first, shards)
+
+    def _give(self, first: int, shards: Shards | None) -> Iterator[Any]:
         require_one_backend(self.model)
         number, stop = first, None if self.length is None else self.length - first
-        for number, batch in enumerate(islice(self._read_from(first), stop), first + 1):
-            yield self._prepared(batch, number)
+        for number, batch in enumerate(islice(self._read_from(first, shards), stop), first + 1):
+            if shards is None:
+                yield self._prepared(batch, number)
+                continue
+            parts = [part._replace(batch=self._prepared(part.batch, number)) for part in batch.parts]
+            yield batch._replace(parts=parts)
         if number < (self.length or 1):
             raise DataError(
                 f"the iterable of batches ended after {number} of {self.length or 'one or more'} in an epoch"
             )
         self.epochs += 1
 
-    def _read_from(self, first: int) -> Iterator[Any]:
+    def _read_from(self, first: int, shards: Shards | None) -> Iterator[Any]:
         """The batches of this epoch as the user gives them, from number `first` on."""
-        if hasattr(self.batches, "starting_at"):
-            return self._one_pass(self.epochs, first)
+        if shards is not None or hasattr(self.batches, "starting_at"):
+            return self._one_pass(self.epochs, first, shards)
         batches: Iterator[Any]
         if self.sized or self.length is None:
             self._read_epochs_before()
@@ -119,11 +136,12 @@ class PreparedBatches:
         batches = one_after_another(self._one_pass(number) for number in count())
         return _skip(batches, self.epochs * (self.length or 0))
 
-    def _one_pass(self, number: int, first: int = 0) -> Iterator[Any]:
+    def _one_pass(self, number: int, first: int = 0, shards: Shards | None = None) -> Iterator[Any]:
         """The iterable from batch number `first` on, which only one that can start there may be asked for."""
         with self._drawing(number):
-            start = getattr(self.batches, "starting_at", None)
-            batches: Iterator[Any] = start(first) if start else iter(self.batches)
+            start = getattr(self.batches, "starting_at" if shards is None else "shards_from", None)
+            more = () if shards is None else (shards,)
+            batches: Iterator[Any] = start(first, *more) if start else iter(self.batches)
             batch = next(batches, END)  # many an iterator draws what it needs when its first batch is asked for
         for batch_number in count(first + 1):
             if batch is END:

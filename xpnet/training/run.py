@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from xpnet import random
@@ -14,12 +15,16 @@ from xpnet.callbacks.base import RATE, Logs, list_callbacks
 from xpnet.callbacks.comparison import Described
 from xpnet.core.network import Network
 from xpnet.errors import NonFiniteError, OptionError
+from xpnet.parallel import get_communicator
 from xpnet.schedules import warn_of_short_schedule
 from xpnet.training.evaluation import evaluate_batches
 from xpnet.training.feed import Feed, describe_data, in_parts, staged
 from xpnet.training.iterables import PreparedBatches
 from xpnet.training.nonfinite import nonfinite_loss
 from xpnet.training.position import Position
+from xpnet.training.sharded import ShardedStep
+from xpnet.training.shared_evaluation import can_share, evaluate_shared
+from xpnet.training.shares import SharedBatches
 from xpnet.training.step import Step
 
 DISPLAYS: dict[int, tuple[type[Callback], ...]] = {0: (), 1: (ProgressBar,), 2: (EpochLines,)}  # by `verbose`
@@ -48,6 +53,8 @@ class Run:
     ) -> None:
         self.step, self.model = step, step.model
         self.batches, self.held_out, self.options, self.verbose = batches, held_out, options, options.verbose
+        self.sharing = step.sharing if isinstance(step, ShardedStep) else None
+        self.workers = get_communicator()
         self.position = Position(options.initial_epoch, self.model.backend)
         self.history = self.model.history = History()
         self.model.stop_training = False
@@ -59,9 +66,10 @@ class Run:
             "samples": batches.samples,
             "validation": held_out is not None,
             "verbose": options.verbose,
+            "workers": self.workers.size,
         }
         self.followers: Sequence[Callback] = [self.history, *list_callbacks(callbacks)]
-        displays = [display() for display in DISPLAYS[options.verbose]]
+        displays = [display() for display in DISPLAYS[options.verbose]] if self.workers.leads else []
         self.callbacks = Callbacks([*self.followers, *displays], self.model, self.params)
         if self.callbacks.hears("on_before_update"):
             step.before_update = self._tell_before_update
@@ -109,6 +117,7 @@ class Run:
                 self._take_steps(epoch)
             self.logs = self.so_far()
         self.history.seconds.append(position.seconds)
+        self.history.tell_of_workers(self.workers.waited, self._samples_by_worker())
         self.history.samples.append(position.samples)
         self.params["samples"] = self.params["samples"] or position.samples  # of an iterable, after its first epoch
         self.callbacks.on_train_epoch_end(epoch, self.logs)
@@ -117,7 +126,7 @@ class Run:
     def _take_steps(self, epoch: int) -> None:
         step, position, steps = self.step, self.position, len(self.batches)
         begins, ends = (self.callbacks.hears(f"on_train_batch_{event}") for event in ("begin", "end"))
-        for batch in staged(self.model, self._batches_left(epoch)):
+        for batch in self._batches_left(epoch):
             number = position.step
             if begins:
                 self.callbacks.on_train_batch_begin(number, {})
@@ -126,6 +135,7 @@ class Run:
             position.advance(logs, step.samples, step.weight)
             if ends:
                 self.callbacks.on_train_batch_end(number, {**logs, "size": step.samples, "so_far": self.so_far})
+                self._agree_to_stop()
             if self.model.stop_training:
                 break
 
@@ -133,8 +143,8 @@ class Run:
         """The loss and the metrics on what was held out, in the epochs that have validation."""
         if self.held_out is None or (epoch + 1) % self.options.validation_freq:
             return {}
-        with random.drawing_from(self.key, "validation", epoch, root=self.root):
-            results = evaluate_batches(self.model, self.held_out, verbose=0)
+        draw = partial(random.drawing_from, self.key, "validation", epoch, root=self.root)
+        results = self._evaluate(self.held_out, draw)
         return {f"val_{name}": value for name, value in results.items()}
 
     def end_epoch(self, epoch: int, logs: Logs) -> None:
@@ -144,6 +154,7 @@ class Run:
         self.logs = logs
         self._enter(epoch + 1)
         self.callbacks.on_epoch_end(epoch, logs)
+        self._agree_to_stop()
 
     @quietly
     def so_far(self) -> Logs:
@@ -166,7 +177,30 @@ class Run:
     def _batches_left(self, epoch: int) -> Iterator[Any]:
         if isinstance(self.batches, PreparedBatches):
             self.batches.epochs = epoch - self.options.initial_epoch
-        return in_parts(self.batches, self.position.rest(self.batches, self.key))
+        if self.sharing is None:
+            return staged(self.model, in_parts(self.batches, self.position.rest(self.batches, self.key)))
+        draw = partial(random.drawing_from, self.key, "train", epoch)
+        shared = SharedBatches(self.model, self.batches, self.sharing, self.position.step, draw)
+        if isinstance(self.step, ShardedStep):
+            self.step.reread = shared.again
+        return shared
+
+    def _evaluate(self, feed: Feed, draw: Callable[[], AbstractContextManager[None]]) -> dict[str, float]:
+        if self.sharing is not None and can_share(self.model):
+            return evaluate_shared(self.model, feed, self.sharing, draw)
+        with draw():
+            return evaluate_batches(self.model, feed, verbose=0)
+
+    def _agree_to_stop(self) -> None:
+        """If one worker's callback ends training, for its own reasons, it ends on all."""
+        if self.workers.size > 1:
+            stop = bool(self.model.stop_training)
+            self.model.stop_training = self.workers.together(lambda: self.workers.any(stop))
+
+    def _samples_by_worker(self) -> list[int]:
+        if isinstance(self.step, ShardedStep):
+            return list(self.step.samples_by_worker.values())
+        return [sum(self.history.samples) + self.position.samples]
 
     def _steps_left(self) -> int:
         """Of the optimizer, to the end of the last epoch."""
@@ -197,8 +231,9 @@ class Run:
     def describe(self) -> Described:
         """What the run was set up with beside the model and the callbacks. A backup may be older than `accumulate`."""
         names = ("initial_epoch", "validation_freq", "accumulate")
-        own = {name: getattr(self.options, name) for name in names}
-        return Described(own | describe_data(self.batches, self.held_out), names[2:] if own["accumulate"] == 1 else ())
+        own = {name: getattr(self.options, name) for name in names} | {"shards": self.step.shards}
+        usual = [name for name in ("accumulate", "shards") if own[name] == 1]
+        return Described(own | describe_data(self.batches, self.held_out), usual)
 
     def get_state(self) -> dict[str, Any]:
         """All that training changes, but for the callbacks and the random state."""

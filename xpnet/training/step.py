@@ -30,6 +30,8 @@ class Step:
     Gradients of a group of `accumulate` batches make one update.
     """
 
+    shards = 1  # into which a batch is cut
+
     def __init__(self, model: TrainableNetwork, accumulate: int = 1) -> None:
         self.model, self.backend, self.accumulate = model, model.backend, accumulate
         self.own = model.has_own_step  # whether its train_step is the user's own
@@ -41,7 +43,7 @@ class Step:
         self._applied: list[Layer] = []  # those whose gradients this batch has given up already
         self._in_group: list[Layer] | None = None  # those of the group's first batch, as far as it is known
 
-    def __call__(self, batch: tuple[Any, ...], where: str, last: bool = True) -> dict[str, Array]:
+    def __call__(self, batch: Any, where: str, last: bool = True) -> dict[str, Array]:
         """The logs of a batch (x, t) or (x, t, weights), from before the update that it leads to; the `last` batch of
         an epoch always completes its group.
         """
@@ -76,17 +78,9 @@ class Step:
         """{"loss": the loss that the model was compiled with, penalties included, and those of its parts by name}, and
         what gives its gradient with respect to the outputs y.
         """
-        loss = self.model.loss
-        if not loss:
-            raise refusals.not_compiled()
-        values, back = loss.forward_parts(y, t, self.backend, *weights)
-        self.weight = loss.weight_of(t, self.backend)
+        values, back, self.weight = self._measure_losses(y, t, *weights)
         if self.accumulate > 1 and not self.own and not isinstance(self.weight, dict) and self.weight != self.samples:
             self._weigh_batch(float(self.weight))
-        parameters = self._parameters_of(self.model)
-        if any(map(_regularizer, parameters)):
-            for penalty in penalties(parameters):
-                values["loss"] = values["loss"] + penalty
         if not self.backend.lazy and not math.isfinite(float(values["loss"])):
             raise NotFinite(values["loss"])
         return values, back
@@ -113,7 +107,6 @@ class Step:
         if not self.completes:
             return
         samples = 1 if self.accumulate == 1 else sum(self.group) or 1
-        self.gather_gradients(parameters)
         if any(map(_regularizer, parameters)):
             add_penalty_gradients(parameters, samples)
         if self.before_update is not None:
@@ -126,9 +119,6 @@ class Step:
             metric.update(y, t, self.backend)
 
     # ---- what a run asks for ---------------------------------------------------------------------------------------
-
-    def gather_gradients(self, parameters: Iterable[Parameter]) -> None:
-        """Between gradient and update, before penalties: where those of other workers are added, if there are any."""
 
     def drop_group(self) -> None:
         """Forget the batches that wait for the rest of their group, and their gradients."""
@@ -151,6 +141,19 @@ class Step:
             optimizer.set_state(state["optimizers"][name], named)
 
     # ---- parts -----------------------------------------------------------------------------------------------------
+
+    def _measure_losses(self, y: Any, t: Any, *weights: Any) -> tuple[dict[str, Array], Callable[[], Any], Any]:
+        """The losses by name, penalties included; what gives their gradient; and what they count in means."""
+        loss = self.model.loss
+        if not loss:
+            raise refusals.not_compiled()
+        values, back = loss.forward_parts(y, t, self.backend, *weights)
+        weight = loss.weight_of(t, self.backend)
+        parameters = self._parameters_of(self.model)
+        if any(map(_regularizer, parameters)):
+            for penalty in penalties(parameters):
+                values["loss"] = values["loss"] + penalty
+        return values, back, weight
 
     def _enter_group(self, size: int, last: bool) -> None:
         if self.group:

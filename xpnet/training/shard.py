@@ -1,0 +1,165 @@
+"""One shard of a batch on its way through `train_step`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xpnet import random
+from xpnet.backend import Array
+from xpnet.base.nested import arranged_like, first_leaf, leaves
+from xpnet.base.turns import Turn
+from xpnet.core.carried import Carried
+from xpnet.core.layer import Layer
+from xpnet.core.parameter import zero_gradients
+from xpnet.data.shards import Part
+from xpnet.layers.gathering import Statistics, gathering
+from xpnet.optimizers import Optimizer
+from xpnet.training import refusals
+from xpnet.training.flat_gradients import flat_gradients
+from xpnet.training.ledger import Ledger, Reader
+from xpnet.training.step import Step
+
+States = Sequence[tuple[str, Carried, Array | None]]  # path, what carries it, and its value before the batch
+
+
+class Shard(Step):
+    """What `train_step` has as `self.step`. It takes the shard as if that were the batch; what it asks for is measured
+    here, and done once for the whole batch, by training/sharded.py.
+    """
+
+    def __init__(self, whole: Step, samples: int, part: Part, states: States) -> None:
+        super().__init__(whole.model)
+        self.first, self.batch, self.states = part.first, part.batch, states
+        self.samples = self.weight = first_leaf(part.batch).shape[0]
+        self.ledger = Ledger(self.backend, samples, part.first)
+        self.statistics: list[Statistics] = []
+        self.counted: list[tuple[Any, Any]] = []  # outputs and targets that were counted in the metrics
+        self.logs: Mapping[str, Array] = {}
+        self.keeps: list[bool] = []  # whether each state has a value now
+        self.turn: Turn | None = None
+
+    def run(self, turn: Turn | None = None) -> None:
+        """Go through it; its gradients are then those of the parameters."""
+        self.turn = turn
+        token = gathering.set(self.statistics)
+        try:
+            with random.drawing_for(self.first), self.backend.computing():
+                for path, carried, whole in self.states:
+                    carried.value = whole
+                    if carried.take(path, self.ledger.samples) is not None:  # or it says what is wrong
+                        carried.value = carried.value[self.first : self.first + self.samples]
+                self.model.set_step(self)
+                self.logs = self.model.train_step(self.batch)
+        finally:
+            self.model.set_step(None)
+            gathering.reset(token)
+        if self.own:
+            refusals.refuse_bad_logs(self.logs)
+        self._write()
+
+    # ---- what a train_step asks for --------------------------------------------------------------------------------
+
+    def compute_losses(self, y: Any, t: Any, *weights: Any) -> tuple[dict[str, Array], Any]:
+        values, back, self.weight = self._measure_losses(y, t, *weights)
+        return values, back
+
+    def apply_gradients(self, optimizer: Optimizer | None = None, network: Layer | None = None) -> None:
+        """Wait until all shards have come to this update, and it has been made; without turns it is made when all are
+        through.
+        """
+        if self.turn is None:
+            return
+        optimizer, network = optimizer or self.model.optimizer, self.model if network is None else network
+        if optimizer is None:
+            raise refusals.not_compiled()
+        refusals.refuse_strangers(self.model, optimizer, network)
+        parameters = network.parameters()
+        sums = [each.collect(self.samples) for each in flat_gradients(parameters)]
+        zero_gradients(parameters)
+        left = [(p, self.backend.copy(p.grad)) for p in self.model.parameters() if p.has_grad]
+        zero_gradients(p for p, _ in left)
+        now = [(carried, carried.value) for _, carried, _ in self.states]
+        self.turn.pause((optimizer, network, sums))
+        for p, grad in left:
+            p.add_grad(grad)
+        for carried, value in now:
+            carried.value = value
+        self.model.set_step(self)
+
+    def update_metrics(self, y: Any, t: Any) -> None:
+        self.counted.append((y, t))
+
+    # ---- the ledger: it is read in the order in which it is written --------------------------------------------------
+
+    def _write(self) -> None:
+        ledger, several = self.ledger, isinstance(self.weight, dict)
+        for name, value in self.logs.items():
+            own = self.weight.get(name, self.weight["loss"]) if several else self.weight
+            ledger.add(value, own)
+            if several:
+                ledger.add(own)
+        if not several and not isinstance(self.weight, int):
+            ledger.add(self.weight)
+        for _, mean, var, count in self.statistics:
+            known = count if count > 1 else 0  # one value says nothing of the variance
+            ledger.add(mean, known)
+            ledger.add(var, known * known / max(known - 1, 1))
+            ledger.add(known)
+        for y, t in self.counted:
+            for metric in self.model.metrics:
+                if metric.is_sum:
+                    added, number = metric.measure(y, t, self.backend)
+                    ledger.add(added)
+                    ledger.add(number)
+            if not self._all_are_sums():
+                for array in leaves((y, t)):
+                    ledger.add_rows(array)
+        self.keeps = [carried.value is not None for _, carried, _ in self.states]
+        for _, carried, _ in self.states:
+            if carried.value is not None:
+                ledger.add_rows(carried.value)
+
+    def read_losses(self, reader: Reader) -> tuple[dict[str, Any], Any]:
+        """The means over the batch by name, and what they count in means over several batches."""
+        totals, weights = {}, {}
+        for name in self.logs:
+            totals[name] = reader.take()
+            if isinstance(self.weight, dict):
+                weights[name] = reader.take()
+        if isinstance(self.weight, dict):
+            return {name: reader.over(total, weights[name]) for name, total in totals.items()}, weights
+        if isinstance(self.weight, int):
+            whole: Any = self.weight * self.ledger.samples // self.samples
+        else:
+            whole = reader.take()
+        return {name: reader.over(total, whole) for name, total in totals.items()}, whole
+
+    def read_statistics(self, reader: Reader) -> None:
+        """Move the running statistics of layers by those of the batch: the means of its shards'."""
+        for layer, mean, _, own in self.statistics:
+            means, variances, count = reader.take(), reader.take(), reader.take()
+            if own > 1 or float(count):
+                batch = [reader.over(total, count) for total in (means, variances)]
+                layer.follow(*(self.backend.xp.astype(each, mean.dtype) for each in batch))
+
+    def read_metrics(self, reader: Reader) -> None:
+        """Count the batch in the model's metrics."""
+        for y, t in self.counted:
+            for metric in self.model.metrics:
+                if metric.is_sum:
+                    added, number = reader.take(), reader.take()
+                    metric.add(added, number, self.backend)
+            if not self._all_are_sums():
+                y, t = arranged_like((y, t), [reader.take_rows(array) for array in leaves((y, t))])
+                for metric in self.model.metrics:
+                    if not metric.is_sum:
+                        metric.update(y, t, self.backend)
+
+    def read_states(self, reader: Reader) -> None:
+        """Put the rows of all shards into what carries them."""
+        for kept, (_, carried, _) in zip(self.keeps, self.states, strict=True):
+            carried.value = reader.take() if kept else None
+
+    def _all_are_sums(self) -> bool:
+        return all(metric.is_sum for metric in self.model.metrics)
