@@ -55,3 +55,7 @@ class NonFiniteError(XpnetError, FloatingPointError):
 
 class GradientError(XpnetError, AssertionError):
     """A gradient differs from its numerical derivative."""
+
+
+class WorkerError(XpnetError, RuntimeError):
+    """One of the workers of a training has died, or does not answer, and the others cannot go on without it."""

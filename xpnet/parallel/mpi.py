@@ -1,0 +1,239 @@
+"""Workers that mpiexec has started: they send each other what they have by MPI.
+
+    mpiexec -n 4 python script.py
+    mpiexec -n 4 --with-ft ulfm python script.py     # Open MPI 5: goes on without a worker that dies
+
+What waits for others heeds three things: another worker says that it fails, one dies, or one does not answer for
+XPNET_WORKER_TIMEOUT seconds (60). Where MPI can go on without a worker, those that are left begin their unit of work
+again (`together`), and one that hangs is ended by a worker on its host. Elsewhere there is an error, and the process
+ends with status 75, with which a launcher may start all again from the backup.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import struct
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from mpi4py import MPI
+
+from xpnet.backend import Array
+from xpnet.errors import WorkerError
+from xpnet.parallel.communicator import Communicator
+from xpnet.parallel.device import Host, Spec, Staging, put_back, spec_of
+from xpnet.parallel.pieces import Exchange
+from xpnet.parallel.recovery import recover
+from xpnet.parallel.tree import TreeSum
+from xpnet.parallel.wire import LISTEN, START_AGAIN, BrokenWireError, Wire
+
+T = TypeVar("T")
+TOGETHER = 1.0  # seconds in which workers that fail for the same reason do so
+LEAVING = 5.0  # seconds that the others have to end after a failure, before MPI ends them
+
+
+class WorkersLostError(BaseException):
+    """Those that are left begin their unit again: `together` catches it. No Exception, which a training might catch."""
+
+
+class MpiCommunicator(Communicator):
+    """The workers of an MPI communicator. All must make it at the same time, and end their processes together.
+
+    `engine` says in words how arrays are sent.
+
+    Raises OptionError if XPNET_WORKER_TIMEOUT is not a number above 0.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self.engine = "MPI"
+        self._wire = Wire(comm)
+        self._staging = Staging()
+        self._exchanges: dict[Any, Exchange] = {}
+        self._last: Callable[[], bytes] = bytes  # the result of the last exchange, which another worker may miss
+        self._unit = 0
+        self._calls = 0  # in this unit
+        self._inside = False
+        self._told = False  # that this worker fails
+        self._closed = False
+        self._process = os.getpid()
+        self._note_members()
+        atexit.register(self.close)
+
+    @property
+    def original_ranks(self) -> list[int]:
+        """The numbers that the workers had at the start, in the order of those that they have now."""
+        return list(self._wire.members)
+
+    def together(self, attempt: Callable[[], T]) -> T:
+        if self._inside:
+            return attempt()
+        while True:
+            self._inside, self._calls = True, 0
+            try:
+                result = attempt()
+            except WorkersLostError:
+                continue
+            finally:
+                self._inside = False
+            self._unit += self._calls > 0
+            return result
+
+    def complete(self, tree: TreeSum, like: Sequence[Array]) -> Sequence[Array]:
+        if self.size == 1:
+            return tree.finish()
+        specs = [spec_of(array) for array in like]
+        fetch = self._staging.fetch
+        roots = [
+            (node, [fetch(array, (at, number)) for number, array in enumerate(arrays)])
+            for at, (node, arrays) in enumerate(tree.roots)
+        ]
+        found = self._call(lambda: self._exchange(specs, tree.leaves).run(roots), lambda data: _cut(data, specs))
+        if found is None:
+            raise WorkerError("a worker has died in a sum that is not part of `together`, and cannot be begun again")
+        self._keep_arrays(found)
+        given = tree.roots[0][1] if tree.roots else [None] * len(like)
+        return [put_back(host, array, each) for host, array, each in zip(found, given, like, strict=True)]
+
+    def share(self, data: bytes) -> list[bytes]:
+        if self.size == 1:
+            return [data]
+        found = self._call(lambda: self._wire.gather(data), _unpacked)
+        if found is None:
+            return self.share(data)
+        if self._wire.recovers:
+            self._last = lambda: _packed(found)
+        return found
+
+    def fail(self, error: BaseException) -> BaseException:
+        wire = self._wire
+        if isinstance(error, SystemExit) and wire.failures:
+            return error  # it comes from there
+        self._tell_failure(error)
+        until = time.perf_counter() + TOGETHER
+        while not isinstance(error, KeyboardInterrupt) and time.perf_counter() < until:
+            wire.listen()
+            if any(member < wire.own for member in wire.failures):
+                return SystemExit(wire.status)
+            if not {member for member in wire.members if member < wire.own} - wire.ended - wire.learn_deaths():
+                break
+            time.sleep(LISTEN)
+        return error
+
+    def close(self) -> None:
+        if self._closed or os.getpid() != self._process:  # a process that was forked has no part in it
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        wire = self._wire
+        if (error := getattr(sys, "last_value", None)) is not None and not wire.failures:
+            self._tell_failure(error)
+        for stream in sys.stdout, sys.stderr:
+            if stream is not None:
+                stream.flush()
+        if not self._leave():
+            MPI.COMM_WORLD.Abort(wire.status or 1)
+        if wire.status == START_AGAIN:
+            MPI.Finalize()
+            os._exit(START_AGAIN)
+
+    # ---- exchanges ---------------------------------------------------------------------------------------------------
+
+    def _exchange(self, specs: list[Spec], leaves: int) -> Exchange:
+        key = (*specs, leaves)
+        if key not in self._exchanges:
+            self._exchanges[key] = Exchange(self._wire, specs, leaves)
+        return self._exchanges[key]
+
+    def _call(self, exchange: Callable[[], T], decode: Callable[[bytes], T]) -> T | None:
+        """The result of an exchange, or None if it has to be begun again and is not part of a unit."""
+        self._calls += 1
+        self._wire.active.clear()
+        try:
+            result = exchange()
+        except BrokenWireError:
+            data = self._recover()
+            if data is None and self._inside:
+                raise WorkersLostError from None
+            if data is None:
+                return None
+            result = decode(data)
+        except WorkerError as error:
+            self._tell_failure(error)
+            raise
+        self.waited = self._wire.waited
+        self._unit += not self._inside
+        return result
+
+    def _recover(self) -> bytes | None:
+        try:
+            return recover(self._wire, self._unit, self._last)
+        except WorkerError as error:
+            self._tell_failure(error)
+            raise
+        finally:
+            self._exchanges.clear()  # they are for another number of workers
+            self._note_members()
+
+    def _note_members(self) -> None:
+        self.rank, self.size, self.waited = self._wire.rank, self._wire.size, self._wire.waited
+
+    def _keep_arrays(self, arrays: Sequence[Host]) -> None:
+        """The caller may change the result: for one who misses it there is a copy."""
+        if self._wire.recovers:
+            copies = [array.copy() for array in arrays]
+            self._last = lambda: b"".join(copy.tobytes() for copy in copies)
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def _tell_failure(self, error: BaseException) -> None:
+        if not self._told:
+            self._told = True
+            self._wire.status = self._wire.status or 1
+            self._wire.tell(b"F", f"{self._wire.status} {error}")
+
+    def _leave(self) -> bool:
+        """Wait until all others are at their end too. Returns False if they are not soon after a failure."""
+        wire, until = self._wire, float("inf")
+        wire.tell(b"E")
+        while True:
+            wire.listen()
+            if not set(wire.members) - {wire.own} - wire.ended - wire.learn_deaths():
+                wire.flush(LISTEN)
+                return True
+            now = time.perf_counter()
+            if wire.failures or wire.status:
+                until = min(until, now + LEAVING)
+            if now > until:
+                return False
+            if any(count > wire.recoveries for count in wire.recovering.values()):
+                try:
+                    self._recover()  # another one has missed what this one has
+                except (WorkerError, SystemExit):
+                    continue
+            time.sleep(LISTEN)
+
+
+def _cut(data: bytes, specs: list[Spec]) -> list[Host]:
+    """The arrays whose numbers these are, one behind the other."""
+    arrays, start = [], 0
+    for size, dtype in specs:
+        arrays.append(np.frombuffer(data, dtype, size, start).copy())
+        start += arrays[-1].nbytes
+    return arrays
+
+
+def _packed(texts: list[bytes]) -> bytes:
+    return b"".join(struct.pack("<q", len(text)) + text for text in texts)
+
+
+def _unpacked(data: bytes) -> list[bytes]:
+    texts = []
+    while data:
+        (length,) = struct.unpack_from("<q", data)
+        texts.append(data[8 : 8 + length])
+        data = data[8 + length :]
+    return texts
