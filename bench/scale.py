@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import paths  # noqa: F401
 from machine import in_words, processor, versions
-from scale_hosts import MANAGER, PACKET, Hosts, NoHosts
+from scale_hosts import MANAGER, PACKET, RATES, Hosts, NoHosts
 from scale_model import (
     H100,
     LINKS,
@@ -50,7 +50,6 @@ ADDED = 2**24  # bytes whose addition is timed: more than a cache has
 SIZES = (10**3, 10**4, 10**5, GRADIENTS, 10**6, 10**7, 5 * 10**7)
 COUNTS = (2, 3, 4, 6, 8)  # of workers; so that no worker has more than one subtree to send
 CHECKED = (10**5, GRADIENTS, 4 * 10**6, 16 * 10**6)
-RATES = {"1gbit": 1e9, "100mbit": 1e8}
 
 
 class Case(NamedTuple):
@@ -117,10 +116,11 @@ def report_training(times: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     print(f"\n{'DeepConvNet, milliseconds of a step':<36} {'step':>8} {'compute':>8} {'exchange':>8} {'waiting':>8}")
     rows, ratios = [], []
     for name, case in CASES.items():
-        middle = {key: statistics.median(turn[key] for turn in times[name]) for key in ("seconds", "waited")}
-        middle["exchange"] = statistics.median(turn["exchange"] - turn["waited"] for turn in times[name])
-        middle["compute"] = statistics.median(turn["seconds"] - turn["exchange"] for turn in times[name])
-        shown = " ".join(f"{1e3 * middle[key]:>8.2f}" for key in ("seconds", "compute", "exchange", "waited"))
+        for turn in times[name]:
+            turn["compute"] = turn["seconds"] - turn["exchange"] - turn["waited"]
+        names = ("seconds", "compute", "exchange", "waited")
+        middle = {key: statistics.median(turn[key] for turn in times[name]) for key in names}
+        shown = " ".join(f"{1e3 * middle[key]:>8.2f}" for key in names)
         print(f"{name:<36} {shown}")
         rows.append({"case": name} | case._asdict() | middle)
     print(f"\n{'images per second, ratio':<56} {'median':>7}  quartiles")

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 NETWORK = "10.77.0"
 PACKET = 1448 / 1514  # of the bytes that tc counts those that TCP delivers
+RATES = {"1gbit": 1e9, "100mbit": 1e8}  # bits a second, by tc's names
+SHORT, TICK = 2**15, 0.001  # bytes, and seconds, that may pass at once: the kernel's clock must come in time
 MPI = ("--mca", "pml", "ob1", "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "eth0")
 MANAGER = {"PMIX_MCA_ptl_base_if_include": "br0", "PMIX_MCA_ptl_base_remote_connections": "1"}  # reached from outside
 
@@ -53,14 +55,15 @@ class Hosts:
             subprocess.run(["ip", "netns", "del", self._made.pop()], check=False)
 
     def limit(self, rate: str | None) -> None:
-        """From now on each host sends and gets at most `rate`, such as "1gbit"; None: as much as the processors can."""
+        """From now on each host sends and gets at most `rate`, one of RATES; None: as much as the processors can."""
         for namespace, device in self._devices():
             where = ("tc", "-n", namespace, "qdisc")
             if rate is None:
                 subprocess.run([*where, "del", "dev", device, "root"], capture_output=True, check=False)
             else:
                 # a queue as that of a switch: with a longer one, MPI's small messages would wait behind large ones
-                run(*where, "replace", "dev", device, "root", "tbf", "rate", rate, "burst", "32k", "limit", "4m")
+                burst = str(max(SHORT, round(RATES[rate] / 8 * TICK)))
+                run(*where, "replace", "dev", device, "root", "tbf", "rate", rate, "burst", burst, "limit", "4m")
 
     def command(self, mpi: Sequence[str]) -> list[str]:
         """What stands before a program that each worker is to run in its own namespace, behind mpiexec's `mpi`."""
