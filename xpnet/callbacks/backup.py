@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from xpnet import random
@@ -16,6 +18,7 @@ from xpnet.callbacks.base import KEEPS, Callback, Logs, TrainingRun
 from xpnet.callbacks.comparison import Described, checked, describe, describe_model, differences
 from xpnet.errors import FormatError, OptionError, XpnetError
 from xpnet.files.state import read_state, write_state
+from xpnet.parallel import get_communicator
 
 SHOWN = 4  # differences in one message
 OWN = "settings"  # what the user's own settings are called among all
@@ -80,12 +83,16 @@ class Backup(Callback):
         self.states = None
         self.setup = self._describe_setup()
         self.described = self._describe_now()
-        if self.resume and os.path.exists(self.path):
-            self._go_on(read_state(self.path))
-            if run.verbose:
+        if self.resume and self._is_there():
+            self._go_on(self._read())
+            if run.verbose and self.leads:
                 say(f"resumes {run.place_in_words()}, from {self.path}")
 
     def on_train_begin(self, logs: Logs) -> None:
+        if not self.leads:
+            if self.states is not None and not self.run.next_step[1]:
+                self._restore_callbacks()
+            return
         self.claim = Claim(self.path, "Backup")
         with self.claim.released_by_errors():
             if self.claim.is_held:
@@ -113,13 +120,16 @@ class Backup(Callback):
             self.claim.release()
 
     def on_run_end(self) -> None:
-        if not self.keep:
+        if not self.keep and self.leads:
             self.discard()
 
     # ---- there and back --------------------------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Write the file now."""
+        """Write the file now; of several workers one does."""
+        if not self.leads:
+            self.saved = self.run.next_step
+            return
         now = self._describe_now()
         state = {
             "settings": self.described,
@@ -136,6 +146,24 @@ class Backup(Callback):
         """Delete the file; a symbolic link to it stays."""
         with file_errors(f"cannot delete {self.path}", advice=""), contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.realpath(self.path))
+
+    def _is_there(self) -> bool:
+        """Whether the worker that writes the file sees it."""
+        return get_communicator().of_leader(b"yes" if self.leads and os.path.exists(self.path) else b"") == b"yes"
+
+    def _read(self) -> dict[str, Any]:
+        """The state in the file; other workers get it sent, as their machines may not see it."""
+        workers = get_communicator()
+        if workers.size == 1:
+            return read_state(self.path)
+        state = read_state(self.path) if self.leads else None  # what is wrong with it, the first says
+        data = workers.of_leader(Path(self.path).read_bytes() if self.leads else b"")
+        if state is not None:
+            return state
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "backup.safetensors")
+            copy.write_bytes(data)
+            return read_state(copy)
 
     def _remove_unfinished(self) -> None:
         """What an earlier process left when it was killed while it wrote."""

@@ -21,6 +21,7 @@ from xpnet.base.settings import Settled, is_library
 from xpnet.callbacks.comparison import Described
 from xpnet.errors import NonFiniteError, OptionError
 from xpnet.files.trainable import TrainableNetwork
+from xpnet.parallel import get_communicator
 
 Logs = dict[str, Any]
 
@@ -79,9 +80,8 @@ class TrainingRun(Protocol):
 class Callback(Settled):
     """The base: override what is needed.
 
-    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, verbose and whether there is
-    validation;
-    batch_size is None for an iterable of batches, and so is samples in its first epoch. Callbacks are told in the order
+    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, verbose, workers and whether there
+    is validation; batch_size is None for an iterable of batches, and so is samples in its first epoch. Callbacks are told in the order
     that they were given in, but for those of a lower `rank`, which come first, and of a higher one, which come last.
 
     A run that goes on from a Backup tells on_train_begin, and on_epoch_begin of an epoch that it goes on in, once more,
@@ -98,9 +98,16 @@ class Callback(Settled):
     params: dict[str, Any]
     places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
 
+    @property
+    def leads(self) -> bool:
+        """Whether this worker is the one, of those that train together, who writes files and tells the reader. Callbacks
+        are told of everything on each worker; what they change must be the same on all.
+        """
+        return get_communicator().leads
+
     def say(self, text: str) -> None:
         """A line about what the callback did, where the lines of the epochs are; with verbose=0 nothing."""
-        if (verbose := self.params.get("verbose")) and self.speaks:
+        if (verbose := self.params.get("verbose")) and self.speaks and self.leads:
             line = f"{type(self).__name__}: {text}"
             say(line) if verbose == 1 else print(line, flush=True)
 

@@ -42,7 +42,7 @@ class CSVLogger(EpochLog):
         validation = [f"val_{name}" for name in names if not name.startswith("val_") and name != RATE]
         columns = list(dict.fromkeys(["epoch", *names, *(validation if self.params["validation"] else [])]))
         columns.sort(key=lambda name: name == RATE)  # the last one
-        header = self._read_header() if self.append else []
+        header = self._read_header() if self.append and os.path.exists(self.path) else []
         if not header:
             return columns, _format_row(columns)
         missing = [column for column in header if column not in columns]

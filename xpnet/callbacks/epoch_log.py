@@ -17,7 +17,7 @@ class EpochLog(Callback):
 
     A file that is there stays as it is until something is written; a new one into which nothing was written is taken
     away again. A training that is resumed brings the file into the state that it had then, so that it has each line
-    once.
+    once. Of several workers one writes; the others know what is in the file, should they have to take over.
     """
 
     places: tuple[str, ...] = ("path",)  # a training that is resumed may have its file elsewhere
@@ -32,6 +32,11 @@ class EpochLog(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         self.new, self.text = not os.path.exists(self.path), ""
+        self.start = os.path.getsize(self.path) if self.append and not self.new else 0
+        if self.leads:
+            self._open()
+
+    def _open(self) -> None:
         with self.errors_explained():
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             to_be_replaced(self.path)  # or refused now
@@ -39,7 +44,7 @@ class EpochLog(Callback):
         with self.claim.released_by_errors(), self.errors_explained():
             self.prepare()
             self.file = opened(self.path, "ab")
-            self.start = os.path.getsize(self.path) if self.append else 0
+            self.start = os.path.getsize(self.path) if self.append and not self.text else self.start
 
     def prepare(self) -> None:
         """Before the file is opened; nobody else writes to it by then."""
@@ -57,6 +62,12 @@ class EpochLog(Callback):
         """Add this to the file, in place of what it held before training, or behind that with `append`; all of it, or
         FileError and nothing.
         """
+        if self.leads and self.file is None:  # who led has died
+            self._open()
+            self._bring_up_to_date()
+        if not self.leads:
+            self.text += text
+            return
         assert self.file is not None
         with self.errors_explained():
             if self.text or self.append:
@@ -72,6 +83,11 @@ class EpochLog(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.new, self.start, self.text = state["new"], state["start"], state["text"]
+        if self.leads:
+            self._bring_up_to_date()
+
+    def _bring_up_to_date(self) -> None:
+        """The file holds what it held before training, and what this training has written."""
         if not self.text and not self.append:
             return  # the file is replaced when something is written
         assert self.file is not None

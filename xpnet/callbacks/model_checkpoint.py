@@ -39,6 +39,8 @@ class ModelCheckpoint(Monitor):
     def on_train_begin(self, logs: Logs) -> None:
         if self.save_best_only:
             super().on_train_begin(logs)
+        if not self.leads:
+            return
         if "{" not in os.path.dirname(self.path):
             self._make_folder(self.path)  # before an hour of training, not after it
         if "{" not in self.path:
@@ -61,6 +63,8 @@ class ModelCheckpoint(Monitor):
             raise OptionError(
                 f"ModelCheckpoint: cannot fill in {self.path!r} ({error!r}); there are epoch, {', '.join(logs)}"
             ) from error
+        if not self.leads:
+            return
         self._make_folder(path)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
 

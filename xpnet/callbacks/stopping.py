@@ -196,6 +196,6 @@ class TimeLimit(Callback):
         self._stop_if_over()
 
     def _stop_if_over(self) -> None:
-        if self.stopped_epoch is None and self.clock() - self.start >= self.seconds:
+        if self.stopped_epoch is None and self.leads and self.clock() - self.start >= self.seconds:
             self.stopped_epoch, self.stopped_step = self.epoch, self.step
             self.model.stop_training = True

@@ -52,6 +52,8 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         self.rates, self.gradients, self.latest = {}, {}, {}
+        if not self.leads:
+            return
         with self._explained():
             os.makedirs(self.folder, exist_ok=True)
             if not os.access(self.folder, os.W_OK):
@@ -81,11 +83,17 @@ class TensorBoard(Callback):
         if _due(self.every, self.step):
             losses = {name: float(logs[name]) for name in logs if name not in ("size", "so_far")}
             self.latest = {f"step/{name}": value for name, value in (losses | self.rates).items()}
-            with self._explained():
-                self._write_latest(self._run("train"))
+            if self.leads:
+                with self._explained():
+                    self._write_latest(self._run("train"))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         assert self.step is not None
+        if self.leads:
+            self._write_epoch(epoch, logs)
+        self.gradients = {}
+
+    def _write_epoch(self, epoch: int, logs: Logs) -> None:
         with self._explained():
             run = self._run("train")
             if self.first is None:  # a training that goes on behind the last step, which the new file hides
@@ -104,7 +112,6 @@ class TensorBoard(Callback):
                 run.image(f"filters/{found[0]}", tiles(found[1]), self.step)
             for each in self.runs.values():
                 each.flush()
-        self.gradients = {}
 
     def on_train_end(self, logs: Logs) -> None:
         self.step = self.first = None

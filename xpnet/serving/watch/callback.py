@@ -12,7 +12,7 @@ from xpnet.base.console import above_bar
 from xpnet.callbacks.base import SHOWS, Callback, Logs, TrainingRun, rate_name, scalar
 from xpnet.callbacks.history import History
 from xpnet.callbacks.tensorboard import first_filters
-from xpnet.errors import NonFiniteError
+from xpnet.errors import NonFiniteError, OptionError
 from xpnet.serving.app import make_app
 from xpnet.serving.server import is_local
 from xpnet.serving.watch.background import Background
@@ -89,6 +89,11 @@ class Watch(Callback):
     # ---- what it is told -------------------------------------------------------------------------------------------
 
     def on_run_begin(self, run: TrainingRun) -> None:
+        if self.params["workers"] > 1:
+            raise OptionError(
+                f"Watch shows the training of one worker, not of {self.params['workers']}: what one changes on its page,"
+                " the others would not know; TensorBoard and CSVLogger write for all"
+            )
         self.open()
         self._run = run
         self._history = next((each for each in run.followers if isinstance(each, History)), None)
