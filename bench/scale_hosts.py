@@ -1,7 +1,8 @@
 """Hosts that are not there: a network namespace for each worker, joined by a bridge, with links as slow as one likes.
 
-Linux, root, and the programs ip and tc are needed. mpiexec runs in the namespace of the bridge, where all workers reach
-it; each worker goes from there into its own before Python starts, and has nothing but TCP to reach the others by.
+Each has a name of its own, too. Linux, root, and PROGRAMS are needed. mpiexec runs in the namespace of the bridge, where
+all workers reach it; each worker goes from there into its own before Python starts, and has nothing but TCP to reach the
+others by.
 """
 
 import os
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
+PROGRAMS = ("ip", "tc", "unshare", "hostname")
 NETWORK = "10.77.0"
 PACKET = 1448 / 1514  # of the bytes that tc counts those that TCP delivers
 RATES = {"1gbit": 1e9, "100mbit": 1e8}  # bits a second, by tc's names
@@ -25,8 +27,8 @@ class Hosts:
     """So many, for the length of a block."""
 
     def __init__(self, count: int) -> None:
-        if not (shutil.which("ip") and shutil.which("tc")):
-            raise NoHosts("network namespaces need the programs ip and tc: install iproute2")
+        if missing := [program for program in PROGRAMS if not shutil.which(program)]:
+            raise NoHosts(f"there is no {' and no '.join(missing)}: install iproute2, util-linux and hostname")
         self.names = [f"scale-{os.getpid()}-{number}" for number in range(count)]
         self.switch = f"scale-{os.getpid()}-switch"
         self._made: list[str] = []
@@ -67,7 +69,8 @@ class Hosts:
 
     def command(self, mpi: Sequence[str]) -> list[str]:
         """What stands before a program that each worker is to run in its own namespace, behind mpiexec's `mpi`."""
-        enter = f'exec ip netns exec scale-{os.getpid()}-$OMPI_COMM_WORLD_RANK "$@"'
+        name = f"scale-{os.getpid()}-$OMPI_COMM_WORLD_RANK"
+        enter = f'exec ip netns exec {name} unshare --uts sh -c \'hostname "$0" && exec "$@"\' {name} "$@"'
         return ["ip", "netns", "exec", self.switch, *mpi, *MPI, "sh", "-c", enter, "sh"]
 
     def _devices(self) -> list[tuple[str, str]]:
