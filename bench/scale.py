@@ -40,6 +40,7 @@ from scale_model import (
     fit_costs,
     limit_rate,
     predictions,
+    table,
     trainings,
 )
 from scale_worker import Workers, mpi_command
@@ -246,7 +247,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=25, help="exchanges of a size up to 1 MB (default 25)")
     parser.add_argument("--quick", action="store_true", help="little of everything: whether it runs")
     parser.add_argument("--json", metavar="FILE", help="also write all of it as JSON")
+    parser.add_argument("--table", metavar="FILE", help="only print the table of docs/scale.md, from such JSON")
     arguments = parser.parse_args()
+    if arguments.table:
+        print("\n".join(table(json.loads(Path(arguments.table).read_text(encoding="utf-8"))["predictions"])))
+        return
     rounds, repeats = (1, 3) if arguments.quick else (arguments.rounds, arguments.repeats)
     if min(rounds, repeats) < 1:
         parser.error("rounds and repeats are numbers from 1 on")

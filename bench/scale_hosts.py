@@ -1,8 +1,7 @@
 """Hosts that are not there: a network namespace for each worker, joined by a bridge, with links as slow as one likes.
 
-Each has a name of its own, too. Linux, root, and PROGRAMS are needed. mpiexec runs in the namespace of the bridge, where
-all workers reach it; each worker goes from there into its own before Python starts, and has nothing but TCP to reach the
-others by.
+Each has a name of its own, too. Linux, root, and PROGRAMS are needed. mpiexec runs in the namespace of the bridge; all
+workers reach it there, and each goes into its own namespace before Python starts. They reach one another by TCP alone.
 """
 
 import os

@@ -20,6 +20,7 @@ from bench.scale_model import (
     limit_rate,
     predictions,
     step_seconds,
+    table,
     trainings,
 )
 from tests.kit.workers import needs_mpi
@@ -97,6 +98,15 @@ def test_the_parameters_of_vgg_are_those_of_its_paper() -> None:
     dense = [(512 * 7 * 7, 4096), (4096, 4096), (4096, 1000)]
     total = sum(9 * a * b + b for a, b in convolutions) + sum(a * b + b for a, b in dense)
     assert total == PARAMETERS["VGG16"]
+
+
+def test_the_page_has_what_is_predicted() -> None:
+    """But for DeepConvNet, whose computing is measured."""
+    rows = table(predictions(trainings(0.05, 128, 1e-10)))
+    known = [row for row in rows if "DeepConvNet" not in row]
+    page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 14 and len(known) == 10
+    assert [row for row in known if row not in page] == []
 
 
 def scale(*words: object) -> subprocess.CompletedProcess[str]:
