@@ -1,7 +1,8 @@
 """What several workers bring: measured on this machine, and predicted for more of them and for networks between them.
 
     python bench/scale.py --json scale.json     # measures, fits and predicts; some three minutes
-    python bench/scale.py --check               # holds the model to measured exchanges; two minutes, Linux and root
+    python bench/scale.py --check --json check.json     # holds the model to slow links; two minutes, Linux and root
+    python bench/scale_page.py scale.json check.json    # writes what came out into docs/scale.md
 
 First, training of DeepConvNet, 128 images to a worker, one thread each: the seconds of a step, and how many of them are
 computing, exchange and waiting for others. The cases take turns, and a ratio is that of their images per second in a
@@ -40,7 +41,6 @@ from scale_model import (
     fit_costs,
     limit_rate,
     predictions,
-    table,
     trainings,
 )
 from scale_worker import Workers, mpi_command
@@ -247,11 +247,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=25, help="exchanges of a size up to 1 MB (default 25)")
     parser.add_argument("--quick", action="store_true", help="little of everything: whether it runs")
     parser.add_argument("--json", metavar="FILE", help="also write all of it as JSON")
-    parser.add_argument("--table", metavar="FILE", help="only print the table of docs/scale.md, from such JSON")
     arguments = parser.parse_args()
-    if arguments.table:
-        print("\n".join(table(json.loads(Path(arguments.table).read_text(encoding="utf-8"))["predictions"])))
-        return
     rounds, repeats = (1, 3) if arguments.quick else (arguments.rounds, arguments.repeats)
     if min(rounds, repeats) < 1:
         parser.error("rounds and repeats are numbers from 1 on")

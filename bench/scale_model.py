@@ -69,7 +69,6 @@ LINKS = (
     Link("NVLink 4", 380e9, 10e-6, 1e-6, most=8),
 )
 WORKERS = tuple(2**power for power in range(1, 11))
-SHOWN = (2, 8, 64, 1024)  # of these in `table`
 
 PARAMETERS = {"DeepConvNet": 123_552, "ResNet50": 25_557_032, "VGG16": 138_357_544}
 FLOPS = {"ResNet50": 6 * 4.09e9, "VGG16": 6 * 15.47e9}  # of a sample: forward, and twice that backward; 2 to a product
@@ -157,23 +156,6 @@ def predictions(rows: Sequence[Training]) -> list[dict[str, Any]]:
         for link in LINKS
         if workers <= link.most
     ]
-
-
-def table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Some of the predictions, as lines of Markdown: milliseconds of a step, its efficiency, and that with overlap."""
-    found = {(row["network"], row["workers"], row["link"]): row for row in rows}
-    lines = ["| network | workers |" + "".join(f" {link.name} |" for link in LINKS), "|---|---|" + "---|" * len(LINKS)]
-    for network in PARAMETERS:
-        for workers in SHOWN:
-            cells = [found.get((network, workers, link.name)) for link in LINKS]
-            lines.append(f"| {network} | {workers:,} |" + "".join(f" {_in_words(cell)} |" for cell in cells))
-    return lines
-
-
-def _in_words(row: dict[str, Any] | None) -> str:
-    if row is None:
-        return "-"
-    return f"{1e3 * row['step_s']:,.0f}, {100 * row['efficiency']:.0f} % ({100 * row['efficiency_overlapped']:.0f} %)"
 
 
 def _load(workers: int, cores: int | None) -> float:

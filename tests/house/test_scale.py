@@ -20,9 +20,9 @@ from bench.scale_model import (
     limit_rate,
     predictions,
     step_seconds,
-    table,
     trainings,
 )
+from bench.scale_page import BEGIN, END, PAGE, predicted, written
 from tests.kit.workers import needs_mpi
 from xpnet import networks
 
@@ -102,11 +102,18 @@ def test_the_parameters_of_vgg_are_those_of_its_paper() -> None:
 
 def test_the_page_has_what_is_predicted() -> None:
     """But for DeepConvNet, whose computing is measured."""
-    rows = table(predictions(trainings(0.05, 128, 1e-10)))
+    rows = predicted({"predictions": predictions(trainings(0.05, 128, 1e-10))})
     known = [row for row in rows if "DeepConvNet" not in row]
-    page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8").splitlines()
+    page = PAGE.read_text(encoding="utf-8").splitlines()
     assert len(rows) == 14 and len(known) == 10
     assert [row for row in known if row not in page] == []
+
+
+def test_what_was_measured_is_written_into_the_page() -> None:
+    page = f"a\n{BEGIN.format('one')}\nold\n{END}\nb\n{BEGIN.format('two')}\n{END}\nc\n"
+    new = written(page, {"one": ["x", "y"], "two": ["z"]})
+    assert new == f"a\n{BEGIN.format('one')}\nx\ny\n{END}\nb\n{BEGIN.format('two')}\nz\n{END}\nc\n"
+    assert written(new, {"one": ["x", "y"], "two": ["z"]}) == new
 
 
 def scale(*words: object) -> subprocess.CompletedProcess[str]:
