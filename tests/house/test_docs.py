@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md", "docs/guide.md", "docs/backends.md", "docs/names.md", "docs/results.md", "docs/tour.md",
-    "docs/extending.md", "docs/own_data.md", "docs/examples.md", "CONTRIBUTING.md", "CHANGELOG.md",
+    "docs/extending.md", "docs/own_data.md", "docs/examples.md", "docs/scale.md", "CONTRIBUTING.md", "CHANGELOG.md",
 )  # fmt: skip
 READMES = ("README.md", "README.zh-CN.md")
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.kit.workers import needs_mpi, run_workers
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +25,7 @@ EXAMPLES = {
     "look_inside.py": (["--limit", "200", "--epochs", "1"], "11 pictures in pictures"),
     "search_on_cores.py": (["--limit", "200", "--epochs", "1", "--workers", "2"], " s on 2 processes\nonce more, with"),
     "search_on_cluster.py": (["--limit", "200", "--epochs", "1", "--trials", "2"], "2 workers of 2 threads\nbest: "),
+    "train_on_workers.py": (["--limit", "200"], "workers 1, shards 8, loss 2."),
     "watch_training.py": (["--limit", "200", "--epochs", "1"], "watch this training: http://127.0.0.1:"),
 }
 DRAWINGS = {  # each leaves a picture, runs/NAME.png by default, which docs/examples.md shows
@@ -135,6 +138,15 @@ def test_an_example_says_how_to_install_the_package_that_it_needs(name: str, tmp
     )
     assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
     assert result.stderr.endswith(f'come with {NEEDS[name]}, which is missing: pip install "xpnet[examples]"\n')
+
+
+@needs_mpi
+def test_two_workers_have_the_weights_of_one(tmp_path: Path) -> None:
+    words = [ROOT / "examples" / "train_on_workers.py", "--limit", "200"]
+    run = run_workers(2, *words, cwd=tmp_path)
+    assert run.status == 0, run
+    alone = python(*words, folder=tmp_path)
+    assert run.workers[0].out == alone.replace("workers 1", "workers 2") and run.workers[1].out == ""
 
 
 def test_the_layer_of_ones_own_has_a_test_for_pytest(tmp_path: Path) -> None:
