@@ -82,7 +82,7 @@ def written(page: str, parts: Mapping[str, list[str]]) -> str:
     for name, lines in parts.items():
         begin = BEGIN.format(name)
         pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(END)}\n", re.DOTALL)
-        text = "\n".join([begin, *lines, END, ""])
+        text = "\n".join([begin, "", *lines, "", END, ""])
         page, count = pattern.subn(lambda _, text=text: text, page)
         if count != 1:
             raise SystemExit(f"scale_page: {begin} stands {count} times in {PAGE.name}")
