@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import paths
-
-PAGE = paths.HERE.parent / "docs" / "scale.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "scale.md"
 BEGIN, END = "<!-- bench/scale_page.py: {} -->", "<!-- end -->"
 SHOWN = (2, 8, 64, 1024)  # numbers of workers
 Report = Mapping[str, Any]
