@@ -126,10 +126,8 @@ class Model(TrainableNetwork):
         samples, or labels that are not ignored.
         verbose: 0 quiet, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal and 2 elsewhere.
         `epochs` is the number of the last epoch: training goes from initial_epoch to epochs, as in Keras.
-        shards: into how many parts, a power of two, each batch is cut, whose gradients are added in an order that does
-        not depend on who computes them: under mpiexec each worker has its share, and all end with the same weights, bit
-        for bit, as one worker with as many shards. Batch norm takes the statistics of its shard. None is 8 where there
-        are several workers, else 1.
+        shards: into how many parts, a power of two, each batch is cut; under mpiexec each worker has its share, and all
+        end with the same weights, bit for bit, as one worker with as many shards. None: 8 with several workers, else 1.
         Ctrl-C ends training at once: callbacks finish, `model.history` is kept, and KeyboardInterrupt goes on. With
         callbacks.Backup(path) the next call goes on from there, also after the process was killed.
         """

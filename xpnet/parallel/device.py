@@ -41,7 +41,7 @@ class Staging:
         if isinstance(array, np.ndarray):
             return array
         if not is_cuda(array):
-            return np.array(_on_host(array))
+            return fetch_foreign(array)
         spec = spec_of(array)
         if (place, spec) not in self._kept:
             memory = array_api_compat.array_namespace(array).cuda.alloc_pinned_memory(array.nbytes)
@@ -62,6 +62,9 @@ def put_back(host: Host, array: Array | None, like: Array) -> Array:
     return found
 
 
-def _on_host(array: Any) -> Any:
+def fetch_foreign(array: Any) -> Host:
+    """A copy of an array that is neither NumPy's nor CuPy's."""
     xp = array_api_compat.array_namespace(array)
-    return array.to_device(xp.Device("CPU_DEVICE")) if hasattr(xp, "Device") else array  # array_api_strict has several
+    if hasattr(xp, "Device"):  # array_api_strict, whose other devices NumPy cannot read
+        array = array.to_device(xp.Device("CPU_DEVICE"))
+    return np.asarray(array).copy()

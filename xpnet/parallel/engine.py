@@ -60,6 +60,6 @@ def _find() -> Communicator:
         raise MissingExtraError(f"{MISSING} ({error})") from error
     if MPI.COMM_WORLD.size == 1:
         return Communicator()
-    from xpnet.parallel.mpi import MpiCommunicator
+    from xpnet.parallel.nccl import NcclCommunicator
 
-    return MpiCommunicator(MPI.COMM_WORLD)
+    return NcclCommunicator(MPI.COMM_WORLD)

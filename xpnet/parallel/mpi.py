@@ -27,7 +27,7 @@ from mpi4py import MPI
 from xpnet.backend import Array
 from xpnet.errors import WorkerError
 from xpnet.parallel.communicator import Communicator
-from xpnet.parallel.device import Host, Spec, Staging, put_back, spec_of
+from xpnet.parallel.device import Spec, Staging, fetch_foreign, is_cuda, put_back, spec_of
 from xpnet.parallel.pieces import Exchange
 from xpnet.parallel.recovery import recover
 from xpnet.parallel.tree import TreeSum
@@ -83,18 +83,13 @@ class MpiCommunicator(Communicator):
     def complete(self, tree: TreeSum, like: Sequence[Array]) -> Sequence[Array]:
         if self.size == 1:
             return tree.finish()
-        specs = [spec_of(array) for array in like]
-        fetch = self._staging.fetch
-        roots = [
-            (node, [fetch(array, (at, number)) for number, array in enumerate(arrays)])
-            for at, (node, arrays) in enumerate(tree.roots)
-        ]
-        found = self._call(lambda: self._exchange(specs, tree.leaves).run(roots), lambda data: _cut(data, specs))
+        found = self._call(lambda: self.sum_up(tree, like), lambda data: _cut(data, like))
         if found is None:
             raise WorkerError("a worker has died in a sum that is not part of `together`, and cannot be begun again")
-        self._keep_arrays(found)
-        given = tree.roots[0][1] if tree.roots else [None] * len(like)
-        return [put_back(host, array, each) for host, array, each in zip(found, given, like, strict=True)]
+        if self._wire.recovers:
+            copies = [_copied(array) for array in found]  # the caller may change the result
+            self._last = lambda: b"".join(copy.tobytes() for copy in copies)
+        return found
 
     def share(self, data: bytes) -> list[bytes]:
         if self.size == 1:
@@ -139,6 +134,21 @@ class MpiCommunicator(Communicator):
 
     # ---- exchanges ---------------------------------------------------------------------------------------------------
 
+    def sum_up(self, tree: TreeSum, like: Sequence[Array]) -> Sequence[Array]:
+        """`complete`, by messages from the host's memory."""
+        fetch = self._staging.fetch
+        roots = [
+            (node, [fetch(array, (at, number)) for number, array in enumerate(arrays)])
+            for at, (node, arrays) in enumerate(tree.roots)
+        ]
+        found = self._exchange([spec_of(array) for array in like], tree.leaves).run(roots)
+        given = tree.roots[0][1] if tree.roots else [None] * len(like)
+        return [put_back(host, array, each) for host, array, each in zip(found, given, like, strict=True)]
+
+    def drop_members(self) -> None:
+        """Forget what is made for the workers that there were."""
+        self._exchanges.clear()
+
     def _exchange(self, specs: list[Spec], leaves: int) -> Exchange:
         key = (*specs, leaves)
         if key not in self._exchanges:
@@ -166,24 +176,18 @@ class MpiCommunicator(Communicator):
         return result
 
     def _recover(self) -> bytes | None:
+        self.drop_members()
         try:
             return recover(self._wire, self._unit, self._last)
         except WorkerError as error:
             self._tell_failure(error)
             raise
         finally:
-            self._exchanges.clear()  # they are for another number of workers
             self._note_members()
 
     def _note_members(self) -> None:
         self.rank, self.size, self.waited = self._wire.rank, self._wire.size, self._wire.waited
         self.members = tuple(self._wire.members)
-
-    def _keep_arrays(self, arrays: Sequence[Host]) -> None:
-        """The caller may change the result: for one who misses it there is a copy."""
-        if self._wire.recovers:
-            copies = [array.copy() for array in arrays]
-            self._last = lambda: b"".join(copy.tobytes() for copy in copies)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
@@ -225,12 +229,17 @@ class MpiCommunicator(Communicator):
             time.sleep(LISTEN)
 
 
-def _cut(data: bytes, specs: list[Spec]) -> list[Host]:
+def _copied(array: Array) -> Array:
+    return array.copy() if isinstance(array, np.ndarray) or is_cuda(array) else fetch_foreign(array)
+
+
+def _cut(data: bytes, like: Sequence[Array]) -> list[Array]:
     """The arrays whose numbers these are, one behind the other."""
     arrays, start = [], 0
-    for size, dtype in specs:
-        arrays.append(np.frombuffer(data, dtype, size, start).copy())
-        start += arrays[-1].nbytes
+    for each in like:
+        size, dtype = spec_of(each)
+        arrays.append(put_back(np.frombuffer(data, dtype, size, start).copy(), None, each))
+        start += size * dtype.itemsize
     return arrays
 
 
