@@ -12,7 +12,7 @@ import numpy as np
 from xpnet.backend.cuda import launch
 from xpnet.backend.cuda.attention import CupyAttention
 from xpnet.backend.cuda.convolution import CupyConvolution
-from xpnet.backend.cuda.device import INSTALL, require_device, wants_tf32
+from xpnet.backend.cuda.device import INSTALL, own_device, require_device, wants_tf32
 from xpnet.backend.cuda.launch import by_block, elementwise, strides
 from xpnet.backend.cuda.normalization import CupyNormalization
 from xpnet.backend.cuda.recurrent import CupyRecurrent
@@ -38,6 +38,18 @@ class CupyBackend(CupyAttention, CupyConvolution, CupyNormalization, CupyRecurre
         require_device()
         super().__init__()
         self.tf32 = wants_tf32()
+        self.number = own_device(self._cp.cuda.runtime.getDeviceCount())
+        if self.number:
+            self._cp.cuda.Device(self.number).use()
+
+    def computing(self) -> contextlib.AbstractContextManager[None]:
+        """CUDA's device is that of a thread: within the block it is this one in every thread."""
+        return self._on_device() if self.number else super().computing()
+
+    @contextlib.contextmanager
+    def _on_device(self) -> Iterator[None]:
+        with self._cp.cuda.Device(self.number), super().computing():
+            yield
 
     # ---- dense and activation --------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from xpnet.errors import BackendError, OptionError
 
 INSTALL = 'pip install "xpnet[cuda13]"  (driver for CUDA 13)  or  pip install "xpnet[cuda12]"  (driver for CUDA 12)'
+# The number of a worker on its host, as Open MPI, MPICH and Intel MPI, MVAPICH and Slurm call it.
+LOCAL_NUMBERS = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "MV2_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
 WHEELS = ("cupy-cuda13x", "cupy-cuda12x", "cupy-cuda11x", "cupy-rocm-7-0", "cupy")  # the names CuPy goes by
 
 
@@ -23,6 +25,12 @@ def require_device() -> None:
     for piece in pieces():
         if piece.missing:
             raise BackendError(f"backend 'cupy': {piece.missing}")
+
+
+def own_device(devices: int) -> int:
+    """The number of the device that a process takes: of several workers on a host each has its own, in turn."""
+    numbers = [text for name in LOCAL_NUMBERS if (text := os.environ.get(name, "")).isdecimal()]
+    return int(numbers[0]) % devices if numbers else 0
 
 
 def pieces() -> list[Piece]:
