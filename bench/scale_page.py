@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import paths
-
-PAGE = paths.HERE.parent / "docs" / "scale.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "scale.md"
 BEGIN, END = "<!-- bench/scale_page.py: {} -->", "<!-- end -->"
 SHOWN = (2, 8, 64, 1024)  # numbers of workers
 Report = Mapping[str, Any]
@@ -82,7 +80,7 @@ def written(page: str, parts: Mapping[str, list[str]]) -> str:
     for name, lines in parts.items():
         begin = BEGIN.format(name)
         pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(END)}\n", re.DOTALL)
-        text = "\n".join([begin, *lines, END, ""])
+        text = "\n".join([begin, "", *lines, "", END, ""])
         page, count = pattern.subn(lambda _, text=text: text, page)
         if count != 1:
             raise SystemExit(f"scale_page: {begin} stands {count} times in {PAGE.name}")

@@ -6,12 +6,10 @@ Several workers need MPI: pip install "xpnet[mpi]". The more there are, the smal
 """
 
 import argparse
-import hashlib
-
-import numpy as np
 
 import xpnet
 from xpnet import datasets, networks
+from xpnet.files.digest import weights_sha256
 from xpnet.parallel import get_communicator
 
 
@@ -28,11 +26,10 @@ def main() -> None:
     model.compile("adam", metrics=["accuracy"])
     history = model.fit(x[: args.limit], t[: args.limit], 64, args.epochs, verbose=0, shards=args.shards).history
 
-    weights = hashlib.sha256(b"".join(np.ascontiguousarray(each).tobytes() for each in model.get_weights()))
     workers = get_communicator()
     if workers.leads:  # the others have the same to tell
         print(f"workers {workers.size}, shards {args.shards}, loss {history['loss'][-1]:.6f}")
-        print(f"SHA-256 of the weights: {weights.hexdigest()}")
+        print(f"SHA-256 of the weights: {weights_sha256(model)}")
 
 
 if __name__ == "__main__":

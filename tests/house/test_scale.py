@@ -112,7 +112,7 @@ def test_the_page_has_what_is_predicted() -> None:
 def test_what_was_measured_is_written_into_the_page() -> None:
     page = f"a\n{BEGIN.format('one')}\nold\n{END}\nb\n{BEGIN.format('two')}\n{END}\nc\n"
     new = written(page, {"one": ["x", "y"], "two": ["z"]})
-    assert new == f"a\n{BEGIN.format('one')}\nx\ny\n{END}\nb\n{BEGIN.format('two')}\nz\n{END}\nc\n"
+    assert new == f"a\n{BEGIN.format('one')}\n\nx\ny\n\n{END}\nb\n{BEGIN.format('two')}\n\nz\n\n{END}\nc\n"
     assert written(new, {"one": ["x", "y"], "two": ["z"]}) == new
 
 
