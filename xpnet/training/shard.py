@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from xpnet import random
 from xpnet.backend import Array
@@ -13,11 +16,13 @@ from xpnet.core.carried import Carried
 from xpnet.core.layer import Layer
 from xpnet.core.parameter import zero_gradients
 from xpnet.data.shards import Part
+from xpnet.errors import OptionError
 from xpnet.layers.gathering import Statistics, gathering
 from xpnet.optimizers import Optimizer
 from xpnet.training import refusals
 from xpnet.training.flat_gradients import flat_gradients
 from xpnet.training.ledger import Ledger, Reader
+from xpnet.training.nonfinite import NotFinite
 from xpnet.training.step import Step
 
 States = Sequence[tuple[str, Carried, Array | None]]  # path, what carries it, and its value before the batch
@@ -38,6 +43,7 @@ class Shard(Step):
         self.logs: Mapping[str, Array] = {}
         self.keeps: list[bool] = []  # whether each state has a value now
         self.turn: Turn | None = None
+        self.loss = 0.0  # on a host, of a step of the user's own: the sum of what it measured since its last update
 
     def run(self, turn: Turn | None = None) -> None:
         """Go through it; its gradients are then those of the parameters."""
@@ -48,10 +54,11 @@ class Shard(Step):
                 for path, carried, whole in self.states:
                     carried.value = whole
                     if carried.take(path, self.ledger.samples) is not None:  # or it says what is wrong
-                        carried.value = carried.value[self.first : self.first + self.samples]
+                        carried.value = carried.value[self.first : self.first + self.samples, ...]
                 self.model.set_step(self)
                 self.logs = self.model.train_step(self.batch)
         finally:
+            self.turn = None
             self.model.set_step(None)
             gathering.reset(token)
         if self.own:
@@ -62,6 +69,8 @@ class Shard(Step):
 
     def compute_losses(self, y: Any, t: Any, *weights: Any) -> tuple[dict[str, Array], Any]:
         values, back, self.weight = self._measure_losses(y, t, *weights)
+        if self.checks:
+            self.loss += float(values["loss"])
         return values, back
 
     def apply_gradients(self, optimizer: Optimizer | None = None, network: Layer | None = None) -> None:
@@ -76,6 +85,9 @@ class Shard(Step):
         refusals.refuse_strangers(self.model, optimizer, network)
         parameters = network.parameters()
         sums = [each.collect(self.samples) for each in flat_gradients(parameters)]
+        if self.checks:
+            sums.append(np.array([self.loss * self.samples]))
+            self.loss = 0.0
         zero_gradients(parameters)
         left = [(p, self.backend.copy(p.grad)) for p in self.model.parameters() if p.has_grad]
         zero_gradients(p for p, _ in left)
@@ -90,16 +102,23 @@ class Shard(Step):
     def update_metrics(self, y: Any, t: Any) -> None:
         self.counted.append((y, t))
 
+    @property
+    def checks(self) -> bool:
+        """Whether a loss that is not finite ends a step of the user's own before its next update."""
+        return self.own and not self.backend.lazy
+
     # ---- the ledger: it is read in the order in which it is written --------------------------------------------------
 
     def _write(self) -> None:
         ledger, several = self.ledger, isinstance(self.weight, dict)
+        if self.checks:
+            ledger.add(self.loss, self.samples)
         for name, value in self.logs.items():
             own = self.weight.get(name, self.weight["loss"]) if several else self.weight
             ledger.add(value, own)
             if several:
                 ledger.add(own)
-        if not several and not isinstance(self.weight, int):
+        if not several and not self._weighs_samples():
             ledger.add(self.weight)
         for _, mean, var, count in self.statistics:
             known = count if count > 1 else 0  # one value says nothing of the variance
@@ -114,14 +133,22 @@ class Shard(Step):
                     ledger.add(number)
             if not self._all_are_sums():
                 for array in leaves((y, t)):
+                    self._require_rows(array)
                     ledger.add_rows(array)
         self.keeps = [carried.value is not None for _, carried, _ in self.states]
         for _, carried, _ in self.states:
             if carried.value is not None:
                 ledger.add_rows(carried.value)
 
+    def tells_like(self, other: Shard) -> bool:
+        """Whether what it tells can be added to what another one does."""
+        one, two = ([entry.shape for entry in each.ledger.entries] for each in (self, other))
+        return list(self.logs) == list(other.logs) and one == two
+
     def read_losses(self, reader: Reader) -> tuple[dict[str, Any], Any]:
-        """The means over the batch by name, and what they count in means over several batches."""
+        """The means over the batch by name, and what they count in means over several batches; NotFinite if one is not."""
+        if self.checks and not math.isfinite(total := reader.take()):
+            raise NotFinite(total / self.ledger.samples)
         totals, weights = {}, {}
         for name in self.logs:
             totals[name] = reader.take()
@@ -129,7 +156,7 @@ class Shard(Step):
                 weights[name] = reader.take()
         if isinstance(self.weight, dict):
             return {name: reader.over(total, weights[name]) for name, total in totals.items()}, weights
-        if isinstance(self.weight, int):
+        if self._weighs_samples():
             whole: Any = self.weight * self.ledger.samples // self.samples
         else:
             whole = reader.take()
@@ -163,3 +190,15 @@ class Shard(Step):
 
     def _all_are_sums(self) -> bool:
         return all(metric.is_sum for metric in self.model.metrics)
+
+    def _weighs_samples(self) -> bool:
+        """Whether the weight is known to follow from the number of samples, so that a device need not be asked."""
+        return self.backend.lazy and not self.own and isinstance(self.weight, int)
+
+    def _require_rows(self, array: Array) -> None:
+        if array.shape[0] != self.samples:
+            whole = next(metric.name for metric in self.model.metrics if not metric.is_sum)
+            raise OptionError(
+                f"update_metrics: {whole} looks at all samples of a batch, whose shards must give it a row for each"
+                f" sample: {self.samples} in this one, not {array.shape[0]} (shards=1 takes any)"
+            )
