@@ -65,9 +65,9 @@ def row(name: str, ours: list[float], theirs: list[float]) -> str:
 
 
 def network_shapes(name: str) -> list[int]:
-    from xpnet import networks
+    from peers import xpnet_network  # beside this file
 
-    return [parameter.value.size for parameter in networks.network(name).parameters()]
+    return [parameter.value.size for parameter in xpnet_network(name).parameters()]
 
 
 def main() -> None:

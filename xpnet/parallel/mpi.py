@@ -48,12 +48,15 @@ class MpiCommunicator(Communicator):
 
     `engine` says in words how arrays are sent.
 
-    Raises OptionError if XPNET_WORKER_TIMEOUT is not a number above 0.
+    Raises OptionError if XPNET_WORKER_TIMEOUT is not a number above 0, and WorkerError if a worker has died already.
     """
 
     def __init__(self, comm: Any) -> None:
         self.engine = "MPI"
-        self._wire = Wire(comm)
+        try:
+            self._wire = Wire(comm)
+        except (BrokenWireError, MPI.Exception):
+            raise WorkerError("a worker has died before all had found each other: start again") from None
         self._staging = Staging()
         self._exchanges: dict[Any, Exchange] = {}
         self._last: Callable[[], bytes] = bytes  # the result of the last exchange, which another worker may miss

@@ -20,7 +20,8 @@ from xpnet.parallel.peers import Peer
 
 TIMEOUT = 60.0  # seconds without a sign of life after which a worker is taken to hang
 GRACE = 10.0  # seconds more, where only another worker can end it
-SPIN = 0.005  # seconds of waiting in which the processor is only offered to others; then the process sleeps
+HOLD = 0.0003  # seconds of waiting in which the processor is kept, if each worker can have one
+SPIN = 0.005  # seconds up to which it is offered to others; then the process sleeps
 SLEEP = 0.0001, 0.001  # seconds, at first and after the first second
 LISTEN = 0.001  # seconds between looks whether there is news of others
 STEP = 0.1  # seconds at most that count between two looks: this process may have been stopped itself
@@ -79,7 +80,10 @@ class Wire:
         self._dead: set[int] = set()
         self._killed: set[int] = set()
         self._sent: list[tuple[Any, bytes]] = []
+        self._hold = 0.0
         self.peers = [Peer.unpacked(data) for data in self.gather(Peer.own().packed())]
+        here = [peer for peer in self.peers if peer.host == self.peers[self.own].host]
+        self._hold = HOLD if len(here) <= (os.cpu_count() or 1) else 0.0
 
     @property
     def rank(self) -> int:
@@ -128,7 +132,7 @@ class Wire:
                 idle += min(now - looked, STEP)
                 looked = now
                 self.look()
-                pending = [rank for request, rank in zip(requests, ranks, strict=True) if not request.Get_status()]
+                pending = self._pending(requests, ranks)
                 if len(pending) < left:
                     left, idle = len(pending), 0.0
                 self.suspect({self.members[rank] for rank in pending}, idle, patience)
@@ -225,6 +229,13 @@ class Wire:
         except MPI.Exception as error:
             raise self._broken(error) from None
 
+    def _pending(self, requests: Sequence[Any], ranks: Sequence[int]) -> list[int]:
+        """Who is still waited for."""
+        try:
+            return [rank for request, rank in zip(requests, ranks, strict=True) if not request.Get_status()]
+        except MPI.Exception as error:
+            raise self._broken(error) from None
+
     def _is_sent(self, request: Any) -> bool:
         try:
             return bool(request.Test())
@@ -232,10 +243,11 @@ class Wire:
             return True
 
     def rest(self, waited: float) -> None:
-        if waited < SPIN:
-            give_way()
-        else:
+        """Between two looks, after so many seconds of waiting."""
+        if waited >= SPIN:
             time.sleep(SLEEP[waited > 1])
+        elif waited >= self._hold:
+            give_way()
 
     def look(self) -> None:
         """Whether there is news that ends all waiting."""
