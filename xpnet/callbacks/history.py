@@ -54,7 +54,7 @@ class History(Callback):
 
 
 def waiting_share(callback: Callback) -> float | None:
-    """Of the time of the epoch that the callback is told of, what this worker waited for others; None if it is alone."""
+    """Of the time of the last epoch, the share in which this worker waited for others; None if it is alone."""
     history = callback.model.history
     if callback.params.get("workers", 1) == 1 or not isinstance(history, History) or not history.seconds:
         return None

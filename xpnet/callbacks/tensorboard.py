@@ -25,8 +25,8 @@ class TensorBoard(Callback):
 
     Training and validation are two runs, folder/train and folder/validation, whose curves share their charts. The axis
     is the number of steps taken. At the end of each epoch: epoch/loss, epoch/lr (the rate of its last step), epoch/...
-    for each metric that is a single number, and epoch/number, from 1; with several workers also epoch/waiting, the share
-    of the epoch's time in which this one waited for others.
+    for each metric that is a single number, and epoch/number, from 1; with several workers also epoch/waiting, the
+    share of the epoch's time in which this one waited for others.
 
     every: also step/loss and step/lr, of each `every`-th step; to read the loss means waiting for a GPU.  histograms:
     every so many epochs, weights/NAME of each parameter and gradients/NAME, those of the epoch's last step, before
