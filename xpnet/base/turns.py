@@ -24,12 +24,13 @@ class Turn:
         self.asked: Any = None
         self.error: BaseException | None = None
         self._go, self._paused, self._abandoned = threading.Semaphore(0), threading.Semaphore(0), False
-        context = contextvars.copy_context()  # settings of the blocks around hold in there too
-        self._thread = threading.Thread(target=context.run, args=(self._run, function), daemon=True)
-        self._thread.start()
+        self._function = function
+        self._thread: threading.Thread | None = None  # once it is its turn for the first time
 
     def pause(self, asked: Any) -> Any:
         """In the function: wait until all have paused, and return what they are answered."""
+        if self._abandoned:  # it asks while it is unwound
+            raise Abandoned
         self.asked = asked
         self._paused.release()
         self._go.acquire()
@@ -39,6 +40,10 @@ class Turn:
 
     def go_on(self, answer: Any = None) -> Any:
         """Outside: let it run, and return what it asks for next, or ENDED; what it raises is raised here."""
+        if self._thread is None:
+            context = contextvars.copy_context()  # settings of the blocks around hold in there too
+            self._thread = threading.Thread(target=context.run, args=(self._run,), daemon=True)
+            self._thread.start()
         self._answer = answer
         self._go.release()
         self._paused.acquire()
@@ -50,13 +55,14 @@ class Turn:
         """End it where it is, and wait for that."""
         self._abandoned = True
         self._go.release()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
-    def _run(self, function: Callable[[Turn], Any]) -> None:
+    def _run(self) -> None:
         self._go.acquire()
         try:
             if not self._abandoned:
-                function(self)
+                self._function(self)
         except Abandoned:
             pass
         except BaseException as error:

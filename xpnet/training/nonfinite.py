@@ -19,6 +19,7 @@ class NotFinite(Exception):
         self.value = value
 
 
+NOWHERE = "all layers gave finite outputs, the loss itself did not"
 REMEDY = ". A smaller learning rate, clip_norm in the optimizer, or scaled inputs usually help"
 
 
@@ -56,4 +57,4 @@ def first_nonfinite(model: Layer, x: Any, t: Any) -> str:
         twin = model.copy()  # a forward pass in training moves running statistics
         with watched(twin, see):
             twin.forward(*as_several(x), train=True)
-    return (first[0] if first else "all layers gave finite outputs, the loss itself did not") + REMEDY
+    return (first[0] if first else NOWHERE) + REMEDY

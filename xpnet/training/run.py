@@ -24,7 +24,7 @@ from xpnet.training.nonfinite import nonfinite_loss
 from xpnet.training.position import Position
 from xpnet.training.sharded import ShardedStep
 from xpnet.training.shared_evaluation import can_share, evaluate_shared
-from xpnet.training.shares import SharedBatches
+from xpnet.training.shares import SharedBatches, tell_of_shards
 from xpnet.training.step import Step
 
 DISPLAYS: dict[int, tuple[type[Callback], ...]] = {0: (), 1: (ProgressBar,), 2: (EpochLines,)}  # by `verbose`
@@ -83,6 +83,8 @@ class Run:
     def under_way(self) -> Iterator[None]:
         """Around the loop: callbacks are told that training begins, and that it ends, however it does."""
         self.callbacks.on_run_begin(self)
+        if self.verbose:
+            tell_of_shards(self.step.shards)
         if self.model.optimizer is not None:
             warn_of_short_schedule(self.model.optimizer.lr, self.model.optimizer.steps, self._steps_left())
         try:
@@ -135,7 +137,7 @@ class Run:
             position.advance(logs, step.samples, step.weight)
             if ends:
                 self.callbacks.on_train_batch_end(number, {**logs, "size": step.samples, "so_far": self.so_far})
-                self._agree_to_stop()
+            self._agree_to_stop()  # callbacks are not all the same on all workers: one of them shows the progress
             if self.model.stop_training:
                 break
 

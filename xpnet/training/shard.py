@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from xpnet import random
 from xpnet.backend import Array
@@ -13,11 +16,13 @@ from xpnet.core.carried import Carried
 from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.data.shards import Part
+from xpnet.errors import OptionError
 from xpnet.layers.gathering import Statistics, gathering, joined
 from xpnet.optimizers import Optimizer
 from xpnet.training import refusals
 from xpnet.training.flat_gradients import flat_gradients
 from xpnet.training.ledger import Ledger, Reader
+from xpnet.training.nonfinite import NotFinite
 from xpnet.training.step import Step
 
 States = Sequence[tuple[str, Carried, Array | None]]  # path, what carries it, and its value before the batch
@@ -63,6 +68,7 @@ class Shard(Step):
         self.gradients: list[Array] = []  # of the model, times the shard's weight, where no update has taken them
         self.keeps: list[bool] = []  # whether each state has a value now
         self.turn: Turn | None = None
+        self.loss = 0.0  # on a host, of a step of the user's own: the sum of what it measured since its last update
 
     def run(self, turn: Turn | None = None) -> None:
         """Go through it, from gradients of zero to gradients of zero."""
@@ -73,10 +79,11 @@ class Shard(Step):
                 for path, carried, whole in self.states:
                     carried.value = whole
                     if carried.take(path, self.ledger.samples) is not None:  # or it says what is wrong
-                        carried.value = carried.value[self.first : self.first + self.samples]
+                        carried.value = carried.value[self.first : self.first + self.samples, ...]
                 self.model.set_step(self)
                 self.logs = self.model.train_step(self.batch)
         finally:
+            self.turn = None
             self.model.set_step(None)
             gathering.reset(tokens[0])
             joined.reset(tokens[1])
@@ -90,6 +97,8 @@ class Shard(Step):
 
     def compute_losses(self, y: Any, t: Any, *weights: Any) -> tuple[dict[str, Array], Any]:
         values, back, self.weight = self._measure_losses(y, t, *weights)
+        if self.checks:
+            self.loss += float(values["loss"])
         return values, back
 
     def apply_gradients(self, optimizer: Optimizer | None = None, network: Layer | None = None) -> None:
@@ -102,7 +111,11 @@ class Shard(Step):
         if optimizer is None:
             raise refusals.not_compiled()
         refusals.refuse_strangers(self.model, optimizer, network)
-        self.wait(Update(optimizer, network, self.take_gradients(network.parameters())))
+        sums = self.take_gradients(network.parameters())
+        if self.checks:
+            sums.append(np.array([self.loss * self.samples]))
+            self.loss = 0.0
+        self.wait(Update(optimizer, network, sums))
 
     def update_metrics(self, y: Any, t: Any) -> None:
         self.counted.append((y, t))
@@ -139,16 +152,23 @@ class Shard(Step):
         self.model.set_step(self)
         return answer
 
+    @property
+    def checks(self) -> bool:
+        """Whether a loss that is not finite ends a step of the user's own before its next update."""
+        return self.own and not self.backend.lazy
+
     # ---- the ledger: it is read in the order in which it is written --------------------------------------------------
 
     def _write(self) -> None:
         ledger, several = self.ledger, isinstance(self.weight, dict)
+        if self.checks:
+            ledger.add(self.loss, self.samples)
         for name, value in self.logs.items():
             own = self.weight.get(name, self.weight["loss"]) if several else self.weight
             ledger.add(value, own)
             if several:
                 ledger.add(own)
-        if not several and not isinstance(self.weight, int):
+        if not several and not self._weighs_samples():
             ledger.add(self.weight)
         for _, mean, var, count in self.statistics:
             known = count if count > 1 else 0  # one value says nothing of the variance
@@ -163,14 +183,22 @@ class Shard(Step):
                     ledger.add(number)
             if not self._all_are_sums():
                 for array in leaves((y, t)):
+                    self._require_rows(array)
                     ledger.add_rows(array)
         self.keeps = [carried.value is not None for _, carried, _ in self.states]
         for _, carried, _ in self.states:
             if carried.value is not None:
                 ledger.add_rows(carried.value)
 
+    def tells_like(self, other: Shard) -> bool:
+        """Whether what it tells can be added to what another one does."""
+        one, two = ([entry.shape for entry in each.ledger.entries] for each in (self, other))
+        return list(self.logs) == list(other.logs) and one == two
+
     def read_losses(self, reader: Reader) -> tuple[dict[str, Any], Any]:
-        """The means over the batch by name, and what they count in means over several batches."""
+        """The means over the batch by name, and what they count in means over batches; NotFinite if one is not."""
+        if self.checks and not math.isfinite(total := reader.take()):
+            raise NotFinite(total / self.ledger.samples)
         totals, weights = {}, {}
         for name in self.logs:
             totals[name] = reader.take()
@@ -178,7 +206,7 @@ class Shard(Step):
                 weights[name] = reader.take()
         if isinstance(self.weight, dict):
             return {name: reader.over(total, weights[name]) for name, total in totals.items()}, weights
-        if isinstance(self.weight, int):
+        if self._weighs_samples():
             whole: Any = self.weight * self.ledger.samples // self.samples
         else:
             whole = reader.take()
@@ -212,3 +240,15 @@ class Shard(Step):
 
     def _all_are_sums(self) -> bool:
         return all(metric.is_sum for metric in self.model.metrics)
+
+    def _weighs_samples(self) -> bool:
+        """Whether the weight is known to follow from the number of samples, so that a device need not be asked."""
+        return self.backend.lazy and not self.own and isinstance(self.weight, int)
+
+    def _require_rows(self, array: Array) -> None:
+        if array.shape[0] != self.samples:
+            whole = next(metric.name for metric in self.model.metrics if not metric.is_sum)
+            raise OptionError(
+                f"update_metrics: {whole} looks at all samples of a batch, whose shards must give it a row for each"
+                f" sample: {self.samples} in this one, not {array.shape[0]} (shards=1 takes any)"
+            )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from xpnet import random
 from xpnet.backend import Array
 from xpnet.base.turns import ENDED, Turns
 from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.core.plan import within
 from xpnet.data.shards import CutBatch, samples_of
-from xpnet.errors import OptionError
+from xpnet.errors import NonFiniteError, OptionError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.optimizers import Optimizer
 from xpnet.parallel import get_communicator
@@ -20,7 +22,7 @@ from xpnet.parallel.tree import Node, TreeSum, owned_leaves
 from xpnet.training import refusals
 from xpnet.training.flat_gradients import FlatGradients, flat_gradients
 from xpnet.training.ledger import Reader
-from xpnet.training.nonfinite import nonfinite_loss
+from xpnet.training.nonfinite import NOWHERE, NotFinite, nonfinite_loss
 from xpnet.training.shard import Shard, States, Update
 from xpnet.training.shares import Sharing
 from xpnet.training.step import Step
@@ -68,12 +70,12 @@ class ShardedStep(Step):
             self._applied, within.depth = [], 0  # whatever an end in the middle has left
             return self._take_turns(batch, states, waiting[:]) if in_turns else self._add_up(batch, states)
 
-        with self.backend.computing():
+        with self.backend.computing(), self._naming_nonfinite(where, lambda: batch):
             sums, shard = self.communicator.together(attempt)
             reader = Reader(shard.ledger, sums[-1])
             logs, self.weight = shard.read_losses(reader)
             if not self.own:
-                self._update(sums[:-1], waiting, logs, where, shard)
+                self._update(sums[:-1], waiting, logs)
             shard.read_statistics(reader)
             shard.read_metrics(reader)
             shard.read_states(reader)
@@ -100,9 +102,7 @@ class ShardedStep(Step):
                 tree.add(Node(part.shard, 1), leaf)
         return self.communicator.complete(tree, leaf), shard
 
-    def _update(
-        self, sums: Sequence[Array], waiting: Waiting, logs: dict[str, Array], where: str, shard: Shard
-    ) -> None:
+    def _update(self, sums: Sequence[Array], waiting: Waiting, logs: dict[str, Array]) -> None:
         """What a step does with the gradients of a batch."""
         several = isinstance(self.weight, dict)
         self._put_waiting(waiting)
@@ -110,7 +110,7 @@ class ShardedStep(Step):
             self._weigh_batch(float(self.weight))
         self._add_mean(flat_gradients(self.parameters_of(self.model)), sums, self.samples if several else self.weight)
         if not self.backend.lazy and not math.isfinite(float(logs["loss"])):
-            raise nonfinite_loss(self.model, "loss", logs["loss"], where, *shard.batch[:2])
+            raise NotFinite(logs["loss"])
         self.apply_gradients()
 
     # ---- shards in turns -------------------------------------------------------------------------------------------
@@ -131,9 +131,15 @@ class ShardedStep(Step):
                 if any(each[:2] != (optimizer, network) for each in asked):
                     raise _other_requests()
                 sums = self._complete(batch, [each.gradients for each in asked])
+                if shards[0].checks:
+                    *sums, loss = sums
+                    if not math.isfinite(loss[0]):
+                        raise NotFinite(loss[0] / batch.samples)
                 waiting = self._update_network(optimizer, network, sums, waiting)
             if any(each is not ENDED for each in asked):
                 raise _other_requests()
+        if any(not each.tells_like(shards[0]) for each in shards):
+            raise _other_requests()
         if self.completes:
             refusals.refuse_left_gradients(self._applied)
         zero_gradients(self.model.parameters())
@@ -199,6 +205,21 @@ class ShardedStep(Step):
         for flat, total in zip(flats, sums, strict=True):
             flat.add(total * factor)
 
+    @contextmanager
+    def _naming_nonfinite(self, where: str, batch: Callable[[], CutBatch]) -> Iterator[None]:
+        """The error for a loss that is not finite, the same on all workers, says where in which shard that began."""
+        try:
+            yield
+        except NotFinite as error:
+            found: list[str] = []
+            for part in batch().parts:
+                with random.drawing_for(part.first):
+                    again = () if self.own else part.batch[:2]
+                    found.append(str(nonfinite_loss(self.model, "loss", error.value, where, *again)))
+            text = next((each for each in found if NOWHERE not in each), found[0]).encode()
+            texts = [each.decode() for each in self.communicator.together(lambda: self.communicator.share(text))]
+            raise NonFiniteError(next((each for each in texts if NOWHERE not in each), texts[0])) from None
+
     def _count_samples(self) -> None:
         workers, count = self.communicator, self.shards
         for place, member in enumerate(workers.members):
@@ -212,6 +233,6 @@ def _waits(model: TrainableNetwork) -> bool:
 
 def _other_requests() -> OptionError:
     return OptionError(
-        "train_step: all shards of a batch must ask for the same updates, in the same order; what it decides must not"
-        " depend on the samples (shards=1 has one shard)"
+        "train_step: all shards of a batch must ask for the same updates, in the same order, and return the same names;"
+        " what it decides must not depend on the samples, nor on how often it was called (shards=1 has one shard)"
     )

@@ -55,7 +55,7 @@ def _add_up(model: TrainableNetwork, feed: Any, sharing: Sharing) -> tuple[Seque
     tallies: dict[tuple[int, bool], Tally] = {}
     for batch in SharedBatches(model, feed, sharing, 0):
         for part in batch.parts:
-            with model.backend.memory_advice(len(first_leaf(part.batch))):
+            with model.backend.memory_advice(first_leaf(part.batch).shape[0]):
                 tallies.setdefault((part.shard, batch.counts), Tally(model)).count(*part.batch)
     tree = TreeSum(sharing.count)
     for (shard, counts), tally in sorted(tallies.items()):

@@ -23,18 +23,21 @@ def choose_shards(shards: int | None) -> int:
     """What `fit` is asked for, or the usual number: 1, and SHARDS where there are several workers."""
     workers = get_communicator()
     if shards is None:
-        if workers.size == 1:
-            return 1
-        chosen = max(SHARDS, 1 << (workers.size - 1).bit_length())
-        if workers.leads:
-            say(f"each batch is cut into {chosen} shards for {workers.size} workers: shards={chosen} has the same bits")
-        return chosen
-    count = whole("shards", shards)
-    if count & (count - 1):
-        raise OptionError(f"shards must be a power of two, such as {SHARDS}, not {count}: they are added up in pairs")
-    if count < workers.size:
-        raise OptionError(f"shards={count} are too few for {workers.size} workers: each needs one at least")
+        return 1 if workers.size == 1 else max(SHARDS, 1 << (workers.size - 1).bit_length())
+    with failing_together():
+        count = whole("shards", shards)
+        if count & (count - 1):
+            raise OptionError(f"shards must be a power of two, such as {SHARDS}, not {count}: they are added in pairs")
+        if count < workers.size:
+            raise OptionError(f"shards={count} are too few for {workers.size} workers: each needs one at least")
     return count
+
+
+def tell_of_shards(shards: int) -> None:
+    """The reader, how several workers share batches."""
+    workers = get_communicator()
+    if workers.size > 1 and workers.leads:
+        say(f"each batch is cut into {shards} shards for {workers.size} workers: shards={shards} has the same bits")
 
 
 class Sharing:

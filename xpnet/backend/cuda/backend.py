@@ -5,6 +5,8 @@ one product of matrices needs no copy, a channel's pixels lie behind one another
 Any memory order is taken. Nothing here waits for the device or copies from it, but for `to_numpy` and `synchronize`.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
