@@ -4,7 +4,7 @@
     mpiexec -n 4 --with-ft ulfm python script.py     # Open MPI 5: goes on without a worker that dies
 
 What waits for others heeds three things: another worker says that it fails, one dies, or one does not answer for
-XPNET_WORKER_TIMEOUT seconds (60). Where MPI can go on without a worker, those that are left begin their unit of work
+XPNET_WORKER_TIMEOUT seconds (300). Where MPI can go on without a worker, those that are left begin their unit of work
 again (`together`), and one that hangs is ended by a worker on its host. Elsewhere there is an error, and the process
 ends with status 75, with which a launcher may start all again from the backup.
 """
@@ -35,7 +35,7 @@ from xpnet.parallel.wire import LISTEN, START_AGAIN, BrokenWireError, Wire
 
 T = TypeVar("T")
 TOGETHER = 1.0  # seconds in which workers that fail for the same reason do so
-LEAVING = 5.0  # seconds that the others have to end after a failure, before MPI ends them
+LEAVING = 60.0  # seconds that the others have after a failure, to save what there is, before MPI ends them
 FINALIZING = 2.0  # seconds for MPI's own end
 
 
