@@ -35,7 +35,8 @@ from xpnet.parallel.wire import LISTEN, START_AGAIN, BrokenWireError, Wire
 
 T = TypeVar("T")
 TOGETHER = 1.0  # seconds in which workers that fail for the same reason do so
-LEAVING = 60.0  # seconds that the others have after a failure, to save what there is, before MPI ends them
+LEAVING = 5.0  # seconds that the others have to end after a failure, before MPI ends them
+SAVING = 60.0  # that those have who failed too, and keep what there is
 FINALIZING = 2.0  # seconds for MPI's own end
 
 
@@ -212,17 +213,18 @@ class MpiCommunicator(Communicator):
 
     def _leave(self) -> bool:
         """Wait until all others are at their end too. Returns False if they are not soon after a failure."""
-        wire, until = self._wire, float("inf")
+        wire, failed = self._wire, float("inf")
         wire.tell(b"E")
         while True:
             wire.listen()
-            if not set(wire.members) - {wire.own} - wire.ended - wire.learn_deaths():
+            missing = set(wire.members) - {wire.own} - wire.ended - wire.learn_deaths()
+            if not missing:
                 wire.flush(LISTEN)
                 return True
             now = time.perf_counter()
             if wire.failures or wire.status:
-                until = min(until, now + LEAVING)
-            if now > until:
+                failed = min(failed, now)
+            if now - failed > (SAVING if missing <= wire.failures.keys() else LEAVING):
                 return False
             if any(count > wire.recoveries for count in wire.recovering.values()):
                 try:
