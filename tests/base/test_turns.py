@@ -107,7 +107,8 @@ def test_what_is_abandoned_ends_although_it_asks_again() -> None:
 def test_nothing_is_begun_that_has_no_turn() -> None:
     seen: list[Any] = []
     before = threading.active_count()
-    with pytest.raises(ZeroDivisionError), Turns([counting(0, 1, seen), lambda turn: 1 / 0, counting(2, 1, seen)]) as turns:
+    functions = [counting(0, 1, seen), lambda turn: 1 / 0, counting(2, 1, seen)]
+    with pytest.raises(ZeroDivisionError), Turns(functions) as turns:
         assert threading.active_count() == before
         turns.round()
     assert seen == [(0, 0)] and threading.active_count() == before

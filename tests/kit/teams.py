@@ -1,6 +1,6 @@
 """Several workers in threads of one process: a training in each, which exchange what they have in memory.
 
-    results = in_team(3, lambda: train(model()))
+results = in_team(3, lambda: train(model()))
 """
 
 from __future__ import annotations

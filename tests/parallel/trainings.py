@@ -1,4 +1,4 @@
-"""python -m tests.parallel.trainings BACKEND FOLDER [CASE ...]: trainings of several workers, and hashes of what comes of them.
+"""python -m tests.parallel.trainings BACKEND FOLDER [CASE ...]: trainings of several workers, and what comes of them.
 
 Each worker prints a line for each case, its name and a hash of weights and history; the first one adds a hash of the
 files that callbacks wrote into FOLDER.
@@ -20,8 +20,17 @@ from tests import cudasim
 from xpnet import data, layers, networks, optimizers
 from xpnet.backend import make_backend, set_default
 from xpnet.callbacks import (
-    EMA, Backup, Callback, CSVLogger, EarlyStopping, JSONLinesLogger, ModelCheckpoint, ReduceLROnPlateau, TensorBoard,
-    TerminateOnNaN, TimeLimit,
+    EMA,
+    Backup,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    JSONLinesLogger,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+    TensorBoard,
+    TerminateOnNaN,
+    TimeLimit,
 )  # fmt: skip
 from xpnet.files.state import read_state
 from xpnet.model import Model, Sequential
@@ -143,7 +152,8 @@ def files(folder: Path) -> Made:
 
 
 def early(folder: Path) -> Made:
-    callbacks = [EarlyStopping("val_loss", patience=1, restore_best_weights=True), ReduceLROnPlateau("loss", patience=1)]
+    ends = EarlyStopping("val_loss", patience=1, restore_best_weights=True)
+    callbacks = [ends, ReduceLROnPlateau("loss", patience=1)]
     return small(optimizers.SGD(2.0), callbacks=callbacks, validation_split=0.3, epochs=30)
 
 

@@ -226,7 +226,7 @@ def test_sums_may_count_any_number_of_rows_and_others_one_for_each_sample() -> N
     assert_same_training(*results)
     model = Doubled([layers.Dense(1)])
     model.compile("sgd", "binary_cross_entropy", metrics=["auc"])
-    with pytest.raises(OptionError, match="update_metrics: auc looks at all samples .* 2 in this one, not 4"):
+    with pytest.raises(OptionError, match=r"update_metrics: auc looks at all samples .* 2 in this one, not 4"):
         model.fit(X, T[:, None] % 2, batch_size=8, verbose=0, shards=4)
 
 

@@ -80,10 +80,10 @@ class TrainingRun(Protocol):
 class Callback(Settled):
     """The base: override what is needed.
 
-    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, verbose, workers and whether there
-    is validation; batch_size is None for an iterable of batches, and so is samples in its first epoch. Callbacks are
-    told in the order that they were given in, but for those of a lower `rank`, which come first, and of a higher one,
-    which come last.
+    `self.model` is the model; `self.params` holds epochs, steps, batch_size, samples, verbose, workers and whether
+    there is validation; batch_size is None for an iterable of batches, and so is samples in its first epoch. Callbacks
+    are told in the order that they were given in, but for those of a lower `rank`, which come first, and of a higher
+    one, which come last.
 
     A run that goes on from a Backup tells on_train_begin, and on_epoch_begin of an epoch that it goes on in, once more,
     with `step`, `samples` and `seconds` that are done already in the latter's logs. After these comes `set_state`.

@@ -51,7 +51,7 @@ class ShardedStep(Step):
         if self.own:
             self._parameters.clear()  # networks may be built in any step
         self._enter_group(self.samples, last)
-        if not self.own:
+        if not self.own and self.model.is_built:
             self._parameters_of(self.model)
         waiting = self._take_waiting()
         states = [(path, carried, carried.value) for path, carried in self.model.named_states()]
@@ -90,12 +90,15 @@ class ShardedStep(Step):
 
     def _add_up(self, batch: CutBatch, states: States) -> tuple[Sequence[Array], Shard]:
         """The sums over all shards: of gradients, and of what the last of this worker's shards can read."""
-        parameters = self._parameters_of(self.model)
+        parameters = self._parameters.get(self.model, [])
         flats, tree = flat_gradients(parameters), TreeSum(self.sharing.count)
         for part in batch.parts:
             zero_gradients(parameters)
             shard = Shard(self, batch.samples, part, states)
             shard.run()
+            if not flats:  # the network was built just now
+                parameters = self.model.parameters()
+                flats = flat_gradients(parameters)
             leaf = [*(flat.collect(self._factor(shard)) for flat in flats), shard.ledger.written()]
             if batch.counts:
                 tree.add(Node(part.shard, 1), leaf)
