@@ -196,7 +196,7 @@ class Shard(Step):
         return list(self.logs) == list(other.logs) and one == two
 
     def read_losses(self, reader: Reader) -> tuple[dict[str, Any], Any]:
-        """The means over the batch by name, and what they count in means over batches; NotFinite if one is not."""
+        """The means over the batch by name, and what they count in means over several batches; or NotFinite."""
         if self.checks and not math.isfinite(total := reader.take()):
             raise NotFinite(total / self.ledger.samples)
         totals, weights = {}, {}

@@ -53,7 +53,7 @@ class ShardedStep(Step):
         if self.own:
             self._parameters.clear()  # networks may be built in any step
         self._enter_group(self.samples, last)
-        if not self.own:
+        if not self.own and self.model.is_built:
             self.parameters_of(self.model)
         waiting = self._take_waiting()
         states = [(path, carried, carried.value) for path, carried in self.model.named_states()]
