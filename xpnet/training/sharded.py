@@ -13,7 +13,7 @@ from xpnet.base.turns import ENDED, Turns
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.core.plan import within
 from xpnet.data.shards import CutBatch, samples_of
-from xpnet.errors import NonFiniteError, OptionError
+from xpnet.errors import NonFiniteError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.parallel import get_communicator
 from xpnet.parallel.tree import Node, TreeSum, owned_leaves
@@ -71,7 +71,7 @@ class ShardedStep(Step):
         with self.backend.computing(), self._naming_nonfinite(where, lambda: batch):
             sums, shard = self.communicator.together(attempt)
             reader = Reader(shard.ledger, sums[-1])
-            logs, self.weight = shard.read_losses(reader)
+            logs, self.weight = shard.read_losses(reader, min(self.sharing.count, self.samples))
             if not self.own:
                 self._update(sums[:-1], waiting, logs)
             shard.read_statistics(reader)
@@ -126,12 +126,11 @@ class ShardedStep(Step):
             while ENDED not in (asked := turns.round()):
                 optimizer, network, _ = asked[0]
                 if any(other[:2] != (optimizer, network) for other in asked):
-                    raise _other_updates()
+                    raise refusals.other_updates()
                 sums = self._complete(batch, [sums for _, _, sums in asked])
                 if not self.backend.lazy:
-                    *sums, loss = sums
-                    if not math.isfinite(loss[0]):
-                        raise NotFinite(loss[0] / batch.samples)
+                    *sums, signed = sums
+                    shards[0].check(signed, min(self.sharing.count, batch.samples))
                 parameters = network.parameters()
                 own = {id(p) for p in parameters}
                 self._put_waiting([(p, grad) for p, grad in waiting if id(p) in own])
@@ -142,9 +141,9 @@ class ShardedStep(Step):
                     waiting += [(p, self.backend.copy(p.grad)) for p in parameters if p.has_grad]
                     zero_gradients(parameters)
             if any(each is not ENDED for each in asked):
-                raise _other_updates()
+                raise refusals.other_updates()
         if any(not each.tells_like(shards[0]) for each in shards):
-            raise _other_updates()
+            raise refusals.other_updates()
         if self.completes:
             refusals.refuse_left_gradients(self._applied)
         zero_gradients(self.model.parameters())
@@ -223,10 +222,3 @@ class ShardedStep(Step):
         workers, count = self.communicator, self.sharing.count
         for place, member in enumerate(workers.members):
             self.samples_by_worker[member] += samples_of(owned_leaves(count, workers.size, place), count, self.samples)
-
-
-def _other_updates() -> OptionError:
-    return OptionError(
-        "train_step: all shards of a batch must ask for the same updates, in the same order, and return the same names;"
-        " what it decides must not depend on the samples, nor on how often it was called (shards=1 has one shard)"
-    )
