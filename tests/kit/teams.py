@@ -15,7 +15,7 @@ from xpnet.parallel import Communicator, use_communicator
 from xpnet.parallel.tree import TreeSum
 
 T = TypeVar("T")
-PATIENCE = 60.0  # seconds
+PATIENCE = 20.0  # seconds
 
 
 class BrokenTeamError(Exception):

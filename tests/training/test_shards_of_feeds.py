@@ -12,8 +12,14 @@ import xpnet
 from tests.kit.small import clusters
 from tests.kit.teams import in_team
 from tests.training.test_shards import assert_same_training
-from xpnet import data, layers, optimizers
+from xpnet import data, layers, optimizers, random
+from xpnet.data.shards import CutBatch
 from xpnet.model import Sequential
+from xpnet.parallel import Communicator
+from xpnet.parallel.tree import owned_leaves
+from xpnet.training.feed import for_training
+from xpnet.training.iterables import PreparedBatches
+from xpnet.training.shares import SharedBatches, Sharing
 
 N, SIZE = 26, 8
 X, T = clusters(N)
@@ -201,3 +207,48 @@ class StopsAfter(xpnet.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Any) -> None:
         if batch == self.steps:
             raise KeyboardInterrupt
+
+
+class Changing(Communicator):
+    """Workers of whom some die."""
+
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank, self.size = rank, size
+
+
+@pytest.mark.parametrize(("before", "after"), [((1, 4), (1, 2)), ((0, 4), (0, 3)), ((3, 4), (0, 1))])
+@pytest.mark.parametrize("name", ["arrays", "a loader", "a loader with threads", "a stream", "a generator"])
+def test_a_batch_can_be_read_again(name: str, before: tuple[int, int], after: tuple[int, int]) -> None:
+    """As whoever is left does when others have died, with other shards or the same; the batches go on from there."""
+    model = Sequential([layers.Dense(3)])
+    model.compile("sgd")
+    model.build((2,))
+
+    def feed() -> Any:
+        options: dict[str, Any] = {
+            "batch_size": None, "shuffle": True, "sample_weight": None, "class_weight": None, "steps_per_epoch": None,
+            "validation_split": 0.0, "validation_steps": None,
+        }  # fmt: skip
+        given = {"t": None} | FEEDS[name]() | {"validation_data": None, "validation_steps": None}
+        x, t = given.pop("x"), given.pop("t")
+        made = for_training(model, x, t, **options | given, shards=4)[0]
+        if isinstance(made, PreparedBatches):
+            made.draw_from((1, 2), "train")
+        return made
+
+    def shared(workers: Communicator) -> SharedBatches:
+        return SharedBatches(model, feed(), Sharing(8, workers), 0, lambda: random.drawing_from((1, 2), "order"))
+
+    def bits(cut: CutBatch) -> Any:
+        parts = [(part.shard, part.first, [array.tobytes() for array in part.batch]) for part in cut.parts]
+        return cut.samples, cut.counts, parts
+
+    whole = [bits(cut) for cut in shared(Changing(0, 1))]
+    workers = Changing(*before)
+    batches = shared(workers)
+    found = [(next(batches), owned_leaves(8, before[1], before[0])) for _ in range(2)]
+    workers.rank, workers.size = after
+    found += [(cut, owned_leaves(8, after[1], after[0])) for cut in (batches.again(), *batches)]
+    for (samples, counts, parts), (cut, owned) in zip([whole[0], whole[1], *whole[1:]], found, strict=True):
+        expected = [part for part in parts if part[0] in owned]
+        assert bits(cut) == (samples, counts and bool(expected), expected or parts[:1])

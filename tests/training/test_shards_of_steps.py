@@ -17,6 +17,7 @@ from xpnet.backend import Backend
 from xpnet.callbacks import TerminateOnNaN
 from xpnet.errors import NonFiniteError, OptionError
 from xpnet.model import Model, Sequential
+from xpnet.parallel import get_communicator
 
 POINTS = clusters(26)[0]
 
@@ -198,6 +199,53 @@ class Deciding(Sequential):
 def test_shards_that_do_not_do_the_same_are_refused(how: str) -> None:
     with pytest.raises(OptionError, match=r"all shards of a batch must ask for the same updates.* the same names"):
         Deciding(how).fit(X, T, batch_size=8, verbose=0, shards=4)
+
+
+def test_so_they_are_if_each_is_on_a_worker_of_its_own() -> None:
+    """No other sees what it asks for, but a number that stands for it is part of the sum."""
+
+    def work() -> None:
+        model = Deciding("which")
+        model.calls = get_communicator().rank
+        model.fit(X, T, batch_size=8, verbose=0, shards=4)
+
+    with pytest.raises(OptionError, match="all shards of a batch must ask for the same updates"):
+        in_team(4, work)
+
+
+class Late(Model):
+    """The first network's gradients wait while the second one is updated, and it is frozen meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = Sequential([layers.Dense(3)]), Sequential([layers.Dense(3)])
+        self.first, self.second = optimizers.SGD(0.5), optimizers.SGD(0.1)
+        self.entropy = losses.SoftmaxCrossEntropy()
+
+    def train_step(self, batch: Any) -> dict[str, Any]:
+        x, t = batch
+        y, back = self.one.forward(x, train=True)
+        loss, loss_back = self.entropy.forward(y, t, self.backend)
+        back(loss_back())
+        with self.one.frozen():
+            z, back = self.other.forward(y, train=True)
+            back(self.entropy.forward(z, t, self.backend)[1]())
+            self.step.apply_gradients(self.second, self.other)
+        self.step.apply_gradients(self.first, self.one)
+        return {"loss": loss}
+
+
+def test_gradients_of_a_frozen_network_wait_for_their_update() -> None:
+    results = []
+    for shards in (1, 4):
+        xpnet.seed(1)
+        model = Late()
+        model.one.build((2,))
+        model.other.build((3,))
+        model.astype("float64")
+        history = model.fit(X, T, batch_size=8, epochs=2, shuffle=False, verbose=0, shards=shards).history
+        results.append((model.get_weights(), history))
+    assert_same_training(*results)
 
 
 class Doubled(Sequential):
