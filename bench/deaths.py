@@ -134,7 +134,7 @@ def go_on(network: str, workers: int, plans: list[str], expected: Path, limit: f
         for worker, end in found.items():
             outcome.wrong += [f"{key} of worker {worker}" for key in ("weights", "history") if end[key] != wanted[key]]
         files, wanted_files = results(folder), results(expected)
-        unfinished = {name for name in files if name.endswith(".tmp")}  # of a checkpoint: it disturbs nobody
+        unfinished = {name for name in files if name.endswith((".tmp", ".lock"))}  # they disturb nobody
         for name in sorted((files.keys() | wanted_files.keys()) - unfinished):
             if files.get(name) != wanted_files.get(name):
                 kind = "missing" if name not in files else "left" if name not in wanted_files else "other"
