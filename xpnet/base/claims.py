@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -12,7 +13,9 @@ from xpnet.base.regular_files import NO_LINK, other_than_regular
 from xpnet.errors import FileError
 
 _OWNERS: dict[str, int] = {}  # who in this process has a claim, by the path of its lock
+INHERITED = 10.0  # seconds that the processes of a worker that has died may take to let go of what it claimed
 _TRIES = 20  # to lock a file that another one takes away
+_PAUSE = 0.05  # seconds between two looks
 
 
 class Claim:
@@ -21,11 +24,16 @@ class Claim:
     The system forgets it when the process ends, however it ends. A file .NAME.lock beside the path, or beside what a
     symbolic link there leads to, stands for it as long. `named`: what the path is called, if it stands for several;
     `owner`: what it is for, such as a model in training: two claims for one owner are told of as such. Raises
-    FileError, naming `who`, if another one holds it. Where locks cannot be had, nothing is claimed.
+    FileError, naming `who`, if another one holds it, after `patience` seconds. Where locks cannot be had, nothing is claimed.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], who: str, named: str | os.PathLike[str] | None = None, owner: Any = None
+        self,
+        path: str | os.PathLike[str],
+        who: str,
+        named: str | os.PathLike[str] | None = None,
+        owner: Any = None,
+        patience: float = 0,
     ) -> None:
         path = checked_path(path)
         target = Path(os.path.realpath(path))  # one file may be named in several ways
@@ -33,6 +41,7 @@ class Claim:
         self._key = os.fspath(self._place)
         self._file: IO[bytes] | None = None
         self._process = os.getpid()
+        until = time.monotonic() + patience
         for _ in range(_TRIES):
             file: IO[bytes] | None = None
             with contextlib.suppress(OSError):  # a folder that cannot be written to is told of by whoever writes there
@@ -41,7 +50,9 @@ class Claim:
             if file is None:
                 self._refuse_planted(who)
                 return
-            if not _locked(file):
+            while not (locked := _locked(file)) and time.monotonic() < until:
+                time.sleep(_PAUSE)
+            if not locked:
                 self._refuse(file, who, named or path, owner)
             if _is_at(file, self._place):
                 break

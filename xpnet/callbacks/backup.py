@@ -12,7 +12,7 @@ from typing import Any
 from xpnet import random
 from xpnet.base.atomic_files import checked_path, file_errors, remove_unfinished
 from xpnet.base.checks import whole
-from xpnet.base.claims import Claim
+from xpnet.base.claims import INHERITED, Claim
 from xpnet.base.console import say
 from xpnet.callbacks.base import KEEPS, Callback, Logs, TrainingRun
 from xpnet.callbacks.comparison import Described, checked, describe, describe_model, differences
@@ -93,16 +93,16 @@ class Backup(Callback):
             if self.states is not None and not self.run.next_step[1]:
                 self._restore_callbacks()
             return
-        self.claim = Claim(self.path, "Backup")
-        with self.claim.released_by_errors():
-            if self.claim.is_held:
-                self._remove_unfinished()
+        with self._take().released_by_errors():
             _, step = self.run.next_step
             if self.states is None:
                 if not os.path.exists(self.path):
                     self.write()
             elif not step:  # else the epoch that it goes on in has to begin first
                 self._restore_callbacks()
+
+    def on_lead(self) -> None:
+        self._take(INHERITED)
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         if self.states is not None:
@@ -120,16 +120,17 @@ class Backup(Callback):
             self.claim.release()
 
     def on_run_end(self) -> None:
-        if not self.keep and self.leads:
-            self.discard()
+        if not self.keep:
+            self.by_leader(self.discard)
 
     # ---- there and back --------------------------------------------------------------------------------------------
 
     def write(self) -> None:
         """Write the file now; of several workers one does."""
-        if not self.leads:
-            self.saved = self.run.next_step
-            return
+        self.by_leader(self._write)
+        self.saved = self.run.next_step
+
+    def _write(self) -> None:
         now = self._describe_now()
         state = {
             "settings": self.described,
@@ -140,7 +141,6 @@ class Backup(Callback):
             "callbacks": [follower.get_state() for follower in self.followers],
         }
         write_state(self.path, state)
-        self.saved = self.run.next_step
 
     def discard(self) -> None:
         """Delete the file; a symbolic link to it stays."""
@@ -149,21 +149,39 @@ class Backup(Callback):
 
     def _is_there(self) -> bool:
         """Whether the worker that writes the file sees it."""
-        return get_communicator().of_leader(b"yes" if self.leads and os.path.exists(self.path) else b"") == b"yes"
+        workers = get_communicator()
+        found = workers.together(
+            lambda: workers.of_leader(b"yes" if workers.leads and os.path.exists(self.path) else b"")
+        )
+        return found == b"yes"
 
     def _read(self) -> dict[str, Any]:
         """The state in the file; other workers get it sent, as their machines may not see it."""
         workers = get_communicator()
         if workers.size == 1:
             return read_state(self.path)
-        state = read_state(self.path) if self.leads else None  # what is wrong with it, the first says
-        data = workers.of_leader(Path(self.path).read_bytes() if self.leads else b"")
+        state: dict[str, Any] | None = None
+
+        def attempt() -> bytes:
+            nonlocal state
+            state = read_state(self.path) if workers.leads else None  # what is wrong with it, the first says
+            return workers.of_leader(b"" if state is None else Path(self.path).read_bytes())
+
+        data = workers.together(attempt)
         if state is not None:
             return state
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, "backup.safetensors")
             copy.write_bytes(data)
             return read_state(copy)
+
+    def _take(self, patience: float = 0) -> Claim:
+        """The file is this training's, and nobody else writes to it."""
+        self.claim = Claim(self.path, "Backup", patience=patience)
+        with self.claim.released_by_errors():
+            if self.claim.is_held:
+                self._remove_unfinished()
+        return self.claim
 
     def _remove_unfinished(self) -> None:
         """What an earlier process left when it was killed while it wrote."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -97,6 +97,7 @@ class Callback(Settled):
 
     model: TrainableNetwork
     params: dict[str, Any]
+    missed_writes: tuple[Callable[[], None], ...] = ()  # what another worker writes, and may not have written yet
     places: tuple[str, ...] = ()  # arguments that say where files are: a run that goes on may have them elsewhere
 
     @property
@@ -106,6 +107,15 @@ class Callback(Settled):
         Callbacks are told of everything on each worker; what they change must be the same on all.
         """
         return get_communicator().leads
+
+    def by_leader(self, write: Callable[[], None]) -> None:
+        """Call `write` on the worker that leads. If that dies before all others know that it is through, the one that
+        leads then calls it, from the beginning: at the end of the same step or epoch. To be called on all workers.
+        """
+        if self.leads:
+            write()
+        else:
+            self.missed_writes = (*self.missed_writes, write)
 
     def say(self, text: str) -> None:
         """A line about what the callback did, where the lines of the epochs are; with verbose=0 nothing."""
@@ -134,6 +144,11 @@ class Callback(Settled):
         """
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
+
+    def on_lead(self) -> None:
+        """In the middle of training this worker has come to lead, for the one that did has died: the time to open what
+        only one writes to.
+        """
 
     def on_run_begin(self, run: TrainingRun) -> None:
         """Before anything else happens and anybody is told that training begins: the time to refuse what cannot be,
@@ -171,7 +186,7 @@ class Callbacks(Callback):
     """A list of callbacks that are told in turn."""
 
     def __init__(self, callbacks: Iterable[Callback], model: TrainableNetwork, params: dict[str, Any]) -> None:
-        self.callbacks = list(callbacks)
+        self.callbacks, self.model, self.params = list(callbacks), model, params
         self.begun: list[Callback] = []
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
@@ -198,14 +213,44 @@ class Callbacks(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         for callback in self.callbacks:
-            callback.on_train_begin(logs)
-            self.begun.append(callback)
+            self.begin(callback, logs)
+
+    def begin(self, callback: Callback, logs: Logs) -> None:
+        """Tell one that training begins."""
+        callback.missed_writes = ()
+        callback.on_train_begin(logs)
+        self.begun.append(callback)
+
+    def show(self, displays: Iterable[Callback], epoch: int, done: Logs) -> None:
+        """From here on to these as well; in the middle of an epoch, of which so much is `done`, they hear of that."""
+        for display in displays:
+            display.model, display.params = self.model, self.params
+            self.callbacks.append(display)
+            self.begin(display, {})
+            if done:
+                display.on_epoch_begin(epoch, done)
+
+    def on_lead(self) -> None:
+        for callback in self.begun:
+            callback.on_lead()
+
+    def write_missed(self) -> None:
+        """What the worker that led has perhaps not written."""
+        for callback in self.callbacks:
+            for write in callback.missed_writes:
+                write()
+            callback.missed_writes = ()
+
+    def forget_missed(self) -> None:
+        """All that was to be written is written."""
+        for callback in self.callbacks:
+            callback.missed_writes = ()
 
     def on_train_end(self, logs: Logs) -> None:
         """Every callback that has begun ends, even if one before it fails; the last failure is raised."""
         with contextlib.ExitStack() as stack:
-            for callback in reversed(self.begun):
-                stack.callback(callback.on_train_end, logs)
+            while self.begun:
+                stack.callback(self.begun.pop().on_train_end, logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         for callback in self.callbacks:

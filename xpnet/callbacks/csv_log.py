@@ -24,8 +24,10 @@ class CSVLogger(EpochLog):
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         super().__init__(path, append)
         self.columns: list[str] | None = None
+        self.header: list[str] = []  # of the file, before another worker may write to it
 
     def on_train_begin(self, logs: Logs) -> None:
+        self.header = self._read_header() if self.append and os.path.exists(self.path) else []
         super().on_train_begin(logs)
         self.columns = None
 
@@ -42,7 +44,7 @@ class CSVLogger(EpochLog):
         validation = [f"val_{name}" for name in names if not name.startswith("val_") and name != RATE]
         columns = list(dict.fromkeys(["epoch", *names, *(validation if self.params["validation"] else [])]))
         columns.sort(key=lambda name: name == RATE)  # the last one
-        header = self._read_header() if self.append and os.path.exists(self.path) else []
+        header = self.header
         if not header:
             return columns, _format_row(columns)
         missing = [column for column in header if column not in columns]

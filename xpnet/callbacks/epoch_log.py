@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from xpnet.base.atomic_files import checked_path, file_errors, replace_whole
-from xpnet.base.claims import Claim
+from xpnet.base.claims import INHERITED, Claim
 from xpnet.base.regular_files import append_whole, opened, to_be_replaced
 from xpnet.callbacks.base import Callback, Logs
 from xpnet.errors import FileError
@@ -32,22 +32,34 @@ class EpochLog(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         self.new, self.text = not os.path.exists(self.path), ""
-        self.start = os.path.getsize(self.path) if self.append and not self.new else 0
+        self.start = 0
+        if self.append and not self.new:
+            with self.errors_explained():
+                self.start = self.size_before()
         if self.leads:
             self._open()
 
-    def _open(self) -> None:
+    def on_lead(self) -> None:
+        self._open(INHERITED)
+        self._bring_up_to_date()
+
+    def _open(self, patience: float = 0) -> None:
         with self.errors_explained():
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             to_be_replaced(self.path)  # or refused now
-        self.claim = Claim(self.path, type(self).__name__, owner=getattr(self, "model", None))
+        self.claim = Claim(self.path, type(self).__name__, owner=getattr(self, "model", None), patience=patience)
         with self.claim.released_by_errors(), self.errors_explained():
             self.prepare()
             self.file = opened(self.path, "ab")
-            self.start = os.path.getsize(self.path) if self.append and not self.text else self.start
 
     def prepare(self) -> None:
         """Before the file is opened; nobody else writes to it by then."""
+
+    def size_before(self) -> int:
+        """The size of the file, in bytes, that `prepare` leaves: the same before and after it, so that all workers have
+        it, whichever of them prepares the file.
+        """
+        return os.path.getsize(self.path)
 
     def on_train_end(self, logs: Logs) -> None:
         with self.errors_explained():
@@ -62,9 +74,6 @@ class EpochLog(Callback):
         """Add this to the file, in place of what it held before training, or behind that with `append`; all of it, or
         FileError and nothing.
         """
-        if self.leads and self.file is None:  # who led has died
-            self._open()
-            self._bring_up_to_date()
         if not self.leads:
             self.text += text
             return

@@ -1,8 +1,9 @@
 """The callback that writes the history as JSON lines (jsonlines.org)."""
 
+import contextlib
 import json
 import math
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -23,25 +24,28 @@ class JSONLinesLogger(EpochLog):
 
     def prepare(self) -> None:
         if self.append:
-            self._mend_last_line()
+            with contextlib.suppress(FileNotFoundError), opened(self.path, "r+b") as file:
+                kept, end = _last_line(file)
+                file.truncate(kept)
+                append_whole(file, end)
+
+    def size_before(self) -> int:
+        with opened(self.path, "rb") as file:
+            kept, end = _last_line(file)
+        return kept + len(end)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.write(json.dumps({"epoch": epoch + 1} | _plain(logs), allow_nan=False) + "\n")
 
-    def _mend_last_line(self) -> None:
-        """End the last line of the file, or drop it."""
-        try:
-            with opened(self.path, "r+b") as file:
-                whole, newline, last = file.read().rpartition(b"\n")
-                try:
-                    json.loads(last or b"{}")
-                except ValueError:
-                    file.truncate(len(whole + newline))
-                else:
-                    append_whole(file, b"\n" if last else b"")
-        except FileNotFoundError:
-            pass
 
+def _last_line(file: IO[bytes]) -> tuple[int, bytes]:
+    """How many bytes of the file are to be kept, and what then ends the last line, which may be cut short."""
+    whole, newline, last = file.read().rpartition(b"\n")
+    try:
+        json.loads(last or b"{}")
+    except ValueError:
+        return len(whole + newline), b""
+    return len(whole + newline + last), b"\n" if last else b""
 
 def _plain(value: Any) -> Any:
     """As JSON has it."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from xpnet.base.atomic_files import checked_path, file_errors
-from xpnet.base.claims import Claim
+from xpnet.base.claims import INHERITED, Claim
 from xpnet.base.regular_files import to_be_replaced
 from xpnet.callbacks.base import Logs
 from xpnet.callbacks.monitor import Monitor
@@ -46,7 +46,10 @@ class ModelCheckpoint(Monitor):
         if "{" not in self.path:
             with file_errors(f"ModelCheckpoint cannot write to {self.path}", ". Choose another path"):
                 to_be_replaced(self.path)
-        self.claim = Claim(_place_of(self.path), "ModelCheckpoint", named=self.path, owner=self.model)
+        self._take()
+
+    def on_lead(self) -> None:
+        self._take(INHERITED)
 
     def on_train_end(self, logs: Logs) -> None:
         if self.claim is not None:
@@ -63,10 +66,15 @@ class ModelCheckpoint(Monitor):
             raise OptionError(
                 f"ModelCheckpoint: cannot fill in {self.path!r} ({error!r}); there are epoch, {', '.join(logs)}"
             ) from error
-        if not self.leads:
-            return
+        self.by_leader(lambda: self._save(path))
+
+    def _save(self, path: str) -> None:
         self._make_folder(path)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+
+    def _take(self, patience: float = 0) -> None:
+        place = _place_of(self.path)
+        self.claim = Claim(place, "ModelCheckpoint", named=self.path, owner=self.model, patience=patience)
 
     def _make_folder(self, path: str) -> None:
         folder = os.path.dirname(path) or "."

@@ -61,6 +61,9 @@ class TensorBoard(Callback):
             if not os.access(self.folder, os.W_OK):
                 raise PermissionError(f"no permission to write in {self.folder}")
 
+    def on_lead(self) -> None:
+        self.first = None  # its files begin here: what the one that led has written of earlier steps stays
+
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.epoch = epoch
         if self.step is None:
@@ -85,16 +88,17 @@ class TensorBoard(Callback):
         if _due(self.every, self.step):
             losses = {name: float(logs[name]) for name in logs if name not in ("size", "so_far")}
             self.latest = {f"step/{name}": value for name, value in (losses | self.rates).items()}
-            if self.leads:
-                with self._explained():
-                    self._write_latest(self._run("train"))
+            self.by_leader(self._write_step)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        if self.leads:
-            self._write_epoch(epoch, logs)
-        self.gradients = {}
+        gradients, self.gradients = self.gradients, {}
+        self.by_leader(lambda: self._write_epoch(epoch, logs, gradients))
 
-    def _write_epoch(self, epoch: int, logs: Logs) -> None:
+    def _write_step(self) -> None:
+        with self._explained():
+            self._write_latest(self._run("train"))
+
+    def _write_epoch(self, epoch: int, logs: Logs, gradients: dict[str, np.ndarray]) -> None:
         assert self.step is not None
         with self._explained():
             run = self._run("train")
@@ -110,7 +114,7 @@ class TensorBoard(Callback):
             if _due(self.histograms, epoch + 1):
                 for name, parameter in self.model.named_parameters():
                     run.histogram(f"weights/{name}", parameter.backend.to_numpy(parameter.value), self.step)
-                for name, gradient in self.gradients.items():
+                for name, gradient in gradients.items():
                     run.histogram(f"gradients/{name}", gradient, self.step)
             if _due(self.images, epoch + 1) and (found := first_filters(self.model)) is not None:
                 run.image(f"filters/{found[0]}", tiles(found[1]), self.step)

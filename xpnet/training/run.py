@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from xpnet import random
+from xpnet.base.console import say
 from xpnet.base.quiet import quietly
 from xpnet.callbacks import Callback, Callbacks, EpochLines, History, ProgressBar
 from xpnet.callbacks.base import RATE, Logs, list_callbacks
@@ -55,6 +56,7 @@ class Run:
         self.batches, self.held_out, self.options, self.verbose = batches, held_out, options, options.verbose
         self.sharing = step.sharing if isinstance(step, ShardedStep) else None
         self.workers = get_communicator()
+        self.leads, self.alive = self.workers.leads, self.workers.size
         self.position = Position(options.initial_epoch, self.model.backend)
         self.history = self.model.history = History()
         self.model.stop_training = False
@@ -69,7 +71,7 @@ class Run:
             "workers": self.workers.size,
         }
         self.followers: Sequence[Callback] = [self.history, *list_callbacks(callbacks)]
-        displays = [display() for display in DISPLAYS[options.verbose]] if self.workers.leads else []
+        displays = [display() for display in DISPLAYS[options.verbose]] if self.leads else []
         self.callbacks = Callbacks([*self.followers, *displays], self.model, self.params)
         if self.callbacks.hears("on_before_update"):
             step.before_update = self._tell_before_update
@@ -87,6 +89,7 @@ class Run:
             tell_of_shards(self.step.shards)
         if self.model.optimizer is not None:
             warn_of_short_schedule(self.model.optimizer.lr, self.model.optimizer.steps, self._steps_left())
+        self.leads = self.workers.leads  # others may have died meanwhile
         try:
             self.callbacks.on_train_begin(self.logs)
             yield
@@ -96,6 +99,7 @@ class Run:
         finally:  # also after Ctrl-C: files are closed and the best weights restored
             self.callbacks.on_train_end(self.logs)
         self.callbacks.on_run_end()
+        self._agree_to_stop(ended=True)
 
     def epochs_left(self) -> Iterator[int]:
         """The epochs to come, as long as no callback ends training."""
@@ -135,6 +139,7 @@ class Run:
             with random.drawing_from(self.key, "step", epoch, number, root=self.root):
                 logs = step(batch, f"epoch {epoch + 1}, step {number + 1}", last=number + 1 == steps)
             position.advance(logs, step.samples, step.weight)
+            self._take_lead()
             if ends:
                 self.callbacks.on_train_batch_end(number, {**logs, "size": step.samples, "so_far": self.so_far})
             self._agree_to_stop()  # callbacks are not all the same on all workers: one of them shows the progress
@@ -154,6 +159,7 @@ class Run:
         if self.model.optimizer is not None:
             logs = logs | {RATE: logs.get(RATE, self.model.optimizer.last_lr)}
         self.logs = logs
+        self._take_lead()
         self._enter(epoch + 1)
         self.callbacks.on_epoch_end(epoch, logs)
         self._agree_to_stop()
@@ -193,11 +199,34 @@ class Run:
         with draw():
             return evaluate_batches(self.model, feed, verbose=0)
 
-    def _agree_to_stop(self) -> None:
-        """If one worker's callback ends training, for its own reasons, it ends on all."""
+    def _agree_to_stop(self, ended: bool = False) -> None:
+        """If one worker's callback ends training, for its own reasons, it ends on all. What one of them was to write is
+        written then, if it has to be by another one.
+        """
         if self.workers.size > 1:
             stop = bool(self.model.stop_training)
-            self.model.stop_training = self.workers.together(lambda: self.workers.any(stop))
+
+            def attempt() -> bool:
+                if not ended:
+                    self._take_lead()
+                if self.workers.leads:
+                    self.callbacks.write_missed()
+                return self.workers.any(stop)
+
+            self.model.stop_training = self.workers.together(attempt)
+            self.callbacks.forget_missed()
+
+    def _take_lead(self) -> None:
+        """In the place of the worker that led, if that has died and this one is the next."""
+        if self.workers.leads and not self.leads:
+            self.leads = True
+            self.callbacks.on_lead()
+            displays = [display() for display in DISPLAYS[self.verbose]]
+            self.callbacks.show(displays, self.position.epoch, self.position.done())
+        if self.workers.size < self.alive:
+            self.alive = self.workers.size
+            if self.leads and self.verbose:
+                say(f"a worker has died; {self.alive} of {self.params['workers']} go on")
 
     def _samples_by_worker(self) -> list[int]:
         if isinstance(self.step, ShardedStep):
