@@ -200,7 +200,16 @@ def start_again(network: str, workers: int, kills: int, chance: Random, folder: 
                         os.kill(pid, signal.SIGKILL)
                         outcome.kills += 1
 
-        line = [*command, "--workers", str(workers), "--no-ulfm", "--restarts", str(2 * kills + 2), "--backup-every", "1"]
+        line = [
+            *command,
+            "--workers",
+            str(workers),
+            "--no-ulfm",
+            "--restarts",
+            str(2 * kills + 2),
+            "--backup-every",
+            "1",
+        ]
         began = time.perf_counter()
         status, out, err = run([*line, "--threads", "1", "--out", str(place)], limit, kill)
         outcome.seconds = time.perf_counter() - began

@@ -231,14 +231,15 @@ def hash_of_files(folder: Path) -> str:
 
 
 def events(content: bytes) -> Iterator[bytes]:
-    """Those of a file of TensorBoard's, without their times."""
+    """Those of a file of TensorBoard's, without their times, and how long workers have waited."""
     from tensorboardX.proto.event_pb2 import Event
 
     while content:
         (length,) = struct.unpack_from("<Q", content)
         event = Event.FromString(content[12 : 12 + length])
         event.wall_time = 0
-        yield event.SerializeToString()
+        if all(value.tag != "epoch/waiting" for value in event.summary.value):
+            yield event.SerializeToString()
         content = content[length + 16 :]
 
 
