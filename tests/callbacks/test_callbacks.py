@@ -111,7 +111,9 @@ def test_callbacks_know_the_model_and_the_plan() -> None:
     teller = Teller()
     model = run(teller, epochs=1, validation_split=0.25)
     assert teller.model is model
-    assert teller.params == {"epochs": 1, "steps": 2, "batch_size": 6, "samples": 9, "validation": True, "verbose": 2}
+    assert teller.params == {
+        "epochs": 1, "steps": 2, "batch_size": 6, "samples": 9, "validation": True, "verbose": 2, "workers": 1,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
