@@ -47,6 +47,7 @@ def _last_line(file: IO[bytes]) -> tuple[int, bytes]:
         return len(whole + newline), b""
     return len(whole + newline + last), b"\n" if last else b""
 
+
 def _plain(value: Any) -> Any:
     """As JSON has it."""
     if isinstance(value, dict):
