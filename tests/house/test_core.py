@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.house.imports import modules
 
-LINES = 1575  # of code in the core, at most
+LINES = 1585  # of code in the core, at most; batches that several workers share are ten of them
 TOUR = (Path(__file__).parents[2] / "docs" / "tour.md").read_text(encoding="utf-8")
 NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 

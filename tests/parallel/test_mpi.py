@@ -69,6 +69,6 @@ def test_the_time_limit_is_a_minute_unless_it_is_set(monkeypatch: pytest.MonkeyP
     from xpnet.parallel.wire import worker_timeout
 
     monkeypatch.setenv("XPNET_WORKER_TIMEOUT", " ")
-    assert worker_timeout() == 60
+    assert worker_timeout() == 300
     monkeypatch.setenv("XPNET_WORKER_TIMEOUT", "2.5")
     assert worker_timeout() == 2.5

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import xpnet
 from tests.kit.small import Written, clusters
-from tests.kit.strategies import normal
+from tests.kit.strategies import normal, seeds
 from xpnet import layers, losses, metrics, optimizers, regularizers, schedules
 from xpnet.backend import Backend
 from xpnet.callbacks import EMA, ReduceLROnPlateau
@@ -256,11 +258,21 @@ def assert_same_training(one: Any, other: Any, tolerance: float = 1e-9) -> None:
         np.testing.assert_allclose(one[1][name], other[1][name], rtol=tolerance, atol=tolerance, err_msg=name)
 
 
+TELLING = [  # of these: what is summed up, put side by side, or goes on, in all its forms
+    "ignored_labels_in_groups", "several_outputs", "regularized", "counted_in_many_ways", "counted_by_rank", "a_matrix",
+    "states", "muon", "a_step_of_ones_own_in_groups",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_shards_give_what_whole_batches_give(backend: Backend, name: str) -> None:
-    whole = train(name, None, backend)
-    for shards in (2, 4, 8) if backend.name == "numpy" else (4,):
-        assert_same_training(whole, train(name, shards, backend))
+@pytest.mark.parametrize("shards", [2, 4, 8])
+def test_shards_give_what_whole_batches_give(name: str, shards: int) -> None:
+    assert_same_training(train(name, None), train(name, shards))
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_so_they_do_on_every_backend(backend: Backend, name: str) -> None:
+    assert_same_training(train(name, None, backend), train(name, 4, backend))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -268,3 +280,34 @@ def test_one_shard_is_none(name: str) -> None:
     (one, history), (other, same) = train(name, None), train(name, 1)
     assert [a.tobytes() for a in one] == [b.tobytes() for b in other]
     assert repr(history) == repr(same)
+
+
+@given(
+    N=st.integers(1, 30), size=st.integers(1, 9), exponent=st.integers(1, 4), accumulate=st.integers(1, 3), seed=seeds
+)  # fmt: skip
+def test_any_sizes(N: int, size: int, exponent: int, accumulate: int, seed: int) -> None:
+    """Batches smaller than the number of shards, a last one that is smaller, batches of one."""
+    x, t = clusters(N, seed)
+    w = np.random.default_rng(seed).random(N) + 0.1
+    results = []
+    for shards in (None, 2**exponent):
+        xpnet.seed(seed)
+        model = dense(optimizers.SGD(0.3)).astype("float64")
+        history = model.fit(
+            x, t, size, epochs=2, verbose=0, sample_weight=w, accumulate=accumulate, shards=shards,
+            validation_data=(x, t),
+        ).history  # fmt: skip
+        results.append((model.get_weights(), history))
+    assert_same_training(*results)
+
+
+@pytest.mark.parametrize("kind", [optimizers.SGD, optimizers.Adam, optimizers.Muon, optimizers.Lion])
+def test_data_types_stay_as_they_are(backend: Backend, kind: Any) -> None:
+    """Float32 throughout, though what shards tell is added up in double."""
+    model = Sequential([layers.LSTM(4, stateful=True), layers.BatchNorm1D(), layers.Flatten(), layers.Dense(3)])
+    model.to(backend)
+    model.compile(kind(), metrics=["accuracy"])
+    model.fit(STEPS.astype("float32")[:24], T[:24], 8, shuffle=False, verbose=0, shards=4)
+    assert {weight.dtype.name for weight in model.get_weights()} <= {"float32", "int64"}
+    for _, state in model.named_states():
+        assert state.value is not None and "float32" in str(state.value.dtype) and state.value.shape == (8, 4)

@@ -5,6 +5,7 @@ from typing import Any
 
 from xpnet.base.console import bar, say
 from xpnet.callbacks.base import RATE, SHOWS, Callback, Logs
+from xpnet.callbacks.history import waiting_share
 
 
 class ProgressBar(Callback):
@@ -42,7 +43,7 @@ class ProgressBar(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.bar.close()
-        say(_format_line(epoch, self.params, time.perf_counter() - self.start, logs))
+        say(_format_line(epoch, self, time.perf_counter() - self.start, logs))
 
     def on_train_end(self, logs: Logs) -> None:
         if hasattr(self, "bar"):
@@ -59,12 +60,14 @@ class EpochLines(Callback):
         self.start = time.perf_counter() - logs.get("seconds", 0)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        print(_format_line(epoch, self.params, time.perf_counter() - self.start, logs), flush=True)
+        print(_format_line(epoch, self, time.perf_counter() - self.start, logs), flush=True)
 
 
-def _format_line(epoch: int, params: dict[str, Any], seconds: float, logs: Logs) -> str:
+def _format_line(epoch: int, display: Callback, seconds: float, logs: Logs) -> str:
     values = "  ".join(f"{name} {value}" for name, value in _format_values(logs).items())
-    return f"epoch {epoch + 1}/{params['epochs']}  {seconds:.1f} s  {values}"
+    share = waiting_share(display)
+    waited = "" if share is None else f" ({share:.0%} waiting)"
+    return f"epoch {epoch + 1}/{display.params['epochs']}  {seconds:.1f} s{waited}  {values}"
 
 
 def _format_values(logs: Logs) -> dict[str, str]:

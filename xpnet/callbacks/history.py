@@ -51,3 +51,11 @@ class History(Callback):
     def set_state(self, state: dict[str, Any]) -> None:
         self.history, self.epoch = state["history"], state["epoch"]
         self.epochs, self.seconds, self.samples = state["epochs"], state["seconds"], state.get("samples", [])
+
+
+def waiting_share(callback: Callback) -> float | None:
+    """Of the time of the last epoch, the share in which this worker waited for others; None if it is alone."""
+    history = callback.model.history
+    if callback.params.get("workers", 1) == 1 or not isinstance(history, History) or not history.seconds:
+        return None
+    return history.waited[-1] / max(history.seconds[-1], 1e-9)

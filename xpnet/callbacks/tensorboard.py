@@ -14,6 +14,7 @@ from xpnet.base.atomic_files import checked_path, file_errors
 from xpnet.base.checks import whole
 from xpnet.base.mosaic import filters_as_tiles, mosaic
 from xpnet.callbacks.base import Callback, Logs, rate_name, scalar
+from xpnet.callbacks.history import waiting_share
 from xpnet.core.network import Network
 from xpnet.errors import MissingExtraError
 
@@ -24,7 +25,8 @@ class TensorBoard(Callback):
 
     Training and validation are two runs, folder/train and folder/validation, whose curves share their charts. The axis
     is the number of steps taken. At the end of each epoch: epoch/loss, epoch/lr (the rate of its last step), epoch/...
-    for each metric that is a single number, and epoch/number, from 1.
+    for each metric that is a single number, and epoch/number, from 1; with several workers also epoch/waiting, the
+    share of the epoch's time in which this one waited for others.
 
     every: also step/loss and step/lr, of each `every`-th step; to read the loss means waiting for a GPU.  histograms:
     every so many epochs, weights/NAME of each parameter and gradients/NAME, those of the epoch's last step, before
@@ -107,6 +109,8 @@ class TensorBoard(Callback):
                     validation = name.startswith("val_")
                     place = self._run("validation") if validation else run
                     place.scalar("epoch/" + name.removeprefix("val_"), value, self.step)
+            if (share := waiting_share(self)) is not None:
+                run.scalar("epoch/waiting", share, self.step)
             if _due(self.histograms, epoch + 1):
                 for name, parameter in self.model.named_parameters():
                     run.histogram(f"weights/{name}", parameter.backend.to_numpy(parameter.value), self.step)

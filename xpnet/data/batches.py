@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xpnet import random
 from xpnet.base.host import as_host
 from xpnet.base.nested import arranged_like, leaves, mapped
-from xpnet.data.shards import CutBatch, Part, Shards
+from xpnet.data.shards import CutBatch, Shards, cut_each
 from xpnet.errors import DataError, OptionError
 
 Array = npt.NDArray[Any]
@@ -77,19 +77,8 @@ class Batches:
     def shards_from(self, first: int, shards: Shards) -> Iterator[CutBatch]:
         """The same batches, of each these shards alone."""
         order = random.generator("batches").permutation(self.samples) if self.shuffle else None
-        return self._cut_shards(first, order, shards)
-
-    def _cut_shards(self, first: int, order: Array | None, shards: Shards) -> Iterator[CutBatch]:
-        for i in range(first, len(self)):
-            begin = i * self.batch_size
-            samples = min(self.batch_size, self.samples - begin)
-            rows, counts = shards.rows(samples)
-            parts = []
-            for shard, chosen in rows:
-                part = slice(begin + chosen.start, begin + chosen.stop)
-                cut = mapped(operator.itemgetter(part if order is None else order[part]), self.parts)
-                parts.append(Part(shard, chosen.start, cut[0] if self.t is None else cut))
-            yield CutBatch(samples, parts, counts)
+        limits = (range(self.samples)[i * self.batch_size :][: self.batch_size] for i in range(first, len(self)))
+        return cut_each(limits, self.parts if self.t is not None else self.x, order, shards)
 
     def _cut(self, first: int, order: Array | None) -> Iterator[Any]:
         arrays = leaves(self.parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from xpnet.base.nested import mapped
@@ -61,6 +62,18 @@ def samples_of(owned: range, total: int, samples: int) -> int:
     """How many of a batch's samples are in these shards."""
     size, more = divmod(samples, total)
     return len(owned) * size + max(0, min(owned.stop, more) - owned.start)
+
+
+def cut_each(batches: Iterable[range], data: Any, order: Any, shards: Shards) -> Iterator[CutBatch]:
+    """Of each of these batches of arrays, the parts that are at hand; `order` (N,) says which sample is where."""
+    for batch in batches:
+        rows, counts = shards.rows(len(batch))
+        parts = []
+        for shard, chosen in rows:
+            places = slice(batch.start + chosen.start, batch.start + chosen.stop)
+            part = mapped(operator.itemgetter(places if order is None else order[places]), data)
+            parts.append(Part(shard, chosen.start, part))
+        yield CutBatch(len(batch), parts, counts)
 
 
 def grouped(jobs: Iterator[tuple[int, bool, list[tuple[int, int]]]], made: Iterator[Any]) -> Iterator[CutBatch]:

@@ -4,7 +4,7 @@
     mpiexec -n 4 --with-ft ulfm python script.py     # Open MPI 5: goes on without a worker that dies
 
 What waits for others heeds three things: another worker says that it fails, one dies, or one does not answer for
-XPNET_WORKER_TIMEOUT seconds (60). Where MPI can go on without a worker, those that are left begin their unit of work
+XPNET_WORKER_TIMEOUT seconds (300). Where MPI can go on without a worker, those that are left begin their unit of work
 again (`together`), and one that hangs is ended by a worker on its host. Elsewhere there is an error, and the process
 ends with status 75, with which a launcher may start all again from the backup.
 """
@@ -36,6 +36,7 @@ from xpnet.parallel.wire import LISTEN, START_AGAIN, BrokenWireError, Wire
 T = TypeVar("T")
 TOGETHER = 1.0  # seconds in which workers that fail for the same reason do so
 LEAVING = 5.0  # seconds that the others have to end after a failure, before MPI ends them
+SAVING = 60.0  # that those have who failed too, and keep what there is
 FINALIZING = 2.0  # seconds for MPI's own end
 
 
@@ -212,17 +213,18 @@ class MpiCommunicator(Communicator):
 
     def _leave(self) -> bool:
         """Wait until all others are at their end too. Returns False if they are not soon after a failure."""
-        wire, until = self._wire, float("inf")
+        wire, failed = self._wire, float("inf")
         wire.tell(b"E")
         while True:
             wire.listen()
-            if not set(wire.members) - {wire.own} - wire.ended - wire.learn_deaths():
+            missing = set(wire.members) - {wire.own} - wire.ended - wire.learn_deaths()
+            if not missing:
                 wire.flush(LISTEN)
                 return True
             now = time.perf_counter()
             if wire.failures or wire.status:
-                until = min(until, now + LEAVING)
-            if now > until:
+                failed = min(failed, now)
+            if now - failed > (SAVING if missing <= wire.failures.keys() else LEAVING):
                 return False
             if any(count > wire.recoveries for count in wire.recovering.values()):
                 try:

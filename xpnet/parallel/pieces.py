@@ -24,6 +24,7 @@ from xpnet.parallel.tree import Node, TreeSum
 from xpnet.parallel.wire import HEAD, PIECE, SUM, Wire
 
 DIRECT = 2**16  # bytes from which an array is sent from where it lies
+PART = 60_000  # bytes of a message to another host, at most
 WHOLE = 2**14  # bytes up to which a stream is sent whole to all
 ALIGN = 64  # a piece begins at a multiple of so many entries
 FINISHING = 2.0  # time limits that sums may take: who does not send them may himself wait for another
@@ -66,6 +67,7 @@ class Exchange:
     def __init__(self, wire: Wire, like: Sequence[Spec], leaves: int) -> None:
         self.wire, self.leaves = wire, leaves
         self.rank, self.others = wire.rank, wire.others
+        self.far = wire.far
         self.sizes = [spec.size for spec in like]
         streams = make_streams(like)
         self.direct = all(stream.direct and stream.bytes > WHOLE for stream in streams)  # nothing has to be copied
@@ -120,8 +122,10 @@ class Exchange:
         moving, ranks = [wire.send(head, rank, HEAD) for rank in others], list(others)
         for streams in own:
             for stream, pieces in zip(streams[count:], self.pieces, strict=True):
-                moving += [wire.send(stream[pieces[rank]], rank, PIECE) for rank in others]
-                ranks += others
+                for rank in others:
+                    parts = self._parts(stream[pieces[rank]], rank)
+                    moving += [wire.send(part, rank, PIECE) for part in parts]
+                    ranks += [rank] * len(parts)
         roots = [(node, self._with_pieces(streams)) for node, streams in zip(nodes, own, strict=True)]
         wire.wait(arriving, others)
         for rank in others:
@@ -130,8 +134,9 @@ class Exchange:
                 for number, kind in enumerate(self.large):
                     piece = self.pieces[number][self.rank]
                     arrays.append(self._kept((number, rank, at), piece.stop - piece.start, kind.dtype))
-                    moving.append(wire.receive(arrays[-1], rank, PIECE))
-                    ranks.append(rank)
+                    parts = self._parts(arrays[-1], rank)
+                    moving += [wire.receive(part, rank, PIECE) for part in parts]
+                    ranks += [rank] * len(parts)
                 roots.append((node, arrays))
         wire.wait(moving, ranks)
         return roots
@@ -156,13 +161,16 @@ class Exchange:
 
     def _share_sums(self, sums: Sequence[Host], result: Sequence[Host]) -> None:
         """Everybody gets the sums of everybody's pieces."""
-        moving = []
+        moving, ranks = [], []
         for total, place, pieces in zip(sums, result, self.pieces, strict=True):
-            moving += [self.wire.receive(place[pieces[rank]], rank, SUM) for rank in self.others]
-            moving += [self.wire.send(total, rank, SUM) for rank in self.others]
+            for rank in self.others:
+                theirs, own = self._parts(place[pieces[rank]], rank), self._parts(total, rank)
+                moving += [self.wire.receive(part, rank, SUM) for part in theirs]
+                moving += [self.wire.send(part, rank, SUM) for part in own]
+                ranks += [rank] * (len(theirs) + len(own))
             if not np.may_share_memory(total, place):
                 place[pieces[self.rank]] = total
-        self.wire.wait(moving, self.others * (2 * len(sums)), FINISHING)
+        self.wire.wait(moving, ranks, FINISHING)
 
     def _unpacked(self, streams: list[Host], arrays: list[Host]) -> list[Host]:
         """The arrays that the streams have, written into those that are given."""
@@ -188,6 +196,14 @@ class Exchange:
             found.append(self.heads[rank][start : start + stream.bytes].view(stream.dtype))
             start += _aligned(stream.bytes)
         return found
+
+    def _parts(self, piece: Host, rank: int) -> list[Host]:
+        """What is sent of it at once. By TCP Open MPI sends more than 64 KB only when the receiver has asked for it,
+        and the asking waits behind what is sent the other way, so that one of two workers sends at a time. Within a
+        host memory is shared, and a message should be large.
+        """
+        size = PART // piece.itemsize if rank in self.far else max(piece.size, 1)
+        return [piece[start : start + size] for start in range(0, piece.size, size)]
 
     def _kept(self, key: Any, length: int, dtype: np.dtype[Any]) -> Host:
         if key not in self.memory:

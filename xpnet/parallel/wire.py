@@ -18,7 +18,7 @@ from mpi4py import MPI
 from xpnet.errors import OptionError, WorkerError
 from xpnet.parallel.peers import Peer
 
-TIMEOUT = 60.0  # seconds without a sign of life after which a worker is taken to hang
+TIMEOUT = 300.0  # seconds without a sign of life after which a worker is taken to hang
 GRACE = 10.0  # seconds more, where only another worker can end it
 HOLD = 0.0003  # seconds of waiting in which the processor is kept, if each worker can have one
 SPIN = 0.005  # seconds up to which it is offered to others; then the process sleeps
@@ -98,6 +98,12 @@ class Wire:
         """The ranks of the others, the next one first, so that not all send to the same one at once."""
         rank, size = self.rank, self.size
         return [(rank + step) % size for step in range(1, size)]
+
+    @property
+    def far(self) -> set[int]:
+        """The ranks of those on other hosts."""
+        own = self.peers[self.own].host
+        return {rank for rank, member in enumerate(self.members) if self.peers[member].host != own}
 
     def adopt(self, comm: Any, members: list[int]) -> None:
         """Go on with another communicator, of those that are left."""

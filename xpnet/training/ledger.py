@@ -64,6 +64,8 @@ class Ledger:
 
     def _is_integral(self, value: Any) -> bool:
         dtype = getattr(value, "dtype", None)
+        if isinstance(dtype, np.dtype):  # on whatever backend, a number may be one of NumPy's
+            return dtype.kind in "iu"
         return isinstance(value, int) if dtype is None else bool(self.backend.xp.isdtype(dtype, "integral"))
 
 

@@ -182,6 +182,13 @@ def refuse_other_turns(first: list[Layer] | None, now: list[Layer]) -> None:
         )
 
 
+def other_updates() -> OptionError:
+    return OptionError(
+        "train_step: all shards of a batch must ask for the same updates, in the same order, and return the same names;"
+        " what it decides must not depend on the samples, nor on how often it was called (shards=1 has one shard)"
+    )
+
+
 def refuse_strangers(model: TrainableNetwork, optimizer: Any, network: Any) -> None:
     """What a train_step of the user's own updates must belong to the model: nobody would keep or move it else."""
     if not (isinstance(optimizer, Optimizer) and isinstance(network, Layer)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -69,6 +70,7 @@ class Shard(Step):
         self.keeps: list[bool] = []  # whether each state has a value now
         self.turn: Turn | None = None
         self.loss = 0.0  # on a host, of a step of the user's own: the sum of what it measured since its last update
+        self.signature = 0.0
 
     def run(self, turn: Turn | None = None) -> None:
         """Go through it, from gradients of zero to gradients of zero."""
@@ -113,8 +115,8 @@ class Shard(Step):
         refusals.refuse_strangers(self.model, optimizer, network)
         sums = self.take_gradients(network.parameters())
         if self.checks:
-            sums.append(np.array([self.loss * self.samples]))
-            self.loss = 0.0
+            which = [name for name, each in self.model.named_optimizers() if each is optimizer]
+            sums.append(self._sign(which, [path for path, each in self.model.named_layers() if each is network]))
         self.wait(Update(optimizer, network, sums))
 
     def update_metrics(self, y: Any, t: Any) -> None:
@@ -146,7 +148,7 @@ class Shard(Step):
         now = [(carried, carried.value) for _, carried, _ in self.states]
         answer = self.turn.pause(asked)
         for p, grad in left:
-            p.add_grad(grad)
+            p.grad = grad  # also of a network that is frozen now
         for carried, value in now:
             carried.value = value
         self.model.set_step(self)
@@ -154,15 +156,30 @@ class Shard(Step):
 
     @property
     def checks(self) -> bool:
-        """Whether a loss that is not finite ends a step of the user's own before its next update."""
+        """Whether, in a step of the user's own, all shards are seen to do the same, and to have finite losses."""
         return self.own and not self.backend.lazy
+
+    def _sign(self, *what: Any) -> Any:
+        """(2,): the sum of what was measured since the last time, and a number that stands for what is done now."""
+        loss, self.loss = self.loss * self.samples, 0.0
+        self.signature = float(zlib.crc32(repr(what).encode()))
+        return np.array([loss, self.signature])
+
+    def check(self, total: Any, shards: int) -> None:
+        """Look at the sum of what so many shards have signed. Raises OptionError if one has signed something else,
+        NotFinite for a loss.
+        """
+        if float(total[1]) != self.signature * shards:
+            raise refusals.other_updates()
+        if not math.isfinite(loss := float(total[0])):
+            raise NotFinite(loss / self.ledger.samples)
 
     # ---- the ledger: it is read in the order in which it is written --------------------------------------------------
 
     def _write(self) -> None:
         ledger, several = self.ledger, isinstance(self.weight, dict)
         if self.checks:
-            ledger.add(self.loss, self.samples)
+            ledger.add(self._sign(list(self.logs), len(self.statistics), len(self.counted)))
         for name, value in self.logs.items():
             own = self.weight.get(name, self.weight["loss"]) if several else self.weight
             ledger.add(value, own)
@@ -195,10 +212,10 @@ class Shard(Step):
         one, two = ([entry.shape for entry in each.ledger.entries] for each in (self, other))
         return list(self.logs) == list(other.logs) and one == two
 
-    def read_losses(self, reader: Reader) -> tuple[dict[str, Any], Any]:
-        """The means over the batch by name, and what they count in means over batches; NotFinite if one is not."""
-        if self.checks and not math.isfinite(total := reader.take()):
-            raise NotFinite(total / self.ledger.samples)
+    def read_losses(self, reader: Reader, shards: int) -> tuple[dict[str, Any], Any]:
+        """The means over the batch of so many shards, by name, and what they count in means over several batches."""
+        if self.checks:
+            self.check(reader.take(), shards)
         totals, weights = {}, {}
         for name in self.logs:
             totals[name] = reader.take()

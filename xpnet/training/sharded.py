@@ -14,7 +14,7 @@ from xpnet.core.layer import Layer
 from xpnet.core.parameter import Parameter, zero_gradients
 from xpnet.core.plan import within
 from xpnet.data.shards import CutBatch, samples_of
-from xpnet.errors import NonFiniteError, OptionError
+from xpnet.errors import NonFiniteError
 from xpnet.files.trainable import TrainableNetwork
 from xpnet.optimizers import Optimizer
 from xpnet.parallel import get_communicator
@@ -53,7 +53,7 @@ class ShardedStep(Step):
         if self.own:
             self._parameters.clear()  # networks may be built in any step
         self._enter_group(self.samples, last)
-        if not self.own:
+        if not self.own and self.model.is_built:
             self.parameters_of(self.model)
         waiting = self._take_waiting()
         states = [(path, carried, carried.value) for path, carried in self.model.named_states()]
@@ -73,7 +73,7 @@ class ShardedStep(Step):
         with self.backend.computing(), self._naming_nonfinite(where, lambda: batch):
             sums, shard = self.communicator.together(attempt)
             reader = Reader(shard.ledger, sums[-1])
-            logs, self.weight = shard.read_losses(reader)
+            logs, self.weight = shard.read_losses(reader, min(self.sharing.count, self.samples))
             if not self.own:
                 self._update(sums[:-1], waiting, logs)
             shard.read_statistics(reader)
@@ -123,23 +123,22 @@ class ShardedStep(Step):
             answer: Any = None
             while ENDED not in (asked := turns.round(answer)):
                 if len({type(each) for each in asked}) > 1:
-                    raise _other_requests()
+                    raise refusals.other_updates()
                 if not isinstance(asked[0], Update):  # a layer's sums
                     answer = self._complete(batch, asked)
                     continue
                 optimizer, network, _ = asked[0]
                 if any(each[:2] != (optimizer, network) for each in asked):
-                    raise _other_requests()
+                    raise refusals.other_updates()
                 sums = self._complete(batch, [each.gradients for each in asked])
                 if shards[0].checks:
-                    *sums, loss = sums
-                    if not math.isfinite(loss[0]):
-                        raise NotFinite(loss[0] / batch.samples)
+                    *sums, signed = sums
+                    shards[0].check(signed, min(self.shards, batch.samples))
                 waiting = self._update_network(optimizer, network, sums, waiting)
             if any(each is not ENDED for each in asked):
-                raise _other_requests()
+                raise refusals.other_updates()
         if any(not each.tells_like(shards[0]) for each in shards):
-            raise _other_requests()
+            raise refusals.other_updates()
         if self.completes:
             refusals.refuse_left_gradients(self._applied)
         zero_gradients(self.model.parameters())
@@ -229,10 +228,3 @@ class ShardedStep(Step):
 def _waits(model: TrainableNetwork) -> bool:
     """Whether it has a layer whose shards wait for one another."""
     return any(getattr(layer, "sync", False) for _, layer in model.named_layers())
-
-
-def _other_requests() -> OptionError:
-    return OptionError(
-        "train_step: all shards of a batch must ask for the same updates, in the same order, and return the same names;"
-        " what it decides must not depend on the samples, nor on how often it was called (shards=1 has one shard)"
-    )

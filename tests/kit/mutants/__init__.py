@@ -16,6 +16,7 @@ from tests.kit.mutants import (
     of_networks,
     of_optimizers,
     of_reference,
+    of_shards,
     of_tools,
     of_training,
 )
@@ -25,6 +26,6 @@ __all__ = ["MUTANTS", "Mutant"]
 
 ROOMS = (
     of_reference, of_cpu, of_cpu_plans, of_compiled, of_cuda, of_layers, of_core, of_losses, of_optimizers, of_training,
-    of_callbacks, of_files, of_data, of_networks, of_tools,
+    of_callbacks, of_files, of_data, of_networks, of_tools, of_shards,
 )  # fmt: skip
 MUTANTS: list[Mutant] = list(chain.from_iterable(room.MUTANTS for room in ROOMS))

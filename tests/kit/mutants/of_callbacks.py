@@ -84,6 +84,6 @@ MUTANTS = [
     Mutant("callbacks/backup.py", "(batch + 1) % self.every == 0", "batch % self.every == 0", BACKUP),
     Mutant("callbacks/backup.py", "random.set_state(self.random)", "pass", BACKUP),
     Mutant("callbacks/backup.py", "None not in (seed, own) and seed != own", "False", COMPARISON, "another_seed"),
-    Mutant("callbacks/backup.py", "if not self.keep:", "if self.keep:", BACKUP),
+    Mutant("callbacks/backup.py", "if not self.keep and self.leads:", "if self.keep and self.leads:", BACKUP),
     Mutant("callbacks/history.py", "rates[len(rates) // 2] if rates", "rates[0] if rates", CALLBACKS),
 ]
