@@ -1,14 +1,15 @@
-"""Workers that are killed at random moments: what is left of a training ends with the bits of one that nobody disturbed.
+"""Workers that are killed at random moments: those that are left end with the bits of a training without deaths.
 
     python bench/deaths.py                         # twenty deaths, in trainings of 2 to 8 workers that go on (ULFM)
     python bench/deaths.py --kills 50 --seed 7 --json deaths.json
-    python bench/deaths.py --restarts              # `xpnet train --no-ulfm`, which starts all of them again
+    python bench/deaths.py --command               # `xpnet train --workers`, whose workers go on
+    python bench/deaths.py --restarts              # the same with --no-ulfm, which starts all of them again
     python bench/deaths.py --only gan
 
 deaths_worker.py says what is trained, and at which moments a worker may be killed: one, two at once, the one that
 leads, in a step, in validation, while a backup or a checkpoint is written, before and after a line of the CSV file, or
 somewhere. Compared are the SHA-256 of the weights, the history, and the files that callbacks write: each line once, no
-backup left, no file missing. With --restarts the victims are of a training that the command line starts.
+backup left, no file missing. Of the command line's trainings the victims are killed from outside.
 
 Each training has `--limit` seconds. Exit status 1 if anything differs, hangs or ends by an error, with the line that
 does it again.
@@ -29,10 +30,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import paths
 from deaths_worker import EPOCHS, EVENTS, NETWORKS
 
 import xpnet
+from xpnet.data import datasets, write_idx
 from xpnet.parallel.launch import find_launcher, mpiexec_line
 
 assert paths
@@ -41,7 +44,8 @@ WRITES = ("backup", "checkpoint", "line", "lined", "end")  # moments of the work
 COUNTS = {"begin": 1, "step": 3 * EPOCHS, "backup": 2 * EPOCHS + 1}  # how often events come; others once in an epoch
 QUIET = {"XPNET_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "XPNET_JIT": "0"}
 TRAINED = ("lenet5", "mlp")  # by the command line
-OPTIONS = ["--limit", "256", "--epochs", "12", "--shards", "8", "--seed", "0", "--json"]
+OPTIONS = ["--epochs", "20", "--shards", "8", "--seed", "0", "--json"]
+SAMPLES = 400, 200  # to train on, and to test on
 HERE = str(Path(xpnet.__file__).resolve().parents[1])
 
 
@@ -89,7 +93,7 @@ def plan_deaths(chance: Random, workers: int, most: int) -> list[str]:
 
     def moment(events: tuple[str, ...]) -> str:
         event = chance.choice(events)
-        delay = chance.choice([0.0, 0.0, 0.002, 0.05]) * chance.random()
+        delay = (1.0 if event == "begin" else chance.choice([0.0, 0.0, 0.002, 0.05])) * chance.random()
         return f"{event}:{chance.randint(1, COUNTS.get(event, EPOCHS))}:{delay:.4f}"
 
     kind, most = chance.choice(["one", "two", "leader", "leader", "several"]), min(most, workers - 1)
@@ -153,7 +157,18 @@ def expect(network: str, folder: Path, limit: float) -> Path:
     return place
 
 
-# ---- all start again -------------------------------------------------------------------------------------------------
+# ---- what the command line starts ------------------------------------------------------------------------------------
+
+
+def write_data(folder: Path) -> Path:
+    """A few of the digits."""
+    place = folder / "data"
+    if not place.exists():
+        place.mkdir()
+        for part, (x, t), count in zip(("train", "t10k"), datasets.mnist(normalize=False), SAMPLES, strict=True):
+            write_idx(place / f"{part}-images-idx3-ubyte", x[:count, 0])
+            write_idx(place / f"{part}-labels-idx1-ubyte", t[:count].astype(np.uint8))
+    return place
 
 
 def workers_of(out: Path) -> list[int]:
@@ -169,47 +184,44 @@ def workers_of(out: Path) -> list[int]:
     return [pid for _, pid in sorted(found.items())]
 
 
-def start_again(network: str, workers: int, kills: int, chance: Random, folder: Path, limit: float) -> Outcome:
-    """A training whose workers are killed so many times, by this process, within a second or so after they are there."""
+def command(
+    network: str, workers: int, kills: int, goes_on: bool, chance: Random, folder: Path, limit: float
+) -> Outcome:
+    """A training whose workers are killed so many times, by this process, within a second or so after they are there;
+    those that are left go on, or all start again.
+    """
     outcome = Outcome(network, workers, [f"{kills} from outside"])
     expected = folder / network
-    command = [sys.executable, "-m", "xpnet", "train", network, *OPTIONS]
+    words = [sys.executable, "-m", "xpnet", "train", network, *OPTIONS, "--data", str(write_data(folder))]
     if not expected.exists():
-        status, out, err = run([*command, "--out", str(expected)], limit)
+        status, out, err = run([*words, "--out", str(expected)], limit)
         if status != 0:
             raise SystemExit(f"deaths: {network} alone ended with status {status}\n{out}{err}")
         (expected / "outcome").write_text(out)
     with tempfile.TemporaryDirectory(prefix="xpnet-deaths-") as name:
         place = Path(name, "out")
+        backup = place / f"{network}.backup.safetensors"
 
         def kill(process: subprocess.Popen[str]) -> None:
             until, before = time.monotonic() + limit, set[int]()
             for _ in range(kills):
                 while process.poll() is None and time.monotonic() < until:
                     pids = [pid for pid in workers_of(place) if pid not in before]
-                    if len(pids) == workers and (place / "backup.safetensors").exists():
+                    if len(pids) == (workers if not goes_on else workers - outcome.kills) and backup.exists():
                         break
                     time.sleep(0.02)
                 time.sleep(chance.random() * chance.choice([0.05, 0.5, 1.5]))
                 pids = workers_of(place)
-                before |= set(pids)
-                count = chance.choice([1, 1, 2])
-                victims = pids[:count] if chance.random() < 0.4 else chance.sample(pids, min(count, len(pids)))
+                before |= set() if goes_on else set(pids)
+                count = min(chance.choice([1, 1, 2]), len(pids) - goes_on)
+                victims = pids[:count] if chance.random() < 0.4 else chance.sample(pids, max(count, 0))
                 for pid in victims:
                     with contextlib.suppress(OSError):
                         os.kill(pid, signal.SIGKILL)
                         outcome.kills += 1
 
-        line = [
-            *command,
-            "--workers",
-            str(workers),
-            "--no-ulfm",
-            "--restarts",
-            str(2 * kills + 2),
-            "--backup-every",
-            "1",
-        ]
+        ways = ["--ulfm"] if goes_on else ["--no-ulfm", "--restarts", str(2 * kills + 2)]
+        line = [*words, "--workers", str(workers), *ways, "--backup-every", "1"]
         began = time.perf_counter()
         status, out, err = run([*line, "--threads", "1", "--out", str(place)], limit, kill)
         outcome.seconds = time.perf_counter() - began
@@ -218,12 +230,12 @@ def start_again(network: str, workers: int, kills: int, chance: Random, folder: 
             outcome.wrong.append((out + err).strip()[-3000:])
             return outcome
         found, wanted = json.loads(out), json.loads((expected / "outcome").read_text())
-        outcome.plans.append(f"{found['restarts']} restarts")
+        outcome.plans.append(f"{found['restarts']} restarts, {found['lost_workers']} lost")
         outcome.wrong += [key for key in ("weights_sha256", "history") if found[key] != wanted[key]]
         if (place / "history.csv").read_bytes() != (expected / "history.csv").read_bytes():
             outcome.wrong.append("other: history.csv")
-        if (place / "backup.safetensors").exists():
-            outcome.wrong.append("left: backup.safetensors")
+        if backup.exists():
+            outcome.wrong.append(f"left: {backup.name}")
     return outcome
 
 
@@ -244,7 +256,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--most", type=int, default=8, help="workers of a training, 2 at least")
     parser.add_argument("--limit", type=float, default=180, help="seconds of each training")
-    parser.add_argument("--restarts", action="store_true", help="start all again, instead of going on")
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--command", action="store_true", help="trainings of `xpnet train --workers`")
+    ways.add_argument("--restarts", action="store_true", help="the same, where all start again instead of going on")
     parser.add_argument("--only", choices=[*NETWORKS, *TRAINED], help="this network alone")
     parser.add_argument("--plans", nargs="+", metavar="PLAN", help="these deaths, in one training of --most workers")
     parser.add_argument("--json", type=Path, help="a file for what was found")
@@ -256,10 +270,10 @@ def main() -> None:
         folder = Path(name)
         while (left := options.kills - sum(each.kills for each in outcomes)) > 0 and len(outcomes) < 5 * options.kills:
             workers = chance.randint(2, options.most)
-            if options.restarts:
+            if options.restarts or options.command:
                 network = options.only or chance.choice(TRAINED)
                 kills = min(left, chance.randint(1, 3))
-                outcome = start_again(network, workers, kills, chance, folder, options.limit)
+                outcome = command(network, workers, kills, options.command, chance, folder, options.limit)
             else:
                 network = options.only or chance.choice(list(NETWORKS))
                 plans = options.plans or plan_deaths(chance, workers, left)

@@ -24,7 +24,8 @@ class Claim:
     The system forgets it when the process ends, however it ends. A file .NAME.lock beside the path, or beside what a
     symbolic link there leads to, stands for it as long. `named`: what the path is called, if it stands for several;
     `owner`: what it is for, such as a model in training: two claims for one owner are told of as such. Raises
-    FileError, naming `who`, if another one holds it, after `patience` seconds. Where locks cannot be had, nothing is claimed.
+    FileError, naming `who`, if another one holds it, after `patience` seconds. Where locks cannot be had, nothing is
+    claimed.
     """
 
     def __init__(
