@@ -9,6 +9,7 @@ SHARDS = "tests/training/test_shards.py"
 FEEDS = "tests/training/test_shards_of_feeds.py"
 STEPS = "tests/training/test_shards_of_steps.py"
 FIT = "tests/training/test_shards_and_fit.py"
+WORKERS = "tests/training/test_shards_of_workers.py"
 
 MUTANTS = [
     # how a batch is cut, and who has which part
@@ -56,7 +57,7 @@ MUTANTS = [
         "training/run.py",
         "            self._agree_to_stop()  # callbacks",
         "            if ends:\n                self._agree_to_stop()  # callbacks",
-        FIT,
+        WORKERS,
     ),
     Mutant("base/turns.py", "            self._thread.join()", "            pass", TURNS),
     Mutant("base/turns.py", "        if self._abandoned:  # it asks", "        if False:  # it asks", TURNS),
