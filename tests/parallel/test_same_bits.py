@@ -17,6 +17,7 @@ BACKENDS = {
     "cupy": ("cupy", {"XPNET_JIT": "0"}),
 }
 NUMBA = ["lenet_sgd", "lenet_momentum", "deep", "recurrent", "gan", "balanced"]
+MANY = ["lenet_adam", "deepconvnet", "recurrent", "gan", "few_samples", "one_stops", "nan"]
 CUPY = ["recurrent", "gan", "few_samples", "balanced", "stateful"]
 pytestmark = needs_mpi
 
@@ -52,8 +53,19 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return alone("numpy", tmp_path_factory.mktemp("alone"), list(CASES))
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("workers", [2, 3])
 def test_numpy(workers: int, tmp_path: Path, expected: dict[str, list[str]]) -> None:
+    check(workers, "numpy", tmp_path, list(CASES), expected)
+
+
+@pytest.mark.parametrize("workers", [4, 8])
+def test_more_workers(workers: int, tmp_path: Path, expected: dict[str, list[str]]) -> None:
+    check(workers, "numpy", tmp_path, MANY, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 4, 8])
+def test_more_workers_and_one_by_mpi(workers: int, tmp_path: Path, expected: dict[str, list[str]]) -> None:
     check(workers, "numpy", tmp_path, list(CASES), expected)
 
 

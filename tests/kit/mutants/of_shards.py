@@ -25,7 +25,7 @@ MUTANTS = [
     ),
     Mutant("training/shares.py", "1 << (workers.size - 1).bit_length()", "1 << workers.size.bit_length()", FIT),
     # the order of sums
-    Mutant("parallel/tree.py", "left.size == right.size and left.start % (2 * left.size) == 0 and", "", TREE),
+    Mutant("parallel/tree.py", "while start % (2 * size) == 0 and", "while", TREE),
     Mutant("parallel/tree.py", "range(leaves * worker // workers,", "range(leaves // workers * worker,", TREE),
     Mutant(
         "training/shared_evaluation.py",
