@@ -7,8 +7,9 @@
     python bench/soak.py --plant bit               # is a wrong bit noticed? also hang, child (which hangs), leak, file
 
 soak_actions.py and soak_processes.py say what is done: train, predict, evaluate, save, load, copy, send, move, fork,
-kill, interrupt, resume, with batches and images of changing size. Each action is done once alone, and the SHA-256 of
-what comes of it is what it must give for ever after, whatever runs beside it.
+kill, interrupt, resume, train on two workers of which one may die (deaths_worker.py; if there is an MPI), with batches
+and images of changing size. Each action is done once alone, and the SHA-256 of what comes of it is what it must give
+for ever after, whatever runs beside it.
 
 The run has phases. In each of them threads do what chance gives them, by the seed, the phase and the thread's number;
 then they end, and what the process holds is measured: memory, after what is kept for later was given back, open files,

@@ -6,6 +6,7 @@ What is killed at a random moment and resumed must end with the bits of a traini
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -14,11 +15,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import deaths
 import numpy as np
 from soak_actions import Place, T, X, action, convolutional, left, predict_with_a_shared_network, train_step
 
 import xpnet
 from xpnet import Sequential, callbacks
+from xpnet.errors import MissingExtraError
+from xpnet.parallel.launch import find_launcher, mpiexec_line
 
 LOOK = 0.005  # seconds between two looks at a child
 
@@ -212,3 +216,38 @@ def kill_a_save(place: Place) -> Any:
     loaded = xpnet.load(file)
     loaded.save(file)
     return loaded.predict(X), loaded.predict(X, batch_size=7)
+
+
+# ---- workers ---------------------------------------------------------------------------------------------------------
+
+
+def trained_by(place: Place, line: list[str], plans: list[str]) -> Any:
+    """What a training by deaths_worker.py leaves, whose line begins so."""
+    status, out, err = deaths.run(
+        [*line, sys.executable, str(deaths.WORKER), "norm", str(place.folder), *plans], place.patience
+    )
+    assert status == 0, f"workers ended with status {status}: {(out + err)[-3000:]}"
+    ends = [(end["weights"], end["history"]) for end in deaths.ends(place.folder).values()]
+    assert ends and all(end == ends[0] for end in ends), "workers end with other weights than others"
+    files = {name: data for name, data in deaths.results(place.folder).items() if not name.endswith((".tmp", ".lock"))}
+    return ends[0], files
+
+
+def train_alone(place: Place) -> Any:
+    return trained_by(place, [], [])
+
+
+def train_on_two_workers(place: Place) -> Any:
+    """Of which one dies now and then, if the other one can go on."""
+    launcher = find_launcher()
+    dies = launcher.ulfm and place.chance.random() < 0.5
+    plans = deaths.plan_deaths(place.chance, 2, 1) if dies else []
+    return trained_by(place, mpiexec_line(launcher, 2), plans)
+
+
+try:
+    find_launcher()
+except MissingExtraError as error:
+    print(f"soak: leaves out train_on_two_workers: {error}", flush=True)
+else:
+    action(weight=1, as_if=train_alone)(train_on_two_workers)
