@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -132,19 +132,20 @@ class Run:
     def _take_steps(self, epoch: int) -> None:
         step, position, steps = self.step, self.position, len(self.batches)
         begins, ends = (self.callbacks.hears(f"on_train_batch_{event}") for event in ("begin", "end"))
-        for batch in self._batches_left(epoch):
-            number = position.step
-            if begins:
-                self.callbacks.on_train_batch_begin(number, {})
-            with random.drawing_from(self.key, "step", epoch, number, root=self.root):
-                logs = step(batch, f"epoch {epoch + 1}, step {number + 1}", last=number + 1 == steps)
-            position.advance(logs, step.samples, step.weight)
-            self._take_lead()
-            if ends:
-                self.callbacks.on_train_batch_end(number, {**logs, "size": step.samples, "so_far": self.so_far})
-            self._agree_to_stop()  # callbacks are not all the same on all workers: one of them shows the progress
-            if self.model.stop_training:
-                break
+        with closing(self._batches_left(epoch)) as batches:
+            for batch in batches:
+                number = position.step
+                if begins:
+                    self.callbacks.on_train_batch_begin(number, {})
+                with random.drawing_from(self.key, "step", epoch, number, root=self.root):
+                    logs = step(batch, f"epoch {epoch + 1}, step {number + 1}", last=number + 1 == steps)
+                position.advance(logs, step.samples, step.weight)
+                self._take_lead()
+                if ends:
+                    self.callbacks.on_train_batch_end(number, {**logs, "size": step.samples, "so_far": self.so_far})
+                self._agree_to_stop()  # callbacks are not all the same on all workers: one of them shows the progress
+                if self.model.stop_training:
+                    break
 
     def validate(self, epoch: int) -> Logs:
         """The loss and the metrics on what was held out, in the epochs that have validation."""
@@ -182,7 +183,7 @@ class Run:
         self.position.enter(epoch)
         self.step.drop_group()
 
-    def _batches_left(self, epoch: int) -> Iterator[Any]:
+    def _batches_left(self, epoch: int) -> Any:
         if isinstance(self.batches, PreparedBatches):
             self.batches.epochs = epoch - self.options.initial_epoch
         if self.sharing is None:

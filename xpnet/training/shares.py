@@ -83,6 +83,13 @@ class SharedBatches:
         parts = [part._replace(batch=on_device(self.model, self._in_parts(part.batch))) for part in cut.parts]
         return cut._replace(parts=parts)
 
+    def close(self) -> None:
+        """End what reads ahead, now: a training that is interrupted may be kept by who looks at its error."""
+        batches, self.batches = self.batches, None
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()
+
     def again(self) -> CutBatch:
         """The last batch once more, with the shards that this worker has by now."""
         self.number -= 1
