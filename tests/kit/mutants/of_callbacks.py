@@ -10,6 +10,7 @@ LOGS = "tests/callbacks/test_log_callbacks.py"
 BACKUP = "tests/callbacks/test_backup.py"
 RESET = "tests/callbacks/test_reset_state.py"
 COMPARISON = "tests/callbacks/test_comparison.py"
+LEADERS = "tests/callbacks/test_leaders.py"
 
 MUTANTS = [
     Mutant("callbacks/ema.py", "(1 + step) / (10 + step)", "step / (10 + step)", EMA),
@@ -71,7 +72,7 @@ MUTANTS = [
     Mutant("callbacks/csv_log.py", 'row = {"epoch": epoch + 1}', 'row = {"epoch": epoch}', CALLBACKS),
     Mutant("callbacks/csv_log.py", 'self.columns = state["columns"]', "pass", BACKUP),
     Mutant("callbacks/epoch_log.py", "self.file.truncate(self.start)", "pass", LOGS),
-    Mutant("callbacks/json_lines.py", "file.truncate(len(whole + newline))", "pass", LOGS),
+    Mutant("callbacks/json_lines.py", "file.truncate(kept)", "pass", LOGS),
     Mutant("callbacks/ema.py", "if steps != self._seen:", "if True:", EMA),
     Mutant("callbacks/ema.py", "share = 1 - self.rate(self.steps)", "share = self.rate(self.steps)", EMA),
     Mutant("callbacks/ema.py", "average[...] = p.value\n", "pass\n", EMA),
@@ -84,6 +85,24 @@ MUTANTS = [
     Mutant("callbacks/backup.py", "(batch + 1) % self.every == 0", "batch % self.every == 0", BACKUP),
     Mutant("callbacks/backup.py", "random.set_state(self.random)", "pass", BACKUP),
     Mutant("callbacks/backup.py", "None not in (seed, own) and seed != own", "False", COMPARISON, "another_seed"),
-    Mutant("callbacks/backup.py", "if not self.keep and self.leads:", "if self.keep and self.leads:", BACKUP),
+    Mutant("callbacks/backup.py", "if not self.keep:", "if self.keep:", BACKUP),
+    Mutant(
+        "callbacks/base.py",
+        "                write()\n            callback",
+        "                pass\n            callback",
+        LEADERS,
+    ),
+    Mutant(
+        "callbacks/epoch_log.py",
+        "self._open(INHERITED)\n        self._bring_up_to_date()",
+        "self._open(INHERITED)",
+        LEADERS,
+    ),
+    Mutant(
+        "callbacks/csv_log.py",
+        "header = self.header\n",
+        "header = self._read_header() if self.append and os.path.exists(self.path) else []\n",
+        LEADERS,
+    ),
     Mutant("callbacks/history.py", "rates[len(rates) // 2] if rates", "rates[0] if rates", CALLBACKS),
 ]
