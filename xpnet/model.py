@@ -90,6 +90,7 @@ class Model(TrainableNetwork):
         self.optimizer, self.loss, self.metrics = updating, chosen, counted
 
     @explaining
+    @training.failing_together()
     def fit(
         self,
         x: Data,
@@ -200,8 +201,7 @@ class Model(TrainableNetwork):
 
     def make_step(self, accumulate: int = 1, shards: int = 1) -> training.Step:
         """What calls `train_step` in `fit` and `train_on_batch`, as an object that each of them makes anew."""
-        if not self.has_own_step:
-            require_compiled(self)
+        _ = self.has_own_step or require_compiled(self)
         return training.Step(self, accumulate) if shards == 1 else training.ShardedStep(self, accumulate, shards)
 
     # ---- what it is made of ----------------------------------------------------------------------------------------

@@ -145,7 +145,8 @@ class TerminateOnNaN(Callback):
         self.model.set_weights(weights)
         for _, optimizer in self.model.named_optimizers():
             optimizer.state.clear()
-        say(f"xpnet: training was ended: {reason}; the weights are {origin}")
+        if self.leads:
+            say(f"xpnet: training was ended: {reason}; the weights are {origin}")
 
 
 class TimeLimit(Callback):

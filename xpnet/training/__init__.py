@@ -3,7 +3,7 @@
 from xpnet.training.evaluation import evaluate, predict
 from xpnet.training.loop import fit
 from xpnet.training.sharded import ShardedStep
-from xpnet.training.shares import choose_shards
+from xpnet.training.shares import choose_shards, failing_together
 from xpnet.training.step import Step
 
-__all__ = ["ShardedStep", "Step", "choose_shards", "evaluate", "fit", "predict"]
+__all__ = ["ShardedStep", "Step", "choose_shards", "evaluate", "failing_together", "fit", "predict"]

@@ -10,7 +10,6 @@ from xpnet.callbacks import Callback, History
 from xpnet.training.evaluation import Verbose, verbosity
 from xpnet.training.feed import for_training
 from xpnet.training.run import Options, Run
-from xpnet.training.shares import failing_together
 from xpnet.training.step import Step
 
 
@@ -34,11 +33,10 @@ def fit(
         whole("accumulate", step.accumulate),
         verbosity(verbose),
     )
-    with failing_together():
-        batches, held_out = for_training(step.model, x, t, shards=step.shards, **data)
-        run = Run(step, batches, held_out, callbacks, options)
-        with run.under_way():
-            for epoch in run.epochs_left():
-                logs = run.train(epoch) | run.validate(epoch)
-                run.end_epoch(epoch, logs)
+    batches, held_out = for_training(step.model, x, t, shards=step.shards, **data)
+    run = Run(step, batches, held_out, callbacks, options)
+    with run.under_way():
+        for epoch in run.epochs_left():
+            logs = run.train(epoch) | run.validate(epoch)
+            run.end_epoch(epoch, logs)
     return run.history

@@ -24,12 +24,11 @@ def choose_shards(shards: int | None) -> int:
     workers = get_communicator()
     if shards is None:
         return 1 if workers.size == 1 else max(SHARDS, 1 << (workers.size - 1).bit_length())
-    with failing_together():
-        count = whole("shards", shards)
-        if count & (count - 1):
-            raise OptionError(f"shards must be a power of two, such as {SHARDS}, not {count}: they are added in pairs")
-        if count < workers.size:
-            raise OptionError(f"shards={count} are too few for {workers.size} workers: each needs one at least")
+    count = whole("shards", shards)
+    if count & (count - 1):
+        raise OptionError(f"shards must be a power of two, such as {SHARDS}, not {count}: they are added in pairs")
+    if count < workers.size:
+        raise OptionError(f"shards={count} are too few for {workers.size} workers: each needs one at least")
     return count
 
 
