@@ -151,9 +151,7 @@ class Model(TrainableNetwork):
         length is read to its end, or for so many `steps`.
         """
         results = training.evaluate(self, x, t, batch_size, verbose, sample_weight, steps)
-        if return_dict:
-            return results
-        return list(results.values()) if len(results) > 1 else results["loss"]
+        return results if return_dict else list(results.values()) if len(results) > 1 else results["loss"]
 
     @explaining
     def predict(self, x: Data, batch_size: int | None = None, verbose: int | Literal["auto"] = 0) -> Any:
@@ -201,7 +199,8 @@ class Model(TrainableNetwork):
 
     def make_step(self, accumulate: int = 1, shards: int = 1) -> training.Step:
         """What calls `train_step` in `fit` and `train_on_batch`, as an object that each of them makes anew."""
-        _ = self.has_own_step or require_compiled(self)
+        if not self.has_own_step:
+            require_compiled(self)
         return training.Step(self, accumulate) if shards == 1 else training.ShardedStep(self, accumulate, shards)
 
     # ---- what it is made of ----------------------------------------------------------------------------------------

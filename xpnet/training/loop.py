@@ -10,6 +10,7 @@ from xpnet.callbacks import Callback, History
 from xpnet.training.evaluation import Verbose, verbosity
 from xpnet.training.feed import for_training
 from xpnet.training.run import Options, Run
+from xpnet.training.shared_evaluation import can_share
 from xpnet.training.step import Step
 
 
@@ -33,7 +34,8 @@ def fit(
         whole("accumulate", step.accumulate),
         verbosity(verbose),
     )
-    batches, held_out = for_training(step.model, x, t, shards=step.shards, **data)
+    shared = step.shards if can_share(step.model) else 1  # else each worker validates with all
+    batches, held_out = for_training(step.model, x, t, shards=shared, **data)
     run = Run(step, batches, held_out, callbacks, options)
     with run.under_way():
         for epoch in run.epochs_left():
