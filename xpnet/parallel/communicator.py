@@ -25,6 +25,7 @@ class Communicator:
     rank = 0
     size = 1
     members: Sequence[int] = (0,)  # the numbers that those workers had in the beginning who are left, in order
+    recovers = False  # whether the others go on where one dies, so that an attempt may have to be made again
     waited = 0.0  # seconds in which this worker waited for others, so far
 
     @property

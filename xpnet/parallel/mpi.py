@@ -191,7 +191,7 @@ class MpiCommunicator(Communicator):
 
     def _note_members(self) -> None:
         self.rank, self.size, self.waited = self._wire.rank, self._wire.size, self._wire.waited
-        self.members = tuple(self._wire.members)
+        self.members, self.recovers = tuple(self._wire.members), self._wire.recovers
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class ShardedStep(Step):
             self.parameters_of(self.model)
         waiting = self._take_waiting()
         states = [(path, carried, carried.value) for path, carried in self.model.named_states()]
-        kept = self._keep() if self.own and self.communicator.size > 1 else None
+        kept = self._keep() if self.own and self.communicator.recovers else None
         in_turns, tried = self.own or _waits(self.model), 0
 
         def attempt() -> tuple[Sequence[Array], Shard]:
