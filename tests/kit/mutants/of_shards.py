@@ -55,8 +55,8 @@ MUTANTS = [
     # who waits for whom, and how it ends
     Mutant(
         "training/run.py",
-        "            self._agree_to_stop()  # callbacks",
-        "            if ends:\n                self._agree_to_stop()  # callbacks",
+        "                self._agree_to_stop()  # callbacks",
+        "                if ends:\n                    self._agree_to_stop()  # callbacks",
         WORKERS,
     ),
     Mutant("base/turns.py", "            self._thread.join()", "            pass", TURNS),
