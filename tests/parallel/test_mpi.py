@@ -65,7 +65,7 @@ def test_the_time_limit_is_checked(wish: str, monkeypatch: pytest.MonkeyPatch) -
         worker_timeout()
 
 
-def test_the_time_limit_is_a_minute_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_limit_is_five_minutes_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     from xpnet.parallel.wire import worker_timeout
 
     monkeypatch.setenv("XPNET_WORKER_TIMEOUT", " ")

@@ -1,11 +1,13 @@
 """What `fit` shows on the terminal: a progress bar, or a line for each epoch."""
 
+import contextlib
 import time
 from typing import Any
 
 from xpnet.base.console import bar, say
 from xpnet.callbacks.base import RATE, SHOWS, Callback, Logs
 from xpnet.callbacks.history import waiting_share
+from xpnet.errors import NonFiniteError
 
 
 class ProgressBar(Callback):
@@ -38,7 +40,10 @@ class ProgressBar(Callback):
         now = time.perf_counter()
         if now - self.shown >= self.INTERVAL:
             self.shown = now
-            self.bar.set_postfix(_format_values(logs["so_far"]()), refresh=False)
+            # of several workers only this one looks in between: all find a loss that is not finite at the epoch's end
+            several = self.params.get("workers", 1) > 1
+            with contextlib.suppress(NonFiniteError) if several else contextlib.nullcontext():
+                self.bar.set_postfix(_format_values(logs["so_far"]()), refresh=False)
         self.bar.update(logs["size"] if self.images else 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:

@@ -27,8 +27,8 @@ class History(Callback):
         self.samples_by_worker: list[int] = []  # of which each worker, since `fit` was called, computed gradients
 
     def tell_of_workers(self, waited: float, samples_by_worker: list[int]) -> None:
-        """What is known of them when the steps of an epoch are done: the seconds that this one waited so far."""
-        self.waited.append(waited - sum(self.waited))
+        """What is known of them when the steps of an epoch are done: the seconds of it that this one waited."""
+        self.waited.append(waited)
         self.samples_by_worker = samples_by_worker
 
     @property

@@ -5,6 +5,7 @@ The command and what it prints; what happens in between is training_run.py.
 
 import contextlib
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -208,6 +209,8 @@ def train(**options: Any) -> int:
     if launching.workers and asked.shards is None:
         asked = replace(asked, shards=SHARDS)
     communicator = get_communicator()
+    if not communicator.leads:
+        warnings.simplefilter("ignore")  # the first says them all
     if launching.launched is not None:
         attend(communicator)
     workers = communicator.size

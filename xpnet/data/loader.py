@@ -5,6 +5,7 @@ its augmentation. So neither the number of workers nor how far they are ahead ch
 """
 
 import contextlib
+import functools
 import inspect
 import math
 import os
@@ -120,7 +121,9 @@ class Loader(Explains):
         if whole("batch", batch, 0) > len(self):
             raise OptionError(f"an epoch has {len(self)} batches; it cannot start at batch {batch}")
         key = random.next_key("batches")  # now, and not when the first batch is asked for
-        run = self._ahead if self.prefetch or self.workers else self._on_demand
+        parts = 1 if shards is None or isinstance(self.source, Stream) else len(shards.owned)  # jobs of a batch
+        ahead = functools.partial(self._ahead, parts=parts)
+        run = ahead if self.prefetch or self.workers else self._on_demand
         if not isinstance(self.source, Stream):
             return run(self._jobs(key, batch, shards), contextlib.nullcontext())
         order = random.stream(key, _ORDER) if self.shuffle else None
@@ -192,7 +195,9 @@ class Loader(Explains):
             for make, *arguments in jobs:
                 yield make(*arguments)
 
-    def _ahead(self, jobs: Iterator[tuple[Any, ...]], samples: AbstractContextManager[Any]) -> Iterator[Any]:
+    def _ahead(
+        self, jobs: Iterator[tuple[Any, ...]], samples: AbstractContextManager[Any], parts: int
+    ) -> Iterator[Any]:
         """The results in their order, the next ones being made meanwhile."""
         from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 
@@ -201,7 +206,7 @@ class Loader(Explains):
         try:
             for job in jobs:
                 waiting.append(threads.submit(*job) if threads else self._send(job))
-                if len(waiting) > max(self.prefetch, self.workers):
+                if len(waiting) > max(self.prefetch * parts, self.workers):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -31,7 +31,7 @@ class Synchronized(NamedTuple):
         dgamma = product * inverse
         weight = xp.astype(backend.asarray(self.parts.weight), dy.dtype)
         total, whole = _sums(self.parts, backend, (dbeta * weight, dgamma * weight))
-        share = 1 / (xp.where(weight == 0, 1, weight) * self.entries)
+        share = 1 / (weight * self.entries)
         slope = inverse if gamma is None else gamma * inverse
         across = -slope * inverse * whole * share  # what (x - mean) is multiplied by
         dx = backend.scale_channels(dy, slope, -slope * total * share - across * self.mean)
@@ -42,7 +42,7 @@ def synchronize(x: Array, parts: Parts, backend: Backend) -> Synchronized:
     """The mean and the variance of each channel over all parts of the batch, of which x is one."""
     xp, own = backend.xp, x.shape[0] * math.prod(x.shape[2:])
     zero = backend.zeros((x.shape[1],), x.dtype)
-    sums, count = _sums(parts, backend, (backend.sum_channels(x, x, zero)[0], backend.asarray([own], x.dtype)))
+    sums, count = _sums(parts, backend, (backend.sum_channels(x, x, zero)[0], backend.asarray([own], "float64")))
     mean = xp.astype(sums / count, x.dtype)
     apart = backend.scale_channels(x, zero + 1, -mean)  # squares around the mean lose no digits
     (squares,) = _sums(parts, backend, (backend.sum_channels(apart, apart, zero)[1],))

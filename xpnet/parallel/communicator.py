@@ -24,6 +24,7 @@ class Communicator:
 
     rank = 0
     size = 1
+    began = 1  # how many workers there were in the beginning
     members: Sequence[int] = (0,)  # the numbers that those workers had in the beginning who are left, in order
     recovers = False  # whether the others go on where one dies, so that an attempt may have to be made again
     waited = 0.0  # seconds in which this worker waited for others, so far

@@ -14,6 +14,7 @@ from xpnet.parallel.communicator import Communicator
 
 SHARDS = 8  # into which a batch is cut where there are several workers, unless something else is said
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")  # variables of what launches workers
+SLURM_SIZES = ("SLURM_STEP_NUM_TASKS",)
 MISSING = 'training on several workers needs mpi4py and an MPI: pip install "xpnet[mpi]"'
 
 _lock = ProcessLock()
@@ -48,7 +49,9 @@ def use_communicator(communicator: Communicator) -> Iterator[Communicator]:
 
 def launched_workers() -> int:
     """As how many workers the process was started, as far as its environment tells: 1 for a plain one."""
-    return max([int(text) for name in SIZES if (text := os.environ.get(name, "")).isdecimal()], default=1)
+    own = not any(name in os.environ for name in SIZES) and "PMIX_RANK" in os.environ  # by srun --mpi=pmix
+    names = SLURM_SIZES if own else SIZES
+    return max([int(text) for name in names if (text := os.environ.get(name, "")).isdecimal()], default=1)
 
 
 def _find() -> Communicator:

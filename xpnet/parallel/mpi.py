@@ -34,6 +34,7 @@ from xpnet.parallel.tree import TreeSum
 from xpnet.parallel.wire import LISTEN, START_AGAIN, BrokenWireError, Wire
 
 T = TypeVar("T")
+MOST = 16  # exchanges whose memory is kept
 TOGETHER = 1.0  # seconds in which workers that fail for the same reason do so
 LEAVING = 5.0  # seconds that the others have to end after a failure, before MPI ends them
 SAVING = 60.0  # that those have who failed too, and keep what there is
@@ -68,6 +69,7 @@ class MpiCommunicator(Communicator):
         self._closed = False
         self._process = os.getpid()
         self._note_members()
+        self.began = self.size
         atexit.register(self.close)
 
     def together(self, attempt: Callable[[], T]) -> T:
@@ -156,6 +158,8 @@ class MpiCommunicator(Communicator):
     def _exchange(self, specs: list[Spec], leaves: int) -> Exchange:
         key = (*specs, leaves)
         if key not in self._exchanges:
+            if len(self._exchanges) == MOST:  # sums of ever other lengths
+                self._exchanges.clear()
             self._exchanges[key] = Exchange(self._wire, specs, leaves)
         return self._exchanges[key]
 

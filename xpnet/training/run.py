@@ -110,7 +110,7 @@ class Run:
 
     def train(self, epoch: int) -> Logs:
         """The steps of the epoch that are left; the mean loss and the metrics over all its samples."""
-        position, goes_on = self.position, self.position.step > 0
+        position, goes_on, waited = self.position, self.position.step > 0, self.workers.waited
         if not goes_on:
             self._enter(epoch)
         self.callbacks.on_epoch_begin(epoch, position.done())
@@ -123,7 +123,7 @@ class Run:
                 self._take_steps(epoch)
             self.logs = self.so_far()
         self.history.seconds.append(position.seconds)
-        self.history.tell_of_workers(self.workers.waited, self._samples_by_worker())
+        self.history.tell_of_workers(self.workers.waited - waited, self._samples_by_worker())
         self.history.samples.append(position.samples)
         self.params["samples"] = self.params["samples"] or position.samples  # of an iterable, after its first epoch
         self.callbacks.on_train_epoch_end(epoch, self.logs)
@@ -195,7 +195,8 @@ class Run:
         return shared
 
     def _evaluate(self, feed: Feed, draw: Callable[[], AbstractContextManager[None]]) -> dict[str, float]:
-        if self.sharing is not None and can_share(self.model):
+        rereads = feed.gives_shards or getattr(feed, "sized", True)  # as is needed where a worker dies meanwhile
+        if self.sharing is not None and rereads and can_share(self.model):
             return evaluate_shared(self.model, feed, self.sharing, draw)
         with draw():
             return evaluate_batches(self.model, feed, verbose=0)
@@ -204,7 +205,7 @@ class Run:
         """If one worker's callback ends training, for its own reasons, it ends on all. What one of them was to write is
         written then, if it has to be by another one.
         """
-        if self.workers.size > 1:
+        if (self.params["workers"] or 1) > 1:  # in the beginning
             stop = bool(self.model.stop_training)
 
             def attempt() -> bool:

@@ -134,11 +134,16 @@ class Shard(Step):
         return taken
 
     def factor(self) -> float | Array:
-        """What the mean over the shard is multiplied by, to be added up: a number, or a scalar on the device."""
+        """What the mean over the shard is multiplied by, to be added up: a number, or a scalar on the device.
+
+        1 in place of 0: the shard's own loss has no gradient then, but those of other shards may go through it, by the
+        statistics of a layer that waits for all.
+        """
         weight = self.samples if isinstance(self.weight, dict) or self.own else self.weight
-        if isinstance(weight, int):
-            return weight
-        return self.backend.asarray(weight, self.model.dtype) if self.backend.lazy else float(weight)
+        if not self.backend.lazy or isinstance(weight, int):
+            return weight if isinstance(weight, int) and weight else float(weight) or 1.0
+        array = self.backend.asarray(weight, self.model.dtype)
+        return self.backend.xp.where(array == 0, 1, array)
 
     def wait(self, asked: Any) -> Any:
         """Let the other shards come to this place too; they have gradients and states of their own."""

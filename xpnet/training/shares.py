@@ -23,7 +23,8 @@ def choose_shards(shards: int | None) -> int:
     """What `fit` is asked for, or the usual number: 1, and SHARDS where there are several workers."""
     workers = get_communicator()
     if shards is None:
-        return 1 if workers.size == 1 else max(SHARDS, 1 << (workers.size - 1).bit_length())
+        began = max(workers.began, workers.size)  # who has died since does not change what comes out
+        return 1 if began == 1 else max(SHARDS, 1 << (began - 1).bit_length())
     count = whole("shards", shards)
     if count & (count - 1):
         raise OptionError(f"shards must be a power of two, such as {SHARDS}, not {count}: they are added in pairs")
@@ -126,4 +127,7 @@ def failing_together() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        raise workers.fail(error) from error.__cause__
+        told = workers.fail(error)
+        if told is error:
+            raise
+        raise told from None
