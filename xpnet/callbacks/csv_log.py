@@ -27,9 +27,12 @@ class CSVLogger(EpochLog):
         self.header: list[str] = []  # of the file, before another worker may write to it
 
     def on_train_begin(self, logs: Logs) -> None:
-        self.header = self._read_header() if self.append and os.path.exists(self.path) else []
+        self.header, self.columns = [], None
         super().on_train_begin(logs)
-        self.columns = None
+
+    def size_before(self) -> int:
+        self.header = self._read_header()
+        return super().size_before()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         values = {name: value for name, value in logs.items() if scalar(value)}

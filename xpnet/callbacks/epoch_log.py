@@ -35,6 +35,7 @@ class EpochLog(Callback):
         self.start = 0
         if self.append and not self.new:
             with self.errors_explained():
+                to_be_replaced(self.path)  # or refused now
                 self.start = self.size_before()
         if self.leads:
             self._open()

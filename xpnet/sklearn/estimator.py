@@ -18,7 +18,7 @@ from xpnet.base.host import refuse_masked
 from xpnet.callbacks import Callback
 from xpnet.callbacks.base import list_callbacks
 from xpnet.errors import DataError, OptionError, ShapeError
-from xpnet.layers import Dense, Dropout
+from xpnet.layers import Dense, Dropout, Layer
 from xpnet.losses import Loss
 from xpnet.losses import get as get_loss
 from xpnet.model import Model, Sequential
@@ -180,9 +180,9 @@ class Estimator(Explains, BaseEstimator):  # type: ignore[misc]
                 )
             dropout = [Dropout(self.dropout)] if self.dropout else []
             sizes: Any = self.hidden if isinstance(self.hidden, (tuple, list, np.ndarray)) else [self.hidden]
-            activation = copy.deepcopy(
-                self.activation
-            )  # one with parameters is built, and no setting is changed by fit
+            activation = copy.deepcopy(self.activation)  # fit changes no setting, and one with parameters is built
+            if isinstance(activation, Layer):
+                activation.to(get_backend())  # wherever it was made
             hidden = [layer for units in sizes for layer in (Dense(units, activation=activation), *dropout)]
             model: Any = Sequential([*hidden, Dense(outputs)])
         elif isinstance(self.network, Model):
