@@ -24,7 +24,7 @@ MUTANTS = [
     Mutant(
         "training/shares.py", "or shards != self.shards or self.number != self.next", "or shards != self.shards", FEEDS
     ),
-    Mutant("training/shares.py", "1 << (workers.size - 1).bit_length()", "1 << workers.size.bit_length()", FIT),
+    Mutant("training/shares.py", "1 << (began - 1).bit_length()", "1 << workers.size.bit_length()", FIT),
     # the order of sums
     Mutant("parallel/tree.py", "while start % (2 * size) == 0 and", "while", TREE),
     Mutant("parallel/tree.py", "range(leaves * worker // workers,", "range(leaves // workers * worker,", TREE),
