@@ -108,7 +108,12 @@ MUTANTS = [
     ),
     Mutant("data/loader.py", "random.stream(key, _AUGMENT, number)", "random.stream(key, _AUGMENT)", LOADER),
     Mutant("data/loader.py", "for number in range(first):\n", "for number in range(0):\n", LOADER),
-    Mutant("data/loader.py", "if len(waiting) > max(self.prefetch * parts, self.workers):", "if len(waiting) > 100:", LOADER),
+    Mutant(
+        "data/loader.py",
+        "if len(waiting) > max(self.prefetch * parts, self.workers):",
+        "if len(waiting) > 100:",
+        LOADER,
+    ),
     Mutant(
         "data/sources.py",
         "yield from (waiting[i] for i in order.permutation(len(waiting)))",
