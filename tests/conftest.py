@@ -37,6 +37,7 @@ settings.register_profile("dev", max_examples=15, **COMMON)
 settings.register_profile("ci", max_examples=50, derandomize=True, **COMMON)
 settings.register_profile("thorough", max_examples=500, **COMMON)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
+THOROUGH = PROFILE == "thorough"  # whether there is time for all
 settings.load_profile(PROFILE)
 
 

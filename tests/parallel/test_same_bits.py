@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import cudasim
+from tests.conftest import THOROUGH
 from tests.kit.workers import ROOT, needs_mpi, run_workers
 from tests.parallel.trainings import CASES
 
@@ -64,13 +65,13 @@ def test_more_workers(workers: int, tmp_path: Path, expected: dict[str, list[str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 4, 8])
+@pytest.mark.parametrize("workers", [1, 4, 8] if THOROUGH else [1])
 def test_more_workers_and_one_by_mpi(workers: int, tmp_path: Path, expected: dict[str, list[str]]) -> None:
     check(workers, "numpy", tmp_path, list(CASES), expected)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [2, 3, 4, 8])
+@pytest.mark.parametrize("workers", [2, 3, 4, 8] if THOROUGH else [2, 8])
 def test_numba(workers: int, tmp_path: Path) -> None:
     pytest.importorskip("numba")
     own, theirs = tmp_path / "alone", tmp_path / "together"
@@ -80,7 +81,7 @@ def test_numba(workers: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("workers", [2, 3] if THOROUGH else [3])
 @pytest.mark.skipif(not cudasim.is_active(), reason=f"no stand-in device: {cudasim.why_not()}")
 def test_cupy(workers: int, tmp_path: Path) -> None:
     own, theirs = tmp_path / "alone", tmp_path / "together"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import THOROUGH
 from tests.kit.workers import ROOT, Run, needs_mpi, needs_ulfm, run_workers
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL to send")
@@ -83,7 +84,7 @@ def test_where_mpi_cannot_go_on_the_same_script_does_from_its_backup(undisturbed
 
 @needs_ulfm
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [(), ("--command",), ("--restarts",)])
+@pytest.mark.parametrize("words", [(), ("--command",), ("--restarts",)] if THOROUGH else [()])
 def test_deaths_at_random_moments(words: tuple[str, ...]) -> None:
     command = [sys.executable, str(ROOT / "bench" / "deaths.py"), "--seed", "3", "--kills", "3", "--most", "4", *words]
     done = subprocess.run(
