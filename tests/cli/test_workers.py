@@ -154,9 +154,10 @@ def test_ctrl_c_is_told_once_and_training_goes_on_with_another_number_of_workers
     found = re.search(
         r"interrupted in epoch (\d+); kept the weights of epoch .* --resume goes on in epoch (\d+)$", line
     )
-    assert found and found[1] == found[2]
-    epochs = int(found[1])
-    assert len(read_csv(tmp_path / "out" / "history.csv")) == epochs - 1
+    assert found
+    epochs, goes_on = int(found[1]), int(found[2])
+    assert goes_on in (epochs, epochs - 1)  # one before, where it came as an epoch's end was being written down
+    assert len(read_csv(tmp_path / "out" / "history.csv")) in (epochs - 1, goes_on - 1)
 
     refused = begin(
         "out", "--schedule", "constant", "--shards", 8, "--epochs", epochs, "--workers", 2, "--resume"
@@ -165,7 +166,7 @@ def test_ctrl_c_is_told_once_and_training_goes_on_with_another_number_of_workers
     again = begin("out", *options, "--epochs", epochs, "--resume", "--json").end()
     never = begin("never", *options, "--epochs", epochs, "--json").end()
     assert again.status == never.status == 0, again
-    assert f"resumes in epoch {epochs} of {epochs}" in again.err
+    assert f"resumes in epoch {goes_on} of {epochs}" in again.err
     assert json.loads(again.out)["weights_sha256"] == json.loads(never.out)["weights_sha256"]
 
 
