@@ -14,9 +14,8 @@ import pytest
 
 import xpnet
 from tests.cli.helpers import Outcome, process, read_csv
-from tests.kit.workers import needs_mpi
+from tests.kit.workers import needs_mpi, needs_ulfm
 from xpnet.files.digest import weights_sha256
-from xpnet.parallel.launch import find_launcher
 
 pytestmark = [
     pytest.mark.slow,
@@ -209,12 +208,11 @@ def test_a_worker_that_is_killed_costs_a_restart_and_not_a_bit(begin: Callable[.
     assert "resumes in epoch " in outcome.err and "error" not in outcome.err
 
 
+@needs_ulfm
 @pytest.mark.parametrize("worker", [0, 1])
 def test_with_ulfm_the_others_go_on_without_a_worker_that_is_killed(
     begin: Callable[..., Training], tmp_path: Path, worker: int
 ) -> None:
-    if not find_launcher().ulfm:
-        pytest.skip("this MPI has no ULFM")
     options = ["--epochs", 60, "--json"]
     never = begin("never", *options, "--shards", 8).end()
     training = begin("out", *options, "--workers", 3)

@@ -62,7 +62,7 @@ def test_nccl_brings_a_message_to_its_own_device() -> None:
     from xpnet.parallel.nccl import NcclLink, why_not
 
     if reason := why_not(cupy):
-        pytest.skip(reason)
+        pytest.skip(f"devices exchange arrays by NCCL: {reason}")
     link = NcclLink(cupy, 1, cupy.cuda.nccl.get_unique_id(), 0)
     sent = [cupy.arange(1000, dtype=cupy.float32), cupy.arange(64, dtype=cupy.float64), cupy.zeros(0, cupy.float32)]
     received = [cupy.empty_like(array) for array in sent]

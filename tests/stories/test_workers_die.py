@@ -179,7 +179,7 @@ def test_ctrl_c_on_mpiexec_leaves_nobody_behind(undisturbed: Undisturbed, tmp_pa
         os.kill(parent, signal.SIGINT)
 
     if not os.path.isdir("/proc/self"):
-        pytest.skip("mpiexec is found in /proc, which this system has not")
+        pytest.skip("the test finds mpiexec, to press Ctrl-C there, in Linux's /proc")
     run = run_workers(3, "-c", program, tmp_path, "1:PAUSE20:5", meanwhile=interrupt)
     assert run.status not in (0, None) and run.seconds < undisturbed.seconds + SOON, run
     until = time.monotonic() + SOON

@@ -14,7 +14,7 @@ from xpnet.backend.cpu.threads import thread_count
 from xpnet.cli.common import complain
 from xpnet.cli.ends import CLOSED, INTERRUPTED
 from xpnet.cli.training_run import Options, plan_training
-from xpnet.parallel import SHARDS, Communicator
+from xpnet.parallel import SHARDS, Communicator, usual_shards
 from xpnet.parallel.engine import launched_workers
 from xpnet.parallel.launch import TEMPORARY, End, find_launcher, mpiexec_line, python_line, run_workers
 
@@ -171,11 +171,6 @@ def train_on_workers(launching: Launching, options: Options, threads: int | None
         say_how(workers, shards, each)
     command = ["train", *line, f"--shards={shards}", f"--threads={each}"]
     return _start_until_done(launching, command, plan.results.backup, options.resume)
-
-
-def usual_shards(workers: int) -> int:
-    """As many as `fit` has where nothing else is said."""
-    return max(SHARDS, 1 << (workers - 1).bit_length())
 
 
 def say_how(workers: int, shards: int | None, threads: int) -> None:

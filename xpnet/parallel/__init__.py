@@ -8,6 +8,6 @@ bits on any number of workers.
 """
 
 from xpnet.parallel.communicator import Communicator
-from xpnet.parallel.engine import SHARDS, get_communicator, use_communicator
+from xpnet.parallel.engine import SHARDS, get_communicator, use_communicator, usual_shards
 
-__all__ = ["SHARDS", "Communicator", "get_communicator", "use_communicator"]
+__all__ = ["SHARDS", "Communicator", "get_communicator", "use_communicator", "usual_shards"]

@@ -54,6 +54,11 @@ def launched_workers() -> int:
     return max([int(text) for name in names if (text := os.environ.get(name, "")).isdecimal()], default=1)
 
 
+def usual_shards(workers: int) -> int:
+    """Into how many parts several workers cut a batch, unless something else is said: a power of two, one for each."""
+    return max(SHARDS, 1 << (workers - 1).bit_length())
+
+
 def _find() -> Communicator:
     if launched_workers() == 1 and "mpi4py.MPI" not in sys.modules:
         return Communicator()

@@ -14,7 +14,7 @@ from xpnet.core.network import Network
 from xpnet.data.batches import Batches
 from xpnet.data.shards import CutBatch, Shards
 from xpnet.errors import OptionError
-from xpnet.parallel import SHARDS, Communicator, get_communicator
+from xpnet.parallel import SHARDS, Communicator, get_communicator, usual_shards
 from xpnet.parallel.tree import owned_leaves
 from xpnet.training.feed import Feed, on_device
 
@@ -24,7 +24,7 @@ def choose_shards(shards: int | None) -> int:
     workers = get_communicator()
     if shards is None:
         began = max(workers.began, workers.size)  # who has died since does not change what comes out
-        return 1 if began == 1 else max(SHARDS, 1 << (began - 1).bit_length())
+        return 1 if began == 1 else usual_shards(began)
     count = whole("shards", shards)
     if count & (count - 1):
         raise OptionError(f"shards must be a power of two, such as {SHARDS}, not {count}: they are added in pairs")

@@ -10,6 +10,7 @@ FEEDS = "tests/training/test_shards_of_feeds.py"
 STEPS = "tests/training/test_shards_of_steps.py"
 FIT = "tests/training/test_shards_and_fit.py"
 WORKERS = "tests/training/test_shards_of_workers.py"
+ENGINE = "tests/parallel/test_engine.py"
 
 MUTANTS = [
     # how a batch is cut, and who has which part
@@ -24,7 +25,7 @@ MUTANTS = [
     Mutant(
         "training/shares.py", "or shards != self.shards or self.number != self.next", "or shards != self.shards", FEEDS
     ),
-    Mutant("training/shares.py", "1 << (began - 1).bit_length()", "1 << workers.size.bit_length()", FIT),
+    Mutant("parallel/engine.py", "1 << (workers - 1).bit_length()", "1 << workers.bit_length()", ENGINE),
     # the order of sums
     Mutant("parallel/tree.py", "while start % (2 * size) == 0 and", "while", TREE),
     Mutant("parallel/tree.py", "range(leaves * worker // workers,", "range(leaves // workers * worker,", TREE),
